@@ -1,0 +1,508 @@
+package archive
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/mailreeve/mailreeve/audit"
+)
+
+// A pack is
+//
+//	header   "mrp1", kind, unit of time, 2 bytes free; lengths of tables and columns (4 bytes each, little endian);
+//	         their xxHash64s (8 bytes each)
+//	tables   the ids of the accounts, which of them count (a bit each), sites, texts, files, and the shapes: what many records share
+//	columns  one record after the other: difference of time to the one before, hash, shape, line, accounts as ordinals
+//
+// The tables alone tell which accounts a day stored or retrieved, so the reporting duty is judged without opening the columns.
+const (
+	magic      = "mrp1"
+	headerSize = 4 + 4 + 8 + 16
+)
+
+var errDamaged = errors.New("the pack is damaged")
+
+// units are the spans that times are counted in: the largest that leaves no remainder is taken.
+var units = [...]audit.Instant{1e9, 1e6, 1e3, 1}
+
+func unitOf(instants func(yield func(audit.Instant) bool)) byte {
+	u := 0
+	for at := range instants {
+		for at%units[u] != 0 {
+			u++
+		}
+		if u == len(units)-1 {
+			break
+		}
+	}
+	return byte(u)
+}
+
+type writer struct{ b []byte }
+
+func (w *writer) num(n uint64)    { w.b = binary.AppendUvarint(w.b, n) }
+func (w *writer) signed(n int64)  { w.b = binary.AppendVarint(w.b, n) }
+func (w *writer) fixed(n uint64)  { w.b = binary.LittleEndian.AppendUint64(w.b, n) }
+func (w *writer) ids(s audit.IDs) { w.b = s.AppendTo(w.b) }
+func (w *writer) texts(s []string) {
+	w.num(uint64(len(s)))
+	for _, t := range s {
+		w.num(uint64(len(t)))
+		w.b = append(w.b, t...)
+	}
+}
+
+func (w *writer) bits(n int, on func(int) bool) {
+	at := len(w.b)
+	w.b = append(w.b, make([]byte, (n+7)/8)...)
+	for i := range n {
+		if on(i) {
+			w.b[at+i/8] |= 1 << (i % 8)
+		}
+	}
+}
+
+// reader reads what writer wrote. After the first fault it gives zeroes, and bad tells.
+type reader struct {
+	b   []byte
+	bad bool
+}
+
+func (r *reader) num() uint64 {
+	n, w := binary.Uvarint(r.b)
+	if w <= 0 {
+		r.fail()
+		return 0
+	}
+	r.b = r.b[w:]
+	return n
+}
+
+func (r *reader) signed() int64 {
+	n, w := binary.Varint(r.b)
+	if w <= 0 {
+		r.fail()
+		return 0
+	}
+	r.b = r.b[w:]
+	return n
+}
+
+func (r *reader) fixed() uint64 {
+	if len(r.b) < 8 {
+		r.fail()
+		return 0
+	}
+	n := binary.LittleEndian.Uint64(r.b)
+	r.b = r.b[8:]
+	return n
+}
+
+// count reads a number of things that each take at least size bytes of what is left.
+func (r *reader) count(size int) int {
+	n := r.num()
+	if n > uint64(len(r.b)/size) {
+		r.fail()
+		return 0
+	}
+	return int(n)
+}
+
+// below reads an index into n things.
+func (r *reader) below(n int) uint32 {
+	i := r.num()
+	if i >= uint64(n) {
+		r.fail()
+		return 0
+	}
+	return uint32(i)
+}
+
+func (r *reader) ids() audit.IDs {
+	s, rest, err := audit.ReadIDs(r.b)
+	if err != nil {
+		r.fail()
+		return audit.IDs{}
+	}
+	r.b = rest
+	return s
+}
+
+func (r *reader) texts() []string {
+	out := make([]string, r.count(1))
+	for i := range out {
+		n := r.count(1)
+		out[i] = string(r.b[:n])
+		r.b = r.b[n:]
+	}
+	return out
+}
+
+func (r *reader) bits(n int) []byte {
+	n = (n + 7) / 8
+	if n > len(r.b) {
+		r.fail()
+		return make([]byte, n)
+	}
+	out := r.b[:n]
+	r.b = r.b[n:]
+	return out
+}
+
+func (r *reader) fail() { r.bad, r.b = true, nil }
+
+func isOn(bits []byte, i int) bool { return bits[i/8]&(1<<(i%8)) != 0 }
+
+func seal(kind audit.PackKind, unit byte, tables, columns []byte) []byte {
+	out := make([]byte, headerSize, headerSize+len(tables)+len(columns))
+	copy(out, magic)
+	out[4], out[5] = byte(kind), unit
+	binary.LittleEndian.PutUint32(out[8:], uint32(len(tables)))
+	binary.LittleEndian.PutUint32(out[12:], uint32(len(columns)))
+	binary.LittleEndian.PutUint64(out[16:], xxhash.Sum64(tables))
+	binary.LittleEndian.PutUint64(out[24:], xxhash.Sum64(columns))
+	return append(append(out, tables...), columns...)
+}
+
+// open splits a pack, or its start that holds the tables, and checks what is there.
+func open(kind audit.PackKind, p []byte) (unit audit.Instant, tables, columns []byte, err error) {
+	if len(p) < headerSize || string(p[:4]) != magic || p[4] != byte(kind) || int(p[5]) >= len(units) {
+		return 0, nil, nil, errDamaged
+	}
+	nt, nc := int(binary.LittleEndian.Uint32(p[8:])), int(binary.LittleEndian.Uint32(p[12:]))
+	if len(p) < headerSize+nt {
+		return 0, nil, nil, errDamaged
+	}
+	tables = p[headerSize : headerSize+nt]
+	if xxhash.Sum64(tables) != binary.LittleEndian.Uint64(p[16:]) {
+		return 0, nil, nil, errDamaged
+	}
+	if len(p) == headerSize+nt+nc {
+		columns = p[headerSize+nt:]
+		if xxhash.Sum64(columns) != binary.LittleEndian.Uint64(p[24:]) {
+			return 0, nil, nil, errDamaged
+		}
+	}
+	return units[p[5]], tables, columns, nil
+}
+
+// tablesSize is how much of a pack, from its start, its tables take.
+func tablesSize(header []byte) int {
+	return headerSize + int(binary.LittleEndian.Uint32(header[8:]))
+}
+
+// A shape is what many calls share.
+type shape struct {
+	path, purpose uint32
+	auth          audit.Auth
+	status        uint16
+	file          uint32
+}
+
+// encodeCalls packs a day's calls. They are in order of time; the tables hold nothing that no call uses.
+func encodeCalls(d *audit.CallDay) []byte {
+	counts := make([]bool, d.Accounts.Len())
+	shapes := map[shape]uint32{}
+	var order []shape
+	of := make([]uint32, len(d.Calls))
+	for i := range d.Calls {
+		c := &d.Calls[i]
+		if c.Retrieval() {
+			for _, a := range c.Accounts {
+				counts[a] = true
+			}
+		}
+		s := shape{c.Path, c.Purpose, c.Auth, c.Status, c.Source.File}
+		n, ok := shapes[s]
+		if !ok {
+			n = uint32(len(order))
+			shapes[s] = n
+			order = append(order, s)
+		}
+		of[i] = n
+	}
+	var t writer
+	t.ids(d.Accounts)
+	t.bits(len(counts), func(i int) bool { return counts[i] })
+	t.texts(d.Sites)
+	t.texts(d.Paths)
+	t.texts(d.Purposes)
+	t.num(uint64(len(order)))
+	for _, s := range order {
+		t.num(uint64(s.path))
+		t.num(uint64(s.purpose))
+		t.num(uint64(s.auth))
+		t.num(uint64(s.status))
+		t.num(uint64(s.file))
+	}
+	start := d.Day.Start()
+	unit := unitOf(func(yield func(audit.Instant) bool) {
+		for i := range d.Calls {
+			if !yield(d.Calls[i].At - start) {
+				return
+			}
+		}
+	})
+	w := writer{b: make([]byte, 0, 32*len(d.Calls))}
+	w.num(uint64(len(d.Calls)))
+	before, line := start, int64(0)
+	for i := range d.Calls {
+		c := &d.Calls[i]
+		w.num(uint64((c.At - before) / units[unit]))
+		before = c.At
+		w.fixed(c.Hash)
+		w.num(uint64(of[i]))
+		w.num(uint64(c.Site))
+		w.signed(int64(c.Source.Line) - line)
+		line = int64(c.Source.Line)
+		w.num(uint64(len(c.Accounts)))
+		last := uint32(0)
+		for _, a := range c.Accounts {
+			w.num(uint64(a - last))
+			last = a
+		}
+	}
+	return seal(audit.CallPack, unit, t.b, w.b)
+}
+
+// decodeCalls reads a pack of a day's calls.
+func decodeCalls(day audit.Day, p []byte) (*audit.CallDay, error) {
+	unit, tables, columns, err := open(audit.CallPack, p)
+	if err != nil {
+		return nil, err
+	}
+	d := &audit.CallDay{Day: day}
+	t := reader{b: tables}
+	d.Accounts = t.ids()
+	t.bits(d.Accounts.Len())
+	d.Sites, d.Paths, d.Purposes = t.texts(), t.texts(), t.texts()
+	shapes := make([]shape, t.count(5))
+	for i := range shapes {
+		shapes[i] = shape{t.below(len(d.Paths)), t.below(len(d.Purposes)), audit.Auth(t.num()), uint16(t.num()), uint32(t.num())}
+	}
+	c := reader{b: columns}
+	d.Calls = make([]audit.Call, c.count(13))
+	accounts := make([]uint32, 0, len(columns)/4)
+	n := d.Accounts.Len()
+	at, line := day.Start(), int64(0)
+	for i := range d.Calls {
+		x := &d.Calls[i]
+		at += audit.Instant(c.num()) * unit
+		x.At, x.Hash = at, c.fixed()
+		s := c.below(len(shapes))
+		x.Site = c.below(len(d.Sites))
+		line += c.signed()
+		k := c.count(1)
+		if c.bad {
+			break
+		}
+		x.Path, x.Purpose, x.Auth, x.Status = shapes[s].path, shapes[s].purpose, shapes[s].auth, shapes[s].status
+		x.Source = audit.Source{File: shapes[s].file, Line: uint64(line)}
+		from, last := len(accounts), uint64(0)
+		for range k {
+			if len(c.b) > 0 && c.b[0] < 0x80 {
+				last += uint64(c.b[0])
+				c.b = c.b[1:]
+			} else {
+				last += c.num()
+			}
+			accounts = append(accounts, uint32(last))
+		}
+		if k > 0 && last >= uint64(n) {
+			c.fail()
+			break
+		}
+		x.Accounts = accounts[from:len(accounts):len(accounts)]
+	}
+	if t.bad || c.bad || len(t.b) > 0 || len(c.b) > 0 {
+		return nil, errDamaged
+	}
+	return d, nil
+}
+
+// counting reads from a pack's tables the accounts that count: those retrieved, or held by reports that count.
+func counting(kind audit.PackKind, p []byte) (audit.IDs, error) {
+	_, tables, _, err := open(kind, p)
+	if err != nil {
+		return audit.IDs{}, err
+	}
+	t := reader{b: tables}
+	ids := t.ids()
+	on := t.bits(ids.Len())
+	if t.bad {
+		return audit.IDs{}, errDamaged
+	}
+	return ids.Select(func(i int) bool { return isOn(on, i) }), nil
+}
+
+// encodeReports packs a day's reports, which are in order of time.
+func encodeReports(d *audit.ReportDay) []byte {
+	counts := make([]bool, d.Accounts.Len())
+	var files []uint32
+	place := map[uint32]int{}
+	for i := range d.Reports {
+		r := &d.Reports[i]
+		if r.Counts() {
+			for _, a := range r.Accounts {
+				counts[a.Account] = true
+			}
+		}
+		if _, ok := place[r.Source.File]; !ok {
+			place[r.Source.File] = len(files)
+			files = append(files, r.Source.File)
+		}
+	}
+	var t writer
+	t.ids(d.Accounts)
+	t.bits(len(counts), func(i int) bool { return counts[i] })
+	t.num(uint64(len(files)))
+	for _, f := range files {
+		t.num(uint64(f))
+	}
+	start := d.Day.Start()
+	unit := unitOf(func(yield func(audit.Instant) bool) {
+		for i := range d.Reports {
+			if !yield(d.Reports[i].At - start) {
+				return
+			}
+			for _, a := range d.Reports[i].Accounts {
+				if a.Updated != audit.Ever && !yield(a.Updated) {
+					return
+				}
+			}
+		}
+	})
+	w := writer{b: make([]byte, 0, 256*len(d.Reports))}
+	w.num(uint64(len(d.Reports)))
+	before, line := start, int64(0)
+	for i := range d.Reports {
+		r := &d.Reports[i]
+		w.num(uint64((r.At - before) / units[unit]))
+		before = r.At
+		w.fixed(r.Hash)
+		w.num(uint64(r.Status))
+		w.num(uint64(place[r.Source.File]))
+		w.signed(int64(r.Source.Line) - line)
+		line = int64(r.Source.Line)
+		w.num(uint64(len(r.Accounts)))
+		last := uint32(0)
+		for _, a := range r.Accounts {
+			given := uint64(0)
+			if a.Updated != audit.Ever {
+				given = 1
+			}
+			w.num(uint64(a.Account-last)<<1 | given)
+			last = a.Account
+			if given == 1 {
+				w.signed(int64(start/units[unit] - a.Updated/units[unit]))
+			}
+		}
+		w.num(uint64(len(r.Answers)))
+		last = 0
+		for _, a := range r.Answers {
+			closed := uint64(0)
+			if a.Closed {
+				closed = 1
+			}
+			w.num(uint64(a.Account-last)<<1 | closed)
+			last = a.Account
+		}
+	}
+	return seal(audit.ReportPack, unit, t.b, w.b)
+}
+
+// decodeReports reads a pack of a day's reports.
+func decodeReports(day audit.Day, p []byte) (*audit.ReportDay, error) {
+	unit, tables, columns, err := open(audit.ReportPack, p)
+	if err != nil {
+		return nil, err
+	}
+	d := &audit.ReportDay{Day: day}
+	t := reader{b: tables}
+	d.Accounts = t.ids()
+	n := d.Accounts.Len()
+	t.bits(n)
+	files := make([]uint32, t.count(1))
+	for i := range files {
+		files[i] = uint32(t.num())
+	}
+	c := reader{b: columns}
+	d.Reports = make([]audit.Report, c.count(14))
+	start := day.Start()
+	at, line := start, int64(0)
+	for i := range d.Reports {
+		r := &d.Reports[i]
+		at += audit.Instant(c.num()) * unit
+		r.At, r.Hash, r.Status = at, c.fixed(), uint16(c.num())
+		file := c.below(len(files))
+		line += c.signed()
+		if c.bad {
+			break
+		}
+		r.Source = audit.Source{File: files[file], Line: uint64(line)}
+		r.Accounts = make([]audit.Reported, c.count(1))
+		last := uint64(0)
+		for j := range r.Accounts {
+			v := c.num()
+			last += v >> 1
+			r.Accounts[j] = audit.Reported{Account: uint32(last), Updated: audit.Ever}
+			if v&1 == 1 {
+				r.Accounts[j].Updated = (start/unit - audit.Instant(c.signed())) * unit
+			}
+		}
+		if len(r.Accounts) > 0 && last >= uint64(n) {
+			c.fail()
+			break
+		}
+		r.Answers = make([]audit.Answer, c.count(1))
+		last = 0
+		for j := range r.Answers {
+			v := c.num()
+			last += v >> 1
+			r.Answers[j] = audit.Answer{Account: uint32(last), Closed: v&1 == 1}
+		}
+		if len(r.Answers) > 0 && last >= uint64(n) {
+			c.fail()
+			break
+		}
+	}
+	if t.bad || c.bad || len(t.b) > 0 || len(c.b) > 0 {
+		return nil, errDamaged
+	}
+	return d, nil
+}
+
+// texts numbers strings in the order of their first coming.
+type texts struct {
+	all   []string
+	place map[string]uint32
+}
+
+func newTexts() *texts { return &texts{place: map[string]uint32{}} }
+
+func (t *texts) add(s string) uint32 {
+	if n, ok := t.place[s]; ok {
+		return n
+	}
+	n := uint32(len(t.all))
+	t.all = append(t.all, s)
+	t.place[s] = n
+	return n
+}
+
+func (t *texts) addAll(s []string) []uint32 {
+	out := make([]uint32, len(s))
+	for i, x := range s {
+		out[i] = t.add(x)
+	}
+	return out
+}
+
+// damaged says which pack could not be read.
+func damaged(p *audit.Pack, err error) error {
+	return fmt.Errorf("archive: pack of %q on %s in %s at byte %d: %w (restore the segment from a backup; the run that reads its source files again also brings the facts back)",
+		p.App, p.Day, p.Segment, p.Offset, err)
+}

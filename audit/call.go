@@ -1,0 +1,88 @@
+package audit
+
+import "fmt"
+
+// Auth tells how a caller proved who it is.
+type Auth uint8
+
+// The ways of authentication that a gateway logs.
+const (
+	ConnectJWT Auth = iota + 1
+	OAuth2
+	ForgeApp
+	ForgeUser
+	APIToken
+	Basic
+	Session
+)
+
+var authNames = [...]string{"", "connect-jwt", "oauth2", "forge-app", "forge-user", "api-token", "basic", "session"}
+
+// ParseAuth reads an access line's auth.
+func ParseAuth(s string) (Auth, error) {
+	for a, name := range authNames {
+		if a > 0 && name == s {
+			return Auth(a), nil
+		}
+	}
+	return 0, fmt.Errorf("auth %q is none of connect-jwt, oauth2, forge-app, forge-user, api-token, basic, session", s)
+}
+
+func (a Auth) String() string {
+	if int(a) < len(authNames) {
+		return authNames[a]
+	}
+	return fmt.Sprintf("auth(%d)", uint8(a))
+}
+
+// IsApp says whether a is a way by which an app calls as itself (P11).
+func (a Auth) IsApp() bool { return a == ConnectJWT || a == OAuth2 || a == ForgeApp }
+
+// UnknownAccount is the account id that stands for a deleted account: no account at all.
+const UnknownAccount = "unknown"
+
+// A CallRecord is one line of an access log: one call of the Email API. Its bytes are views into the line that it was read from.
+type CallRecord struct {
+	Sec       int64 // ts, seconds since the Unix epoch
+	Nsec      int64 // and nanoseconds
+	RequestID []byte
+	App       []byte // empty: the caller is no app
+	Site      []byte // cloud_id
+	Path      []byte
+	Purpose   []byte // empty: none declared
+	Auth      Auth
+	Status    int
+	Accounts  [][]byte
+}
+
+// A Call is a fact: one call of the Email API by an app, with Site, Path, Purpose and Accounts as indexes into its CallDay.
+type Call struct {
+	At       Instant
+	Hash     uint64 // keyed, of the call's whole content
+	Source   Source
+	Site     uint32
+	Path     uint32
+	Purpose  uint32
+	Accounts []uint32 // without UnknownAccount, no account twice, ascending
+	Status   uint16
+	Auth     Auth
+}
+
+// Retrieval says whether the call got the address of at least one account.
+func (c *Call) Retrieval() bool { return c.Status == 200 && len(c.Accounts) > 0 }
+
+// A CallDay holds the calls of one app on one UTC day, in order of time.
+type CallDay struct {
+	Day      Day
+	Sites    []string
+	Paths    []string
+	Purposes []string
+	Accounts IDs
+	Calls    []Call
+}
+
+// A Source is the line that a fact was first read from.
+type Source struct {
+	File uint32 `json:"file"` // number of the file in the store
+	Line uint64 `json:"line"` // counted from 1
+}

@@ -1,0 +1,108 @@
+package audit
+
+import "slices"
+
+// Kind is the kind of a source.
+type Kind string
+
+// The kinds of sources.
+const (
+	KindAccess    Kind = "access"
+	KindReports   Kind = "reports"
+	KindInstalls  Kind = "installs"
+	KindIncidents Kind = "incidents"
+	KindApps      Kind = "apps"
+)
+
+// Nature tells what a check finds.
+type Nature string
+
+// An event happened and stays; a state holds until it no longer does.
+const (
+	IsEvent Nature = "event"
+	IsState Nature = "state"
+)
+
+// A Check is one rule of the guideline, as a value: what it says, and pure functions that find what breaks it.
+type Check struct {
+	ID         string
+	Clause     string // of the guideline, P1 to P14
+	Nature     Nature
+	Severity   Severity
+	Confidence Confidence
+
+	Finds       string // what it finds, in one line
+	Title       string // of a finding; %s is the subject, where there is one
+	Rule        string // the exact rule, for docs and reviewers
+	Remediation string // what the vendor has to do
+
+	Needs      []Kind // the sources that it needs
+	NeedsIfSet []Kind // the sources that it needs where they are configured
+	Purposes   bool   // it needs access logs that carry purposes
+
+	NoAccounts bool // its findings count no accounts
+	NoSites    bool // its findings count no sites
+
+	// Grade tells severity and confidence by subject, where they are not the check's own.
+	Grade func(subject string) (Severity, Confidence)
+
+	// Days finds what happened on one UTC day, up to the dossier's as-of. Set for events.
+	Days func(d *Dossier, day Day, t *Tally) error
+
+	// Holds finds what holds at the dossier's as-of. Set for states.
+	Holds func(d *Dossier, t *Tally) error
+
+	// Touched tells which days a change of the app's facts makes due; see Touch.
+	Touched []Touch
+
+	// Explain says in one sentence or two why f is a finding, with the numbers that a reviewer needs.
+	Explain func(f *Finding, p *Policy) string
+
+	Proof Proof
+}
+
+// GradeOf is the severity and confidence of a finding of c.
+func (c *Check) GradeOf(subject string) (Severity, Confidence) {
+	if c.Grade != nil {
+		return c.Grade(subject)
+	}
+	return c.Severity, c.Confidence
+}
+
+// A Touch is a kind of change, as seen by a check: what is new, and so which days have to be judged again.
+type Touch string
+
+// The touches. New facts touch the days that they fall on unless the text says otherwise.
+const (
+	TouchCalls     Touch = "calls"     // a call of the day
+	TouchReports   Touch = "reports"   // a report of the day
+	TouchApproval  Touch = "approval"  // the approvals in force, or named, changed for calls of the day
+	TouchInstall   Touch = "install"   // the app's state on a site changed for calls of the day
+	TouchLeaving   Touch = "leaving"   // whether the app was installed anywhere changed for reports of the day
+	TouchClosed    Touch = "closed"    // the first `closed` of an account moved to more than the grace before the day
+	TouchUpdated   Touch = "updated"   // an `updated`, or the first retrieval after it, that the day's reports are held against changed
+	TouchReporting Touch = "reporting" // for accounts retrieved on the day: a report or an answer within the deadline, the deadline, or its passing
+	TouchRegistry  Touch = "registry"  // the app's first registry entry came, which holds from ever
+)
+
+// IsTouched says whether c lists t.
+func (c *Check) IsTouched(t Touch) bool { return slices.Contains(c.Touched, t) }
+
+// A Proof shows a check at work: a dossier that breaks its rule, and one that nearly does.
+type Proof struct {
+	Violates Case
+	Complies Case
+}
+
+// A Case is a dossier and what a check finds in it.
+type Case struct {
+	Story   string // what happened, in words
+	Dossier func() *Dossier
+	Finds   []Found
+}
+
+// Found is one finding of a Case.
+type Found struct {
+	Subject                      string
+	Occurrences, Accounts, Sites int
+}

@@ -1,0 +1,336 @@
+// Package config reads mailreeve.yaml and the policy file. What is unknown or cannot be is an error that names file, line and mend.
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/mailreeve/mailreeve/audit"
+)
+
+// Config is mailreeve.yaml. Paths in it are as written; Dir is what relative ones are relative to.
+type Config struct {
+	Dir  string `yaml:"-"`
+	Path string `yaml:"-"`
+
+	Store          string    `yaml:"store"`
+	Archive        string    `yaml:"archive"`
+	Schedule       string    `yaml:"schedule"`
+	PolicyFile     string    `yaml:"policy"`
+	Sources        []Source  `yaml:"sources"`
+	AddressKeyFile string    `yaml:"address_key_file"`
+	Slack          Slack     `yaml:"slack"`
+	Notices        Notices   `yaml:"notices"`
+	Console        Console   `yaml:"console"`
+	Vendor         Vendor    `yaml:"vendor"`
+	Webhooks       []Webhook `yaml:"webhooks"`
+	Jira           Jira      `yaml:"jira"`
+	Capture        Capture   `yaml:"capture"`
+	Heartbeat      Heartbeat `yaml:"heartbeat"`
+	Workers        int       `yaml:"workers"`
+	Metrics        Metrics   `yaml:"metrics"`
+	Log            Log       `yaml:"log"`
+
+	Policy *audit.Policy `yaml:"-"`
+}
+
+// Source is where facts come from.
+type Source struct {
+	Kind          string     `yaml:"kind"`
+	Path          string     `yaml:"path"` // a file or a pattern
+	MaxAge        Duration   `yaml:"max_age"`
+	MaxBad        *float64   `yaml:"max_bad"`  // share of bad lines, of 1,000 or more, at which a file is not taken; 0.05
+	MaxLoss       *float64   `yaml:"max_loss"` // share of the registry's apps that may be missing; unset: any
+	Purposes      *bool      `yaml:"purposes"` // the log carries declared purposes; true
+	CompleteSince *time.Time `yaml:"complete_since"`
+	AuthservID    string     `yaml:"authserv_id"`
+}
+
+// Slack is where the compliance team reads.
+type Slack struct {
+	Channel          string       `yaml:"channel"`
+	TokenEnv         string       `yaml:"token_env"`
+	AppTokenEnv      string       `yaml:"app_token_env"`
+	SigningSecretEnv string       `yaml:"signing_secret_env"`
+	APIURL           string       `yaml:"api_url"`
+	AccountIDs       bool         `yaml:"account_ids"`
+	Routes           []SlackRoute `yaml:"routes"`
+}
+
+// SlackRoute sends some findings to another channel.
+type SlackRoute struct {
+	Severity []string `yaml:"severity"`
+	Vendor   string   `yaml:"vendor"`
+	App      string   `yaml:"app"`
+	Check    string   `yaml:"check"`
+	Channel  string   `yaml:"channel"`
+}
+
+// Notices is how vendors are written to.
+type Notices struct {
+	SMTP        string `yaml:"smtp"`
+	UsernameEnv string `yaml:"username_env"`
+	PasswordEnv string `yaml:"password_env"`
+	From        string `yaml:"from"`
+	ReplyTo     string `yaml:"reply_to"`
+	Approve     string `yaml:"approve"`
+	Bounces     string `yaml:"bounces"`
+}
+
+// Console is the reviewers' web console.
+type Console struct {
+	Listen    string `yaml:"listen"`
+	PublicURL string `yaml:"public_url"`
+	TLSCert   string `yaml:"tls_cert"`
+	TLSKey    string `yaml:"tls_key"`
+	OIDC      OIDC   `yaml:"oidc"`
+}
+
+// OIDC is who logs reviewers in.
+type OIDC struct {
+	Issuer          string `yaml:"issuer"`
+	ClientID        string `yaml:"client_id"`
+	ClientSecretEnv string `yaml:"client_secret_env"`
+	RoleClaim       string `yaml:"role_claim"`
+}
+
+// Vendor is the vendors' page.
+type Vendor struct {
+	Listen    string `yaml:"listen"`
+	PublicURL string `yaml:"public_url"`
+}
+
+// Webhook is another system that is told of findings.
+type Webhook struct {
+	URL       string   `yaml:"url"`
+	SecretEnv string   `yaml:"secret_env"`
+	Events    []string `yaml:"events"`
+}
+
+// Jira is where issues are filed.
+type Jira struct {
+	URL       string `yaml:"url"`
+	UserEnv   string `yaml:"user_env"`
+	TokenEnv  string `yaml:"token_env"`
+	Project   string `yaml:"project"`
+	IssueType string `yaml:"issue_type"`
+}
+
+// Capture is how apps' pages are opened.
+type Capture struct {
+	Chromium     string   `yaml:"chromium"`
+	Every        string   `yaml:"every"`
+	URLs         []string `yaml:"urls"`
+	AllowPrivate bool     `yaml:"allow_private"`
+	Sandbox      *bool    `yaml:"sandbox"`
+}
+
+// Heartbeat is a URL that is called after each good night.
+type Heartbeat struct {
+	URL string `yaml:"url"`
+}
+
+// Metrics is where Prometheus reads.
+type Metrics struct {
+	Listen string `yaml:"listen"`
+}
+
+// Log is how mailreeve logs.
+type Log struct {
+	Level  string `yaml:"level"`
+	Format string `yaml:"format"`
+}
+
+// Duration is a span of time as in 36h, 15d or 1d12h.
+type Duration time.Duration
+
+var dayPattern = regexp.MustCompile(`^(\d+)d(.*)$`)
+
+// UnmarshalYAML reads a duration.
+func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
+	rest, days := strings.TrimSpace(n.Value), time.Duration(0)
+	if m := dayPattern.FindStringSubmatch(rest); m != nil {
+		k, err := strconv.Atoi(m[1])
+		if err != nil || k > 36500 {
+			return fmt.Errorf("line %d: %q is too long a duration", n.Line, n.Value)
+		}
+		days, rest = time.Duration(k)*24*time.Hour, m[2]
+	}
+	span := time.Duration(0)
+	if rest != "" || days == 0 {
+		var err error
+		if span, err = time.ParseDuration(rest); err != nil {
+			return fmt.Errorf("line %d: %q is no duration: write it like 36h, 15d or 5m", n.Line, n.Value)
+		}
+	}
+	if days+span < 0 {
+		return fmt.Errorf("line %d: a duration cannot be negative", n.Line)
+	}
+	*d = Duration(days + span)
+	return nil
+}
+
+// DefaultName is the configuration's file name.
+const DefaultName = "mailreeve.yaml"
+
+// Find is the configuration to read when none is named: mailreeve.yaml here, then in the user's config folder.
+func Find() (string, error) {
+	tried := []string{DefaultName}
+	if dir, err := os.UserConfigDir(); err == nil {
+		tried = append(tried, filepath.Join(dir, "mailreeve", DefaultName))
+	}
+	for _, path := range tried {
+		if _, err := os.Stat(path); err == nil {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("no configuration: %s does not exist; name one with -c FILE, or write one with mailreeve init", strings.Join(tried, " and "))
+}
+
+// Load reads a configuration and its policy.
+func Load(path string) (*Config, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s does not exist: name the configuration with -c FILE, or write one with mailreeve init", path)
+	} else if err != nil {
+		return nil, fmt.Errorf("the configuration: %w", err)
+	}
+	c := &Config{Store: "sqlite://mailreeve.db", Archive: "mailreeve.archive", Schedule: "CRON_TZ=UTC 30 2 * * *"}
+	c.Slack.TokenEnv = "SLACK_BOT_TOKEN"
+	if err := decode(path, text, c); err != nil {
+		return nil, err
+	}
+	full, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("the configuration: %w", err)
+	}
+	c.Path, c.Dir = full, filepath.Dir(full)
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	var policy []byte
+	if c.PolicyFile != "" {
+		if policy, err = os.ReadFile(c.Resolve(c.PolicyFile)); err != nil {
+			return nil, fmt.Errorf("%s: policy: %w", path, err)
+		}
+	}
+	c.Policy, err = ParsePolicy(c.PolicyFile, policy)
+	return c, err
+}
+
+// decode reads strict YAML: unknown keys are errors that name their line.
+func decode(name string, text []byte, into any) error {
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	d.KnownFields(true)
+	err := d.Decode(into)
+	if err == nil || errors.Is(err, io.EOF) {
+		return nil
+	}
+	var wrong *yaml.TypeError
+	if errors.As(err, &wrong) {
+		lines := make([]string, len(wrong.Errors))
+		for i, e := range wrong.Errors {
+			lines[i] = name + ": " + unknownKey.ReplaceAllString(e, `unknown key "$1"`)
+		}
+		return errors.New(strings.Join(lines, "\n"))
+	}
+	return fmt.Errorf("%s: %s", name, strings.TrimPrefix(err.Error(), "yaml: "))
+}
+
+var unknownKey = regexp.MustCompile(`field (\S+) not found in type \S+`)
+
+// Resolve is a path of the configuration, relative to its folder.
+func (c *Config) Resolve(path string) string {
+	if filepath.IsAbs(path) || strings.Contains(path, "://") {
+		return path
+	}
+	return filepath.Join(c.Dir, path)
+}
+
+// StoreURL is the store with a relative path resolved.
+func (c *Config) StoreURL() string {
+	if path, ok := strings.CutPrefix(c.Store, "sqlite://"); ok {
+		return "sqlite://" + c.Resolve(path)
+	}
+	return c.Store
+}
+
+func (c *Config) check() error {
+	if !strings.HasPrefix(c.Store, "sqlite://") && !strings.HasPrefix(c.Store, "postgres://") && !strings.HasPrefix(c.Store, "postgresql://") {
+		return fmt.Errorf("store: %q is neither sqlite://PATH nor postgres://…", c.Store)
+	}
+	if strings.HasPrefix(c.Archive, "s3://") {
+		return errors.New("archive: object storage is not supported yet; give a folder")
+	}
+	if c.Workers < 0 {
+		return errors.New("workers: give a number of cores, or 0 for all")
+	}
+	seen := map[string]bool{}
+	for i, s := range c.Sources {
+		at := fmt.Sprintf("sources[%d]", i)
+		if !known(s.Kind) {
+			return fmt.Errorf("%s: kind: %q is none of access, reports, installs, incidents, apps, addresses, captures, mail, signals", at, s.Kind)
+		}
+		at = fmt.Sprintf("%s (%s)", at, s.Kind)
+		switch {
+		case s.Path == "":
+			return fmt.Errorf("%s: path is missing: give a file or a pattern", at)
+		case strings.HasPrefix(s.Path, "s3://"):
+			return fmt.Errorf("%s: path: object storage is not supported yet; give a file or a pattern", at)
+		case seen[s.Kind+" "+s.Path]:
+			return fmt.Errorf("%s: path: %q is configured twice", at, s.Path)
+		case s.MaxBad != nil && (*s.MaxBad < 0 || *s.MaxBad > 1):
+			return fmt.Errorf("%s: max_bad: give a share from 0 to 1", at)
+		case s.MaxLoss != nil && (*s.MaxLoss < 0 || *s.MaxLoss > 1):
+			return fmt.Errorf("%s: max_loss: give a share from 0 to 1", at)
+		}
+		if _, err := filepath.Match(s.Path, ""); err != nil {
+			return fmt.Errorf("%s: path: %q is no pattern: %w", at, s.Path, err)
+		}
+		seen[s.Kind+" "+s.Path] = true
+	}
+	switch c.Log.Level {
+	case "", "debug", "info", "warn", "error":
+	default:
+		return fmt.Errorf("log: level: %q is none of debug, info, warn, error", c.Log.Level)
+	}
+	switch c.Log.Format {
+	case "", "text", "json":
+	default:
+		return fmt.Errorf("log: format: %q is neither text nor json", c.Log.Format)
+	}
+	return nil
+}
+
+func known(kind string) bool {
+	switch kind {
+	case "access", "reports", "installs", "incidents", "apps", "addresses", "captures", "mail", "signals":
+		return true
+	}
+	return false
+}
+
+// Rules is what the configuration lets a run judge by.
+func (c *Config) Rules() audit.Rules {
+	r := audit.Rules{Policy: c.Policy, CompleteSince: audit.Never, Purposes: true}
+	for _, s := range c.Sources {
+		if s.Kind == string(audit.KindInstalls) && s.CompleteSince != nil {
+			r.CompleteSince = min(r.CompleteSince, audit.At(*s.CompleteSince))
+		}
+		if s.Kind == string(audit.KindAccess) && s.Purposes != nil && !*s.Purposes {
+			r.Purposes = false
+		}
+	}
+	return r
+}

@@ -1,0 +1,118 @@
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/mailreeve/mailreeve/audit"
+)
+
+// policyFile is policy.yaml: a file overrides parts of the built-in policy.
+type policyFile struct {
+	Purposes struct {
+		Approvable []string          `yaml:"approvable"`
+		Prohibited []string          `yaml:"prohibited"`
+		Synonyms   map[string]string `yaml:"synonyms"`
+	} `yaml:"purposes"`
+	Reporting struct {
+		Period        Duration `yaml:"period"`
+		IncidentGrace Duration `yaml:"incident_grace"`
+		ClosedGrace   Duration `yaml:"closed_grace"`
+		UpdatedGrace  Duration `yaml:"updated_grace"`
+	} `yaml:"reporting"`
+	Installs struct {
+		Grace         Duration `yaml:"grace"`
+		RetainedAfter Duration `yaml:"retained_after"`
+	} `yaml:"installs"`
+	Probing struct {
+		Calls int `yaml:"calls"`
+	} `yaml:"probing"`
+	Suppress struct {
+		Max              Duration `yaml:"max"`
+		DismissFor       Duration `yaml:"dismiss_for"`
+		WorsenedAccounts int      `yaml:"worsened_accounts"`
+	} `yaml:"suppress"`
+	Deadlines map[string]Duration `yaml:"deadlines"`
+	Retention struct {
+		Calls Duration `yaml:"calls"`
+	} `yaml:"retention"`
+}
+
+// ParsePolicy is the built-in policy with what a file overrides. No text is no override.
+func ParsePolicy(name string, text []byte) (*audit.Policy, error) {
+	p := audit.DefaultPolicy()
+	var f policyFile
+	if err := decode(name, text, &f); err != nil {
+		return nil, err
+	}
+	if f.Purposes.Approvable != nil {
+		p.Approvable = f.Purposes.Approvable
+	}
+	if f.Purposes.Prohibited != nil {
+		p.Prohibited = f.Purposes.Prohibited
+	}
+	p.Synonyms = f.Purposes.Synonyms
+	for _, x := range []struct {
+		from Duration
+		to   *time.Duration
+	}{
+		{f.Reporting.Period, &p.ReportingPeriod}, {f.Reporting.IncidentGrace, &p.IncidentGrace}, {f.Reporting.ClosedGrace, &p.ClosedGrace},
+		{f.Reporting.UpdatedGrace, &p.UpdatedGrace}, {f.Installs.Grace, &p.UninstallGrace}, {f.Installs.RetainedAfter, &p.RetainedAfter},
+		{f.Suppress.Max, &p.SuppressMax}, {f.Suppress.DismissFor, &p.DismissFor}, {f.Retention.Calls, &p.RetentionCalls},
+	} {
+		if x.from != 0 {
+			*x.to = time.Duration(x.from)
+		}
+	}
+	if f.Probing.Calls != 0 {
+		p.ProbingCalls = f.Probing.Calls
+	}
+	if f.Suppress.WorsenedAccounts != 0 {
+		p.WorsenedAccounts = f.Suppress.WorsenedAccounts
+	}
+	for s, d := range f.Deadlines {
+		if !slices.Contains(audit.Severities(), audit.Severity(s)) {
+			return nil, fmt.Errorf("%s: deadlines: %q is none of critical, high, medium, low", name, s)
+		}
+		p.Deadlines[audit.Severity(s)] = time.Duration(d)
+	}
+	if err := check(p); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	p.Digest = digest(p)
+	return p, nil
+}
+
+func check(p *audit.Policy) error {
+	const day = 24 * time.Hour
+	switch {
+	case p.ReportingPeriod < day || p.ReportingPeriod%day != 0:
+		return fmt.Errorf("reporting: period: give whole days, as in 15d")
+	case p.RetentionCalls%day != 0 || p.RetentionCalls < 2*p.ReportingPeriod+2*day:
+		return fmt.Errorf("retention: calls: give whole days, and more than twice reporting.period, or accounts cannot be held against their reports")
+	case p.ProbingCalls < 1:
+		return fmt.Errorf("probing: calls: give 1 or more")
+	case p.WorsenedAccounts < 0:
+		return fmt.Errorf("suppress: worsened_accounts: give 0 or more")
+	}
+	for _, purpose := range p.Prohibited {
+		if slices.Contains(p.Approvable, purpose) {
+			return fmt.Errorf("purposes: %q is both approvable and prohibited", purpose)
+		}
+	}
+	return nil
+}
+
+// digest is the SHA-256 of the policy as it is in force.
+func digest(p *audit.Policy) string {
+	text, err := json.Marshal(p) // without its digest, which is empty yet
+	if err != nil {
+		panic(err) // strings, numbers and maps of them can always be encoded
+	}
+	sum := sha256.Sum256(text)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,176 @@
+package audit
+
+import "context"
+
+// appDays reads the days of one app from packs: those that the store names, and those that the run has just written.
+type appDays struct {
+	ctx     context.Context
+	store   Store
+	archive Archive
+	app     string
+	written map[PackKind]map[Day][]Pack
+	known   map[PackKind]map[Day][]Pack
+	asked   map[PackKind]map[Day]bool
+
+	calls    memo[*CallDay]
+	reports  memo[*ReportDay]
+	counting map[PackKind]map[Day]IDs
+}
+
+// memo holds the last few days that were read.
+type memo[T any] struct {
+	day  []Day
+	data []T
+}
+
+const memoDays = 3
+
+func (m *memo[T]) get(d Day) (t T, ok bool) {
+	for i, x := range m.day {
+		if x == d {
+			return m.data[i], true
+		}
+	}
+	return t, false
+}
+
+func (m *memo[T]) put(d Day, t T) {
+	if len(m.day) == memoDays {
+		m.day, m.data = m.day[1:], m.data[1:]
+	}
+	m.day, m.data = append(m.day, d), append(m.data, t)
+}
+
+func (m *memo[T]) drop() { m.day, m.data = nil, nil }
+
+func newAppDays(ctx context.Context, store Store, archive Archive, app string) *appDays {
+	byKind := func() map[PackKind]map[Day][]Pack { return map[PackKind]map[Day][]Pack{CallPack: {}, ReportPack: {}} }
+	return &appDays{ctx: ctx, store: store, archive: archive, app: app, written: byKind(), known: byKind(),
+		asked: map[PackKind]map[Day]bool{CallPack: {}, ReportPack: {}}, counting: map[PackKind]map[Day]IDs{CallPack: {}, ReportPack: {}}}
+}
+
+// ahead is how many days are asked of the store at once: a reporting period and a little more.
+const ahead = 20
+
+// stored is the packs of a day that earlier runs wrote.
+func (a *appDays) stored(kind PackKind, day Day) ([]Pack, error) {
+	if !a.asked[kind][day] {
+		packs, err := a.store.Packs(a.ctx, a.app, kind, day, day+ahead)
+		if err != nil {
+			return nil, err
+		}
+		for d := day; d <= day+ahead; d++ {
+			if !a.asked[kind][d] {
+				a.asked[kind][d] = true
+				delete(a.known[kind], d)
+			} else {
+				continue
+			}
+			for i := range packs {
+				if packs[i].Day == d {
+					a.known[kind][d] = append(a.known[kind][d], packs[i])
+				}
+			}
+		}
+	}
+	return a.known[kind][day], nil
+}
+
+func (a *appDays) packs(kind PackKind, day Day) ([]Pack, error) {
+	known, err := a.stored(kind, day)
+	if err != nil {
+		return nil, err
+	}
+	if w := a.written[kind][day]; len(w) > 0 {
+		return append(known[:len(known):len(known)], w...), nil
+	}
+	return known, nil
+}
+
+// wrote tells of a pack that the run has just written.
+func (a *appDays) wrote(p Pack) {
+	a.written[p.Kind][p.Day] = append(a.written[p.Kind][p.Day], p)
+	delete(a.counting[p.Kind], p.Day)
+	a.calls.drop()
+	a.reports.drop()
+}
+
+// Calls implements Days.
+func (a *appDays) Calls(day Day) (*CallDay, error) {
+	if d, ok := a.calls.get(day); ok {
+		return d, nil
+	}
+	packs, err := a.packs(CallPack, day)
+	if err != nil {
+		return nil, err
+	}
+	d, err := a.archive.Calls(day, packs)
+	if err == nil {
+		a.calls.put(day, d)
+	}
+	return d, err
+}
+
+// Reports implements Days.
+func (a *appDays) Reports(day Day) (*ReportDay, error) {
+	if d, ok := a.reports.get(day); ok {
+		return d, nil
+	}
+	packs, err := a.packs(ReportPack, day)
+	if err != nil {
+		return nil, err
+	}
+	d, err := a.archive.Reports(day, packs)
+	if err == nil {
+		a.reports.put(day, d)
+	}
+	return d, err
+}
+
+// Stored implements Days.
+func (a *appDays) Stored(day Day) (IDs, error) { return a.count(ReportPack, day) }
+
+// Retrieved implements Days.
+func (a *appDays) Retrieved(day Day) (IDs, error) { return a.count(CallPack, day) }
+
+func (a *appDays) count(kind PackKind, day Day) (IDs, error) {
+	if ids, ok := a.counting[kind][day]; ok {
+		return ids, nil
+	}
+	packs, err := a.packs(kind, day)
+	if err != nil || len(packs) == 0 {
+		return IDs{}, err
+	}
+	ids, err := a.archive.Counting(packs)
+	if err == nil {
+		a.counting[kind][day] = ids
+	}
+	return ids, err
+}
+
+// new reads only the packs of a day that the runs from since on wrote.
+func (a *appDays) newReports(day Day, since int64) (*ReportDay, error) {
+	packs, err := a.packs(ReportPack, day)
+	if err != nil {
+		return nil, err
+	}
+	return a.archive.Reports(day, newer(packs, since))
+}
+
+func (a *appDays) newCalls(day Day, since int64) (*CallDay, error) {
+	packs, err := a.packs(CallPack, day)
+	if err != nil {
+		return nil, err
+	}
+	return a.archive.Calls(day, newer(packs, since))
+}
+
+func newer(packs []Pack, since int64) []Pack {
+	var out []Pack
+	for _, p := range packs {
+		if p.Run >= since {
+			out = append(out, p)
+		}
+	}
+	return out
+}

@@ -1,0 +1,315 @@
+package audit
+
+import (
+	"slices"
+	"sort"
+	"time"
+)
+
+// A Dossier is everything that is known of one app at one as-of: what a check sees. Its answers are pure.
+type Dossier struct {
+	Key       string // empty: calls by no app
+	AsOf      Instant
+	Rules     RulesTimeline
+	Versions  []AppVersion // of the registry entry, by From ascending; none: the registry never listed the app
+	Approvals []Approval   // as the newest registry tells them, dropped ones included
+	Blind     bool         // the registry has only bad lines for the app: nobody can say what it declares
+	Incidents []Incident   // of the reporting API
+	Sites     []SiteEvents // by site
+	Headers   []DayHeader  // by day
+	Answers   Answers
+
+	Days Days
+}
+
+// Days reads the days of a dossier's app. A day without facts is an empty one, not an error.
+type Days interface {
+	Calls(day Day) (*CallDay, error)
+	Reports(day Day) (*ReportDay, error)
+	// Stored gives the accounts that the reports which count of the day hold.
+	Stored(day Day) (IDs, error)
+	// Retrieved gives the accounts that the retrievals of the day got.
+	Retrieved(day Day) (IDs, error)
+}
+
+// An AppVersion is a registry entry and since when it holds.
+type AppVersion struct {
+	From Instant
+	App  *App // nil: the registry no longer listed the app
+}
+
+// A DayHeader is what is kept for ever of an app's UTC day. Ever stands for "none".
+type DayHeader struct {
+	Day                  Day     `json:"-"`
+	FirstRetrieval       Instant `json:"first_retrieval"`
+	LastRetrieval        Instant `json:"last_retrieval"`
+	LastReport           Instant `json:"last_report"`            // the last report that counts
+	Held                 bool    `json:"held"`                   // one at that instant held accounts
+	RetrievalAfterReport Instant `json:"retrieval_after_report"` // the first retrieval after LastReport, on the same day
+	Newest               Instant `json:"newest"`                 // of any fact
+}
+
+// App is the registry entry that held at t; nil where the registry did not list the app.
+func (d *Dossier) App(t Instant) *App {
+	for i := len(d.Versions) - 1; i >= 0; i-- {
+		if i == 0 || d.Versions[i].From <= t {
+			return d.Versions[i].App
+		}
+	}
+	return nil
+}
+
+// Newest is the newest registry entry; nil where the registry does not list the app.
+func (d *Dossier) Newest() *App { return d.App(Never) }
+
+// RulesNow is the rules that hold at as-of.
+func (d *Dossier) RulesNow() *Rules { return d.Rules.At(d.AsOf) }
+
+// ApprovedAt says whether any approval was in force at t.
+func (d *Dossier) ApprovedAt(t Instant) bool {
+	for i := range d.Approvals {
+		if d.Approvals[i].InForce(t) {
+			return true
+		}
+	}
+	return false
+}
+
+// PurposeApprovedAt says whether purpose was among those in force at t.
+func (d *Dossier) PurposeApprovedAt(purpose string, t Instant) bool {
+	for i := range d.Approvals {
+		if a := &d.Approvals[i]; a.InForce(t) && slices.Contains(a.Purposes, purpose) {
+			return true
+		}
+	}
+	return false
+}
+
+// PurposeNamed says whether any approval of the app, in force or not, names purpose.
+func (d *Dossier) PurposeNamed(purpose string) bool {
+	return slices.ContainsFunc(d.Approvals, func(a Approval) bool { return slices.Contains(a.Purposes, purpose) })
+}
+
+// ApprovalNow is the newest approval in force at as-of: the one decided last, the later line of equals; nil where there is none.
+func (d *Dossier) ApprovalNow() *Approval {
+	var newest *Approval
+	for i := range d.Approvals {
+		if a := &d.Approvals[i]; a.InForce(d.AsOf) && (newest == nil || a.Decided >= newest.Decided) {
+			newest = a
+		}
+	}
+	return newest
+}
+
+// RequestPending says whether a request for the Email API waits for its decision.
+func (d *Dossier) RequestPending() bool {
+	return slices.ContainsFunc(d.Approvals, func(a Approval) bool { return a.Status == Pending && a.Dropped == 0 })
+}
+
+// FirstRetrieval is when the app first retrieved an address, up to as-of; Ever where it never did.
+func (d *Dossier) FirstRetrieval() (Instant, error) { return d.RetrievalAfter(Ever) }
+
+// RetrievalAfter is the app's first retrieval after t, up to as-of; Ever where there is none.
+func (d *Dossier) RetrievalAfter(t Instant) (Instant, error) {
+	for i := range d.Headers {
+		h := &d.Headers[i]
+		if h.LastRetrieval == Ever || h.LastRetrieval <= t {
+			continue
+		}
+		first := h.FirstRetrieval
+		switch {
+		case first > t:
+		case t == h.LastReport:
+			first = h.RetrievalAfterReport
+		default:
+			calls, err := d.Days.Calls(h.Day)
+			if err != nil {
+				return Ever, err
+			}
+			first = Ever
+			for j := range calls.Calls {
+				if c := &calls.Calls[j]; c.At > t && c.Retrieval() {
+					first = c.At
+					break
+				}
+			}
+		}
+		if first != Ever {
+			if first > d.AsOf {
+				return Ever, nil
+			}
+			return first, nil
+		}
+	}
+	return Ever, nil
+}
+
+// LastReport is the last report that counts, up to as-of, and whether one at that instant held accounts; Ever where there is none.
+func (d *Dossier) LastReport() (at Instant, held bool, err error) {
+	for i := len(d.Headers) - 1; i >= 0; i-- {
+		h := &d.Headers[i]
+		switch {
+		case h.LastReport == Ever || h.Day > d.AsOf.Day():
+			continue
+		case h.LastReport <= d.AsOf:
+			return h.LastReport, h.Held, nil
+		}
+		reports, err := d.Days.Reports(h.Day)
+		if err != nil {
+			return Ever, false, err
+		}
+		at = Ever
+		for j := range reports.Reports {
+			if r := &reports.Reports[j]; r.Counts() && r.At <= d.AsOf {
+				if r.At > at {
+					at, held = r.At, false
+				}
+				held = held || len(r.Accounts) > 0
+			}
+		}
+		if at != Ever {
+			return at, held, nil
+		}
+	}
+	return Ever, false, nil
+}
+
+// A Deadline is the first instant that is too late, and whether an incident of the platform's own moved it.
+type Deadline struct {
+	At    Instant
+	Moved bool
+}
+
+// Kept says whether something that came at t came in time.
+func (l Deadline) Kept(t Instant) bool { return t < l.At }
+
+// Over says whether the deadline has passed at t, so that no more can come in time.
+func (l Deadline) Over(t Instant) bool { return t >= l.At }
+
+// Deadline moves an end to the grace after each incident that covers any part of the same time before it.
+func (d *Dossier) Deadline(end Instant) Deadline {
+	grace := d.Rules.At(end).Policy.IncidentGrace
+	return MoveDeadline(end, grace, d.Incidents)
+}
+
+// MoveDeadline is Deadline for any list of incidents.
+func MoveDeadline(end Instant, grace time.Duration, incidents []Incident) Deadline {
+	l := Deadline{At: end}
+	for moved := true; moved; {
+		moved = false
+		for i := range incidents {
+			if n := &incidents[i]; n.From < n.To && n.From < l.At && n.To > l.At.Add(-grace) && n.To.Add(grace) > l.At {
+				l = Deadline{At: n.To.Add(grace), Moved: true}
+				moved = true
+			}
+		}
+	}
+	return l
+}
+
+// ReportBy is the deadline by which accounts retrieved on day must be in a report: the end of the reporting period's last day.
+func (d *Dossier) ReportBy(day Day) Deadline {
+	return d.Deadline((day + d.Rules.At(day.Start()).Policy.ReportingDays()).End())
+}
+
+// SiteEvents is what happened to the app on one site.
+type SiteEvents struct {
+	Site   string
+	Events []Lifecycle // by time, at one instant active ones last
+}
+
+// SortEvents puts a site's events in their order.
+func SortEvents(events []Lifecycle) {
+	sort.SliceStable(events, func(i, j int) bool {
+		a, b := &events[i], &events[j]
+		if a.At != b.At {
+			return a.At < b.At
+		}
+		if a.Event.Active() != b.Event.Active() {
+			return b.Event.Active()
+		}
+		return a.Event < b.Event
+	})
+}
+
+// Site is what happened to the app on a site.
+func (d *Dossier) Site(site string) *SiteEvents {
+	i, ok := slices.BinarySearchFunc(d.Sites, site, func(s SiteEvents, id string) int {
+		switch {
+		case s.Site < id:
+			return -1
+		case s.Site > id:
+			return 1
+		}
+		return 0
+	})
+	if !ok {
+		return &SiteEvents{Site: site}
+	}
+	return &d.Sites[i]
+}
+
+// InstallState is what is known of an app on a site at a moment.
+type InstallState uint8
+
+// The states. UnknownInstall is not judged.
+const (
+	UnknownInstall InstallState = iota
+	IsInstalled
+	NotInstalled
+)
+
+// StateAt tells whether the app was installed on the site at t, from what was known at asOf. left is when it became inactive, Ever where it had
+// not been installed before.
+func (s *SiteEvents) StateAt(t, asOf Instant, rules *Rules) (state InstallState, left Instant) {
+	after := sort.Search(len(s.Events), func(i int) bool { return s.Events[i].At > t })
+	if after > 0 {
+		if s.Events[after-1].Event.Active() {
+			return IsInstalled, Ever
+		}
+		i := after - 1
+		for i > 0 && !s.Events[i-1].Event.Active() {
+			i--
+		}
+		left = s.Events[i].At
+		if t > left.Add(rules.Policy.UninstallGrace) {
+			return NotInstalled, left
+		}
+		return UnknownInstall, left // it may have been under way
+	}
+	if rules.CompleteSince > t {
+		return UnknownInstall, Ever
+	}
+	if after < len(s.Events) && s.Events[after].At <= asOf && s.Events[after].Event != Installed {
+		// Of several at the first instant after t, an `installed` among them says that it was not there before.
+		first := s.Events[after].At
+		for i := after; i < len(s.Events) && s.Events[i].At == first; i++ {
+			if s.Events[i].Event == Installed {
+				return NotInstalled, Ever
+			}
+		}
+		return UnknownInstall, Ever
+	}
+	return NotInstalled, Ever
+}
+
+// Answers is what the platform answered for an app's accounts, over all reports that count.
+type Answers struct {
+	Accounts IDs
+	Closed   []Instant  // by ordinal: the first `closed`; Never where there is none
+	Updated  [][]Update // by ordinal: each `updated`, by time
+}
+
+// An Update is an answer `updated`, and the app's first retrieval of the account after it; Never where there is none.
+type Update struct {
+	At        Instant
+	Retrieved Instant
+}
+
+// ClosedAt is when an account was first answered `closed`; Never where it was not.
+func (a *Answers) ClosedAt(account string) Instant {
+	if i, ok := a.Accounts.Index(account); ok {
+		return a.Closed[i]
+	}
+	return Never
+}

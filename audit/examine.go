@@ -1,0 +1,912 @@
+package audit
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A work is what a run has to do for one app.
+type work struct {
+	key       string
+	calls     []Day // days with facts that the run brought
+	reports   []Day
+	events    []Lifecycle
+	due       []Due // what earlier runs left
+	passed    map[Touch][]Day
+	registry  bool // the registry was looked at, and has to say something of the app
+	states    bool // its states may have changed
+	suspended bool // acts of people ended
+}
+
+// An appResult is what examining an app gave.
+type appResult struct {
+	AppUpdate
+	name   string // of the app, for messages
+	vendor string
+	deltas []delta
+
+	suspended bool // acts of people ended
+}
+
+// A delta is how the contributions to one finding changed.
+type delta struct {
+	check   *Check
+	subject string
+	put     []Contribution
+	remove  []ContributionKey
+
+	fresh         int
+	freshAccounts IDs
+	gone          int
+	causes        []string // facts that took something away, at most three
+}
+
+// works lists the apps that the run has to look at.
+func (r *running) works(touched []Touched) ([]*work, error) {
+	all := map[string]*work{}
+	of := func(key string) *work {
+		w := all[key]
+		if w == nil {
+			w = &work{key: key, passed: map[Touch][]Day{}}
+			all[key] = w
+		}
+		return w
+	}
+	for _, t := range touched {
+		w := of(t.App)
+		if t.Kind == CallPack {
+			w.calls = append(w.calls, t.Day)
+		} else {
+			w.reports = append(w.reports, t.Day)
+		}
+	}
+	for _, e := range r.reading.Lifecycle {
+		w := of(e.App)
+		w.events = append(w.events, e)
+	}
+	for _, d := range r.led.Due {
+		w := of(d.App)
+		w.due = append(w.due, d)
+	}
+	passed, err := r.Store.PacksBetween(r.ctx, r.prev, r.o.AsOf)
+	if err != nil {
+		return nil, err
+	}
+	if r.prev != Ever {
+		for _, t := range passed {
+			touch := TouchCalls
+			if t.Kind == ReportPack {
+				touch = TouchReports
+			}
+			w := of(t.App)
+			w.passed[touch] = append(w.passed[touch], t.Day)
+		}
+	}
+	if err := r.deadlinesPassed(of); err != nil {
+		return nil, err
+	}
+	for _, a := range r.led.Apps {
+		_, listed := r.listed[a.Key]
+		if a.StatesAt <= r.o.AsOf || r.newRules != nil || len(r.newIncs) > 0 {
+			of(a.Key).states = true
+		}
+		if r.listed != nil && !listed && (a.Listed || a.Blind) {
+			of(a.Key).registry = true
+		}
+	}
+	for key := range r.listed {
+		of(key).registry = true
+	}
+	ended, err := r.Store.ActsEnding(r.ctx, r.o.AsOf)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range ended {
+		of(a.App).suspended = true
+	}
+	works := make([]*work, 0, len(all))
+	for _, w := range all {
+		works = append(works, w)
+	}
+	slices.SortFunc(works, func(a, b *work) int {
+		return cmp.Or(cmp.Compare(len(b.calls)+len(b.reports), len(a.calls)+len(a.reports)), cmp.Compare(a.key, b.key))
+	})
+	return works, nil
+}
+
+// deadlinesPassed touches the days whose accounts had to be reported by now, and those whose deadline an incident or a new policy moved.
+func (r *running) deadlinesPassed(of func(string) *work) error {
+	if r.prev == Ever {
+		return nil // whatever there is, is new
+	}
+	first, last := Day(math.MaxInt32), StateDay
+	due := map[Day]bool{}
+	from := r.o.AsOf.Day() - 3660
+	if r.led.Purged > from {
+		from = r.led.Purged
+	}
+	for d := from; d <= r.o.AsOf.Day(); d++ {
+		before, now := r.oldBy(d), r.newBy(d)
+		if now.Over(r.o.AsOf) != before.Over(r.prev) || now != before && now.Over(r.o.AsOf) {
+			due[d] = true
+			first, last = min(first, d), max(last, d)
+		}
+	}
+	if len(due) == 0 {
+		return nil
+	}
+	apps, err := r.Store.RetrievalDays(r.ctx, first, last)
+	if err != nil {
+		return err
+	}
+	for key, days := range apps {
+		for _, d := range days {
+			if due[d] {
+				w := of(key)
+				w.passed[TouchReporting] = append(w.passed[TouchReporting], d)
+			}
+		}
+	}
+	return nil
+}
+
+// batch is how many apps are loaded from the store at once.
+const batch = 16
+
+// examine seals, learns and judges, app by app, on all cores.
+func (r *running) examine(works []*work, workers int) error {
+	var next, done atomic.Int64
+	var wg sync.WaitGroup
+	var first error
+	ctx, cancel := context.WithCancel(r.ctx)
+	defer cancel()
+	for range workers {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				// The largest come first, one by one; the many small ones are taken in batches.
+				at := int(next.Load())
+				size := min(batch, max(1, (len(works)-at)/(8*workers)))
+				at = int(next.Add(int64(size))) - size
+				if at >= len(works) {
+					return
+				}
+				mine := works[at:min(at+size, len(works))]
+				err := r.examineBatch(ctx, mine)
+				if err != nil {
+					r.mu.Lock()
+					if first == nil {
+						first = err
+					}
+					r.mu.Unlock()
+					cancel()
+					return
+				}
+				r.progress("judging", done.Add(int64(len(mine))), int64(len(works)))
+			}
+		})
+	}
+	wg.Wait()
+	if first == nil {
+		first = r.ctx.Err()
+	}
+	return first
+}
+
+func (r *running) examineBatch(ctx context.Context, works []*work) error {
+	keys := make([]string, len(works))
+	for i, w := range works {
+		keys[i] = w.key
+	}
+	facts, err := r.Store.Apps(ctx, keys)
+	if err != nil {
+		return err
+	}
+	for _, w := range works {
+		f := facts[w.key]
+		if f == nil {
+			f = &AppFacts{Key: w.key, StatesAt: Never}
+		}
+		if err := r.examineApp(ctx, w, f); err != nil {
+			return fmt.Errorf("app %q: %w", w.key, err)
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tallies of one app, added up under the lock at its end.
+type appCounts struct {
+	copies, facts            map[uint32]int64
+	trouble, unknown, judged int
+}
+
+// examineApp does all that a run has to do for one app.
+func (r *running) examineApp(ctx context.Context, w *work, f *AppFacts) error {
+	x := &examination{running: r, work: w, before: f, days: newAppDays(ctx, r.Store, r.Archive, w.key), ctx: ctx,
+		counts: appCounts{copies: map[uint32]int64{}, facts: map[uint32]int64{}}}
+	res, err := x.do()
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for file, n := range x.counts.copies {
+		r.copies[file] += n
+	}
+	for file, n := range x.counts.facts {
+		r.facts[file] += n
+	}
+	r.trouble += x.counts.trouble
+	r.unknown += x.counts.unknown
+	r.judged += x.counts.judged
+	if res != nil {
+		r.updates = append(r.updates, res)
+	}
+	return nil
+}
+
+// An examination is one app under examination.
+type examination struct {
+	*running
+	*work
+	ctx    context.Context
+	before *AppFacts
+	days   *appDays
+	counts appCounts
+
+	d             Dossier
+	out           appResult
+	freshCalls    []*CallDay
+	freshReport   []*ReportDay
+	newEvents     []Lifecycle // new ones, and known ones whose time has come
+	approvalsWere []Approval
+	queue         dueDays
+	changed       bool // something new was learned of the app
+}
+
+func (x *examination) do() (*appResult, error) {
+	x.out.Key, x.out.suspended = x.key, x.suspended
+	x.d = Dossier{Key: x.key, AsOf: x.o.AsOf, Rules: x.rules, Versions: x.before.Versions, Approvals: x.before.Approvals,
+		Blind: x.before.Blind, Incidents: x.incidents, Headers: x.before.Headers, Days: x.days}
+	x.queue = dueDays{purged: x.led.Purged, touched: map[Day]map[Touch]bool{}}
+	firstEntry := x.takeRegistry()
+	x.takeEvents()
+	if err := x.seal(); err != nil {
+		return nil, err
+	}
+	x.queue.headers = x.d.Headers
+	answers, err := x.learnAnswers()
+	if err != nil {
+		return nil, err
+	}
+	x.touch(answers, firstEntry)
+	if err := x.judgeDays(); err != nil {
+		return nil, err
+	}
+	if err := x.judgeStates(); err != nil {
+		return nil, err
+	}
+	if err := x.setStatesAt(); err != nil {
+		return nil, err
+	}
+	if app := x.d.Newest(); app != nil {
+		x.out.name, x.out.vendor = app.Name, cmp.Or(app.Vendor.Name, app.Vendor.ID)
+	}
+	if x.idle() {
+		return nil, nil
+	}
+	return &x.out, nil
+}
+
+// idle says whether nothing at all came of the examination.
+func (x *examination) idle() bool {
+	o := &x.out
+	return !x.changed && len(o.deltas) == 0 && len(o.Due) == 0 && len(x.due) == 0 && !x.suspended && o.StatesAt == x.before.StatesAt
+}
+
+// takeRegistry takes the app's entry from the registry that was read. It says whether it is the app's first, which holds from ever.
+func (x *examination) takeRegistry() (first bool) {
+	x.approvalsWere = x.d.Approvals
+	if !x.registry {
+		return false
+	}
+	entry, listed := x.listed[x.key]
+	versions := slices.Clone(x.d.Versions)
+	var last *App
+	if len(versions) > 0 {
+		last = versions[len(versions)-1].App
+	}
+	add := func(app *App) {
+		v := AppVersion{From: x.o.AsOf, App: app}
+		if len(versions) == 0 {
+			v.From = Ever
+			first = true
+		}
+		if n := len(versions); n > 0 && versions[n-1].From == v.From {
+			versions[n-1] = v
+		} else {
+			versions = append(versions, v)
+		}
+		x.out.Version = &v
+		x.changed = true
+	}
+	approvals := x.d.Approvals
+	switch {
+	case listed && entry == nil: // only bad lines: what the last good one said holds on
+		if last == nil && len(versions) > 0 {
+			for _, v := range slices.Backward(versions) {
+				if v.App != nil {
+					add(v.App)
+					break
+				}
+			}
+		}
+	case listed:
+		if last == nil || !sameEntry(last, entry) {
+			add(entry)
+			x.counts.facts[entry.Source.File]++
+		} else if sameJSON(x.d.Approvals, mergeApprovals(x.d.Approvals, entry.Approvals, x.o.AsOf)) {
+			x.counts.copies[entry.Source.File]++
+		} else {
+			x.counts.facts[entry.Source.File]++
+		}
+		approvals = mergeApprovals(x.d.Approvals, entry.Approvals, x.o.AsOf)
+	default:
+		if last != nil {
+			add(nil)
+		}
+		approvals = mergeApprovals(x.d.Approvals, nil, x.o.AsOf)
+	}
+	blind := listed && len(versions) == 0
+	if !sameJSON(approvals, x.d.Approvals) {
+		x.out.SetApprovals, x.out.Approvals = true, approvals
+		x.changed = true
+	}
+	if blind != x.d.Blind {
+		x.changed = true
+	}
+	x.d.Versions, x.d.Approvals, x.d.Blind = versions, approvals, blind
+	return first
+}
+
+// takeEvents takes the new lifecycle events, and those whose time has come.
+func (x *examination) takeEvents() {
+	type name struct {
+		site  string
+		at    Instant
+		event Event
+		users int64
+	}
+	bySite := map[string][]Lifecycle{}
+	known := map[name]bool{}
+	for i := range x.before.Events {
+		e := &x.before.Events[i]
+		known[name{e.Site, e.At, e.Event, e.Users}] = true
+		bySite[e.Site] = append(bySite[e.Site], e.Lifecycle)
+		if e.At > x.prev && e.At <= x.o.AsOf {
+			x.newEvents = append(x.newEvents, e.Lifecycle)
+		}
+	}
+	for _, e := range x.events {
+		k := name{e.Site, e.At, e.Event, e.Users}
+		if known[k] {
+			x.counts.copies[e.Source.File]++
+			continue
+		}
+		known[k] = true
+		x.counts.facts[e.Source.File]++
+		if e.At > x.o.AsOf.Add(clockTrouble) {
+			x.counts.trouble++
+		}
+		bySite[e.Site] = append(bySite[e.Site], e)
+		x.out.Events = append(x.out.Events, e)
+		x.changed = true
+		if e.At <= x.o.AsOf {
+			x.newEvents = append(x.newEvents, e)
+		}
+	}
+	x.d.Sites = make([]SiteEvents, 0, len(bySite))
+	for site, events := range bySite {
+		SortEvents(events)
+		x.d.Sites = append(x.d.Sites, SiteEvents{Site: site, Events: events})
+	}
+	slices.SortFunc(x.d.Sites, func(a, b SiteEvents) int { return cmp.Compare(a.Site, b.Site) })
+}
+
+// seal packs the new calls and reports, and writes the headers of their days.
+func (x *examination) seal() error {
+	slices.Sort(x.calls)
+	slices.Sort(x.reports)
+	for _, day := range x.calls {
+		packs, err := x.days.stored(CallPack, day)
+		if err != nil {
+			return err
+		}
+		fresh, pack, copies, err := x.intake.SealCalls(x.key, day, packs)
+		if err != nil {
+			return err
+		}
+		for file, n := range copies {
+			x.counts.copies[file] += n
+		}
+		if pack == nil {
+			continue
+		}
+		for i := range fresh.Calls {
+			c := &fresh.Calls[i]
+			x.counts.facts[c.Source.File]++
+			if c.At > x.o.AsOf.Add(clockTrouble) {
+				x.counts.trouble++
+			}
+		}
+		x.freshCalls = append(x.freshCalls, fresh)
+		x.out.Packs = append(x.out.Packs, *pack)
+		x.days.wrote(*pack)
+	}
+	for _, day := range x.reports {
+		packs, err := x.days.stored(ReportPack, day)
+		if err != nil {
+			return err
+		}
+		fresh, pack, copies, err := x.intake.SealReports(x.key, day, packs)
+		if err != nil {
+			return err
+		}
+		for file, n := range copies {
+			x.counts.copies[file] += n
+		}
+		if pack == nil {
+			continue
+		}
+		for i := range fresh.Reports {
+			c := &fresh.Reports[i]
+			x.counts.facts[c.Source.File]++
+			if c.At > x.o.AsOf.Add(clockTrouble) {
+				x.counts.trouble++
+			}
+		}
+		x.freshReport = append(x.freshReport, fresh)
+		x.out.Packs = append(x.out.Packs, *pack)
+		x.days.wrote(*pack)
+	}
+	return x.writeHeaders()
+}
+
+// writeHeaders makes the headers of the days with new facts anew.
+func (x *examination) writeHeaders() error {
+	fresh := map[Day]bool{}
+	for _, d := range x.freshCalls {
+		fresh[d.Day] = true
+	}
+	for _, d := range x.freshReport {
+		fresh[d.Day] = true
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	x.changed = true
+	headers := slices.DeleteFunc(slices.Clone(x.d.Headers), func(h DayHeader) bool { return fresh[h.Day] })
+	for day := range fresh {
+		calls, err := x.days.Calls(day)
+		if err != nil {
+			return err
+		}
+		reports, err := x.days.Reports(day)
+		if err != nil {
+			return err
+		}
+		h := headerOf(day, calls, reports)
+		headers = append(headers, h)
+		x.out.Headers = append(x.out.Headers, h)
+	}
+	slices.SortFunc(headers, func(a, b DayHeader) int { return cmp.Compare(a.Day, b.Day) })
+	slices.SortFunc(x.out.Headers, func(a, b DayHeader) int { return cmp.Compare(a.Day, b.Day) })
+	x.d.Headers = headers
+	return nil
+}
+
+// headerOf is the header of a day with these facts.
+func headerOf(day Day, calls *CallDay, reports *ReportDay) DayHeader {
+	h := DayHeader{Day: day, FirstRetrieval: Ever, LastRetrieval: Ever, LastReport: Ever, RetrievalAfterReport: Ever, Newest: Ever}
+	for i := range reports.Reports {
+		r := &reports.Reports[i]
+		h.Newest = max(h.Newest, r.At)
+		if r.Counts() {
+			if r.At > h.LastReport {
+				h.LastReport, h.Held = r.At, false
+			}
+			h.Held = h.Held || len(r.Accounts) > 0
+		}
+	}
+	for i := range calls.Calls {
+		c := &calls.Calls[i]
+		h.Newest = max(h.Newest, c.At)
+		if c.Retrieval() {
+			if h.FirstRetrieval == Ever {
+				h.FirstRetrieval = c.At
+			}
+			if h.RetrievalAfterReport == Ever && h.LastReport != Ever && c.At > h.LastReport {
+				h.RetrievalAfterReport = c.At
+			}
+			h.LastRetrieval = c.At
+		}
+	}
+	return h
+}
+
+// learnAnswers takes the answers of new reports, and what new calls retrieved after answers.
+func (x *examination) learnAnswers() ([]answerChange, error) {
+	known, err := ReadAnswers(x.before.Answers)
+	if err != nil {
+		return nil, err
+	}
+	var callDays []Day
+	for i := range x.d.Headers {
+		if x.d.Headers[i].FirstRetrieval != Ever && x.d.Headers[i].Day >= x.led.Purged {
+			callDays = append(callDays, x.d.Headers[i].Day)
+		}
+	}
+	now, changes, err := known.learn(x.freshReport, x.freshCalls, callDays, x.days.Calls)
+	if err != nil {
+		return nil, err
+	}
+	x.d.Answers = now
+	if len(changes) > 0 {
+		x.out.SetAnswers, x.out.Answers = true, now.AppendTo(nil)
+		x.changed = true
+	}
+	return changes, nil
+}
+
+// touch finds the days that what is new makes due.
+func (x *examination) touch(answers []answerChange, firstEntry bool) {
+	q := &x.queue
+	for _, d := range x.freshCalls {
+		q.day(d.Day, TouchCalls)
+		if x.newBy(d.Day).Over(x.o.AsOf) {
+			q.day(d.Day, TouchReporting)
+		}
+	}
+	for _, d := range x.freshReport {
+		q.day(d.Day, TouchReports)
+		for i := range q.headers {
+			h := &q.headers[i]
+			if h.Day <= d.Day && h.FirstRetrieval != Ever {
+				if by := x.newBy(h.Day); by.Over(x.o.AsOf) && by.Kept(d.Day.Start()) {
+					q.day(h.Day, TouchReporting)
+				}
+			}
+		}
+	}
+	for t, days := range x.passed {
+		for _, d := range days {
+			q.day(d, t)
+			// A day whose own facts came before their time may be a late one for what was reported.
+			if t == TouchCalls && x.newBy(d).Over(x.o.AsOf) {
+				q.day(d, TouchReporting)
+			}
+		}
+	}
+	for _, s := range approvalSpans(x.approvalsWere, x.d.Approvals) {
+		q.span(s, TouchApproval)
+	}
+	if firstEntry {
+		q.span(always, TouchRegistry)
+	}
+	for i := range x.newEvents {
+		e := &x.newEvents[i]
+		events := x.d.Site(e.Site).Events
+		q.span(installSpan(events, e), TouchInstall)
+		q.span(leavingSpan(events, e), TouchLeaving)
+	}
+	for i := range answers {
+		c := &answers[i]
+		if c.closedNow != c.closedBefore {
+			s := spanOf(c.closedNow, c.closedBefore)
+			if c.closedBefore != Never {
+				s.to += Day(x.d.RulesNow().Policy.ClosedGrace/(24*time.Hour)) + 2 // the grace runs on past the answer
+			}
+			q.span(s, TouchClosed)
+			for j := range q.headers {
+				if h := &q.headers[j]; h.FirstRetrieval != Ever {
+					if by := x.newBy(h.Day); by.Over(x.o.AsOf) && by.Kept(c.closedNow) && !by.Kept(c.closedBefore) {
+						q.day(h.Day, TouchReporting)
+					}
+				}
+			}
+		}
+		for _, s := range c.updated {
+			q.span(s, TouchUpdated)
+		}
+	}
+}
+
+// judgeDays judges the days that are due, by the checks that they are due for and that can look.
+func (x *examination) judgeDays() error {
+	type job struct {
+		check *Check
+		since int64
+	}
+	jobs := map[Day][]job{}
+	left := map[Day]*Due{}
+	later := func(day Day, check string, since int64) {
+		if left[day] == nil {
+			left[day] = &Due{App: x.key, Day: day, Since: since}
+		}
+		l := left[day]
+		l.Since = min(l.Since, since)
+		if !slices.Contains(l.Checks, check) {
+			l.Checks = append(l.Checks, check)
+		}
+	}
+	add := func(day Day, c *Check, since int64) {
+		switch {
+		case day.Start() > x.o.AsOf: // its time comes
+		case !x.canLook(c):
+			later(day, c.ID, since)
+		case slices.ContainsFunc(jobs[day], func(j job) bool { return j.check.ID == c.ID }):
+			for i := range jobs[day] {
+				if j := &jobs[day][i]; j.check.ID == c.ID {
+					j.since = min(j.since, since)
+				}
+			}
+		default:
+			jobs[day] = append(jobs[day], job{c, since})
+		}
+	}
+	for i := range x.Checks {
+		c := &x.Checks[i]
+		if c.Days == nil || x.key == "" && slices.Contains(c.Needs, KindApps) {
+			continue
+		}
+		for day, touches := range x.queue.touched {
+			for t := range touches {
+				if c.IsTouched(t) {
+					add(day, c, x.run.Seq)
+					break
+				}
+			}
+		}
+		for _, d := range x.due {
+			if d.Day != StateDay && d.Day >= x.led.Purged && slices.Contains(d.Checks, c.ID) {
+				add(d.Day, c, d.Since)
+			}
+		}
+	}
+	var dueDays []Day
+	var want []Due
+	for day, js := range jobs {
+		dueDays = append(dueDays, day)
+		w := Due{App: x.key, Day: day}
+		for _, j := range js {
+			w.Checks = append(w.Checks, j.check.ID)
+		}
+		want = append(want, w)
+	}
+	slices.Sort(dueDays)
+	before, err := x.contributions(want)
+	if err != nil {
+		return err
+	}
+	deltas := map[ContributionKey]*delta{} // under day 0
+	for _, day := range dueDays {
+		for _, j := range jobs[day] {
+			if err := x.judge(j.check, day, j.since, before[dayCheck{day, j.check.ID}], deltas); err != nil {
+				return err
+			}
+		}
+		if err := x.ctx.Err(); err != nil {
+			return err
+		}
+	}
+	x.addDeltas(deltas)
+	for _, d := range left {
+		slices.Sort(d.Checks)
+		x.out.Due = append(x.out.Due, *d)
+	}
+	return nil
+}
+
+type dayCheck struct {
+	day   Day
+	check string
+}
+
+// contributions loads what was counted before, by day and check.
+func (x *examination) contributions(want []Due) (map[dayCheck][]Contribution, error) {
+	out := map[dayCheck][]Contribution{}
+	if len(want) == 0 || x.prev == Ever {
+		return out, nil
+	}
+	found, err := x.Store.Contributions(x.ctx, x.key, want)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range found {
+		k := dayCheck{c.Day, c.Check}
+		out[k] = append(out[k], c)
+	}
+	return out, nil
+}
+
+// canLook says whether a check can look at the app.
+func (x *examination) canLook(c *Check) bool {
+	if x.d.Blind && slices.Contains(c.Needs, KindApps) {
+		return false
+	}
+	return slices.ContainsFunc(x.checks, func(o Check) bool { return o.ID == c.ID })
+}
+
+// judge judges one day, or the present state, by one check, and notes what changed.
+func (x *examination) judge(c *Check, day Day, since int64, before []Contribution, deltas map[ContributionKey]*delta) error {
+	x.counts.judged++
+	old := map[string]*Contribution{}
+	counted := map[string][]uint64{}
+	for i := range before {
+		old[before[i].Subject] = &before[i]
+		counted[before[i].Subject] = before[i].Occurrences
+	}
+	t := NewTally(c, day, x.o.AsOf, counted)
+	var err error
+	if day == StateDay {
+		err = c.Holds(&x.d, t)
+	} else {
+		err = c.Days(&x.d, day, t)
+	}
+	if err != nil {
+		return fmt.Errorf("check %s: %w", c.ID, err)
+	}
+	x.counts.unknown += t.Unknown
+	at := func(subject string) *delta {
+		k := ContributionKey{Check: c.ID, App: x.key, Subject: subject}
+		if deltas[k] == nil {
+			deltas[k] = &delta{check: c, subject: subject}
+		}
+		return deltas[k]
+	}
+	for _, n := range t.Contributions(x.key) {
+		o := old[n.Subject]
+		delete(old, n.Subject)
+		if o != nil && slices.Equal(o.Occurrences, n.Occurrences) && sameIDs(o.Accounts, n.Accounts) && sameIDs(o.Sites, n.Sites) &&
+			(day != StateDay || slices.EqualFunc(o.Evidence, n.Evidence, func(a, b Evidence) bool { return a.Detail == b.Detail })) {
+			continue
+		}
+		d := at(n.Subject)
+		if o != nil && day == StateDay {
+			n.First = o.First
+		}
+		d.put = append(d.put, n)
+		d.fresh += n.Fresh
+		d.freshAccounts = Union(d.freshAccounts, n.FreshAccounts)
+		if o != nil {
+			if err := x.takenAway(d, c, day, since, o, n.Occurrences); err != nil {
+				return err
+			}
+		}
+	}
+	for _, o := range old {
+		d := at(o.Subject)
+		d.remove = append(d.remove, o.Key())
+		if day != StateDay {
+			if err := x.takenAway(d, c, day, since, o, nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func sameIDs(a, b IDs) bool {
+	if a.Len() != b.Len() {
+		return false
+	}
+	n := 0
+	a.Match(b, func(int, int) { n++ })
+	return n == a.Len()
+}
+
+func (x *examination) addDeltas(deltas map[ContributionKey]*delta) {
+	for _, d := range deltas {
+		x.out.deltas = append(x.out.deltas, *d)
+		x.out.Put = append(x.out.Put, d.put...)
+		x.out.Delete = append(x.out.Delete, d.remove...)
+	}
+	slices.SortFunc(x.out.deltas, func(a, b delta) int {
+		return cmp.Or(cmp.Compare(a.check.ID, b.check.ID), cmp.Compare(a.subject, b.subject))
+	})
+}
+
+// judgeStates judges what holds at as-of, where anything that it depends on may have changed.
+func (x *examination) judgeStates() error {
+	if x.key == "" {
+		return nil
+	}
+	var pending []string
+	since := x.run.Seq
+	for _, d := range x.due {
+		if d.Day == StateDay {
+			pending = append(pending, d.Checks...)
+			since = min(since, d.Since)
+		}
+	}
+	touched := x.changed || x.states || len(x.passed) > 0 || len(x.newEvents) > 0 || firstRun(x.led)
+	left := Due{App: x.key, Day: StateDay, Since: since}
+	want := Due{App: x.key, Day: StateDay}
+	var look []*Check
+	for i := range x.Checks {
+		c := &x.Checks[i]
+		if c.Holds == nil || !touched && !slices.Contains(pending, c.ID) {
+			continue
+		}
+		if !x.canLook(c) {
+			left.Checks = append(left.Checks, c.ID)
+			continue
+		}
+		look = append(look, c)
+		want.Checks = append(want.Checks, c.ID)
+	}
+	if len(left.Checks) > 0 {
+		x.out.Due = append(x.out.Due, left)
+	}
+	if len(look) == 0 {
+		return nil
+	}
+	before, err := x.contributions([]Due{want})
+	if err != nil {
+		return err
+	}
+	deltas := map[ContributionKey]*delta{}
+	for _, c := range look {
+		if err := x.judge(c, StateDay, since, before[dayCheck{StateDay, c.ID}], deltas); err != nil {
+			return err
+		}
+	}
+	x.addDeltas(deltas)
+	return nil
+}
+
+func firstRun(l *Ledger) bool { return l.Last == nil }
+
+// setStatesAt finds when the passing of time alone may next change a state, or bring a lifecycle event's time.
+func (x *examination) setStatesAt() error {
+	next := Never
+	at := func(t Instant) {
+		if t > x.o.AsOf && t < next {
+			next = t
+		}
+	}
+	for i := range x.d.Approvals {
+		from, to := x.d.Approvals[i].Span()
+		at(from)
+		at(to)
+	}
+	for i := range x.d.Sites {
+		for j := range x.d.Sites[i].Events {
+			at(x.d.Sites[i].Events[j].At)
+		}
+	}
+	last, held, err := x.d.LastReport()
+	if err != nil {
+		return err
+	}
+	start := last
+	if !held {
+		if start, err = x.d.RetrievalAfter(last); err != nil {
+			return err
+		}
+	}
+	if start != Ever {
+		period := x.d.RulesNow().Policy.ReportingPeriod
+		at(x.d.Deadline(start.Add(period)).At.Add(1))
+	}
+	x.out.StatesAt, x.out.Blind = next, x.d.Blind
+	return nil
+}

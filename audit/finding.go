@@ -1,0 +1,149 @@
+package audit
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"strings"
+	"time"
+)
+
+// Severity says how bad a finding is.
+type Severity string
+
+// The severities, worst first.
+const (
+	Critical Severity = "critical"
+	High     Severity = "high"
+	Medium   Severity = "medium"
+	Low      Severity = "low"
+)
+
+// Severities lists them, worst first.
+func Severities() []Severity { return []Severity{Critical, High, Medium, Low} }
+
+// Confidence says how sure a finding is.
+type Confidence string
+
+// The confidences. Certain: a fact in the data.
+const (
+	Certain  Confidence = "certain"
+	Likely   Confidence = "likely"
+	Possible Confidence = "possible"
+)
+
+// Status is where a finding stands.
+type Status string
+
+// The statuses.
+const (
+	Open          Status = "open"
+	Acknowledged  Status = "acknowledged"
+	InRemediation Status = "in-remediation"
+	Resolved      Status = "resolved"
+	Suppressed    Status = "suppressed"
+	FalsePositive Status = "false-positive"
+)
+
+// Statuses lists them.
+func Statuses() []Status {
+	return []Status{Open, Acknowledged, InRemediation, Resolved, Suppressed, FalsePositive}
+}
+
+// A Finding says that an app breaks a rule: one per check, app and subject. Its numbers are those of the union of its contributions.
+type Finding struct {
+	ID         string
+	Check      string
+	App        string
+	Subject    string
+	Clause     string
+	Severity   Severity
+	Confidence Confidence
+	Status     Status
+	Reason     string // of the status, where a person or the night gave one
+
+	AppName     string
+	Vendor      string
+	Title       string
+	Explanation string
+	Remediation string
+
+	FirstSeen, LastSeen Instant // of what it found
+	FirstRun, LastRun   string  // the run that filed it, the run that last changed it
+	Occurrences         int
+	Accounts            int
+	Sites               int
+	Latest              Latest
+	Worsened            bool
+	Assignee            string
+	Recommendation      *Recommendation
+	NotifiedAt, DueAt   Instant // Never: not yet
+	PolicyDigest        string  // of the policy that judged it last
+	Registry            int     // version of the registry that judged it last
+	Evidence            []Evidence
+}
+
+// Latest is what the last run that changed a finding added to it.
+type Latest struct {
+	Run         string `json:"run"`
+	Occurrences int    `json:"occurrences"`
+	Accounts    int    `json:"accounts"` // distinct, of those occurrences
+}
+
+// A Recommendation is what mailreeve proposes to do about an app; a person decides (P14).
+type Recommendation struct {
+	Act        string  `json:"act"` // none, warn, block-new-installs, remove-from-allow-list, delist
+	ProposedBy string  `json:"proposed_by"`
+	ProposedAt Instant `json:"proposed_at"`
+	DecidedBy  string  `json:"decided_by,omitempty"`
+	DecidedAt  Instant `json:"decided_at,omitempty"`
+	Decision   string  `json:"decision,omitempty"`
+}
+
+// FindingID is the id of the finding of a check, app and subject: always the same.
+func FindingID(check, app, subject string) string {
+	h := sha256.Sum256([]byte(check + "\x00" + app + "\x00" + subject))
+	return "F-" + strings.TrimRight(crockford.EncodeToString(h[:8]), "=")[:12]
+}
+
+var crockford = base32.NewEncoding("0123456789ABCDEFGHJKMNPQRSTVWXYZ").WithPadding(base32.NoPadding)
+
+// An ActKind is what a person can do to a finding that lasts.
+type ActKind string
+
+// The lasting acts.
+const (
+	Suppress ActKind = "suppress"
+	Dismiss  ActKind = "dismiss"
+)
+
+// An Act is a suppression or dismissal, with what the finding held then.
+type Act struct {
+	ID       int64
+	App      string // of the finding
+	Finding  string
+	Kind     ActKind
+	Site     string // empty: all
+	Reason   string
+	By       string
+	At       Instant
+	Until    Instant
+	Ended    Instant // Never: it runs
+	Accounts IDs     // of the finding at that time
+	Sites    IDs
+}
+
+// Runs says whether a is in force at t.
+func (a *Act) Runs(t Instant) bool { return a.At <= t && t < a.Until && t < a.Ended }
+
+// A TrailEntry says who did what to a finding, when and why.
+type TrailEntry struct {
+	At      Instant
+	Who     string // cli:user@host, night, …
+	What    string // filed, grew, withdrawn, reopened, worsened, resolved, …
+	Finding string // empty: not about a finding
+	Why     string
+	Details map[string]any // what it was, in numbers; hashed with a salt of the entry's own
+}
+
+// Clock tells the time. Tests set it.
+type Clock func() time.Time

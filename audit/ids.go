@@ -1,0 +1,532 @@
+package audit
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+)
+
+// IDs is a sorted set of opaque ids (account ids, sites), packed: 24 hex digits take 12 bytes, a UUID 16, digits and a UUID 20, anything
+// else its length. An id's place in the set is its ordinal. The zero value is the empty set. IDs are immutable.
+type IDs struct {
+	fixed [nShapes][]byte // sorted, each entry of the shape's width
+	other []string        // sorted
+}
+
+// The shapes of ids that are packed.
+const (
+	hex24   = iota // 5b10a2844c20165700ede21f
+	uuid           // f58131cb-b67d-43c7-b30d-6b58d40bd077
+	numUUID        // 557058:f58131cb-b67d-43c7-b30d-6b58d40bd077
+	nShapes
+)
+
+var widths = [nShapes]int{12, 16, 20}
+
+// MaxPackedID is the size of the longest packed form that PackID gives for a shape that it knows.
+const MaxPackedID = 20
+
+// PackID gives the shape of id and its packed bytes in buf; shape is -1 for an id that is none of the packed shapes.
+func PackID(buf *[MaxPackedID]byte, id []byte) (shape, width int) {
+	switch {
+	case len(id) == 24 && unhex(buf[:12], id):
+		return hex24, 12
+	case len(id) == 36 && packUUID(buf[:16], id):
+		return uuid, 16
+	case len(id) == 43 && id[6] == ':' && id[0] != '0' && packUUID(buf[4:20], id[7:]):
+		n := uint32(0)
+		for _, c := range id[:6] {
+			if c < '0' || c > '9' {
+				return -1, 0
+			}
+			n = n*10 + uint32(c-'0')
+		}
+		binary.BigEndian.PutUint32(buf[:4], n)
+		return numUUID, 20
+	}
+	return -1, 0
+}
+
+var unhexTable = func() (t [256]byte) {
+	for i := range t {
+		t[i] = 0xff
+	}
+	for i, c := range []byte("0123456789abcdef") {
+		t[c] = byte(i)
+	}
+	return t
+}()
+
+// unhex decodes lower-case hexadecimal digits only: an id must come back exactly as it was.
+func unhex(dst, src []byte) bool {
+	bad := byte(0)
+	for i := range dst {
+		hi, lo := unhexTable[src[2*i]], unhexTable[src[2*i+1]]
+		bad |= hi | lo
+		dst[i] = hi<<4 | lo&15
+	}
+	return bad < 16
+}
+
+func packUUID(dst, id []byte) bool {
+	if id[8] != '-' || id[13] != '-' || id[18] != '-' || id[23] != '-' {
+		return false
+	}
+	return unhex(dst[:4], id[:8]) && unhex(dst[4:6], id[9:13]) && unhex(dst[6:8], id[14:18]) &&
+		unhex(dst[8:10], id[19:23]) && unhex(dst[10:16], id[24:36])
+}
+
+// UnpackID is the id that PackID packed.
+func UnpackID(shape int, p []byte) string {
+	switch shape {
+	case hex24:
+		return hex.EncodeToString(p)
+	case uuid:
+		return unpackUUID(p)
+	default:
+		return fmt.Sprintf("%d:%s", binary.BigEndian.Uint32(p), unpackUUID(p[4:]))
+	}
+}
+
+func unpackUUID(p []byte) string {
+	var b [36]byte
+	hex.Encode(b[:8], p[:4])
+	b[8] = '-'
+	hex.Encode(b[9:13], p[4:6])
+	b[13] = '-'
+	hex.Encode(b[14:18], p[6:8])
+	b[18] = '-'
+	hex.Encode(b[19:23], p[8:10])
+	b[23] = '-'
+	hex.Encode(b[24:], p[10:16])
+	return string(b[:])
+}
+
+// NewIDs is the set of ids, in whatever order and however often they come.
+func NewIDs(ids ...string) IDs {
+	var b IDsBuilder
+	for _, id := range ids {
+		b.Add([]byte(id))
+	}
+	set, _ := b.Set()
+	return set
+}
+
+// Len is the number of ids.
+func (s IDs) Len() int { return s.base(nShapes) + len(s.other) }
+
+// base is the ordinal of the first id of a shape.
+func (s IDs) base(shape int) int {
+	n := 0
+	for i := range shape {
+		n += len(s.fixed[i]) / widths[i]
+	}
+	return n
+}
+
+// At is the id of an ordinal.
+func (s IDs) At(i int) string {
+	for shape, w := range widths {
+		if n := len(s.fixed[shape]) / w; i < n {
+			return UnpackID(shape, s.fixed[shape][i*w:(i+1)*w])
+		} else {
+			i -= n
+		}
+	}
+	return s.other[i]
+}
+
+// Index is the ordinal of id.
+func (s IDs) Index(id string) (int, bool) {
+	var buf [MaxPackedID]byte
+	shape, w := PackID(&buf, []byte(id))
+	if shape < 0 {
+		i := sort.SearchStrings(s.other, id)
+		return s.base(nShapes) + i, i < len(s.other) && s.other[i] == id
+	}
+	t := s.fixed[shape]
+	i := sort.Search(len(t)/w, func(i int) bool { return bytes.Compare(t[i*w:(i+1)*w], buf[:w]) >= 0 })
+	return s.base(shape) + i, i*w < len(t) && bytes.Equal(t[i*w:(i+1)*w], buf[:w])
+}
+
+// Has says whether id is in the set.
+func (s IDs) Has(id string) bool { _, ok := s.Index(id); return ok }
+
+// Strings is the set spelled out.
+func (s IDs) Strings() []string {
+	out := make([]string, s.Len())
+	for i := range out {
+		out[i] = s.At(i)
+	}
+	return out
+}
+
+// Select is the subset whose ordinals keep says.
+func (s IDs) Select(keep func(ordinal int) bool) IDs {
+	var out IDs
+	n := 0
+	for shape, w := range widths {
+		t := s.fixed[shape]
+		for i := 0; i < len(t); i += w {
+			if keep(n) {
+				out.fixed[shape] = append(out.fixed[shape], t[i:i+w]...)
+			}
+			n++
+		}
+	}
+	for _, id := range s.other {
+		if keep(n) {
+			out.other = append(out.other, id)
+		}
+		n++
+	}
+	return out
+}
+
+// merge walks two sets side by side; at each id it calls with its ordinals, -1 where a set lacks it.
+func merge(a, b IDs, visit func(i, j int)) {
+	abase, bbase := 0, 0
+	for shape, w := range widths {
+		ta, tb := a.fixed[shape], b.fixed[shape]
+		na, nb := len(ta)/w, len(tb)/w
+		i, j := 0, 0
+		for i < na || j < nb {
+			c := 0
+			switch {
+			case i == na:
+				c = 1
+			case j == nb:
+				c = -1
+			default:
+				c = bytes.Compare(ta[i*w:(i+1)*w], tb[j*w:(j+1)*w])
+			}
+			switch {
+			case c < 0:
+				visit(abase+i, -1)
+				i++
+			case c > 0:
+				visit(-1, bbase+j)
+				j++
+			default:
+				visit(abase+i, bbase+j)
+				i, j = i+1, j+1
+			}
+		}
+		abase, bbase = abase+na, bbase+nb
+	}
+	i, j := 0, 0
+	for i < len(a.other) || j < len(b.other) {
+		switch {
+		case j == len(b.other) || i < len(a.other) && a.other[i] < b.other[j]:
+			visit(abase+i, -1)
+			i++
+		case i == len(a.other) || a.other[i] > b.other[j]:
+			visit(-1, bbase+j)
+			j++
+		default:
+			visit(abase+i, bbase+j)
+			i, j = i+1, j+1
+		}
+	}
+}
+
+// Match calls visit with the ordinals in s and t of every id that both hold, ascending.
+func (s IDs) Match(t IDs, visit func(i, j int)) {
+	merge(s, t, func(i, j int) {
+		if i >= 0 && j >= 0 {
+			visit(i, j)
+		}
+	})
+}
+
+// Minus is what s holds and t does not.
+func (s IDs) Minus(t IDs) IDs {
+	if s.Len() == 0 || t.Len() == 0 {
+		return s
+	}
+	gone := make([]bool, s.Len())
+	s.Match(t, func(i, _ int) { gone[i] = true })
+	return s.Select(func(i int) bool { return !gone[i] })
+}
+
+// Union is what any of the sets holds.
+func Union(sets ...IDs) IDs {
+	switch len(sets) {
+	case 0:
+		return IDs{}
+	case 1:
+		return sets[0]
+	}
+	half := len(sets) / 2
+	a, b := Union(sets[:half]...), Union(sets[half:]...)
+	if a.Len() == 0 {
+		return b
+	}
+	if b.Len() == 0 {
+		return a
+	}
+	var out IDs
+	put := func(from IDs, i int) {
+		for shape, w := range widths {
+			t := from.fixed[shape]
+			if n := len(t) / w; i < n {
+				out.fixed[shape] = append(out.fixed[shape], t[i*w:(i+1)*w]...)
+				return
+			} else {
+				i -= n
+			}
+		}
+		out.other = append(out.other, from.other[i])
+	}
+	merge(a, b, func(i, j int) {
+		if i >= 0 {
+			put(a, i)
+		} else {
+			put(b, j)
+		}
+	})
+	return out
+}
+
+// AppendTo appends the set's encoding to p; ReadIDs reads it back.
+func (s IDs) AppendTo(p []byte) []byte {
+	for shape, w := range widths {
+		p = binary.AppendUvarint(p, uint64(len(s.fixed[shape])/w))
+		p = append(p, s.fixed[shape]...)
+	}
+	p = binary.AppendUvarint(p, uint64(len(s.other)))
+	for _, id := range s.other {
+		p = binary.AppendUvarint(p, uint64(len(id)))
+		p = append(p, id...)
+	}
+	return p
+}
+
+// ReadIDs reads a set from the start of p and gives what follows it. The set shares p's memory.
+func ReadIDs(p []byte) (IDs, []byte, error) {
+	var s IDs
+	number := func() (int, bool) {
+		n, w := binary.Uvarint(p)
+		if w <= 0 || n > uint64(len(p)) {
+			return 0, false
+		}
+		p = p[w:]
+		return int(n), true
+	}
+	for shape, w := range widths {
+		n, ok := number()
+		if !ok || n*w > len(p) {
+			return IDs{}, nil, errIDs
+		}
+		s.fixed[shape] = p[: n*w : n*w]
+		p = p[n*w:]
+	}
+	n, ok := number()
+	if !ok {
+		return IDs{}, nil, errIDs
+	}
+	if n > 0 {
+		s.other = make([]string, n)
+	}
+	for i := range s.other {
+		l, ok := number()
+		if !ok || l > len(p) {
+			return IDs{}, nil, errIDs
+		}
+		s.other[i] = string(p[:l])
+		p = p[l:]
+	}
+	return s, p, nil
+}
+
+var errIDs = fmt.Errorf("a set of ids is cut off or damaged")
+
+// An IDsBuilder collects ids. Each distinct id gets a number, which the Ordinals of Set turn into its ordinal.
+type IDsBuilder struct {
+	fixed  [nShapes][]byte   // in the order of their first coming
+	table  [nShapes][]uint64 // open addressing: 32 bits of the hash, and the place in fixed, from 1
+	other  []string
+	others map[string]uint32
+}
+
+// A number is a place among the ids of one shape, and the shape in its lowest bits.
+const shapeBits = 2
+
+// Len is the number of distinct ids.
+func (b *IDsBuilder) Len() int {
+	n := len(b.other)
+	for shape, w := range widths {
+		n += len(b.fixed[shape]) / w
+	}
+	return n
+}
+
+// Add gives the number of id.
+func (b *IDsBuilder) Add(id []byte) uint32 {
+	var buf [MaxPackedID]byte
+	shape, w := PackID(&buf, id)
+	if shape >= 0 {
+		return b.AddPacked(shape, buf[:w])
+	}
+	n, ok := b.others[string(id)]
+	if !ok {
+		if b.others == nil {
+			b.others = map[string]uint32{}
+		}
+		n = uint32(len(b.other))<<shapeBits | nShapes
+		s := string(id)
+		b.other = append(b.other, s)
+		b.others[s] = n
+	}
+	return n
+}
+
+// PackedWidth is the size of a packed id of a shape that PackID gave; 0 for any other number.
+func PackedWidth(shape int) int {
+	if shape < 0 || shape >= nShapes {
+		return 0
+	}
+	return widths[shape]
+}
+
+// AddPacked is Add for an id as PackID packed it.
+func (b *IDsBuilder) AddPacked(shape int, p []byte) uint32 {
+	w := widths[shape]
+	t := b.table[shape]
+	if len(b.fixed[shape])*2 >= len(t)*w {
+		t = b.grow(shape)
+	}
+	h := hashPacked(p)
+	mask := uint64(len(t) - 1)
+	for i := h & mask; ; i = (i + 1) & mask {
+		e := t[i]
+		if e == 0 {
+			n := uint32(len(b.fixed[shape]) / w)
+			b.fixed[shape] = append(b.fixed[shape], p...)
+			t[i] = h&^(1<<32-1) | uint64(n+1)
+			return n<<shapeBits | uint32(shape)
+		}
+		if e>>32 == h>>32 {
+			n := uint32(e) - 1
+			if at := int(n) * w; string(b.fixed[shape][at:at+w]) == string(p) {
+				return n<<shapeBits | uint32(shape)
+			}
+		}
+	}
+}
+
+// hashPacked spreads packed ids over a table.
+func hashPacked(p []byte) uint64 {
+	h := binary.LittleEndian.Uint64(p[len(p)-8:])*0x9E3779B97F4A7C15 ^ uint64(binary.LittleEndian.Uint32(p))*0xC2B2AE3D27D4EB4F
+	h ^= h >> 29
+	h *= 0xBF58476D1CE4E5B9
+	return h ^ h>>32
+}
+
+func (b *IDsBuilder) grow(shape int) []uint64 {
+	t := make([]uint64, max(64, 2*len(b.table[shape])))
+	mask := uint64(len(t) - 1)
+	w := widths[shape]
+	for at, n := 0, uint64(1); at < len(b.fixed[shape]); at, n = at+w, n+1 {
+		h := hashPacked(b.fixed[shape][at : at+w])
+		i := h & mask
+		for t[i] != 0 {
+			i = (i + 1) & mask
+		}
+		t[i] = h&^(1<<32-1) | n
+	}
+	b.table[shape] = t
+	return t
+}
+
+// AddSet adds all of s and gives the numbers of its ordinals.
+func (b *IDsBuilder) AddSet(s IDs) []uint32 {
+	numbers := make([]uint32, 0, s.Len())
+	for shape, w := range widths {
+		t := s.fixed[shape]
+		for i := 0; i < len(t); i += w {
+			numbers = append(numbers, b.AddPacked(shape, t[i:i+w]))
+		}
+	}
+	for _, id := range s.other {
+		numbers = append(numbers, b.Add([]byte(id)))
+	}
+	return numbers
+}
+
+// Ordinals tells the ordinals of an IDsBuilder's numbers.
+type Ordinals [nShapes + 1][]uint32
+
+// Of is the ordinal of a number.
+func (o *Ordinals) Of(number uint32) uint32 { return o[number&(1<<shapeBits-1)][number>>shapeBits] }
+
+// Set is the set of what was added, and how its numbers became ordinals.
+func (b *IDsBuilder) Set() (IDs, *Ordinals) {
+	var s IDs
+	var ordinals Ordinals
+	next := uint32(0)
+	for shape, w := range widths {
+		t := b.fixed[shape]
+		keys := make([]sortKey, len(t)/w)
+		for i := range keys {
+			keys[i] = keyOf(t[i*w:(i+1)*w], uint32(i))
+		}
+		slices.SortFunc(keys, compareKeys)
+		out := make([]byte, 0, len(t))
+		ordinals[shape] = make([]uint32, len(keys))
+		for i := range keys {
+			n := int(keys[i].n)
+			out = append(out, t[n*w:(n+1)*w]...)
+			ordinals[shape][n] = next
+			next++
+		}
+		s.fixed[shape] = out
+	}
+	order := make([]uint32, len(b.other))
+	for i := range order {
+		order[i] = uint32(i)
+	}
+	slices.SortFunc(order, func(i, j uint32) int { return strings.Compare(b.other[i], b.other[j]) })
+	ordinals[nShapes] = make([]uint32, len(order))
+	for _, n := range order {
+		s.other = append(s.other, b.other[n])
+		ordinals[nShapes][n] = next
+		next++
+	}
+	return s, &ordinals
+}
+
+// A sortKey orders packed ids as their bytes do.
+type sortKey struct {
+	a, b uint64
+	c, n uint32
+}
+
+func keyOf(p []byte, n uint32) sortKey {
+	k := sortKey{a: binary.BigEndian.Uint64(p), n: n}
+	switch len(p) {
+	case 12:
+		k.b = uint64(binary.BigEndian.Uint32(p[8:]))
+	case 20:
+		k.c = binary.BigEndian.Uint32(p[16:])
+		fallthrough
+	default:
+		k.b = binary.BigEndian.Uint64(p[8:])
+	}
+	return k
+}
+
+func compareKeys(x, y sortKey) int {
+	switch {
+	case x.a != y.a:
+		return cmp.Compare(x.a, y.a)
+	case x.b != y.b:
+		return cmp.Compare(x.b, y.b)
+	}
+	return cmp.Compare(x.c, y.c)
+}

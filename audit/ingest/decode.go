@@ -1,0 +1,825 @@
+// Package ingest reads the sources: it finds the lines of files, plain or compressed, whole or grown, and decodes and validates what they say.
+package ingest
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"unicode/utf8"
+
+	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/address"
+)
+
+// A Decoder reads lines of access logs and of the reporting API's log. It reads what gateways write in one pass, without allocating, and leaves
+// whatever is unusual, and every refusal, to the strict reader (see object): both read the same records and refuse the same lines. The zero value is
+// ready; it is for one goroutine.
+type Decoder struct {
+	call, report, account, answer shape
+
+	accounts [][]byte
+	reported []audit.ReportedRecord
+	answers  []audit.AnswerRecord
+
+	stack []byte // of open objects and lists in a value that is not read
+	high  uint64 // has the high bit of a byte set where a string held more than ASCII
+
+	date1, date2 uint64 // the day that was read last, as its bytes
+	midnight     int64  // and its start, in seconds since the Unix epoch
+}
+
+// Call reads a line of an access log into rec, whose bytes are views valid until the next call. They are as the line has them: path, purpose and
+// request id may hold addresses, which whoever keeps them masks. An error says which field is wrong and how, and quotes nothing of the line.
+func (d *Decoder) Call(line []byte, rec *audit.CallRecord) error {
+	if d.fastCall(line, rec) {
+		return nil
+	}
+	var err error
+	*rec, err = strictCall(line)
+	return err
+}
+
+// Report reads a line of the reporting API's log into rec, as Call does for an access log.
+func (d *Decoder) Report(line []byte, rec *audit.ReportRecord) error {
+	if d.fastReport(line, rec) {
+		return nil
+	}
+	var err error
+	*rec, err = strictReport(line)
+	return err
+}
+
+// The fields that are read, as a set of bits.
+type field uint16
+
+const (
+	fTS field = 1 << iota
+	fRequestID
+	fApp
+	fSite
+	fPath
+	fAuth
+	fPurpose
+	fStatus
+	fAccounts
+	fResult
+	fAccountID
+	fUpdatedAt
+
+	fNone field = 0 // a field that is not read
+)
+
+func callField(name []byte) field {
+	switch string(name) {
+	case "ts":
+		return fTS
+	case "request_id":
+		return fRequestID
+	case "app_key":
+		return fApp
+	case "cloud_id":
+		return fSite
+	case "path":
+		return fPath
+	case "auth":
+		return fAuth
+	case "purpose":
+		return fPurpose
+	case "status":
+		return fStatus
+	case "account_ids":
+		return fAccounts
+	}
+	return fNone
+}
+
+func reportField(name []byte) field {
+	switch string(name) {
+	case "ts":
+		return fTS
+	case "request_id":
+		return fRequestID
+	case "app_key":
+		return fApp
+	case "status":
+		return fStatus
+	case "accounts":
+		return fAccounts
+	case "result":
+		return fResult
+	}
+	return fNone
+}
+
+func accountField(name []byte) field {
+	switch string(name) {
+	case "account_id":
+		return fAccountID
+	case "updated_at":
+		return fUpdatedAt
+	}
+	return fNone
+}
+
+func answerField(name []byte) field {
+	switch string(name) {
+	case "account_id":
+		return fAccountID
+	case "status":
+		return fStatus
+	}
+	return fNone
+}
+
+// fastCall reads a line of the usual form; false says nothing but that the strict reader must.
+func (d *Decoder) fastCall(b []byte, rec *audit.CallRecord) bool {
+	*rec = audit.CallRecord{}
+	d.high = 0
+	i := space(b, 0)
+	if i == len(b) || b[i] != '{' {
+		return false
+	}
+	i++
+	seen := fNone
+	for k := 0; ; {
+		var f field
+		f, i = d.call.next(b, i, &k, callField)
+		if i < 0 || seen&f != 0 {
+			return false
+		}
+		seen |= f
+		switch f {
+		case fTS:
+			rec.Sec, rec.Nsec, i = d.moment(b, i)
+		case fRequestID:
+			rec.RequestID, i = d.text(b, i)
+		case fApp:
+			rec.App, i = d.key(b, i)
+		case fSite:
+			rec.Site, i = d.key(b, i)
+		case fPath:
+			rec.Path, i = d.text(b, i)
+		case fAuth:
+			var v []byte
+			v, i = d.text(b, i)
+			if rec.Auth = authOf(v); rec.Auth == 0 {
+				return false
+			}
+		case fPurpose:
+			rec.Purpose, i = d.text(b, i)
+		case fStatus:
+			rec.Status, i = status(b, i)
+		case fAccounts:
+			rec.Accounts, i = d.ids(b, i)
+		default:
+			i = d.skip(b, i, 1)
+		}
+		if i < 0 {
+			return false
+		}
+		if i < len(b) && b[i] == ',' {
+			i++
+			continue
+		}
+		if i = space(b, i); i == len(b) {
+			return false
+		}
+		if b[i] == '}' {
+			break
+		}
+		if b[i] != ',' {
+			return false
+		}
+		i++
+	}
+	if space(b, i+1) != len(b) {
+		return false
+	}
+	const need = fTS | fRequestID | fSite | fPath | fAuth | fStatus
+	return seen&need == need && len(rec.RequestID) > 0 && len(rec.Site) > 0 && len(rec.Path) > 0 && d.utf8(b)
+}
+
+// fastReport is fastCall for a line of the reporting API's log.
+func (d *Decoder) fastReport(b []byte, rec *audit.ReportRecord) bool {
+	*rec = audit.ReportRecord{}
+	d.high = 0
+	i := space(b, 0)
+	if i == len(b) || b[i] != '{' {
+		return false
+	}
+	i++
+	seen := fNone
+	for k := 0; ; {
+		var f field
+		f, i = d.report.next(b, i, &k, reportField)
+		if i < 0 || seen&f != 0 {
+			return false
+		}
+		seen |= f
+		switch f {
+		case fTS:
+			rec.Sec, rec.Nsec, i = d.moment(b, i)
+		case fRequestID:
+			rec.RequestID, i = d.text(b, i)
+		case fApp:
+			rec.App, i = d.key(b, i)
+		case fStatus:
+			rec.Status, i = status(b, i)
+		case fAccounts:
+			rec.Accounts, i = d.reportedList(b, i)
+		case fResult:
+			rec.Results, i = d.answerList(b, i)
+		default:
+			i = d.skip(b, i, 1)
+		}
+		if i < 0 {
+			return false
+		}
+		if i = space(b, i); i == len(b) {
+			return false
+		}
+		if b[i] == '}' {
+			break
+		}
+		if b[i] != ',' {
+			return false
+		}
+		i++
+	}
+	if space(b, i+1) != len(b) {
+		return false
+	}
+	const need = fTS | fRequestID | fApp | fStatus
+	return seen&need == need && len(rec.RequestID) > 0 && len(rec.App) > 0 && d.utf8(b)
+}
+
+// utf8 says whether the line is valid UTF-8, now that all its strings were seen: what is outside of them is ASCII.
+func (d *Decoder) utf8(b []byte) bool { return d.high&high == 0 || utf8.Valid(b) }
+
+// A shape is the order of the fields in the objects that were read before, as the bytes from after a comma (or the opening brace) up to the value,
+// white space and all. Most lines of a log have one shape, so the next field is mostly found by one comparison.
+type shape struct {
+	n     int
+	slots [24]slot
+}
+
+type slot struct {
+	n     int
+	field field
+	text  [48]byte
+}
+
+// next reads a field's name at b[i], after a brace or comma, and gives the field and where its value begins; -1 where the form is not usual. k counts
+// the slots of the shape that were passed.
+func (s *shape) next(b []byte, i int, k *int, classify func([]byte) field) (field, int) {
+	for j := *k; j < s.n && j < *k+3; j++ {
+		t := &s.slots[j]
+		if end := i + t.n; end <= len(b) && string(b[i:end]) == string(t.text[:t.n]) {
+			*k = j + 1
+			if end < len(b) && b[end] <= ' ' {
+				end = space(b, end)
+			}
+			return t.field, end
+		}
+	}
+	start := i
+	if i = space(b, i); i == len(b) || b[i] != '"' {
+		return fNone, -1
+	}
+	name := i + 1
+	for i++; i < len(b) && b[i] != '"'; i++ {
+		if c := b[i]; c < ' ' || c == '\\' || c >= utf8.RuneSelf {
+			return fNone, -1
+		}
+	}
+	if i == len(b) {
+		return fNone, -1
+	}
+	f := classify(b[name:i])
+	if i = space(b, i+1); i == len(b) || b[i] != ':' {
+		return fNone, -1
+	}
+	i = space(b, i+1)
+	s.learn(b[start:i], f, k)
+	return f, i
+}
+
+// learn puts a field before the slot at k. A shape that is full is forgotten: either the log's form has changed, or there is none.
+func (s *shape) learn(text []byte, f field, k *int) {
+	if len(text) > len(s.slots[0].text) {
+		return
+	}
+	if s.n == len(s.slots) {
+		s.n, *k = 0, 0
+		return
+	}
+	copy(s.slots[*k+1:s.n+1], s.slots[*k:s.n])
+	t := &s.slots[*k]
+	t.n, t.field = copy(t.text[:], text), f
+	s.n++
+	*k++
+}
+
+// space is the first place at or after i that holds no white space.
+func space(b []byte, i int) int {
+	for i < len(b) && (b[i] == ' ' || b[i] == '\t' || b[i] == '\n' || b[i] == '\r') {
+		i++
+	}
+	return i
+}
+
+// A word at a time: each byte of a word is tested at once, the high bit of a byte says that the test holds for it or, above the first such byte only,
+// may hold. (w-lows*n) &^ w & high is below(n) for bytes under 128.
+const (
+	lows = 0x0101010101010101
+	high = 0x8080808080808080
+)
+
+func load(b []byte, i int) uint64 { return binary.LittleEndian.Uint64(b[i:]) }
+
+// scan is the first place at or after i, inside a string, that holds a quote, a backslash or a control character; len(b) where there is none.
+func (d *Decoder) scan(b []byte, i int) int {
+	all := uint64(0)
+	for ; i+8 <= len(b); i += 8 {
+		w := load(b, i)
+		all |= w
+		quote, slash := w^lows*'"', w^lows*'\\'
+		if m := ((quote-lows)&^quote | (slash-lows)&^slash | (w-lows*' ')&^w) & high; m != 0 {
+			d.high |= all
+			return i + bits.TrailingZeros64(m)>>3
+		}
+	}
+	for ; i < len(b); i++ {
+		c := b[i]
+		all |= uint64(c)
+		if c == '"' || c == '\\' || c < ' ' {
+			break
+		}
+	}
+	d.high |= all
+	return i
+}
+
+// scanPlain is the first place at or after i that holds what is rare in an id: all that scan looks for, all but ASCII, and what an at-sign of any form
+// begins with.
+func scanPlain(b []byte, i int) int {
+	for ; i+8 <= len(b); i += 8 {
+		w := load(b, i)
+		at, slash := w^lows*'@', w^lows*'\\'
+		if m := ((at-lows)&^at | (slash-lows)&^slash | (w - lows*'(') | w) & high; m != 0 {
+			return i + bits.TrailingZeros64(m)>>3
+		}
+	}
+	for ; i < len(b); i++ {
+		if c := b[i]; c < '(' || c == '@' || c == '\\' || c >= utf8.RuneSelf {
+			break
+		}
+	}
+	return i
+}
+
+// null says whether b has null at i.
+func null(b []byte, i int) bool { return len(b)-i >= 4 && string(b[i:i+4]) == "null" }
+
+// text reads a string without escapes, or null, and gives where it ends; -1 for anything else.
+func (d *Decoder) text(b []byte, i int) ([]byte, int) {
+	if i >= len(b) || b[i] != '"' {
+		if null(b, i) {
+			return nil, i + 4
+		}
+		return nil, -1
+	}
+	end := d.scan(b, i+1)
+	if end == len(b) || b[end] != '"' {
+		return nil, -1
+	}
+	return b[i+1 : end : end], end + 1
+}
+
+// key is text for what must not look like an address.
+func (d *Decoder) key(b []byte, i int) ([]byte, int) {
+	if i < len(b) && b[i] == '"' {
+		if end := scanPlain(b, i+1); end < len(b) && b[end] == '"' {
+			return b[i+1 : end : end], end + 1
+		}
+	}
+	v, end := d.text(b, i)
+	if address.LooksLike(v) {
+		return nil, -1
+	}
+	return v, end
+}
+
+// id reads an account id.
+func (d *Decoder) id(b []byte, i int) ([]byte, int) {
+	if i >= len(b) || b[i] != '"' {
+		return nil, -1
+	}
+	if end := scanPlain(b, i+1); end < len(b) && b[end] == '"' && end-i-2 < maxAccount && end > i+1 {
+		return b[i+1 : end : end], end + 1
+	}
+	v, end := d.text(b, i)
+	if end < 0 || checkAccount(string(v)) != nil {
+		return nil, -1
+	}
+	return v, end
+}
+
+// ids reads a list of account ids, or null.
+func (d *Decoder) ids(b []byte, i int) ([][]byte, int) {
+	ids := d.accounts[:0]
+	end := elements(b, i, func(i int) int {
+		v, end := d.id(b, i)
+		ids = append(ids, v)
+		return end
+	})
+	d.accounts = ids
+	return ids, end
+}
+
+// elements reads a list, or null, each entry by read, and gives where it ends; -1 where the form is not usual.
+func elements(b []byte, i int, read func(i int) int) int {
+	if i >= len(b) || b[i] != '[' {
+		if null(b, i) {
+			return i + 4
+		}
+		return -1
+	}
+	if i = space(b, i+1); i < len(b) && b[i] == ']' {
+		return i + 1
+	}
+	for {
+		if i = read(i); i < 0 {
+			return -1
+		}
+		if i = space(b, i); i == len(b) {
+			return -1
+		}
+		switch b[i] {
+		case ',':
+			i = space(b, i+1)
+		case ']':
+			return i + 1
+		default:
+			return -1
+		}
+	}
+}
+
+// members reads an object, each field's value by read, and gives where it ends; -1 where the form is not usual.
+func (s *shape) members(b []byte, i int, classify func([]byte) field, read func(f field, i int) int) int {
+	if i >= len(b) || b[i] != '{' {
+		return -1
+	}
+	i++
+	seen := fNone
+	for k := 0; ; {
+		var f field
+		f, i = s.next(b, i, &k, classify)
+		if i < 0 || seen&f != 0 {
+			return -1
+		}
+		seen |= f
+		if i = read(f, i); i < 0 {
+			return -1
+		}
+		if i = space(b, i); i == len(b) {
+			return -1
+		}
+		switch b[i] {
+		case ',':
+			i++
+		case '}':
+			return i + 1
+		default:
+			return -1
+		}
+	}
+}
+
+func (d *Decoder) reportedList(b []byte, i int) ([]audit.ReportedRecord, int) {
+	all := d.reported[:0]
+	end := elements(b, i, func(i int) int {
+		var r audit.ReportedRecord
+		end := d.account.members(b, i, accountField, func(f field, i int) int {
+			switch f {
+			case fAccountID:
+				r.ID, i = d.id(b, i)
+			case fUpdatedAt:
+				if null(b, i) {
+					return i + 4
+				}
+				r.HasUpdated = true
+				r.Sec, r.Nsec, i = d.moment(b, i)
+			default:
+				i = d.skip(b, i, 3)
+			}
+			return i
+		})
+		if len(r.ID) == 0 {
+			return -1
+		}
+		all = append(all, r)
+		return end
+	})
+	d.reported = all
+	return all, end
+}
+
+func (d *Decoder) answerList(b []byte, i int) ([]audit.AnswerRecord, int) {
+	all := d.answers[:0]
+	end := elements(b, i, func(i int) int {
+		var r audit.AnswerRecord
+		known := false
+		end := d.answer.members(b, i, answerField, func(f field, i int) int {
+			switch f {
+			case fAccountID:
+				r.ID, i = d.id(b, i)
+			case fStatus:
+				var v []byte
+				v, i = d.text(b, i)
+				r.Closed = string(v) == "closed"
+				known = r.Closed || string(v) == "updated"
+			default:
+				i = d.skip(b, i, 3)
+			}
+			return i
+		})
+		if len(r.ID) == 0 || !known {
+			return -1
+		}
+		all = append(all, r)
+		return end
+	})
+	d.answers = all
+	return all, end
+}
+
+// status reads a whole number of three digits, 100 to 599.
+func status(b []byte, i int) (int, int) {
+	if i+3 >= len(b) {
+		return 0, -1
+	}
+	x, y, z := b[i]-'0', b[i+1]-'0', b[i+2]-'0'
+	if x < 1 || x > 5 || y > 9 || z > 9 {
+		return 0, -1
+	}
+	switch b[i+3] {
+	case ',', '}', ' ', '\t', '\n', '\r':
+		return int(x)*100 + int(y)*10 + int(z), i + 3
+	}
+	return 0, -1
+}
+
+// moment reads a time as 2026-11-22T03:14:15Z, with up to nine digits of a second's fraction and Z or an offset.
+func (d *Decoder) moment(b []byte, i int) (sec, nsec int64, end int) {
+	if i+22 > len(b) || b[i] != '"' {
+		return 0, 0, -1
+	}
+	i++
+	t := b[i : i+20 : i+20]
+	date1, date2 := binary.LittleEndian.Uint64(t), uint64(t[8])|uint64(t[9])<<8|1<<16
+	if date1 != d.date1 || date2 != d.date2 {
+		var ok bool
+		if d.midnight, ok = midnight(t[:10]); !ok {
+			d.date2 = 0
+			return 0, 0, -1
+		}
+		d.date1, d.date2 = date1, date2
+	}
+	hour, ok1 := two(t[11], t[12])
+	minute, ok2 := two(t[14], t[15])
+	second, ok3 := two(t[17], t[18])
+	if !ok1 || !ok2 || !ok3 || hour > 23 || minute > 59 || second > 59 || t[10] != 'T' || t[13] != ':' || t[16] != ':' {
+		return 0, 0, -1
+	}
+	sec = d.midnight + hour*3600 + minute*60 + second
+	i += 19
+	if b[i] == '.' {
+		start := i + 1
+		for i++; i < len(b) && b[i]-'0' <= 9; i++ {
+			nsec = nsec*10 + int64(b[i]-'0')
+			if i-start == 9 {
+				return 0, 0, -1
+			}
+		}
+		if i == start {
+			return 0, 0, -1
+		}
+		nsec *= powers[9-(i-start)]
+	}
+	switch {
+	case i+1 < len(b) && b[i] == 'Z':
+		i++
+	case i+6 < len(b) && (b[i] == '+' || b[i] == '-') && b[i+3] == ':':
+		h, ok1 := two(b[i+1], b[i+2])
+		m, ok2 := two(b[i+4], b[i+5])
+		if !ok1 || !ok2 || h > 23 || m > 59 {
+			return 0, 0, -1
+		}
+		if b[i] == '+' {
+			sec -= h*3600 + m*60
+		} else {
+			sec += h*3600 + m*60
+		}
+		i += 6
+	default:
+		return 0, 0, -1
+	}
+	if b[i] != '"' {
+		return 0, 0, -1
+	}
+	return sec, nsec, i + 1
+}
+
+// powers of ten, by exponent.
+var powers = [...]int64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9}
+
+func two(x, y byte) (int64, bool) {
+	x, y = x-'0', y-'0'
+	return int64(x)*10 + int64(y), x <= 9 && y <= 9
+}
+
+// midnight is the start of a day, given as 2026-11-22, in seconds since the Unix epoch.
+func midnight(t []byte) (int64, bool) {
+	century, ok1 := two(t[0], t[1])
+	year, ok2 := two(t[2], t[3])
+	month, ok3 := two(t[5], t[6])
+	day, ok4 := two(t[8], t[9])
+	if !ok1 || !ok2 || !ok3 || !ok4 || t[4] != '-' || t[7] != '-' || month < 1 || month > 12 || day < 1 {
+		return 0, false
+	}
+	year += century * 100
+	length := int64(30) + (month+month>>3)&1
+	if month == 2 {
+		length = 28
+		if year%4 == 0 && (year%100 != 0 || year%400 == 0) {
+			length = 29
+		}
+	}
+	if day > length {
+		return 0, false
+	}
+	// Years that begin in March have their odd day at the end; counted from 0000-03-01.
+	if month < 3 {
+		year, month = year-1, month+12
+	}
+	era := (year + 400) / 400 // year may be -1
+	year += 400 - era*400
+	days := (era-1)*146097 + year*365 + year/4 - year/100 + (153*(month-3)+2)/5 + day - 1
+	const epoch = 719468 // days from 0000-03-01 to 1970-01-01
+	return (days - epoch) * 86400, true
+}
+
+// skip reads any value, depth levels deep in the line, and gives where it ends; -1 where it is no JSON.
+func (d *Decoder) skip(b []byte, i, depth int) int {
+	d.stack = d.stack[:0]
+value:
+	if i = space(b, i); i == len(b) {
+		return -1
+	}
+	switch c := b[i]; c {
+	case '"':
+		if i = d.skipString(b, i+1); i < 0 {
+			return -1
+		}
+	case '{', '[':
+		if depth+len(d.stack) >= maxDepth {
+			return -1
+		}
+		d.stack = append(d.stack, c+2) // what closes it
+		if i = space(b, i+1); i < len(b) && b[i] == c+2 {
+			break // closed below
+		}
+		if c == '{' {
+			goto name
+		}
+		goto value
+	case 't':
+		i = literally(b, i, "true")
+	case 'f':
+		i = literally(b, i, "false")
+	case 'n':
+		i = literally(b, i, "null")
+	default:
+		i = number(b, i)
+	}
+	if i < 0 {
+		return -1
+	}
+	for {
+		if len(d.stack) == 0 {
+			return i
+		}
+		if i = space(b, i); i == len(b) {
+			return -1
+		}
+		closing := d.stack[len(d.stack)-1]
+		switch b[i] {
+		case closing:
+			d.stack = d.stack[:len(d.stack)-1]
+			i++
+			continue
+		case ',':
+			i++
+			if closing == '}' {
+				goto name
+			}
+			goto value
+		}
+		return -1
+	}
+name:
+	if i = space(b, i); i == len(b) || b[i] != '"' {
+		return -1
+	}
+	if i = d.skipString(b, i+1); i < 0 {
+		return -1
+	}
+	if i = space(b, i); i == len(b) || b[i] != ':' {
+		return -1
+	}
+	i++
+	goto value
+}
+
+// skipString gives where the string ends whose first character is at i; -1 where it is no string.
+func (d *Decoder) skipString(b []byte, i int) int {
+	for {
+		i = d.scan(b, i)
+		if i+1 >= len(b) {
+			if i+1 == len(b) && b[i] == '"' {
+				return i + 1
+			}
+			return -1
+		}
+		switch b[i] {
+		case '"':
+			return i + 1
+		case '\\':
+		default:
+			return -1
+		}
+		switch b[i+1] {
+		case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+			i += 2
+		case 'u':
+			if len(b)-i < 6 {
+				return -1
+			}
+			for _, c := range b[i+2 : i+6] {
+				if (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'f') {
+					return -1
+				}
+			}
+			i += 6
+		default:
+			return -1
+		}
+	}
+}
+
+func literally(b []byte, i int, word string) int {
+	if len(b)-i < len(word) || string(b[i:i+len(word)]) != word {
+		return -1
+	}
+	return i + len(word)
+}
+
+// number gives where the number at i ends; -1 where there is none as JSON writes it.
+func number(b []byte, i int) int {
+	if i < len(b) && b[i] == '-' {
+		i++
+	}
+	switch start := i; {
+	case i < len(b) && b[i] == '0':
+		i++
+	default:
+		if i = digits(b, i); i == start {
+			return -1
+		}
+	}
+	if i < len(b) && b[i] == '.' {
+		start := i + 1
+		if i = digits(b, start); i == start {
+			return -1
+		}
+	}
+	if i < len(b) && b[i]|0x20 == 'e' {
+		i++
+		if i < len(b) && (b[i] == '+' || b[i] == '-') {
+			i++
+		}
+		start := i
+		if i = digits(b, i); i == start {
+			return -1
+		}
+	}
+	return i
+}
+
+func digits(b []byte, i int) int {
+	for i < len(b) && b[i]-'0' <= 9 {
+		i++
+	}
+	return i
+}

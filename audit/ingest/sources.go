@@ -1,0 +1,424 @@
+package ingest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/address"
+)
+
+// A Source is one configured source.
+type Source struct {
+	Kind    audit.Kind
+	Name    string        // the path as the configuration gives it
+	Path    string        // the same, resolved
+	MaxAge  time.Duration // 0: any
+	MaxBad  float64
+	MaxLoss float64 // apps only; 1: any
+}
+
+// DefaultMaxBad is the share of bad lines, of MinForMaxBad or more, above which nothing of a file is taken.
+const DefaultMaxBad = 0.05
+
+// MinForMaxBad is how many lines must have been read newly before a share of bad ones says something.
+const MinForMaxBad = 1000
+
+// Sources reads the configured sources. It implements audit.Sources.
+type Sources struct {
+	List []Source
+	Now  func() time.Time
+}
+
+// Configured implements audit.Sources.
+func (s *Sources) Configured() []audit.Kind {
+	var out []audit.Kind
+	for _, x := range s.List {
+		if !slices.Contains(out, x.Kind) {
+			out = append(out, x.Kind)
+		}
+	}
+	return out
+}
+
+// Read implements audit.Sources. What cannot be read is the source's trouble, not an error; an error ends the run.
+func (s *Sources) Read(ctx context.Context, req audit.ReadRequest) (*audit.Reading, error) {
+	r := &reading{req: req, now: s.Now(), out: &audit.Reading{}, registry: map[string]*audit.App{}, bad: map[string]bool{}, replaced: map[uint32]int64{},
+		known: map[string]audit.File{}}
+	for _, f := range req.Known {
+		r.known[fileKey(f.Kind, f.Path)] = f
+		r.lastID = max(r.lastID, f.ID)
+	}
+	type planned struct {
+		files []string
+		err   error
+	}
+	plans := make([]planned, len(s.List))
+	for i, src := range s.List {
+		files, err := Glob(src.Path)
+		plans[i] = planned{files, err}
+		for _, f := range files {
+			if info, err := os.Stat(f); err == nil {
+				r.total += info.Size()
+			}
+		}
+	}
+	maxLoss, hasApps := 1.0, false
+	for i, src := range s.List {
+		r.out.Sources = append(r.out.Sources, audit.SourceReading{Kind: src.Kind, Path: src.Name, MaxAge: src.MaxAge,
+			Newest: audit.Newest{Kind: src.Kind, Path: src.Name, At: audit.Ever}})
+		to := &r.out.Sources[i]
+		switch {
+		case plans[i].err != nil:
+			to.Trouble = plans[i].err.Error()
+		case len(plans[i].files) == 0:
+			to.Trouble = fmt.Sprintf("%s: no such file", src.Path)
+		}
+		if src.Kind == audit.KindApps {
+			hasApps = true
+			maxLoss = min(maxLoss, src.MaxLoss)
+		}
+		for _, path := range plans[i].files {
+			if err := r.file(ctx, i, src, path); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if hasApps {
+		r.out.Registry = &audit.RegistryReading{Bad: r.bad, MaxLoss: maxLoss, Replaced: r.replaced}
+		for _, key := range r.order {
+			r.out.Registry.Apps = append(r.out.Registry.Apps, r.registry[key])
+		}
+	}
+	expired := map[uint32]int64{}
+	for i := range req.Workers {
+		for file, n := range req.Intake.Worker(i).Expired() {
+			expired[file] += n
+		}
+	}
+	for i := range r.out.Files {
+		r.out.Files[i].Expired = expired[r.out.Files[i].ID]
+	}
+	r.out.Resolve = r.resolve
+	return r.out, nil
+}
+
+func fileKey(kind audit.Kind, path string) string { return string(kind) + "\x00" + path }
+
+// reading is one Read under way.
+type reading struct {
+	req         audit.ReadRequest
+	now         time.Time
+	out         *audit.Reading
+	known       map[string]audit.File
+	lastID      uint32
+	total, done int64
+
+	chunks []chunk // of all files so far
+
+	registry map[string]*audit.App
+	order    []string
+	bad      map[string]bool
+	replaced map[uint32]int64
+}
+
+// A chunk says where a piece of input lies: its file and the number of its first line.
+type chunk struct {
+	file    uint32
+	first   uint64
+	dropped bool
+}
+
+func (r *reading) resolve(place uint64) (audit.Source, bool) {
+	c := r.chunks[place>>32]
+	return audit.Source{File: c.file, Line: c.first + place&0xffffffff}, !c.dropped
+}
+
+// file reads one file of a source.
+func (r *reading) file(ctx context.Context, source int, src Source, path string) error {
+	f, ok := r.known[fileKey(src.Kind, path)]
+	if !ok {
+		r.lastID++
+		f = audit.File{ID: r.lastID, Kind: src.Kind, Path: path}
+	}
+	var prior *State
+	if len(f.State) > 0 && !r.req.Reread[f.ID] && src.Kind != audit.KindApps { // the registry is read whole each run
+		prior = &State{}
+		if prior.UnmarshalBinary(f.State) != nil {
+			prior = nil
+		}
+	}
+	if len(r.chunks) > 1<<31 {
+		return errors.New("more input than one run can number: run on fewer files at a time")
+	}
+	workers := make([]*lines, r.req.Workers)
+	opt := Options{Workers: r.req.Workers, Now: r.now, Progress: func(n int64) {
+		r.done += n
+		if r.req.Progress != nil {
+			r.req.Progress(r.done, r.total)
+		}
+	}}
+	res, err := Read(ctx, path, prior, opt, func(i int) Lines {
+		workers[i] = &lines{kind: src.Kind, file: f.ID, base: uint64(len(r.chunks)), asOf: r.req.AsOf, into: r.req.Intake.Worker(i), newest: audit.Ever}
+		return workers[i]
+	})
+	if ctx.Err() != nil {
+		return err
+	}
+	to := &r.out.Sources[source]
+	if err != nil {
+		to.Trouble = err.Error()
+	}
+	if res.Skipped {
+		return nil
+	}
+	base := len(r.chunks)
+	for _, first := range res.Bases {
+		r.chunks = append(r.chunks, chunk{file: f.ID, first: first})
+	}
+	got := audit.FileReading{File: f, Source: source, FromLine: 1, Lines: res.Lines}
+	got.Broken, got.State = err != nil, nil
+	if err == nil {
+		if got.State, err = res.State.MarshalBinary(); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	if prior != nil && len(res.Bases) > 0 {
+		got.FromLine = res.Bases[0]
+	}
+	for _, w := range workers {
+		if w == nil {
+			continue
+		}
+		if w.err != nil {
+			return w.err
+		}
+		got.Quarantined += int64(len(w.bad))
+	}
+	if share := float64(got.Quarantined) / float64(max(got.Lines, 1)); got.Lines >= MinForMaxBad && share > src.MaxBad {
+		got.Discarded, got.Broken, got.State = true, true, nil
+		to.Trouble = fmt.Sprintf("%s: %d of %d lines are bad, more than max_bad %g: nothing of it was taken; the first: %s",
+			path, got.Quarantined, got.Lines, src.MaxBad, r.firstBad(workers))
+		for i := base; i < len(r.chunks); i++ {
+			r.chunks[i].dropped = true
+		}
+		r.out.Files = append(r.out.Files, got)
+		return nil
+	}
+	if err := r.take(ctx, got, workers, to); err != nil {
+		return err
+	}
+	r.out.Files = append(r.out.Files, got)
+	return nil
+}
+
+func (r *reading) firstBad(workers []*lines) string {
+	var all []badLine
+	for _, w := range workers {
+		if w != nil && len(w.bad) > 0 {
+			all = append(all, slices.MinFunc(w.bad, func(a, b badLine) int { return cmp.Compare(a.place, b.place) }))
+		}
+	}
+	first := slices.MinFunc(all, func(a, b badLine) int { return cmp.Compare(a.place, b.place) })
+	s, _ := r.resolve(first.place)
+	return fmt.Sprintf("line %d: %s", s.Line, first.reason)
+}
+
+// stageAtOnce is how many bad lines are handed on at a time.
+const stageAtOnce = 1000
+
+// take hands on what the workers found in a file, in the order of its lines.
+func (r *reading) take(ctx context.Context, f audit.FileReading, workers []*lines, to *audit.SourceReading) error {
+	var bad []badLine
+	var events []placed[audit.Lifecycle]
+	var incidents []placed[audit.Incident]
+	var apps []placed[*audit.App]
+	for _, w := range workers {
+		if w == nil {
+			continue
+		}
+		bad = append(bad, w.bad...)
+		events = append(events, w.events...)
+		incidents = append(incidents, w.incidents...)
+		apps = append(apps, w.apps...)
+		to.Newest.At = max(to.Newest.At, w.newest)
+		for _, t := range w.future {
+			to.Newest.Future = append(to.Newest.Future, t)
+		}
+	}
+	slices.SortFunc(bad, func(a, b badLine) int { return cmp.Compare(a.place, b.place) })
+	for len(bad) > 0 {
+		n := min(len(bad), stageAtOnce)
+		rows := make([]audit.Quarantined, n)
+		for i, b := range bad[:n] {
+			s, _ := r.resolve(b.place)
+			rows[i] = audit.Quarantined{File: f.ID, Path: f.Path, Line: s.Line, Kind: f.Kind, Reason: b.reason, Text: b.text}
+			if b.key != "" {
+				apps = append(apps, placed[*audit.App]{b.place, &audit.App{Key: b.key, Kind: badEntry}})
+			}
+		}
+		if r.req.Bad != nil {
+			if err := r.req.Bad(ctx, rows); err != nil {
+				return err
+			}
+		}
+		bad = bad[n:]
+	}
+	sortPlaced(events)
+	for _, e := range events {
+		e.what.Source, _ = r.resolve(e.place)
+		r.out.Lifecycle = append(r.out.Lifecycle, e.what)
+	}
+	sortPlaced(incidents)
+	for _, e := range incidents {
+		e.what.Source, _ = r.resolve(e.place)
+		r.out.Incidents = append(r.out.Incidents, e.what)
+	}
+	sortPlaced(apps)
+	for _, a := range apps {
+		key := a.what.Key
+		if a.what.Kind == badEntry {
+			r.bad[key] = true
+			continue
+		}
+		a.what.Source, _ = r.resolve(a.place)
+		if before := r.registry[key]; before != nil {
+			r.replaced[before.Source.File]++
+		} else {
+			r.order = append(r.order, key)
+		}
+		r.registry[key] = a.what
+		delete(r.bad, key)
+	}
+	return nil
+}
+
+// badEntry marks, among the registry's lines of one file, a bad one that names its app. No good line has such a kind.
+const badEntry = "\x00bad"
+
+type placed[T any] struct {
+	place uint64
+	what  T
+}
+
+func sortPlaced[T any](list []placed[T]) {
+	slices.SortFunc(list, func(a, b placed[T]) int { return cmp.Compare(a.place, b.place) })
+}
+
+type badLine struct {
+	place        uint64
+	reason, text string
+	key          string // of the app that a registry line names
+}
+
+// lines is one worker on one file.
+type lines struct {
+	kind    audit.Kind
+	file    uint32
+	base    uint64 // number of the file's first chunk
+	asOf    audit.Instant
+	into    audit.IntakeWorker
+	decoder Decoder
+	call    audit.CallRecord
+	report  audit.ReportRecord
+
+	bad       []badLine
+	events    []placed[audit.Lifecycle]
+	incidents []placed[audit.Incident]
+	apps      []placed[*audit.App]
+	newest    audit.Instant
+	future    map[audit.Instant]audit.Instant // by hour: the first instant after as-of
+	err       error
+}
+
+func (l *lines) place(p Pos) uint64 { return (l.base+uint64(p.Chunk))<<32 | uint64(p.Line) }
+
+// Line implements Lines.
+func (l *lines) Line(p Pos, line []byte) {
+	if l.err != nil {
+		return
+	}
+	var err error
+	switch l.kind {
+	case audit.KindAccess:
+		if err = l.decoder.Call(line, &l.call); err == nil {
+			l.see(audit.AtUnix(l.call.Sec, l.call.Nsec))
+			l.err = l.into.Call(&l.call, l.file, l.place(p))
+		}
+	case audit.KindReports:
+		if err = l.decoder.Report(line, &l.report); err == nil {
+			l.see(audit.AtUnix(l.report.Sec, l.report.Nsec))
+			l.err = l.into.Report(&l.report, l.file, l.place(p))
+		}
+	case audit.KindInstalls:
+		var e audit.Lifecycle
+		if e, err = Lifecycle(line); err == nil {
+			l.see(e.At)
+			l.events = append(l.events, placed[audit.Lifecycle]{l.place(p), e})
+		}
+	case audit.KindIncidents:
+		var e audit.Incident
+		if e, err = Incident(line); err == nil {
+			l.see(e.From)
+			l.incidents = append(l.incidents, placed[audit.Incident]{l.place(p), e})
+		}
+	case audit.KindApps:
+		var a *audit.App
+		if a, err = App(line); err == nil {
+			l.apps = append(l.apps, placed[*audit.App]{l.place(p), a})
+		}
+	}
+	if err != nil {
+		b := badLine{place: l.place(p), reason: err.Error(), text: l.shown(line)}
+		if l.kind == audit.KindApps {
+			b.key, _ = AppKey(line)
+		}
+		l.bad = append(l.bad, b)
+	}
+}
+
+// TooLong implements Lines.
+func (l *lines) TooLong(p Pos) {
+	l.bad = append(l.bad, badLine{place: l.place(p), reason: fmt.Sprintf("the line is longer than %d MiB", MaxLine>>20)})
+}
+
+// see notes up to when the source's records reach.
+func (l *lines) see(at audit.Instant) {
+	if at <= l.asOf {
+		l.newest = max(l.newest, at)
+		return
+	}
+	if l.future == nil {
+		l.future = map[audit.Instant]audit.Instant{}
+	}
+	hour := at - at%audit.Instant(time.Hour)
+	if t, ok := l.future[hour]; !ok || at < t {
+		l.future[hour] = at
+	}
+}
+
+const (
+	shownBytes  = 2000   // of a bad line
+	shownLess   = 600    // of one among very many
+	manyBadOnes = 10_000 // of a worker
+)
+
+// shown is a bad line as it may be kept: cut, and without anything that looks like an address.
+func (l *lines) shown(line []byte) string {
+	limit := shownBytes
+	if len(l.bad) >= manyBadOnes {
+		limit = shownLess
+	}
+	if len(line) <= limit {
+		return address.Redact(string(line))
+	}
+	// What lies on the cut may be half an address, which nobody would recognise: it is left out.
+	const edge = 400
+	text := []rune(address.Redact(string(line[:limit])))
+	return string(text[:max(0, len(text)-edge)]) + "…"
+}

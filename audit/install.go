@@ -1,0 +1,58 @@
+package audit
+
+import "fmt"
+
+// Event is what happened to an app on a site.
+type Event uint8
+
+// The lifecycle events. Present is a snapshot that saw the app installed.
+const (
+	Installed Event = iota + 1
+	Uninstalled
+	Enabled
+	Disabled
+	Present
+)
+
+var eventNames = [...]string{"", "installed", "uninstalled", "enabled", "disabled", "present"}
+
+// ParseEvent reads an installs line's event.
+func ParseEvent(s string) (Event, error) {
+	for e, name := range eventNames {
+		if e > 0 && name == s {
+			return Event(e), nil
+		}
+	}
+	return 0, fmt.Errorf("event %q is none of installed, uninstalled, enabled, disabled, present", s)
+}
+
+func (e Event) String() string {
+	if int(e) < len(eventNames) {
+		return eventNames[e]
+	}
+	return fmt.Sprintf("event(%d)", uint8(e))
+}
+
+// Active says whether the app may be used on the site after e.
+func (e Event) Active() bool { return e == Installed || e == Enabled || e == Present }
+
+// A Lifecycle is a fact: something happened to an app on a site.
+type Lifecycle struct {
+	At     Instant
+	App    string
+	Site   string
+	Event  Event
+	Users  int64 // accounts on the site at that time; -1 where the line says none
+	Source Source
+}
+
+// An Incident is a fact: an outage of one of the platform's own APIs, over [From, To).
+type Incident struct {
+	API    string
+	From   Instant
+	To     Instant // Never: it still runs
+	Source Source
+}
+
+// ReportingAPI is the Incident.API that moves the deadlines of reports.
+const ReportingAPI = "reporting"

@@ -1,0 +1,405 @@
+package audit
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// totals is what a finding holds: the union of its contributions.
+type totals struct {
+	occurrences     int
+	first, last     Instant
+	accounts, sites IDs
+	evidence        []Evidence
+}
+
+// evidenceShown is how many rows of evidence a finding shows of its earliest contributions, and of its latest.
+const evidenceShown = 8
+
+// totalsOf is the union of contributions.
+func totalsOf(list []Contribution) totals {
+	t := totals{first: Never, last: Ever}
+	accounts, sites := make([]IDs, 0, len(list)), make([]IDs, 0, len(list))
+	slices.SortFunc(list, func(a, b Contribution) int { return cmp.Compare(a.Day, b.Day) })
+	for i := range list {
+		c := &list[i]
+		t.occurrences += len(c.Occurrences)
+		t.first, t.last = min(t.first, c.First), max(t.last, c.Last)
+		accounts, sites = append(accounts, c.Accounts), append(sites, c.Sites)
+		t.evidence = append(t.evidence, c.Evidence...)
+	}
+	t.accounts, t.sites = Union(accounts...), Union(sites...)
+	slices.SortStableFunc(t.evidence, compareEvidence)
+	if len(t.evidence) > 2*evidenceShown {
+		t.evidence = append(t.evidence[:evidenceShown:evidenceShown], t.evidence[len(t.evidence)-evidenceShown:]...)
+	}
+	return t
+}
+
+// A lifeStep is what one run brings to a finding.
+type lifeStep struct {
+	app    string
+	delta  *delta // nil: only acts of people ended
+	totals totals
+	before *Finding // nil: it is new
+	acts   []Act    // of the finding
+}
+
+// live moves a finding on. It is pure: the finding after the step, what to tell of it, the acts that end, the entries of the trail. A nil finding: nothing
+// happened.
+func (r *running) live(s lifeStep) (f *Finding, what ChangeKind, ended []Act, trail []TrailEntry) {
+	asOf := r.o.AsOf
+	note := func(what, why string, details map[string]any) {
+		trail = append(trail, TrailEntry{At: At(r.Clock()), Who: "night", What: what, Finding: f.ID, Why: why, Details: details})
+	}
+	f = &Finding{}
+	if s.before != nil {
+		*f = *s.before
+	} else {
+		*f = Finding{ID: FindingID(s.delta.check.ID, s.app, s.delta.subject), Check: s.delta.check.ID, App: s.app, Subject: s.delta.subject,
+			Status: Open, FirstRun: r.run.ID, NotifiedAt: Never, DueAt: Never}
+	}
+	status := func(to Status, reason string) { f.Status, f.Reason = to, reason }
+
+	if d := s.delta; d != nil {
+		if s.before == nil && s.totals.occurrences == 0 {
+			return nil, "", nil, nil
+		}
+		r.measure(f, d, s.totals)
+		count := map[string]any{"occurrences": f.Occurrences, "accounts": f.Accounts, "sites": f.Sites}
+		numbers := map[string]any{"added": d.fresh, "taken_away": d.gone, "now": count}
+		if len(d.causes) > 0 {
+			numbers["facts"] = d.causes
+		}
+		isState := d.check.Nature == IsState
+		switch {
+		case s.before == nil:
+			what = IsNew
+			note("filed", f.Title, numbers)
+		case s.totals.occurrences == 0 && f.Status == Resolved:
+			return nil, "", nil, nil
+		case s.totals.occurrences == 0 && isState:
+			what = IsResolved
+			status(Resolved, "no longer holds")
+			note("resolved", "it no longer holds", numbers)
+		case s.totals.occurrences == 0:
+			what = IsWithdrawn
+			status(Resolved, "withdrawn")
+			note("withdrawn", "late facts took away all of it: "+strings.Join(d.causes, "; "), numbers)
+		default:
+			if d.gone > 0 && !isState {
+				note("shrank", "late facts took some of it away: "+strings.Join(d.causes, "; "), numbers)
+			}
+			if d.fresh > 0 && f.Status == Resolved {
+				what = IsReopened
+				status(Open, "")
+				note("reopened", "", numbers)
+			} else {
+				what = Grew
+				if d.fresh > 0 {
+					note("grew", "", numbers)
+				}
+			}
+		}
+	}
+
+	// What a person suppressed or dismissed stays so, until it ends or breaks off.
+	if f.Status != Resolved {
+		running := slices.DeleteFunc(slices.Clone(s.acts), func(a Act) bool { return !a.Runs(asOf) })
+		quiet, by := quieted(f, s.totals.sites, running)
+		was := f.Status == Suppressed || f.Status == FalsePositive
+		grew := s.delta != nil && s.delta.fresh > 0
+		switch {
+		case quiet != "" && grew && r.breaksOff(by, s.totals.accounts):
+			status(Open, "")
+			f.Worsened = true
+			what = IsWorsened
+			for _, a := range running {
+				a.Ended = asOf
+				ended = append(ended, a)
+			}
+			note("worsened", fmt.Sprintf("it outgrew what it was when it was %s", pastOf(by.Kind)), map[string]any{"accounts_then": by.Accounts.Len(), "accounts": f.Accounts})
+		case quiet != "":
+			status(quiet, by.Reason)
+			if what == Grew || what == IsReopened || what == IsNew {
+				what = GrewSilent
+			}
+		case was:
+			status(Open, "")
+			what = IsReopened
+			why := "its suppression ended"
+			if len(running) > 0 {
+				why = "it is on other sites than those that it is suppressed for"
+			}
+			note("reopened", why, nil)
+		}
+	}
+	for _, a := range s.acts {
+		if a.Ended == Never && a.Until <= asOf {
+			a.Ended = a.Until
+			ended = append(ended, a)
+		}
+	}
+	if s.delta == nil && what == "" {
+		return nil, "", ended, nil
+	}
+	f.LastRun = r.run.ID
+	return f, what, ended, trail
+}
+
+func pastOf(k ActKind) string {
+	if k == Dismiss {
+		return "dismissed"
+	}
+	return "suppressed"
+}
+
+// quieted is the status that running acts keep a finding in, and the act that decides; "" where none does. Acts for single sites quiet it only together,
+// while it has no other site.
+func quieted(f *Finding, sites IDs, running []Act) (Status, *Act) {
+	covered := map[string]bool{}
+	var site *Act
+	for i := range running {
+		a := &running[i]
+		switch {
+		case a.Kind == Dismiss:
+			return FalsePositive, a
+		case a.Site == "":
+			return Suppressed, a
+		default:
+			covered[a.Site] = true
+			site = a
+		}
+	}
+	if site == nil || sites.Len() == 0 {
+		return "", nil
+	}
+	for _, s := range sites.Strings() {
+		if !covered[s] {
+			return "", nil
+		}
+	}
+	return Suppressed, site
+}
+
+// breaksOff says whether a finding outgrew what it was when a person quieted it.
+func (r *running) breaksOff(by *Act, accounts IDs) bool {
+	added := accounts.Minus(by.Accounts).Len()
+	return added > max(r.rules.At(r.o.AsOf).Policy.WorsenedAccounts, by.Accounts.Len())
+}
+
+// measure writes what a finding holds and what it says.
+func (r *running) measure(f *Finding, d *delta, t totals) {
+	c := d.check
+	rules := r.rules.At(r.o.AsOf)
+	f.Clause = c.Clause
+	f.Severity, f.Confidence = c.GradeOf(f.Subject)
+	f.Remediation = c.Remediation
+	f.Occurrences = t.occurrences
+	f.Accounts, f.Sites = t.accounts.Len(), t.sites.Len()
+	if t.occurrences > 0 {
+		f.FirstSeen, f.LastSeen, f.Evidence = t.first, t.last, t.evidence
+		if c.Nature == IsState {
+			f.LastSeen = r.o.AsOf
+		}
+	}
+	f.Latest = Latest{Run: r.run.ID, Occurrences: d.fresh, Accounts: d.freshAccounts.Len()}
+	f.PolicyDigest, f.Registry = rules.Policy.Digest, r.version
+	f.Title = c.Title
+	if strings.Contains(c.Title, "%s") {
+		f.Title = fmt.Sprintf(c.Title, f.Subject)
+	}
+	if c.Explain != nil && t.occurrences > 0 {
+		f.Explanation = c.Explain(f, rules.Policy)
+	}
+}
+
+// publish works out what becomes of the findings, and makes all of the run visible at once.
+func (r *running) publish(newest []Newest) (*Result, error) {
+	slices.SortFunc(r.updates, func(a, b *appResult) int { return cmp.Compare(a.Key, b.Key) })
+	if slices.ContainsFunc(r.updates, func(u *appResult) bool { return u.Version != nil || u.SetApprovals }) {
+		r.version++
+	}
+	for try := 0; ; try++ {
+		res, p, err := r.compose(newest)
+		if err != nil {
+			return nil, err
+		}
+		if r.o.DryRun {
+			r.intake.Abort()
+			return res, nil
+		}
+		switch err := r.Store.Publish(r.ctx, p); {
+		case err == nil:
+			return res, nil
+		case try < 20 && isChanged(err):
+			// A person acted on a finding meanwhile: what becomes of it is worked out again from what it is now.
+		default:
+			return nil, err
+		}
+	}
+}
+
+// compose works out the publication from findings as they are now.
+func (r *running) compose(newest []Newest) (*Result, *Publication, error) {
+	run := *r.run
+	run.Status, run.FinishedAt = Finished, At(r.Clock())
+	p := &Publication{Run: &run, Rules: r.newRules, Purged: r.purgedBefore(), Registry: r.version, RegistryKeys: r.led.RegistryKeys,
+		Newest: newest, Incidents: r.newIncs}
+	if r.listed != nil {
+		p.RegistryKeys = len(r.listed)
+	}
+	for i := range r.reading.Files {
+		f := &r.reading.Files[i]
+		p.Files = append(p.Files, f.File)
+		if !f.Discarded {
+			p.Read = append(p.Read, ReadFrom{f.ID, f.FromLine})
+		}
+	}
+	res := &Result{Run: &run, First: r.led.Last == nil, DryRun: r.o.DryRun}
+	for _, u := range r.updates {
+		update, changes, err := r.liveApp(u)
+		if err != nil {
+			return nil, nil, err
+		}
+		p.Apps = append(p.Apps, *update)
+		res.Changes = append(res.Changes, changes...)
+	}
+	open, err := r.Store.OpenFindings(r.ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	counts := &run.Summary.Findings
+	for _, c := range res.Changes {
+		switch c.What {
+		case IsNew:
+			counts.New++
+		case IsReopened:
+			counts.Reopened++
+		case IsWorsened:
+			counts.Worsened++
+		case IsResolved:
+			counts.Resolved++
+		case IsWithdrawn:
+			counts.Withdrawn++
+		}
+		if c.wasOpen {
+			open[c.was]--
+		}
+		if isOpen(c.Finding.Status) {
+			open[c.Finding.Severity]++
+		}
+	}
+	res.Open = open
+	for _, n := range open {
+		counts.Open += n
+	}
+	p.Trail = append(p.Trail, TrailEntry{At: At(r.Clock()), Who: "night", What: "run", Why: run.ID, Details: map[string]any{
+		"as_of": run.AsOf.String(), "new": counts.New, "reopened": counts.Reopened, "worsened": counts.Worsened,
+		"resolved": counts.Resolved, "withdrawn": counts.Withdrawn, "by": run.By}})
+	if r.Messages != nil {
+		if p.Outbox, err = r.Messages(res); err != nil {
+			return nil, nil, err
+		}
+	}
+	return res, p, nil
+}
+
+// purgedBefore is the day before which facts are no longer kept once the run is published.
+func (r *running) purgedBefore() Day {
+	before := r.o.AsOf.Day() - r.Rules.Policy.RetentionDays()
+	return max(before, r.led.Purged)
+}
+
+// liveApp works out what becomes of one app's findings.
+func (r *running) liveApp(u *appResult) (*AppUpdate, []Change, error) {
+	out := u.AppUpdate
+	if len(u.deltas) == 0 && !u.suspended {
+		return &out, nil, nil
+	}
+	findings, acts, err := r.Store.FindingsOf(r.ctx, u.Key)
+	if err != nil {
+		return nil, nil, err
+	}
+	byID := map[string]*Finding{}
+	for i := range findings {
+		byID[findings[i].ID] = &findings[i]
+	}
+	actsOf := map[string][]Act{}
+	for _, a := range acts {
+		actsOf[a.Finding] = append(actsOf[a.Finding], a)
+	}
+	var changes []Change
+	step := func(s lifeStep) {
+		f, what, ended, trail := r.live(s)
+		out.Ended = append(out.Ended, ended...)
+		if f == nil {
+			return
+		}
+		f.AppName, f.Vendor = u.name, u.vendor
+		out.Findings = append(out.Findings, *f)
+		out.Trail = append(out.Trail, trail...)
+		changes = append(changes, Change{Finding: *f, What: what, wasOpen: s.before != nil && isOpen(s.before.Status), was: severityOf(s.before)})
+	}
+	seen := map[string]bool{}
+	for i := range u.deltas {
+		d := &u.deltas[i]
+		id := FindingID(d.check.ID, u.Key, d.subject)
+		seen[id] = true
+		list, err := r.contributionsAfter(u.Key, d, byID[id] == nil)
+		if err != nil {
+			return nil, nil, err
+		}
+		step(lifeStep{app: u.Key, delta: d, totals: totalsOf(list), before: byID[id], acts: actsOf[id]})
+	}
+	if u.suspended {
+		for id, list := range actsOf {
+			if seen[id] || byID[id] == nil || !slices.ContainsFunc(list, func(a Act) bool { return a.Ended == Never && a.Until <= r.o.AsOf }) {
+				continue
+			}
+			f := byID[id]
+			rest, err := r.Store.ContributionsOf(r.ctx, u.Key, f.Check, f.Subject)
+			if err != nil {
+				return nil, nil, err
+			}
+			step(lifeStep{app: u.Key, totals: totalsOf(rest), before: f, acts: list})
+		}
+	}
+	return &out, changes, nil
+}
+
+// contributionsAfter is all contributions to a finding once the delta is applied.
+func (r *running) contributionsAfter(app string, d *delta, isNew bool) ([]Contribution, error) {
+	out := slices.Clone(d.put)
+	if isNew {
+		return out, nil
+	}
+	known, err := r.Store.ContributionsOf(r.ctx, app, d.check.ID, d.subject)
+	if err != nil {
+		return nil, err
+	}
+	replaced := map[Day]bool{}
+	for i := range d.put {
+		replaced[d.put[i].Day] = true
+	}
+	for _, k := range d.remove {
+		replaced[k.Day] = true
+	}
+	for _, c := range known {
+		if !replaced[c.Day] {
+			out = append(out, c)
+		}
+	}
+	return out, nil
+}
+
+func isOpen(s Status) bool { return s == Open || s == Acknowledged || s == InRemediation }
+
+func severityOf(f *Finding) Severity {
+	if f == nil {
+		return ""
+	}
+	return f.Severity
+}

@@ -1,0 +1,621 @@
+package audit
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+)
+
+// A Store keeps everything but the facts' bulk. A night needs of it what follows; whoever has one holds the lock of the night.
+type Store interface {
+	// Begin files a run as running and gives it its Seq and ID. Runs that were left running are failed, what they staged is removed.
+	Begin(ctx context.Context, run *Run) error
+	// Fail says that a run ended without a result.
+	Fail(ctx context.Context, run *Run, cause error) error
+	Ledger(ctx context.Context) (*Ledger, error)
+	SegmentsInUse(ctx context.Context) ([]string, error)
+	Apps(ctx context.Context, keys []string) (map[string]*AppFacts, error)
+	Packs(ctx context.Context, app string, kind PackKind, from, to Day) ([]Pack, error)
+	// PacksBetween gives the packs that hold facts after one instant, and up to another.
+	PacksBetween(ctx context.Context, after, upTo Instant) ([]Pack, error)
+	// RetrievalDays gives, by app, those days among from to to that have retrievals.
+	RetrievalDays(ctx context.Context, from, to Day) (map[string][]Day, error)
+	Contributions(ctx context.Context, app string, want []Due) ([]Contribution, error)
+	ContributionsOf(ctx context.Context, app, check, subject string) ([]Contribution, error)
+	FindingsOf(ctx context.Context, app string) ([]Finding, []Act, error)
+	// ActsEnding gives the acts that run and end by t.
+	ActsEnding(ctx context.Context, t Instant) ([]Act, error)
+	// OpenFindings counts, by severity, the findings that are open, acknowledged or in remediation.
+	OpenFindings(ctx context.Context) (map[Severity]int, error)
+	StageQuarantine(ctx context.Context, run int64, lines []Quarantined) error
+	UnstageQuarantine(ctx context.Context, run int64, file uint32) error
+	// Publish makes the run visible, all or nothing. ErrChanged: a person changed findings since they were read.
+	Publish(ctx context.Context, p *Publication) error
+}
+
+func isChanged(err error) bool { return errors.Is(err, ErrChanged) }
+
+// ErrChanged is Publish's: findings were changed by a person since the night read them.
+var ErrChanged = errors.New("findings were changed meanwhile")
+
+// An Archive keeps calls and reports.
+type Archive interface {
+	Calls(day Day, packs []Pack) (*CallDay, error)
+	Reports(day Day, packs []Pack) (*ReportDay, error)
+	Counting(packs []Pack) (IDs, error)
+	NewIntake(run int64, purged Day, workers int, limit int64) (Intake, error)
+	Sweep(inUse []string) error
+}
+
+// An Intake takes in the facts of one run; see package archive.
+type Intake interface {
+	Worker(i int) IntakeWorker
+	Close(resolve func(place uint64) (Source, bool)) ([]Touched, error)
+	SealCalls(app string, day Day, packs []Pack) (fresh *CallDay, pack *Pack, copies map[uint32]int64, err error)
+	SealReports(app string, day Day, packs []Pack) (fresh *ReportDay, pack *Pack, copies map[uint32]int64, err error)
+	Commit() error
+	Abort() error
+}
+
+// An IntakeWorker takes records from one goroutine. place tells their line, once the Intake is closed.
+type IntakeWorker interface {
+	Call(c *CallRecord, file uint32, place uint64) error
+	Report(r *ReportRecord, file uint32, place uint64) error
+	// Expired counts, by file, the records of days that were purged.
+	Expired() map[uint32]int64
+}
+
+// A Touched names an (app, day) that a run brought records of one kind for.
+type Touched struct {
+	App  string
+	Kind PackKind
+	Day  Day
+}
+
+// Sources reads the configured sources.
+type Sources interface {
+	// Configured lists the kinds of sources that the configuration names.
+	Configured() []Kind
+	// Read reads what is new in them: calls and reports go to in, the rest is in the Reading.
+	Read(ctx context.Context, r ReadRequest) (*Reading, error)
+}
+
+// A ReadRequest is what a run asks of the sources.
+type ReadRequest struct {
+	AsOf     Instant
+	Known    []File
+	Reread   map[uint32]bool // files to read whole, also where nothing about them changed
+	Workers  int
+	Purged   Day
+	Intake   Intake
+	Bad      func(ctx context.Context, lines []Quarantined) error // takes bad lines, some at a time
+	Unbad    func(ctx context.Context, file uint32) error         // takes back all of a file
+	Progress func(done, total int64)                              // bytes
+}
+
+// A Reading is what a run read.
+type Reading struct {
+	Sources   []SourceReading
+	Files     []FileReading // those that were read, in order
+	Lifecycle []Lifecycle
+	Incidents []Incident
+	Registry  *RegistryReading // nil: no apps source could be read
+	Resolve   func(place uint64) (Source, bool)
+}
+
+// A SourceReading is what a run met at one source.
+type SourceReading struct {
+	Kind    Kind
+	Path    string
+	MaxAge  time.Duration // 0: any
+	Trouble string        // why it could not be looked at
+	Newest  Newest        // of what was read just now
+}
+
+// A FileReading is what a run read of one file.
+type FileReading struct {
+	File
+	Source      int    // index into Reading.Sources
+	FromLine    uint64 // first line that was read; 1: the whole file
+	Lines       int64
+	Quarantined int64
+	Expired     int64
+	Discarded   bool // too many bad lines: nothing of it was taken or counted
+}
+
+// A RegistryReading is what the apps sources list.
+type RegistryReading struct {
+	Apps    []*App          // the last good line of each app, in order
+	Bad     map[string]bool // apps whose last line is bad
+	MaxLoss float64         // share of the apps that may be missing; 1: any
+
+	Replaced map[uint32]int64 // by file: good lines that a later one of the same app replaced
+}
+
+// keys is the apps that are listed, with their entries; nil where all its lines are bad.
+func (r *RegistryReading) keys() map[string]*App {
+	out := map[string]*App{}
+	for key := range r.Bad {
+		out[key] = nil
+	}
+	for _, a := range r.Apps {
+		if !r.Bad[a.Key] || out[a.Key] == nil {
+			out[a.Key] = a
+		}
+	}
+	return out
+}
+
+// A Night is the audit: it ingests, judges, and publishes.
+type Night struct {
+	Store   Store
+	Archive Archive
+	Sources Sources
+	Checks  []Check
+	Rules   Rules // of the present configuration
+	Clock   Clock
+	Workers int // 0: as many as there are cores
+	Log     *slog.Logger
+
+	// Messages are what to send about a run; they are enqueued with it. Nil: nothing.
+	Messages func(r *Result) ([]Message, error)
+	// Progress is told how far a run is. Nil: nobody.
+	Progress func(stage string, done, total int64)
+}
+
+// Options of one run.
+type Options struct {
+	AsOf        Instant
+	ScheduledAt Instant // Never: by hand
+	By          string
+	Baseline    bool
+	DryRun      bool // publishes nothing
+	Reread      map[uint32]bool
+}
+
+// A Change is what a run did to a finding.
+type Change struct {
+	Finding Finding
+	What    ChangeKind
+
+	wasOpen bool
+	was     Severity
+}
+
+// ChangeKind is a kind of change.
+type ChangeKind string
+
+// The changes.
+const (
+	IsNew       ChangeKind = "new"
+	IsReopened  ChangeKind = "reopened"
+	IsWorsened  ChangeKind = "worsened"
+	IsResolved  ChangeKind = "resolved"
+	IsWithdrawn ChangeKind = "withdrawn"
+	Grew        ChangeKind = "grew"   // or shrank, without another change
+	GrewSilent  ChangeKind = "silent" // the same, while suppressed or dismissed
+)
+
+// A Result is what a run did.
+type Result struct {
+	Run     *Run
+	Changes []Change
+	Open    map[Severity]int // findings that are open, acknowledged or in remediation after the run
+	First   bool             // the store was empty
+	DryRun  bool
+}
+
+// Looked says whether every configured source was looked at.
+func (r *Result) Looked() bool {
+	return !slices.ContainsFunc(r.Run.Summary.Sources, func(s SourceResult) bool { return !s.Looked })
+}
+
+// ErrPast is Run's where as-of lies before the last finished run's.
+var ErrPast = errors.New("as-of lies before the last run's")
+
+// intakeLimit bounds the memory that facts take before they are sealed, in bytes.
+const intakeLimit = 384 << 20
+
+// Run audits once. It either publishes everything or nothing.
+func (n *Night) Run(ctx context.Context, o Options) (*Result, error) {
+	led, err := n.Store.Ledger(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if led.Last != nil && o.AsOf < led.Last.AsOf {
+		return nil, fmt.Errorf("%w: %s is before %s of run %s; to judge past nights by other rules use mailreeve replay", ErrPast, o.AsOf, led.Last.AsOf, led.Last.ID)
+	}
+	run := &Run{AsOf: o.AsOf, ScheduledAt: o.ScheduledAt, StartedAt: At(n.Clock()), FinishedAt: Never, Status: Running,
+		Baseline: o.Baseline || led.Last == nil, By: o.By}
+	if o.DryRun {
+		run.ID = "dry run"
+	} else if err := n.Store.Begin(ctx, run); err != nil {
+		return nil, err
+	}
+	r := &running{Night: n, ctx: ctx, led: led, run: run, o: o, prev: Ever}
+	if led.Last != nil {
+		r.prev = led.Last.AsOf
+	}
+	res, err := r.do()
+	if err != nil {
+		if r.intake != nil && !r.committed {
+			r.intake.Abort() // once committed, the store may name the segment; if it does not, the next run sweeps it away
+		}
+		if !o.DryRun {
+			cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			defer cancel()
+			if ferr := n.Store.Fail(cleanup, run, err); ferr != nil {
+				n.Log.Warn("the run's failure could not be filed; the next run does it", "run", run.ID, "error", ferr)
+			}
+		}
+		return nil, err
+	}
+	return res, nil
+}
+
+// running is one run under way.
+type running struct {
+	*Night
+	ctx    context.Context
+	led    *Ledger
+	run    *Run
+	o      Options
+	prev   Instant // as-of of the run before
+	intake Intake
+
+	committed bool // the intake is durable
+
+	reading   *Reading
+	rules     RulesTimeline
+	newRules  *RulesFrom
+	incidents []Incident // of the reporting API, merged
+	newIncs   []Incident
+	looked    map[Kind]bool
+	set       map[Kind]bool
+	checks    []Check         // those that can look
+	version   int             // of the registry
+	listed    map[string]*App // nil: the registry was not looked at
+	oldBy     func(Day) Deadline
+	newBy     func(Day) Deadline
+
+	names  sync.Once
+	nameOf map[uint32]string
+
+	mu      sync.Mutex
+	copies  map[uint32]int64 // by file
+	facts   map[uint32]int64
+	updates []*appResult
+	trouble int // facts of more than a day after as-of
+	unknown int
+	judged  int
+	done    int
+}
+
+func (r *running) do() (*Result, error) {
+	inUse, err := r.Store.SegmentsInUse(r.ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.Archive.Sweep(inUse); err != nil {
+		return nil, err
+	}
+	workers := r.Workers
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	seq := r.run.Seq
+	if r.o.DryRun {
+		seq = 999999
+	}
+	if r.intake, err = r.Archive.NewIntake(seq, r.led.Purged, workers, intakeLimit); err != nil {
+		return nil, err
+	}
+	r.reading, err = r.Sources.Read(r.ctx, ReadRequest{
+		AsOf: r.o.AsOf, Known: r.led.Files, Reread: r.o.Reread, Workers: workers, Purged: r.led.Purged, Intake: r.intake,
+		Bad: func(ctx context.Context, lines []Quarantined) error {
+			if r.o.DryRun {
+				return nil
+			}
+			return r.Store.StageQuarantine(ctx, r.run.Seq, lines)
+		},
+		Unbad: func(ctx context.Context, file uint32) error {
+			if r.o.DryRun {
+				return nil
+			}
+			return r.Store.UnstageQuarantine(ctx, r.run.Seq, file)
+		},
+		Progress: func(done, total int64) { r.progress("reading", done, total) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	touched, err := r.intake.Close(r.reading.Resolve)
+	if err != nil {
+		return nil, err
+	}
+	r.copies, r.facts = map[uint32]int64{}, map[uint32]int64{}
+	if err := r.setRules(); err != nil {
+		return nil, err
+	}
+	r.setIncidents()
+	sources, newest := r.sourceResults()
+	r.setRegistry(sources)
+	r.setChecks(sources)
+
+	works, err := r.works(touched)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.examine(works, workers); err != nil {
+		return nil, err
+	}
+	if err := r.account(sources); err != nil {
+		return nil, err
+	}
+	r.run.Summary.Sources = sources
+	r.run.Summary.UnknownInstalls = r.unknown
+	r.run.Summary.ClockTrouble = r.trouble
+	r.run.Summary.Judged = r.judged
+	if !r.o.DryRun {
+		if err := r.intake.Commit(); err != nil {
+			return nil, err
+		}
+		r.committed = true
+	}
+	return r.publish(newest)
+}
+
+func (r *running) progress(stage string, done, total int64) {
+	if r.Progress != nil {
+		r.Progress(stage, done, total)
+	}
+}
+
+// setRules finds whether the configuration's rules are new.
+func (r *running) setRules() error {
+	r.rules = r.led.Rules
+	now := r.Rules
+	if len(r.rules) > 0 {
+		last := r.rules[len(r.rules)-1].Rules
+		if last.Policy.Digest == now.Policy.Digest && last.CompleteSince == now.CompleteSince && last.Purposes == now.Purposes {
+			return nil
+		}
+		r.newRules = &RulesFrom{From: r.o.AsOf, Rules: now}
+		r.rules = slices.Clone(r.rules)
+		if last := &r.rules[len(r.rules)-1]; last.From == r.o.AsOf {
+			*last = *r.newRules
+			return nil
+		}
+	} else {
+		r.newRules = &RulesFrom{From: Ever, Rules: now}
+	}
+	r.rules = append(r.rules, *r.newRules)
+	return nil
+}
+
+// setIncidents finds the new incidents, and how they and the rules move deadlines.
+func (r *running) setIncidents() {
+	type name struct {
+		api      string
+		from, to Instant
+	}
+	known := map[name]bool{}
+	for _, x := range r.led.Incidents {
+		known[name{x.API, x.From, x.To}] = true
+	}
+	for _, x := range r.reading.Incidents {
+		k := name{x.API, x.From, x.To}
+		if known[k] {
+			r.copies[x.Source.File]++
+			continue
+		}
+		known[k] = true
+		r.facts[x.Source.File]++
+		if x.From > r.o.AsOf.Add(clockTrouble) {
+			r.trouble++
+		}
+		r.newIncs = append(r.newIncs, x)
+	}
+	before := mergeIncidents(r.led.Incidents)
+	r.incidents = mergeIncidents(append(slices.Clone(r.led.Incidents), r.newIncs...))
+	by := func(rules RulesTimeline, incidents []Incident) func(Day) Deadline {
+		d := &Dossier{Rules: rules, Incidents: incidents}
+		memo := map[Day]Deadline{}
+		return func(day Day) Deadline {
+			l, ok := memo[day]
+			if !ok {
+				l = d.ReportBy(day)
+				memo[day] = l
+			}
+			return l
+		}
+	}
+	r.newBy = by(r.rules, r.incidents)
+	if len(r.led.Rules) > 0 {
+		r.oldBy = by(r.led.Rules, before)
+	} else {
+		r.oldBy = r.newBy
+	}
+}
+
+// clockTrouble is how far after as-of a record's time may lie before somebody should look at a clock.
+const clockTrouble = 24 * time.Hour
+
+// mergeIncidents is the outages of the reporting API that the lines tell: of those with one start, a line with an end says when it ended.
+func mergeIncidents(lines []Incident) []Incident {
+	at := map[Instant]int{}
+	var out []Incident
+	for _, x := range lines {
+		if x.API != ReportingAPI {
+			continue
+		}
+		i, ok := at[x.From]
+		switch {
+		case !ok:
+			at[x.From] = len(out)
+			out = append(out, x)
+		case out[i].To == Never || x.To != Never && x.To > out[i].To:
+			out[i] = x
+		}
+	}
+	slices.SortFunc(out, func(a, b Incident) int { return cmp.Compare(a.From, b.From) })
+	return out
+}
+
+// sourceResults tells of each source whether it was looked at, and up to when its records reach.
+func (r *running) sourceResults() ([]SourceResult, []Newest) {
+	type name struct {
+		kind Kind
+		path string
+	}
+	known := map[name]Newest{}
+	for _, x := range r.led.Newest {
+		known[name{x.Kind, x.Path}] = x
+	}
+	var results []SourceResult
+	var newest []Newest
+	for _, s := range r.reading.Sources {
+		x := mergeNewest(known[name{s.Kind, s.Path}], s.Newest, r.o.AsOf)
+		x.Kind, x.Path = s.Kind, s.Path
+		newest = append(newest, x)
+		res := SourceResult{Kind: s.Kind, Path: s.Path, Newest: x.At, Trouble: s.Trouble, Looked: s.Trouble == ""}
+		if res.Looked && s.MaxAge > 0 && s.Kind != KindApps {
+			switch {
+			case x.At == Ever:
+				res.Looked, res.Trouble = false, fmt.Sprintf("it has no record up to %s, and max_age is %s", r.o.AsOf, s.MaxAge)
+			case r.o.AsOf > x.At.Add(s.MaxAge):
+				res.Looked, res.Trouble = false, fmt.Sprintf("its newest record is of %s, older than max_age %s", x.At, s.MaxAge)
+			}
+		}
+		results = append(results, res)
+	}
+	return results, newest
+}
+
+// mergeNewest is what two looks at a source tell together at asOf.
+func mergeNewest(a, b Newest, asOf Instant) Newest {
+	out := Newest{At: max(a.At, b.At)}
+	if a.Kind == "" {
+		out.At = b.At
+	}
+	for _, t := range slices.Concat(a.Future, b.Future) {
+		if t <= asOf {
+			out.At = max(out.At, t)
+		} else {
+			out.Future = append(out.Future, t)
+		}
+	}
+	slices.Sort(out.Future)
+	out.Future = slices.Compact(out.Future)
+	return out
+}
+
+// setRegistry decides whether the registry was looked at, and what it lists.
+func (r *running) setRegistry(sources []SourceResult) {
+	r.version = r.led.Registry
+	var mine []*SourceResult
+	for i := range sources {
+		if sources[i].Kind == KindApps {
+			mine = append(mine, &sources[i])
+		}
+	}
+	if len(mine) == 0 {
+		return
+	}
+	refuse := func(why string) {
+		for _, s := range mine {
+			if s.Looked {
+				s.Looked, s.Trouble = false, why
+			}
+		}
+	}
+	for _, s := range mine {
+		if !s.Looked {
+			return
+		}
+	}
+	keys := r.reading.Registry.keys()
+	if len(keys) == 0 {
+		refuse("the registry is empty")
+		return
+	}
+	lost, before := 0, 0
+	for _, a := range r.led.Apps {
+		if a.Listed {
+			before++
+			if _, ok := keys[a.Key]; !ok {
+				lost++
+			}
+		}
+	}
+	if before > 0 && float64(lost) > r.reading.Registry.MaxLoss*float64(before) {
+		refuse(fmt.Sprintf("it lacks %d of the %d apps that it listed before, more than max_loss %g", lost, before, r.reading.Registry.MaxLoss))
+		return
+	}
+	r.listed = keys
+	for file, n := range r.reading.Registry.Replaced {
+		r.copies[file] += n
+	}
+}
+
+// setChecks decides which checks can look.
+func (r *running) setChecks(sources []SourceResult) {
+	r.looked, r.set = map[Kind]bool{}, map[Kind]bool{}
+	for _, s := range sources {
+		if !r.set[s.Kind] {
+			r.set[s.Kind], r.looked[s.Kind] = true, true
+		}
+		r.looked[s.Kind] = r.looked[s.Kind] && s.Looked
+	}
+	for _, c := range r.Checks {
+		res := CheckResult{ID: c.ID, Looked: true}
+		need := func(k Kind, must bool) {
+			switch {
+			case !res.Looked:
+			case !r.set[k] && must:
+				res.Looked, res.Why = false, fmt.Sprintf("no source of kind %s is configured", k)
+			case r.set[k] && !r.looked[k]:
+				res.Looked, res.Why = false, fmt.Sprintf("%s could not be looked at", k)
+			}
+		}
+		for _, k := range c.Needs {
+			need(k, true)
+		}
+		for _, k := range c.NeedsIfSet {
+			need(k, false)
+		}
+		if res.Looked && c.Purposes && !r.Rules.Purposes {
+			res.Looked, res.Why = false, "the access source says purposes: false"
+		}
+		if res.Looked {
+			r.checks = append(r.checks, c)
+		}
+		r.run.Summary.Checks = append(r.run.Summary.Checks, res)
+	}
+}
+
+// account holds what was read against what became of it: nothing may be lost silently.
+func (r *running) account(sources []SourceResult) error {
+	for _, f := range r.reading.Files {
+		s := &sources[f.Source]
+		if f.Discarded || s.Kind == KindApps && r.listed == nil {
+			continue
+		}
+		s.Lines += f.Lines
+		s.Facts += r.facts[f.ID]
+		s.Duplicates += r.copies[f.ID]
+		s.Quarantined += f.Quarantined
+		s.Expired += f.Expired
+		if got := r.facts[f.ID] + r.copies[f.ID] + f.Quarantined + f.Expired; got != f.Lines {
+			return fmt.Errorf("%s: %d lines were read, but they became %d facts, %d duplicates, %d quarantined and %d expired: nothing was filed; please report this as a bug",
+				f.Path, f.Lines, r.facts[f.ID], r.copies[f.ID], f.Quarantined, f.Expired)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,115 @@
+package audit
+
+import (
+	"regexp"
+	"slices"
+	"time"
+)
+
+// A Policy is the guideline as data: what is approved, how long things may take, how bad a violation is.
+type Policy struct {
+	Digest string // sha256:… of the policy as it is in force, defaults included
+
+	Approvable []string          // purposes that may be approved (P5)
+	Prohibited []string          // purposes that never are (P6)
+	Synonyms   map[string]string // purpose as declared on a call → purpose of the policy
+
+	ReportingPeriod time.Duration // whole days; how often stored accounts are reported (P3)
+	IncidentGrace   time.Duration // a deadline moves to this long after an incident's end, where the incident covers a part of as long before it
+	UninstallGrace  time.Duration // calls this soon after an uninstall are still fine (P10)
+	ClosedGrace     time.Duration // how long after `closed` an account may still be reported or retrieved (P13)
+	UpdatedGrace    time.Duration // how long after `updated` an account may still be reported as it was (P13)
+	RetainedAfter   time.Duration // how long after the last uninstall stored accounts may still be reported (P10)
+	ProbingCalls    int           // refused calls a UTC day that are probing (P1)
+
+	SuppressMax      time.Duration // the longest that a finding can be suppressed
+	DismissFor       time.Duration // how long a false positive stays dismissed
+	WorsenedAccounts int           // new accounts that break a suppression off, at least
+
+	Deadlines map[Severity]time.Duration // from a delivered notice to when it must be mended
+
+	RetentionCalls time.Duration // whole days; how long calls and reports are kept
+}
+
+// DefaultPolicy is the guideline as published.
+func DefaultPolicy() *Policy {
+	const day = 24 * time.Hour
+	return &Policy{
+		Approvable: []string{"error-reports", "security-alerts", "subscribed-alerts", "user-invitations", "connect-mail-service", "user-sync"},
+		Prohibited: []string{"company-events", "marketing", "training-onboarding", "renewal-reminders"},
+
+		ReportingPeriod: 15 * day,
+		IncidentGrace:   day,
+		UninstallGrace:  5 * time.Minute,
+		ClosedGrace:     day,
+		UpdatedGrace:    day,
+		RetainedAfter:   30 * day,
+		ProbingCalls:    10,
+
+		SuppressMax:      365 * day,
+		DismissFor:       180 * day,
+		WorsenedAccounts: 100,
+
+		Deadlines: map[Severity]time.Duration{Critical: 28 * day, High: 42 * day, Medium: 56 * day, Low: 175 * day},
+
+		RetentionCalls: 90 * day,
+	}
+}
+
+// Purpose is the purpose that was declared, after the policy's synonyms; "" where none was.
+func (p *Policy) Purpose(declared string) string {
+	if s, ok := p.Synonyms[declared]; ok {
+		declared = s
+	}
+	if declared == "none" {
+		return ""
+	}
+	return declared
+}
+
+// IsProhibited says whether a purpose is never approved (P6).
+func (p *Policy) IsProhibited(purpose string) bool { return slices.Contains(p.Prohibited, purpose) }
+
+// IsApprovable says whether a purpose can be approved without a review of its own (P5).
+func (p *Policy) IsApprovable(purpose string) bool { return slices.Contains(p.Approvable, purpose) }
+
+// ReportingDays is the reporting period in days.
+func (p *Policy) ReportingDays() Day { return Day(p.ReportingPeriod / (24 * time.Hour)) }
+
+// RetentionDays is how many days calls and reports are kept.
+func (p *Policy) RetentionDays() Day { return Day(p.RetentionCalls / (24 * time.Hour)) }
+
+// PurposeSubject is purpose as a finding's subject.
+func PurposeSubject(purpose string) string {
+	if purposePattern.MatchString(purpose) {
+		return purpose
+	}
+	return "invalid"
+}
+
+var purposePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
+
+// Rules is what a run judges by beside facts and registry: the policy and what the configuration says of its sources.
+type Rules struct {
+	Policy        *Policy
+	CompleteSince Instant // from when on the installs source tells every site's state; Never: it does not
+	Purposes      bool    // the access sources log what purpose a call declared
+}
+
+// RulesFrom is Rules and since when they hold.
+type RulesFrom struct {
+	From Instant
+	Rules
+}
+
+// A RulesTimeline says which rules held when, by From ascending; the first holds from ever.
+type RulesTimeline []RulesFrom
+
+// At is the rules that held at t.
+func (l RulesTimeline) At(t Instant) *Rules {
+	i := len(l) - 1
+	for i > 0 && l[i].From > t {
+		i--
+	}
+	return &l[i].Rules
+}

@@ -1,0 +1,68 @@
+package audit
+
+// RunStatus is where a run stands.
+type RunStatus string
+
+// The statuses of a run.
+const (
+	Running  RunStatus = "running"
+	Finished RunStatus = "finished"
+	Failed   RunStatus = "failed"
+)
+
+// A Run is one audit.
+type Run struct {
+	Seq         int64 // 1, 2, …
+	ID          string
+	AsOf        Instant
+	ScheduledAt Instant // Never: run by hand
+	StartedAt   Instant
+	FinishedAt  Instant // Never: not yet
+	Status      RunStatus
+	Error       string
+	Baseline    bool
+	By          string // who started it
+	Summary     RunSummary
+}
+
+// RunSummary is what a run read, looked at, and found.
+type RunSummary struct {
+	Sources         []SourceResult `json:"sources"`
+	Checks          []CheckResult  `json:"checks"`
+	UnknownInstalls int            `json:"unknown_installs"`
+	ClockTrouble    int            `json:"clock_trouble"`
+	Findings        FindingCounts  `json:"findings"`
+	Judged          int            `json:"judged"` // (app, day, check)s
+	Notes           []string       `json:"notes,omitempty"`
+}
+
+// SourceResult is what a run made of a source. Lines = Facts + Duplicates + Quarantined + Expired.
+type SourceResult struct {
+	Kind        Kind    `json:"kind"`
+	Path        string  `json:"path"`
+	Lines       int64   `json:"lines"`
+	Facts       int64   `json:"facts"`
+	Duplicates  int64   `json:"duplicates"`
+	Quarantined int64   `json:"quarantined"`
+	Expired     int64   `json:"expired"`
+	Newest      Instant `json:"newest"` // of its records up to as-of; Ever: none
+	Looked      bool    `json:"looked"`
+	Trouble     string  `json:"trouble,omitempty"` // why it was not looked at, or what to mend
+}
+
+// CheckResult is whether a run looked at a check, and why not.
+type CheckResult struct {
+	ID     string `json:"id"`
+	Looked bool   `json:"looked"`
+	Why    string `json:"why,omitempty"`
+}
+
+// FindingCounts is what a run changed.
+type FindingCounts struct {
+	New       int `json:"new"`
+	Reopened  int `json:"reopened"`
+	Worsened  int `json:"worsened"`
+	Resolved  int `json:"resolved"`
+	Withdrawn int `json:"withdrawn"`
+	Open      int `json:"open"` // all that are not resolved, suppressed or dismissed
+}

@@ -1,0 +1,120 @@
+package schedule
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/robfig/cron/v3"
+)
+
+// A Runner runs the nights of a schedule, by the machine's clock.
+type Runner struct {
+	Schedule Schedule
+
+	// Last tells up to when nights were run: the scheduled time of the latest scheduled night that finished or, where there was none, when the
+	// last run finished. Zero: nothing ever ran, so nothing was missed. It is asked once, at the start.
+	Last func(ctx context.Context) (time.Time, error)
+
+	// Night runs the night that was due at scheduledAt, as of asOf. It must return soon after ctx is done, finished or rolled back. What it
+	// returns is logged; the next night comes all the same. It is never called while it runs.
+	Night func(ctx context.Context, scheduledAt, asOf time.Time) error
+
+	Log *slog.Logger // nil: nothing is logged
+}
+
+// Serve runs nights until ctx is done, lets the one that runs return, and then returns nil.
+//
+// A night's as-of is its scheduled time. One that is due while another runs waits for it. Where several wait, or where the machine slept through
+// several, they are made up by one run as of now, which stands for the latest of them; so are nights missed before Serve was called, also a single one.
+// A night that failed, or that ctx ended, is not tried again until the next start.
+func (r *Runner) Serve(ctx context.Context) error {
+	started := time.Now()
+	last, err := r.Last(ctx)
+	if err != nil {
+		return fmt.Errorf("last night: %w", err)
+	}
+	n := &nights{Runner: r, ctx: ctx, handled: started}
+
+	log := cronLog{r.Log}
+	if r.Log == nil {
+		log.Logger = slog.New(slog.DiscardHandler)
+	}
+	c := cron.New(cron.WithLogger(log), cron.WithLocation(r.Schedule.location()), cron.WithChain(cron.Recover(log), oneAtATime(ctx)))
+	entry := c.Entry(c.Schedule(r.Schedule, n))
+	if !last.IsZero() {
+		n.missed, _ = r.Schedule.Due(last, started)
+	}
+	c.Start()
+	if !n.missed.IsZero() {
+		entry.WrappedJob.Run() // in the same chain: what falls due meanwhile waits
+	}
+	<-ctx.Done()
+	<-c.Stop().Done()
+	return nil
+}
+
+// location is where cron shows its times.
+func (s Schedule) location() *time.Location {
+	if s.zone == nil {
+		return time.UTC
+	}
+	return s.zone
+}
+
+// nights is the job that cron starts at every scheduled time: it runs what is due by then. Only one Run runs at a time.
+type nights struct {
+	*Runner
+	ctx     context.Context
+	handled time.Time // scheduled times up to then were run
+	missed  time.Time // the latest that was missed before the start; zero: none
+}
+
+// Run runs what is due; it is a cron.Job.
+func (n *nights) Run() {
+	now := time.Now()
+	scheduledAt, due := n.Schedule.Due(n.handled, now)
+	asOf := scheduledAt
+	switch {
+	case due == 0 && n.missed.IsZero():
+		return // an earlier run stood for it
+	case due == 0:
+		scheduledAt, asOf = n.missed, now
+	case due > 1 || !n.missed.IsZero():
+		n.handled, asOf = scheduledAt, now
+	default:
+		n.handled = scheduledAt
+	}
+	n.missed = time.Time{}
+	if err := n.Night(n.ctx, scheduledAt, asOf); err != nil && n.Log != nil {
+		n.Log.Error("night failed", "scheduled_at", scheduledAt, "as_of", asOf, "error", err)
+	}
+}
+
+// oneAtATime makes a job wait while another run of it runs, and gives up waiting when ctx is done. cron.DelayIfStillRunning would go on to run it.
+func oneAtATime(ctx context.Context) cron.JobWrapper {
+	return func(job cron.Job) cron.Job {
+		turn := make(chan struct{}, 1)
+		return cron.FuncJob(func() {
+			select {
+			case turn <- struct{}{}:
+			case <-ctx.Done():
+				return
+			}
+			defer func() { <-turn }()
+			if ctx.Err() == nil {
+				job.Run()
+			}
+		})
+	}
+}
+
+// cronLog lets cron speak through slog; what it does from minute to minute is for debugging.
+type cronLog struct{ *slog.Logger }
+
+func (l cronLog) Info(msg string, args ...any) { l.Logger.Debug("cron: "+msg, args...) }
+
+func (l cronLog) Error(err error, msg string, args ...any) {
+	l.Logger.Error("cron: "+msg, append([]any{"error", err}, args...)...)
+}

@@ -1,0 +1,272 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mailreeve/mailreeve/audit"
+)
+
+// Apps reads what is held of apps. A key that the store does not know has facts of nothing; StatesAt is Never.
+func (s *Store) Apps(ctx context.Context, keys []string) (map[string]*audit.AppFacts, error) {
+	apps := make(map[string]*audit.AppFacts, len(keys))
+	for _, k := range keys {
+		apps[k] = &audit.AppFacts{Key: k, StatesAt: audit.Never}
+	}
+	err := s.read(ctx, "read apps", func(t *tx) error {
+		return chunks(texts(keys), func(keys []text) error {
+			for _, part := range []func(context.Context, []text, map[string]*audit.AppFacts) error{t.apps, t.versions, t.events, t.headers} {
+				if err := part(ctx, keys, apps); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return apps, nil
+}
+
+// App reads what is held of one app; [ErrNotFound].
+func (s *Store) App(ctx context.Context, key string) (*audit.AppFacts, error) {
+	var n int
+	err := s.read(ctx, "look for an app", func(t *tx) error {
+		return t.one(ctx, &n, `SELECT count(*) FROM apps WHERE app_key = ?`, text(key))
+	})
+	if err != nil {
+		return nil, err
+	}
+	if n == 0 {
+		return nil, fmt.Errorf("app %q: %w: `mailreeve apps list` shows what there is", key, ErrNotFound)
+	}
+	apps, err := s.Apps(ctx, []string{key})
+	return apps[key], err
+}
+
+func (t *tx) apps(ctx context.Context, keys []text, apps map[string]*audit.AppFacts) error {
+	var found []struct {
+		Key       text          `db:"app_key"`
+		Blind     bool          `db:"blind"`
+		StatesAt  audit.Instant `db:"states_at"`
+		Approvals *string       `db:"approvals"`
+		Answers   []byte        `db:"answers"`
+	}
+	if err := t.all(ctx, &found, `SELECT app_key, blind, states_at, approvals, answers FROM apps WHERE app_key IN (?)`, keys); err != nil {
+		return err
+	}
+	for _, r := range found {
+		a := apps[string(r.Key)]
+		a.Blind, a.StatesAt, a.Answers = r.Blind, r.StatesAt, r.Answers
+		if r.Approvals != nil {
+			if err := unpackJSON(*r.Approvals, &a.Approvals); err != nil {
+				return fmt.Errorf("the approvals of app %q: %w", r.Key, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (t *tx) versions(ctx context.Context, keys []text, apps map[string]*audit.AppFacts) error {
+	var found []struct {
+		Key  text          `db:"app_key"`
+		From audit.Instant `db:"from_at"`
+		App  *string       `db:"app"`
+		source
+	}
+	err := t.all(ctx, &found, `SELECT app_key, from_at, app, file_id, line FROM app_versions WHERE app_key IN (?) ORDER BY app_key, from_at, run`, keys)
+	if err != nil {
+		return err
+	}
+	for _, r := range found {
+		v := audit.AppVersion{From: r.From}
+		if r.App != nil {
+			v.App = &audit.App{}
+			if err := unpackJSON(*r.App, v.App); err != nil {
+				return fmt.Errorf("the registry entry of app %q from %s: %w", r.Key, r.From, err)
+			}
+			v.App.Source = r.source.of()
+		}
+		a := apps[string(r.Key)]
+		a.Versions = append(a.Versions, v)
+	}
+	return nil
+}
+
+func (t *tx) events(ctx context.Context, keys []text, apps map[string]*audit.AppFacts) error {
+	var found []struct {
+		Key   text          `db:"app_key"`
+		Site  text          `db:"site"`
+		At    audit.Instant `db:"at"`
+		Event audit.Event   `db:"event"`
+		Users int64         `db:"users"`
+		Run   int64         `db:"run"`
+		source
+	}
+	err := t.all(ctx, &found, `SELECT app_key, site, at, event, users, file_id, line, run FROM lifecycle WHERE app_key IN (?)`, keys)
+	if err != nil {
+		return err
+	}
+	for _, r := range found {
+		a := apps[string(r.Key)]
+		a.Events = append(a.Events, audit.Arrival{Run: r.Run, Lifecycle: audit.Lifecycle{At: r.At, App: string(r.Key), Site: string(r.Site),
+			Event: r.Event, Users: r.Users, Source: r.source.of()}})
+	}
+	return nil
+}
+
+func (t *tx) headers(ctx context.Context, keys []text, apps map[string]*audit.AppFacts) error {
+	var found []struct {
+		Key                  text          `db:"app_key"`
+		Day                  audit.Day     `db:"day"`
+		FirstRetrieval       audit.Instant `db:"first_retrieval"`
+		LastRetrieval        audit.Instant `db:"last_retrieval"`
+		LastReport           audit.Instant `db:"last_report"`
+		Held                 bool          `db:"held"`
+		RetrievalAfterReport audit.Instant `db:"retrieval_after_report"`
+		Newest               audit.Instant `db:"newest"`
+	}
+	err := t.all(ctx, &found, `SELECT app_key, day, first_retrieval, last_retrieval, last_report, held, retrieval_after_report, newest
+		FROM headers WHERE app_key IN (?) ORDER BY app_key, day`, keys)
+	if err != nil {
+		return err
+	}
+	for _, r := range found {
+		a := apps[string(r.Key)]
+		a.Headers = append(a.Headers, audit.DayHeader{Day: r.Day, FirstRetrieval: r.FirstRetrieval, LastRetrieval: r.LastRetrieval,
+			LastReport: r.LastReport, Held: r.Held, RetrievalAfterReport: r.RetrievalAfterReport, Newest: r.Newest})
+	}
+	return nil
+}
+
+// RetrievalDays gives, for every app, its days from from to to on which it retrieved an address, ascending.
+func (s *Store) RetrievalDays(ctx context.Context, from, to audit.Day) (map[string][]audit.Day, error) {
+	days := map[string][]audit.Day{}
+	err := s.read(ctx, "read the days of retrievals", func(t *tx) error {
+		var found []struct {
+			Key text      `db:"app_key"`
+			Day audit.Day `db:"day"`
+		}
+		err := t.all(ctx, &found, `SELECT app_key, day FROM headers WHERE day BETWEEN ? AND ? AND first_retrieval <> ? ORDER BY app_key, day`,
+			from, to, audit.Ever)
+		for _, r := range found {
+			days[string(r.Key)] = append(days[string(r.Key)], r.Day)
+		}
+		return err
+	})
+	return days, err
+}
+
+// packRow is a pack as the database holds it.
+type packRow struct {
+	App     text           `db:"app_key"`
+	Day     audit.Day      `db:"day"`
+	Kind    audit.PackKind `db:"kind"`
+	Segment string         `db:"segment"`
+	Offset  int64          `db:"place"`
+	Length  int64          `db:"length"`
+	Records int            `db:"records"`
+	First   audit.Instant  `db:"first_at"`
+	Last    audit.Instant  `db:"last_at"`
+	Run     int64          `db:"run"`
+}
+
+const selectPacks = `SELECT app_key, day, kind, segment, place, length, records, first_at, last_at, run FROM packs`
+
+func (s *Store) packs(ctx context.Context, query string, args ...any) (packs []audit.Pack, err error) {
+	err = s.read(ctx, "read the places of packs", func(t *tx) error {
+		var found []packRow
+		err := t.all(ctx, &found, query, args...)
+		for _, r := range found {
+			packs = append(packs, audit.Pack{App: string(r.App), Day: r.Day, Kind: r.Kind, Segment: r.Segment, Offset: r.Offset, Length: r.Length,
+				Records: r.Records, First: r.First, Last: r.Last, Run: r.Run})
+		}
+		return err
+	})
+	return packs, err
+}
+
+// Packs gives the packs of an app's days from from to to, by day and run.
+func (s *Store) Packs(ctx context.Context, app string, kind audit.PackKind, from, to audit.Day) ([]audit.Pack, error) {
+	return s.packs(ctx, selectPacks+` WHERE app_key = ? AND kind = ? AND day BETWEEN ? AND ? ORDER BY day, run, segment, place`, text(app), kind, from, to)
+}
+
+// PacksBetween gives the packs of all apps that may hold facts after after and up to upTo: those whose time has come since a run at after.
+func (s *Store) PacksBetween(ctx context.Context, after, upTo audit.Instant) ([]audit.Pack, error) {
+	return s.packs(ctx, selectPacks+` WHERE last_at > ? AND first_at <= ? ORDER BY app_key, kind, day, run, segment, place`, after, upTo)
+}
+
+// SegmentsInUse gives the files of the archive that the store names.
+func (s *Store) SegmentsInUse(ctx context.Context) (segments []string, err error) {
+	err = s.read(ctx, "read the archive's files in use", func(t *tx) error {
+		// From one segment to the next by the index, instead of through every pack.
+		return t.all(ctx, &segments, `WITH RECURSIVE used (segment) AS (
+			SELECT min(segment) FROM packs
+			UNION ALL
+			SELECT (SELECT min(p.segment) FROM packs p WHERE p.segment > used.segment) FROM used WHERE used.segment IS NOT NULL)
+			SELECT segment FROM used WHERE segment IS NOT NULL`)
+	})
+	return segments, err
+}
+
+// An AppSummary is an app in a list.
+type AppSummary struct {
+	Key       string
+	Name      string
+	Vendor    string // its name, else its id
+	Listed    bool   // in the registry
+	Blind     bool   // the registry has only bad lines for it
+	Approvals []audit.Approval
+	Open      map[audit.Severity]int // findings that are open, acknowledged or in remediation
+	Accounts  int                    // the most accounts that one of these holds
+}
+
+// AppsList lists all apps, by key.
+func (s *Store) AppsList(ctx context.Context) (list []AppSummary, err error) {
+	err = s.read(ctx, "list the apps", func(t *tx) error {
+		var found []struct {
+			Key       text    `db:"app_key"`
+			Name      text    `db:"name"`
+			Vendor    text    `db:"vendor"`
+			Listed    bool    `db:"listed"`
+			Blind     bool    `db:"blind"`
+			Approvals *string `db:"approvals"`
+		}
+		err := t.all(ctx, &found, `SELECT app_key, coalesce(name, '') AS name, coalesce(nullif(vendor_name, ''), vendor_id, '') AS vendor,
+			coalesce(listed, false) AS listed, blind, approvals FROM apps ORDER BY app_key`)
+		if err != nil {
+			return err
+		}
+		at := map[string]int{}
+		list = make([]AppSummary, len(found))
+		for i, r := range found {
+			list[i] = AppSummary{Key: string(r.Key), Name: string(r.Name), Vendor: string(r.Vendor), Listed: r.Listed, Blind: r.Blind, Open: map[audit.Severity]int{}}
+			at[list[i].Key] = i
+			if r.Approvals != nil {
+				if err := unpackJSON(*r.Approvals, &list[i].Approvals); err != nil {
+					return fmt.Errorf("the approvals of app %q: %w", r.Key, err)
+				}
+			}
+		}
+		var open []struct {
+			Key      text           `db:"app_key"`
+			Severity audit.Severity `db:"severity"`
+			N        int            `db:"n"`
+			Accounts int            `db:"accounts"`
+		}
+		err = t.all(ctx, &open, `SELECT app_key, severity, count(*) AS n, max(accounts) AS accounts FROM findings WHERE status IN (?) GROUP BY app_key, severity`,
+			openStatuses())
+		if err != nil {
+			return err
+		}
+		for _, r := range open {
+			if i, ok := at[string(r.Key)]; ok {
+				list[i].Open[r.Severity] = r.N
+				list[i].Accounts = max(list[i].Accounts, r.Accounts)
+			}
+		}
+		return nil
+	})
+	return list, err
+}

@@ -1,0 +1,913 @@
+package store_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/store"
+)
+
+// hostile is text that databases do not like.
+const hostile = "a\x00b\x1bc\xffd\t'\"\\N\n\\. é \U0001F4E7 %s $1 ?"
+
+func TestWhatIsPublishedIsRead(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		ctx := t.Context()
+		s := open(t, url)
+		led, err := s.Ledger(ctx)
+		must(t, err)
+		same(t, "ledger of a new store", led, &audit.Ledger{Purged: audit.StateDay})
+
+		l := lock(t, s)
+		run := byHand()
+		run.ScheduledAt, run.Baseline = t0, true
+		must(t, s.Begin(ctx, l, run))
+		if run.Seq != 1 || run.ID != "R-000001" || run.Status != audit.Running {
+			t.Fatalf("began %+v", run)
+		}
+		yes := true
+		app := &audit.App{Key: "k" + hostile, Name: "Acme " + strings.ToValidUTF8(hostile, "?"), Kind: "forge",
+			Vendor: audit.Vendor{ID: "v1", Name: "Acme", Email: "privacy@acme.example"}, Stores: &yes,
+			Features: audit.Features{Scopes: []string{"READ"}, Modules: nil, Egress: []string{}}, Source: audit.Source{File: 2, Line: 9}}
+		f := finding(app.Key, "purpose-prohibited", "marketing")
+		f.AppName, f.Vendor = app.Name, "Acme"
+		f.Title, f.Explanation, f.Assignee, f.Reason = hostile, hostile, hostile, hostile
+		f.Recommendation = &audit.Recommendation{Act: "delist", ProposedBy: "night", ProposedAt: t0}
+		f.Latest = audit.Latest{Run: "R-000001", Occurrences: 4, Accounts: 2}
+		f.PolicyDigest, f.Registry, f.Worsened = "sha256:x", 7, true
+		c := audit.Contribution{Check: f.Check, App: f.App, Subject: f.Subject, Day: day0, Occurrences: []uint64{0, 3, 3, 1 << 63, 1<<64 - 1}, First: t0, Last: t0 + 9,
+			Accounts: audit.NewIDs("5b10a2844c20165700ede21f", "x"), Sites: audit.NewIDs("f58131cb-b67d-43c7-b30d-6b58d40bd077"),
+			Evidence: []audit.Evidence{{At: t0, Source: audit.Source{File: 1, Line: 1 << 40}, Site: "s", Account: "x", Detail: "d"}}}
+		f.Evidence = c.Evidence
+		state := c
+		state.Check, state.Subject, state.Day, state.Occurrences = "scope-unapproved", strings.Repeat("s", 9000)+hostile, audit.StateDay, []uint64{1}
+		header := audit.DayHeader{Day: day0, FirstRetrieval: t0, LastRetrieval: t0 + 2, LastReport: t0 + 1, Held: true, RetrievalAfterReport: t0 + 2, Newest: t0 + 2}
+		quiet := audit.DayHeader{Day: day0 + 1, FirstRetrieval: audit.Ever, LastRetrieval: audit.Ever, LastReport: t0 + 1, RetrievalAfterReport: audit.Ever, Newest: t0 + 2}
+		pack := audit.Pack{App: app.Key, Day: day0, Kind: audit.CallPack, Segment: "000001-a.pack", Offset: 1 << 40, Length: 77, Records: 3, First: t0, Last: t0 + 2, Run: 1}
+		later := audit.Pack{App: app.Key, Day: day0 + 2, Kind: audit.ReportPack, Segment: "000001-b.pack", Length: 7, Records: 1, First: t0 + 50, Last: t0 + 60, Run: 1}
+		event := audit.Lifecycle{At: t0, App: app.Key, Site: "site", Event: audit.Present, Users: -1, Source: audit.Source{File: 3, Line: 1}}
+		approval := audit.Approval{RequestID: "REQ-1", Status: audit.Approved, Decided: t0, Revoked: audit.Never, Purposes: []string{"user-sync"},
+			Snapshot: audit.Features{Scopes: []string{}}}
+		rules := audit.Rules{Policy: audit.DefaultPolicy(), CompleteSince: t0, Purposes: true}
+		rules.Policy.Digest, rules.Policy.Synonyms = "sha256:x", map[string]string{"mkt": "marketing"}
+		run.FinishedAt = t0 + 100
+		run.Summary = audit.RunSummary{Sources: []audit.SourceResult{{Kind: audit.KindAccess, Path: "a/*.jsonl", Lines: 3, Facts: 3, Newest: t0, Looked: true}},
+			Checks: []audit.CheckResult{{ID: "x", Looked: true}}, Findings: audit.FindingCounts{New: 1, Open: 1}, Notes: []string{hostileJSON()}}
+		p := &audit.Publication{Run: run, Rules: &audit.RulesFrom{From: audit.Ever, Rules: rules}, Purged: day0 - 90, Registry: 7, RegistryKeys: 1,
+			Files: []audit.File{{ID: 1, Kind: audit.KindAccess, Path: "logs/" + hostile, State: []byte{0, 1, 255}},
+				{ID: 2, Kind: audit.KindApps, Path: strings.Repeat("long/", 800), Broken: true}},
+			Newest:    []audit.Newest{{Kind: audit.KindAccess, Path: "a/*.jsonl", At: t0, Future: []audit.Instant{t0 + 1, audit.Never}}, {Kind: audit.KindApps, Path: "b", At: audit.Ever}},
+			Incidents: []audit.Incident{{API: strings.Repeat("reporting", 900), From: t0, To: audit.Never, Source: audit.Source{File: 1, Line: 4}}},
+			Apps: []audit.AppUpdate{
+				{Key: "", StatesAt: audit.Never, Due: []audit.Due{{App: "", Day: day0, Checks: []string{"a", "b"}, Since: 1}}},
+				{Key: app.Key, Version: &audit.AppVersion{From: audit.Ever, App: app}, SetApprovals: true, Approvals: []audit.Approval{approval}, StatesAt: t0 + 7,
+					SetAnswers: true, Answers: []byte("answers"), Events: []audit.Lifecycle{event}, Headers: []audit.DayHeader{header, quiet},
+					Packs: []audit.Pack{pack, later}, Put: []audit.Contribution{c, state}, Findings: []audit.Finding{f},
+					Due:   []audit.Due{{App: app.Key, Day: audit.StateDay, Checks: []string{"c"}, Since: 1}, {App: app.Key, Day: day0, Checks: []string{"a"}, Since: 1}},
+					Trail: []audit.TrailEntry{entry("filed", f.ID), entry("grew", f.ID)}}},
+			Trail:  []audit.TrailEntry{entry("run", "")},
+			Outbox: []audit.Message{{Key: "digest:1", Sink: "slack", Body: []byte(`{"a":1}`), Created: t0, NextAt: t0}}}
+		must(t, s.Publish(ctx, l, p, nil))
+		if run.Status != audit.Finished {
+			t.Errorf("published run is %s", run.Status)
+		}
+
+		led, err = s.Ledger(ctx)
+		must(t, err)
+		same(t, "ledger", led, &audit.Ledger{Last: run, Rules: audit.RulesTimeline{*p.Rules}, Purged: p.Purged, Registry: 7, RegistryKeys: 1,
+			Files: p.Files, Newest: p.Newest, Incidents: p.Incidents,
+			Apps: []audit.AppIndex{{Key: "", StatesAt: audit.Never}, {Key: app.Key, Listed: true, StatesAt: t0 + 7}},
+			Due:  []audit.Due{{App: "", Day: day0, Checks: []string{"a", "b"}, Since: 1}, p.Apps[1].Due[0], p.Apps[1].Due[1]}})
+
+		apps, err := s.Apps(ctx, []string{app.Key, "nobody"})
+		must(t, err)
+		facts := &audit.AppFacts{Key: app.Key, Versions: []audit.AppVersion{{From: audit.Ever, App: app}},
+			Approvals: []audit.Approval{approval}, StatesAt: t0 + 7, Events: []audit.Arrival{{Lifecycle: event, Run: 1}}, Headers: []audit.DayHeader{header, quiet}, Answers: []byte("answers")}
+		same(t, "apps", apps, map[string]*audit.AppFacts{"nobody": {Key: "nobody", StatesAt: audit.Never}, app.Key: facts})
+		if v := apps[app.Key].Versions[0].App.Features; v.Modules != nil || v.Egress == nil {
+			t.Error("what is not known and what is empty are no longer told apart")
+		}
+		one, err := s.App(ctx, app.Key)
+		must(t, err)
+		same(t, "app", one, facts)
+		_, err = s.App(ctx, "nobody")
+		is(t, err, store.ErrNotFound)
+		list, err := s.AppsList(ctx)
+		must(t, err)
+		same(t, "apps list", list, []store.AppSummary{{Open: map[audit.Severity]int{}}, {Key: app.Key, Name: app.Name, Vendor: "Acme", Listed: true,
+			Approvals: []audit.Approval{approval}, Open: map[audit.Severity]int{audit.Critical: 1}, Accounts: 2}})
+
+		packs, err := s.Packs(ctx, app.Key, audit.CallPack, day0, day0+5)
+		must(t, err)
+		same(t, "packs", packs, []audit.Pack{pack})
+		packs, err = s.PacksBetween(ctx, t0+2, t0+50)
+		must(t, err)
+		same(t, "packs whose time has come", packs, []audit.Pack{later})
+		packs, err = s.PacksBetween(ctx, t0+1, t0+49)
+		must(t, err)
+		same(t, "packs whose time has come, earlier", packs, []audit.Pack{pack})
+		segments, err := s.SegmentsInUse(ctx)
+		must(t, err)
+		same(t, "segments", segments, []string{pack.Segment, later.Segment})
+		days, err := s.RetrievalDays(ctx, day0-1, day0+9)
+		must(t, err)
+		same(t, "days of retrievals", days, map[string][]audit.Day{app.Key: {day0}})
+
+		got, err := s.Contributions(ctx, app.Key, []audit.Due{{Day: day0, Checks: []string{"other", c.Check}}, {Day: audit.StateDay, Checks: []string{state.Check}},
+			{Day: audit.StateDay, Checks: []string{state.Check, c.Check}}, {Day: day0 + 1, Checks: []string{c.Check}}})
+		must(t, err)
+		same(t, "contributions", got, []audit.Contribution{c, state})
+		got, err = s.ContributionsOf(ctx, app.Key, state.Check, state.Subject)
+		must(t, err)
+		same(t, "contributions of one finding", got, []audit.Contribution{state})
+
+		fs, err := s.FindingsOf(ctx, app.Key)
+		must(t, err)
+		same(t, "findings of the app", fs, &store.AppFindings{Findings: []audit.Finding{f}, Versions: map[string]int64{f.ID: 1}})
+		for _, name := range []string{f.ID, strings.ToLower(f.ID[2:8])} {
+			one, err := s.Finding(ctx, name)
+			must(t, err)
+			same(t, "finding "+name, one, &f)
+		}
+		accounts, err := s.Accounts(ctx, f.ID)
+		must(t, err)
+		same(t, "accounts", accounts, c.Accounts)
+		runs, err := s.Runs(ctx, 5)
+		must(t, err)
+		same(t, "runs", runs, []audit.Run{*run})
+		r, err := s.Run(ctx, "R-000001")
+		must(t, err)
+		same(t, "run", r, run)
+		_, err = s.Run(ctx, "R-2")
+		is(t, err, store.ErrNotFound)
+		paths, err := s.Paths(ctx, []uint32{1, 99})
+		must(t, err)
+		same(t, "paths", paths, map[uint32]string{1: p.Files[0].Path})
+		id, err := s.NextFileID(ctx)
+		must(t, err)
+		same(t, "next file", id, uint32(3))
+		must(t, s.ForgetFiles(ctx, []uint32{1}))
+		led, err = s.Ledger(ctx)
+		must(t, err)
+		same(t, "state of a forgotten file", led.Files[0].State, []byte{})
+
+		trail, err := s.Trail(ctx, store.TrailFilter{})
+		must(t, err)
+		var whats []string
+		for _, e := range trail {
+			whats = append(whats, e.What)
+			same(t, "details", e.Details, map[string]any{"accounts": 3.0})
+		}
+		same(t, "trail", whats, []string{"filed", "grew", "run"})
+		n, head, err := s.Verify(ctx)
+		must(t, err)
+		if n != 3 || head != trail[2].Hash {
+			t.Errorf("verified %d, %s", n, head)
+		}
+
+		// The next night: what is published again replaces, deletes and keeps.
+		run2 := begin(t, s, l)
+		if run2.ID != "R-000002" {
+			t.Errorf("the second run is %s", run2.ID)
+		}
+		c2 := c
+		c2.Occurrences, c2.Accounts = []uint64{5}, audit.NewIDs("y")
+		header.Held, header.Newest = false, t0+3
+		f.Occurrences = 1
+		p2 := finish(run2, audit.AppUpdate{Key: app.Key, Blind: true, StatesAt: audit.Never, Version: &audit.AppVersion{From: t0}, Headers: []audit.DayHeader{header},
+			Put: []audit.Contribution{c2}, Delete: []audit.ContributionKey{state.Key()}, Findings: []audit.Finding{f}})
+		p2.Purged, p2.Registry, p2.Files = day0+1, 8, []audit.File{{ID: 1, Kind: audit.KindAccess, Path: p.Files[0].Path, State: []byte("now")}}
+		must(t, s.Publish(ctx, l, p2, fs.Versions))
+		apps, err = s.Apps(ctx, []string{app.Key})
+		must(t, err)
+		facts.Blind, facts.StatesAt, facts.Headers[0], facts.Versions = true, audit.Never, header, append(facts.Versions, audit.AppVersion{From: t0})
+		same(t, "app after the second night", apps[app.Key], facts)
+		got, err = s.Contributions(ctx, app.Key, []audit.Due{{Day: day0, Checks: []string{c.Check}}, {Day: audit.StateDay, Checks: []string{state.Check}}})
+		must(t, err)
+		same(t, "contributions after the second night", got, []audit.Contribution{c2})
+		led, err = s.Ledger(ctx)
+		must(t, err)
+		same(t, "due after the second night", led.Due, []audit.Due{{App: "", Day: day0, Checks: []string{"a", "b"}, Since: 1}})
+		same(t, "apps after the second night", led.Apps, []audit.AppIndex{{Key: "", StatesAt: audit.Never}, {Key: app.Key, Blind: true, StatesAt: audit.Never}})
+		segments, err = s.SegmentsInUse(ctx)
+		must(t, err)
+		same(t, "segments after the purge", segments, []string{later.Segment})
+		again, err := s.Finding(ctx, f.ID)
+		must(t, err)
+		if again.AppName != app.Name || again.Occurrences != 1 {
+			t.Errorf("after the app left the registry its finding is %+v", again)
+		}
+	})
+}
+
+func hostileJSON() string { return strings.ToValidUTF8(hostile, "?") }
+
+func TestFindingsAreFiltered(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		ctx := t.Context()
+		s := open(t, url)
+		l := lock(t, s)
+		var ups []audit.AppUpdate
+		for i, key := range []string{"", "a.b", "c.d"} {
+			u := audit.AppUpdate{Key: key, StatesAt: audit.Never}
+			if key != "" {
+				u.Version = &audit.AppVersion{From: audit.Ever, App: &audit.App{Key: key, Vendor: audit.Vendor{ID: "V" + key}}}
+			}
+			for j, sev := range []audit.Severity{audit.Low, audit.Critical} {
+				f := finding(key, "check-"+string(sev), "")
+				f.Severity, f.LastSeen, f.FirstRun = sev, t0+audit.Instant(i), fmt.Sprintf("R-%06d", i)
+				if j == 0 {
+					f.Status = audit.Resolved
+				}
+				u.Findings = append(u.Findings, f)
+			}
+			ups = append(ups, u)
+		}
+		must(t, s.Publish(ctx, l, finish(begin(t, s, l), ups...), nil))
+		names := func(f store.Filter) string {
+			list, err := s.Findings(ctx, f)
+			must(t, err)
+			var out []string
+			for _, f := range list {
+				out = append(out, fmt.Sprintf("%s/%c", f.App, f.Severity[0]))
+			}
+			return strings.Join(out, " ")
+		}
+		for _, c := range []struct {
+			filter store.Filter
+			want   string
+		}{
+			{store.Filter{}, "c.d/c a.b/c /c c.d/l a.b/l /l"},
+			{store.Filter{Limit: 2, Offset: 1}, "a.b/c /c"},
+			{store.Filter{Offset: 5}, "/l"},
+			{store.Filter{Apps: []string{""}}, "/c /l"},
+			{store.Filter{Vendors: []string{"va.B"}}, "a.b/c a.b/l"},
+			{store.Filter{Statuses: []audit.Status{audit.Open}, Apps: []string{"a.b", "c.d"}}, "c.d/c a.b/c"},
+			{store.Filter{Severities: []audit.Severity{audit.Low}, Runs: []string{"R-000002"}}, "c.d/l"},
+			{store.Filter{Runs: []string{"R-000001"}}, "c.d/c a.b/c /c c.d/l a.b/l /l"}, // LastRun of all
+			{store.Filter{Checks: []string{"check-low"}, IDs: []string{audit.FindingID("check-low", "a.b", "")}}, "a.b/l"},
+			{store.Filter{Checks: []string{"' OR 1=1 --"}}, ""},
+		} {
+			if got := names(c.filter); got != c.want {
+				t.Errorf("%+v: %s, want %s", c.filter, got, c.want)
+			}
+		}
+		_, err := s.Finding(ctx, "F-")
+		is(t, err, store.ErrAmbiguous)
+		_, err = s.Finding(ctx, "F-UUUU")
+		is(t, err, store.ErrNotFound)
+		_, err = s.Finding(ctx, "%")
+		is(t, err, store.ErrNotFound)
+		open, err := s.OpenFindings(ctx)
+		must(t, err)
+		same(t, "open", open, map[audit.Severity]int{audit.Critical: 3})
+	})
+}
+
+func TestOneNightAtATime(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		ctx := t.Context()
+		s, other := open(t, url), open(t, url)
+		if s.ID() != other.ID() || !bytes.Equal(s.ArchiveKey(), other.ArchiveKey()) || len(s.ArchiveKey()) != 32 {
+			t.Error("two openings of one store have different ids or keys")
+		}
+		first := lock(t, s)
+		_, err := other.Lock(ctx, false)
+		is(t, err, store.ErrLocked)
+		_, err = s.Lock(ctx, false)
+		is(t, err, store.ErrLocked)
+		short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
+		defer cancel()
+		_, err = other.Lock(short, true)
+		is(t, err, context.DeadlineExceeded)
+
+		old := begin(t, s, first)
+		must(t, s.StageQuarantine(ctx, old.Seq, []audit.Quarantined{{File: 1, Line: 3, Reason: "bad"}}))
+		got := make(chan *store.Lease)
+		go func() {
+			l, err := other.Lock(ctx, true)
+			if err != nil {
+				t.Error(err)
+			}
+			got <- l
+		}()
+		time.Sleep(100 * time.Millisecond)
+		must(t, first.Release())
+		must(t, first.Release())
+		second := <-got
+		defer second.Release()
+		if second.Fence <= first.Fence {
+			t.Errorf("fence %d after %d", second.Fence, first.Fence)
+		}
+		if s.IsSQLite() {
+			is(t, s.Publish(ctx, first, finish(old), nil), store.ErrFenced)
+		}
+		is(t, s.Begin(ctx, first, byHand()), store.ErrFenced)
+		run := begin(t, other, second)
+		is(t, s.Publish(ctx, first, finish(old), nil), store.ErrFenced)
+		is(t, other.Publish(ctx, second, finish(old), nil), store.ErrFenced)
+		must(t, other.Publish(ctx, second, finish(run), nil))
+		is(t, other.Publish(ctx, second, finish(run), nil), store.ErrFenced) // once is enough
+		runs, err := s.Runs(ctx, 0)
+		must(t, err)
+		if len(runs) != 2 || runs[0].Status != audit.Finished || runs[1].Status != audit.Failed || !strings.Contains(runs[1].Error, "killed") {
+			t.Errorf("runs %+v", runs)
+		}
+	})
+}
+
+func TestLockDiesWithItsHolder(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		ctx := t.Context()
+		s := open(t, url)
+		cmd := startChild(t, "hold", url)
+		_, err := s.Lock(ctx, false)
+		is(t, err, store.ErrLocked)
+		must(t, cmd.Process.Kill())
+		short, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		l, err := s.Lock(short, true)
+		must(t, err)
+		defer l.Release()
+		run := begin(t, s, l)
+		must(t, s.Publish(ctx, l, finish(run), nil))
+		bad, err := s.Quarantine(ctx)
+		must(t, err)
+		same(t, "quarantine of the killed run", bad, []audit.Quarantined(nil))
+	})
+}
+
+func TestKilledWhilePublishing(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		ctx := t.Context()
+		s := open(t, url)
+		for i := range 6 {
+			cmd := startChild(t, "publish", url)
+			time.Sleep(time.Duration(i*37) * time.Millisecond)
+			must(t, cmd.Process.Kill())
+			_ = cmd.Wait() // it was killed
+			l, err := s.Lock(ctx, true)
+			must(t, err)
+			must(t, l.Release())
+			list, err := s.Findings(ctx, store.Filter{})
+			must(t, err)
+			led, err := s.Ledger(ctx)
+			must(t, err)
+			switch {
+			case len(list) == 0 && led.Last == nil:
+			case len(list) == 400 && led.Last != nil && len(led.Apps) == 400:
+				return // it was faster than the kill
+			default:
+				t.Fatalf("a part of a night: %d findings, last run %v, %d apps", len(list), led.Last, len(led.Apps))
+			}
+		}
+	})
+}
+
+func TestNightIsVisibleWholeOrNotAtAll(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		ctx := t.Context()
+		s := open(t, url)
+		l := lock(t, s)
+		run := begin(t, s, l)
+		must(t, s.StageQuarantine(ctx, run.Seq, []audit.Quarantined{{File: 1, Line: 3}}))
+		p := large(run, 200, 100)
+		p.Outbox = []audit.Message{{Key: "digest", Sink: "slack", Created: t0, NextAt: t0}}
+		empty := func() {
+			t.Helper()
+			led, err := s.Ledger(ctx)
+			must(t, err)
+			same(t, "ledger", led, &audit.Ledger{Purged: audit.StateDay})
+			list, err := s.Findings(ctx, store.Filter{})
+			must(t, err)
+			bad, err := s.Quarantine(ctx)
+			must(t, err)
+			messages, err := s.Messages(ctx)
+			must(t, err)
+			n, _, err := s.Verify(ctx)
+			must(t, err)
+			if len(list)+len(bad)+len(messages)+n > 0 {
+				t.Fatalf("something of a night that was not published shows: %d findings, %d lines, %d messages, %d entries", len(list), len(bad), len(messages), n)
+			}
+		}
+		for _, after := range []time.Duration{0, time.Millisecond, 5 * time.Millisecond, 20 * time.Millisecond, 60 * time.Millisecond} {
+			short, cancel := context.WithTimeout(ctx, after)
+			err := s.Publish(short, l, p, nil)
+			cancel()
+			if err == nil {
+				t.Skip("this machine publishes faster than the test cancels")
+			}
+			is(t, err, context.DeadlineExceeded)
+			empty()
+		}
+		// A mistake in the last app takes back all the others.
+		broken := *p
+		broken.Apps = append(slices.Clone(p.Apps), audit.AppUpdate{Key: "z", Events: []audit.Lifecycle{{At: 1, Site: "s", Event: 1}, {At: 1, Site: "s", Event: 1}}})
+		if err := s.Publish(ctx, l, &broken, nil); err == nil {
+			t.Fatal("the same event twice was published")
+		}
+		empty()
+
+		// Readers see the store before or after, and are never kept waiting.
+		done := make(chan struct{})
+		var reads atomic.Int64
+		var slowest atomic.Int64
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				for {
+					select {
+					case <-done:
+						return
+					default:
+					}
+					start := time.Now()
+					led, err := s.Ledger(ctx)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					fs, err := s.FindingsOf(ctx, "com.app.00199")
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if n := len(led.Apps); n != 0 && n != 200 || led.Last == nil && n > 0 {
+						t.Errorf("a reader sees %d apps, last run %v", n, led.Last)
+						return
+					}
+					if led.Last != nil && len(fs.Findings) != 1 {
+						t.Error("a reader sees the run, but not its findings")
+					}
+					reads.Add(1)
+					slowest.Store(max(slowest.Load(), int64(time.Since(start))))
+				}
+			})
+		}
+		must(t, s.Publish(ctx, l, p, nil))
+		close(done)
+		wg.Wait()
+		t.Logf("%d reads meanwhile, the slowest %v", reads.Load(), time.Duration(slowest.Load()))
+		bad, err := s.Quarantine(ctx)
+		must(t, err)
+		if len(bad) != 1 {
+			t.Errorf("%d lines in quarantine after the night", len(bad))
+		}
+	})
+}
+
+func TestScheduledNightRunsOnce(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		ctx := t.Context()
+		s := open(t, url)
+		l := lock(t, s)
+		scheduled := func() *audit.Run { r := byHand(); r.ScheduledAt = t0; return r }
+		first := scheduled()
+		must(t, s.Begin(ctx, l, first))
+		must(t, s.StageQuarantine(ctx, first.Seq, []audit.Quarantined{{File: 1, Line: 1}}))
+		gone, cancel := context.WithCancel(ctx)
+		cancel()
+		must(t, s.Fail(gone, first, errors.New("disk full "+hostile)))
+		if first.Status != audit.Failed || first.FinishedAt == audit.Never {
+			t.Errorf("failed run %+v", first)
+		}
+		second := scheduled() // a failed one's time is free
+		must(t, s.Begin(ctx, l, second))
+		must(t, s.Publish(ctx, l, finish(second), nil))
+		must(t, s.Fail(ctx, second, errors.New("too late")))
+		is(t, s.Begin(ctx, l, scheduled()), store.ErrAlreadyRun)
+		must(t, s.Begin(ctx, l, byHand()))
+		must(t, s.Begin(ctx, l, byHand()))
+		runs, err := s.Runs(ctx, 0)
+		must(t, err)
+		var got []string
+		for _, r := range runs {
+			got = append(got, fmt.Sprint(r.ID, " ", r.Status, " ", r.Error, " ", r.ScheduledAt == t0))
+		}
+		same(t, "runs", got, []string{"R-000004 running  false", "R-000003 failed was killed or lost its lock false", "R-000002 finished  true",
+			"R-000001 failed disk full " + hostile + " true"})
+	})
+}
+
+func TestQuarantineFollowsItsFile(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		ctx := t.Context()
+		s := open(t, url)
+		l := lock(t, s)
+		lines := func() (out []string) {
+			list, err := s.Quarantine(ctx)
+			must(t, err)
+			for _, q := range list {
+				out = append(out, fmt.Sprintf("%s:%d %s %s", q.Path, q.Line, q.Kind, q.Reason))
+			}
+			return out
+		}
+		night := func(staged []audit.Quarantined, read ...audit.ReadFrom) {
+			t.Helper()
+			run := begin(t, s, l)
+			must(t, s.StageQuarantine(ctx, run.Seq, staged))
+			must(t, s.StageQuarantine(ctx, run.Seq, []audit.Quarantined{{File: 9, Line: 1}}))
+			must(t, s.UnstageQuarantine(ctx, run.Seq, 9)) // a file of which nothing is taken
+			p := finish(run)
+			p.Files = []audit.File{{ID: 1, Kind: audit.KindAccess, Path: "a"}, {ID: 2, Kind: audit.KindReports, Path: "b"}}
+			p.Read = read
+			must(t, s.Publish(ctx, l, p, nil))
+		}
+		night([]audit.Quarantined{{File: 1, Line: 5, Reason: "one"}, {File: 1, Line: 10, Reason: "one"}, {File: 2, Line: 1, Reason: "one"}},
+			audit.ReadFrom{File: 1, FromLine: 1}, audit.ReadFrom{File: 2, FromLine: 1})
+		same(t, "after the first night", lines(), []string{"a:5 access one", "a:10 access one", "b:1 reports one"})
+		night([]audit.Quarantined{{File: 1, Line: 10, Reason: "two"}}, audit.ReadFrom{File: 1, FromLine: 6})
+		same(t, "read on from line 6", lines(), []string{"a:5 access one", "a:10 access two", "b:1 reports one"})
+		run := begin(t, s, l)
+		must(t, s.StageQuarantine(ctx, run.Seq, []audit.Quarantined{{File: 1, Line: 6, Reason: "three"}}))
+		same(t, "while a night runs", lines(), []string{"a:5 access one", "a:10 access two", "b:1 reports one"})
+		night(nil, audit.ReadFrom{File: 1, FromLine: 1})
+		same(t, "mended", lines(), []string{"b:1 reports one"})
+	})
+}
+
+func TestOutbox(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		ctx := t.Context()
+		s := open(t, url)
+		l := lock(t, s)
+		for range 2 {
+			p := finish(begin(t, s, l))
+			p.Outbox = []audit.Message{{Key: "a", Sink: "slack", Body: []byte(`{"x":"é"}`), Created: t0, NextAt: t0}, {Key: "b", Sink: "slack", Created: t0, NextAt: t0 + 5}}
+			must(t, s.Publish(ctx, l, p, nil))
+		}
+		list, err := s.Pending(ctx, t0)
+		must(t, err)
+		if len(list) != 2 || list[0].Key != "a" || string(list[0].Body) != `{"x":"é"}` || list[1].NextAt != t0+5 || list[0].SentAt != audit.Never {
+			t.Fatalf("pending %+v", list)
+		}
+		must(t, s.Postponed(ctx, list[0].ID, "429 "+hostile, t0+9))
+		must(t, s.Delivered(ctx, list[1].ID, "1.2", t0+6))
+		must(t, s.Delivered(ctx, list[1].ID, "again", t0+7))
+		must(t, s.Postponed(ctx, list[1].ID, "late", t0+7))
+		is(t, s.Delivered(ctx, 999, "", t0), store.ErrNotFound)
+		list, err = s.Messages(ctx)
+		must(t, err)
+		same(t, "messages", list, []audit.Message{
+			{ID: list[0].ID, Key: "a", Sink: "slack", Body: []byte(`{"x":"é"}`), Created: t0, Attempts: 1, NextAt: t0 + 9, SentAt: audit.Never, Error: "429 " + hostile},
+			{ID: list[1].ID, Key: "b", Sink: "slack", Created: t0, Attempts: 1, NextAt: t0 + 5, SentAt: t0 + 6, Receipt: "1.2"}})
+	})
+}
+
+func TestPeopleChangeFindings(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		ctx := t.Context()
+		s := open(t, url)
+		l := lock(t, s)
+		f := finding("a", "c", "")
+		put := audit.Contribution{Check: "c", App: "a", Day: day0, Occurrences: []uint64{1}, Accounts: audit.NewIDs("p", "q"), Sites: audit.NewIDs("s")}
+		must(t, s.Publish(ctx, l, finish(begin(t, s, l), audit.AppUpdate{Key: "a", Findings: []audit.Finding{f}, Put: []audit.Contribution{put}}), nil))
+
+		is(t, s.Change(ctx, "F-NONE", nil), store.ErrNotFound)
+		no := errors.New("not allowed")
+		err := s.Change(ctx, f.ID, func(*audit.Finding, []audit.Act) (store.Changed, error) { return store.Changed{}, no })
+		if err != no {
+			t.Errorf("refused change: %v", err)
+		}
+		suppress := func(f *audit.Finding, acts []audit.Act) (store.Changed, error) {
+			f.Status = audit.Suppressed
+			return store.Changed{Finding: *f, NewActs: []audit.Act{{Kind: audit.Suppress, Reason: hostile, By: "me", At: t0, Until: t0 + 100}},
+				Trail: []audit.TrailEntry{{At: t0, Who: "cli:me@here", What: "suppress", Why: hostileJSON()}}}, nil
+		}
+		night := s.Night(l)
+		run := begin(t, s, l)
+		findings, acts, err := night.FindingsOf(ctx, "a")
+		must(t, err)
+		if len(acts) > 0 {
+			t.Errorf("acts %v", acts)
+		}
+		must(t, s.Change(ctx, f.ID, suppress)) // while the night runs
+
+		findings[0].Occurrences = 50
+		p := finish(run, audit.AppUpdate{Key: "a", Findings: findings}, audit.AppUpdate{Key: "b", Findings: []audit.Finding{finding("b", "c", "")}})
+		err = night.Publish(ctx, p)
+		var changed *store.ChangedError
+		if !errors.As(err, &changed) || len(changed.IDs) != 1 || changed.IDs[0] != f.ID || !errors.Is(err, audit.ErrChanged) {
+			t.Fatalf("publish over a person's change: %v", err)
+		}
+		findings, acts, err = night.FindingsOf(ctx, "a")
+		must(t, err)
+		want := audit.Act{ID: acts[0].ID, App: "a", Finding: f.ID, Kind: audit.Suppress, Reason: hostile, By: "me", At: t0, Until: t0 + 100, Ended: audit.Never,
+			Accounts: put.Accounts, Sites: put.Sites}
+		same(t, "acts", acts, []audit.Act{want})
+		ending, err := s.ActsEnding(ctx, t0+100)
+		must(t, err)
+		same(t, "acts that end", ending, []audit.Act{want})
+		if ending, err = s.ActsEnding(ctx, t0+99); err != nil || len(ending) > 0 {
+			t.Errorf("acts that end too early: %v, %v", ending, err)
+		}
+		if findings[0].Status != audit.Suppressed {
+			t.Errorf("the person's change is lost: %s", findings[0].Status)
+		}
+		findings[0].Occurrences = 50
+		acts[0].Ended = t0 + 50
+		p.Apps[0].Findings, p.Apps[0].Ended = findings, acts
+		must(t, night.Publish(ctx, p))
+		after, err := s.Finding(ctx, f.ID)
+		must(t, err)
+		if after.Status != audit.Suppressed || after.Occurrences != 50 {
+			t.Errorf("after the night: %+v", after)
+		}
+		all, err := s.Acts(ctx, f.ID)
+		must(t, err)
+		if len(all) != 1 || all[0].Ended != t0+50 {
+			t.Errorf("ended acts: %+v", all)
+		}
+
+		// A finding that another filed meanwhile is not overwritten as if it were new.
+		err = s.Publish(ctx, l, finish(begin(t, s, l), audit.AppUpdate{Key: "a", Findings: []audit.Finding{f}}), nil)
+		is(t, err, audit.ErrChanged)
+
+		// Many people at once: nothing is lost, and the trail holds.
+		var wg sync.WaitGroup
+		other := open(t, url)
+		for i := range 20 {
+			wg.Go(func() {
+				st := []*store.Store{s, other}[i%2]
+				if err := st.Change(ctx, f.ID, func(f *audit.Finding, _ []audit.Act) (store.Changed, error) {
+					f.Registry++
+					return store.Changed{Finding: *f, Trail: []audit.TrailEntry{{At: t0, Who: fmt.Sprint("p", i), What: "ack"}}}, nil
+				}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		after, err = s.Finding(ctx, f.ID)
+		must(t, err)
+		if after.Registry != 20 {
+			t.Errorf("of 20 changes %d are left", after.Registry)
+		}
+		n, _, err := s.Verify(ctx)
+		must(t, err)
+		mine, err := s.Trail(ctx, store.TrailFilter{Finding: f.ID, After: 1, What: "ack"})
+		must(t, err)
+		if n != 21 || len(mine) != 20 {
+			t.Errorf("%d entries, %d of the finding", n, len(mine))
+		}
+	})
+}
+
+func TestChangeDuringABigPublish(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		ctx := t.Context()
+		s, person := open(t, url), open(t, url)
+		l := lock(t, s)
+		f := finding("person", "c", "")
+		must(t, s.Publish(ctx, l, finish(begin(t, s, l), audit.AppUpdate{Key: "person", Findings: []audit.Finding{f}}), nil))
+		done := make(chan error)
+		go func() { done <- s.Publish(ctx, l, large(begin(t, s, l), 300, 100), nil) }()
+		for n := 0; ; n++ {
+			must(t, person.Change(ctx, f.ID, func(f *audit.Finding, _ []audit.Act) (store.Changed, error) {
+				f.Occurrences++
+				return store.Changed{Finding: *f, Trail: []audit.TrailEntry{entry("comment", "")}}, nil
+			}))
+			select {
+			case err := <-done:
+				must(t, err)
+				_, _, err = s.Verify(ctx)
+				must(t, err)
+				t.Logf("%d changes meanwhile", n+1)
+				return
+			default:
+			}
+		}
+	})
+}
+
+func TestTamperingWithTheTrailIsFound(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		ctx := t.Context()
+		s := open(t, url)
+		n, head, err := s.Verify(ctx)
+		must(t, err)
+		if ok, err := s.HasHead(ctx, head); n != 0 || !ok || err != nil {
+			t.Errorf("empty trail: %d entries, its head is known: %v, %v", n, ok, err)
+		}
+		for i := range 6 {
+			must(t, s.Record(ctx, audit.TrailEntry{At: t0 + audit.Instant(i), Who: "me", What: "did", Finding: "F-1", Why: "why", Details: map[string]any{"n": i}}))
+		}
+		_, head, err = s.Verify(ctx)
+		must(t, err)
+		for _, q := range []string{`DELETE FROM trail WHERE seq = 6`, `UPDATE trail SET who = 'you' WHERE seq = 2`, `UPDATE trail SET body = '{}' WHERE seq = 2`,
+			`UPDATE trail SET body = NULL WHERE seq = 2`, `UPDATE trail SET body = NULL, salt = NULL, what = 'x' WHERE seq = 2`} {
+			if err := s.Exec(ctx, q); err == nil || !strings.Contains(err.Error(), "append-only") {
+				t.Errorf("%s: %v", q, err)
+			}
+		}
+		if s.IsSQLite() {
+			if err := s.Exec(ctx, `REPLACE INTO trail SELECT * FROM trail WHERE seq = 2`); err == nil {
+				t.Error("an entry could be replaced")
+			}
+		} else if err := s.Exec(ctx, `TRUNCATE trail`); err == nil {
+			t.Error("the trail could be truncated")
+		}
+		must(t, s.Exec(ctx, `UPDATE trail SET body = NULL, salt = NULL WHERE seq = 5`)) // forget
+		n, again, err := s.Verify(ctx)
+		must(t, err)
+		if n != 6 || again != head {
+			t.Errorf("after an erasure: %d, %s", n, again)
+		}
+		list, err := s.Trail(ctx, store.TrailFilter{After: 4, Limit: 1})
+		must(t, err)
+		if len(list) != 1 || !list[0].Erased || list[0].Details != nil || list[0].Hash == "" {
+			t.Errorf("erased entry %+v", list)
+		}
+		if ok, err := s.HasHead(ctx, head); !ok || err != nil {
+			t.Errorf("head %v, %v", ok, err)
+		}
+
+		// Whoever removes the triggers is found by the chain.
+		if s.IsSQLite() {
+			for _, name := range []string{"trail_keeps_entries", "trail_keeps_words", "trail_appends"} {
+				must(t, s.Exec(ctx, `DROP TRIGGER `+name))
+			}
+		} else {
+			must(t, s.Exec(ctx, `ALTER TABLE trail DISABLE TRIGGER USER`))
+		}
+		must(t, s.Exec(ctx, `CREATE TABLE kept AS SELECT * FROM trail`))
+		for _, c := range []struct {
+			query string
+			seq   int64
+		}{
+			{`UPDATE trail SET who = 'you' WHERE seq = 3`, 3},
+			{`UPDATE trail SET what = 'x' WHERE seq = 3`, 3},
+			{`UPDATE trail SET finding_id = 'F-2' WHERE seq = 3`, 3},
+			{`UPDATE trail SET at = at + 1 WHERE seq = 4`, 4},
+			{`UPDATE trail SET body = '{"why":"another"}' WHERE seq = 2`, 2},
+			{`UPDATE trail SET body = NULL WHERE seq = 2`, 2},
+			{`UPDATE trail SET digest = prev WHERE seq = 5`, 5},
+			{`UPDATE trail SET hash = prev WHERE seq = 6`, 6},
+			{`UPDATE trail SET prev = hash WHERE seq = 1`, 1},
+			{`DELETE FROM trail WHERE seq = 4`, 4},
+			{`DELETE FROM trail WHERE seq = 1`, 1},
+			{`UPDATE trail SET seq = 9 WHERE seq = 6`, 6},
+			{`INSERT INTO trail SELECT 7, at, who, what, finding_id, body, salt, digest, prev, hash FROM trail WHERE seq = 6`, 7},
+		} {
+			must(t, s.Exec(ctx, c.query))
+			_, _, err := s.Verify(ctx)
+			var broken *store.BrokenTrailError
+			if !errors.As(err, &broken) || broken.Seq != c.seq {
+				t.Errorf("%s: %v", c.query, err)
+			}
+			must(t, s.Exec(ctx, `DELETE FROM trail`))
+			must(t, s.Exec(ctx, `INSERT INTO trail SELECT * FROM kept ORDER BY seq`))
+		}
+		_, _, err = s.Verify(ctx)
+		must(t, err)
+		must(t, s.Exec(ctx, `DELETE FROM trail WHERE seq = 6`)) // cut off at the end: only who kept the head can tell
+		if ok, err := s.HasHead(ctx, head); ok || err != nil {
+			t.Errorf("a trail that was cut off has its old head: %v, %v", ok, err)
+		}
+		if _, err := s.HasHead(ctx, "xyz"); err == nil {
+			t.Error("xyz is a head")
+		}
+	})
+}
+
+func TestDamagedRowsAreErrors(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		ctx := t.Context()
+		s := open(t, url)
+		l := lock(t, s)
+		p := large(begin(t, s, l), 1, 1)
+		app := p.Apps[0].Key
+		p.Apps[0].Version = &audit.AppVersion{From: audit.Ever, App: &audit.App{Key: app}}
+		p.Rules = &audit.RulesFrom{From: audit.Ever, Rules: audit.Rules{Policy: audit.DefaultPolicy()}}
+		must(t, s.Publish(ctx, l, p, nil))
+		id := p.Apps[0].Findings[0].ID
+		sets := func() error {
+			_, err := s.ContributionsOf(ctx, app, "purpose-prohibited", "s-0")
+			return err
+		}
+		for _, c := range []struct {
+			table, column string
+			values        []any
+			read          func() error
+		}{
+			{"contributions", "accounts", []any{[]byte{}, []byte{1}, []byte{255, 255, 255, 255, 255, 255, 255, 255, 255, 1}, []byte{0, 0, 0, 0, 9}}, sets},
+			{"contributions", "sites", []any{[]byte{0, 0, 0, 200}, []byte{200, 1, 0, 0, 0}}, sets},
+			{"contributions", "ids", []any{[]byte{}, []byte{3, 1}, []byte{255, 255, 255, 255, 255, 255, 255, 255, 255, 1}, []byte{2, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1, 1},
+				[]byte{1, 1, 1}, []byte{1, 1}}, sets},
+			{"contributions", "evidence", []any{"", "{", `{"at":1}`}, sets},
+			{"contributions", "subject", []any{"s\x1b", "s\x1bzz"}, sets},
+			{"findings", "evidence", []any{"nonsense"}, func() error { _, err := s.Finding(ctx, id); return err }},
+			{"findings", "recommendation", []any{"nonsense"}, func() error { _, err := s.FindingsOf(ctx, app); return err }},
+			{"apps", "approvals", []any{"nonsense"}, func() error { _, err := s.Apps(ctx, []string{app}); return err }},
+			{"app_versions", "app", []any{"nonsense"}, func() error { _, err := s.Apps(ctx, []string{app}); return err }},
+			{"runs", "summary", []any{"nonsense"}, func() error { _, err := s.Runs(ctx, 0); return err }},
+			{"rules", "rules", []any{"nonsense"}, func() error { _, err := s.Ledger(ctx); return err }},
+		} {
+			for _, v := range c.values {
+				must(t, c.read())
+				must(t, s.Exec(ctx, fmt.Sprintf(`CREATE TABLE kept AS SELECT * FROM %s`, c.table)))
+				must(t, s.Exec(ctx, fmt.Sprintf(`UPDATE %s SET %s = ?`, c.table, c.column), v))
+				if err := c.read(); !errors.Is(err, store.ErrDamaged) {
+					t.Errorf("%s.%s = %q: %v", c.table, c.column, v, err)
+				}
+				must(t, s.Exec(ctx, fmt.Sprintf(`UPDATE %s SET %s = (SELECT %s FROM kept LIMIT 1)`, c.table, c.column, c.column)))
+				must(t, s.Exec(ctx, `DROP TABLE kept`))
+			}
+		}
+	})
+}
+
+func TestNewerSchemaIsRefused(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		ctx := t.Context()
+		steps, err := store.MigrationStatus(ctx, url)
+		must(t, err)
+		if len(steps) == 0 || steps[0].Applied {
+			t.Errorf("before: %+v", steps)
+		}
+		applied, err := store.Migrate(ctx, url)
+		must(t, err)
+		again, err := store.Migrate(ctx, url)
+		must(t, err)
+		if len(applied) != len(steps) || len(again) != 0 {
+			t.Errorf("applied %v, then %v", applied, again)
+		}
+		steps, err = store.MigrationStatus(ctx, url)
+		must(t, err)
+		if !steps[0].Applied {
+			t.Errorf("after: %+v", steps)
+		}
+		s := open(t, url)
+		must(t, s.Exec(ctx, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)`))
+		_, err = store.Open(ctx, url)
+		is(t, err, store.ErrNewer)
+		if !strings.Contains(err.Error(), "99999") {
+			t.Errorf("the error says %v", err)
+		}
+		_, err = store.Migrate(ctx, url)
+		is(t, err, store.ErrNewer)
+		_, err = store.MigrationStatus(ctx, url)
+		is(t, err, store.ErrNewer)
+	})
+}
+
+func TestManyOpenANewStoreAtOnce(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		var wg sync.WaitGroup
+		ids := make([]string, 5)
+		for i := range ids {
+			wg.Go(func() {
+				s, err := store.Open(t.Context(), url)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				ids[i] = s.ID()
+				if err := s.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if slices.Sort(ids); ids[0] == "" || ids[0] != ids[4] {
+			t.Errorf("ids %v", ids)
+		}
+	})
+}
+
+// TestPublishIsFast tells how long a night of 100,000 contributions takes to publish; it fails only where that is out of all proportion.
+func TestPublishIsFast(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it measures")
+	}
+	on(t, func(t *testing.T, url string) {
+		ctx := t.Context()
+		s := open(t, url)
+		l := lock(t, s)
+		for _, what := range []string{"new", "replaced"} {
+			p := large(begin(t, s, l), 1000, 100)
+			versions := map[string]int64{}
+			if what == "replaced" {
+				for i := range p.Apps {
+					versions[p.Apps[i].Findings[0].ID] = 1
+				}
+			}
+			start := time.Now()
+			must(t, s.Publish(ctx, l, p, versions))
+			took := time.Since(start)
+			t.Logf("%s: 100,000 contributions of 1,000 apps in %v", what, took)
+			if took > 20*time.Second {
+				t.Error("that is too slow")
+			}
+		}
+	})
+}

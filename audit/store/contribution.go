@@ -1,0 +1,194 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/mailreeve/mailreeve/audit"
+)
+
+// contributionRow is a contribution as the database holds it.
+type contributionRow struct {
+	App         text          `db:"app_key"`
+	Check       string        `db:"check_id"`
+	Subject     text          `db:"subject"`
+	Day         audit.Day     `db:"day"`
+	Occurrences int           `db:"occurrences"`
+	IDs         []byte        `db:"ids"`
+	First       audit.Instant `db:"first_at"`
+	Last        audit.Instant `db:"last_at"`
+	Accounts    []byte        `db:"accounts"`
+	Sites       []byte        `db:"sites"`
+	Evidence    string        `db:"evidence"`
+}
+
+const selectContributions = `SELECT app_key, check_id, subject, day, occurrences, ids, first_at, last_at, accounts, sites, evidence FROM contributions`
+
+func contributions() table {
+	return table{name: "contributions", key: []string{"app_key", "check_id", "finding_id", "day"},
+		columns: []string{"subject", "occurrences", "ids", "first_at", "last_at", "accounts", "sites", "evidence", "run"}}
+}
+
+// contributionKey is the values of the key of contributions.
+func contributionKey(k audit.ContributionKey) []any {
+	return []any{text(k.App), k.Check, audit.FindingID(k.Check, k.App, k.Subject), k.Day}
+}
+
+func contributionValues(c *audit.Contribution, run int64) ([]any, error) {
+	evidence, err := packJSON(c.Evidence)
+	if err != nil {
+		return nil, err
+	}
+	return append(contributionKey(c.Key()), text(c.Subject), len(c.Occurrences), packNumbers(c.Occurrences), c.First, c.Last,
+		c.Accounts.AppendTo(nil), c.Sites.AppendTo(nil), evidence, run), nil
+}
+
+func (r *contributionRow) contribution() (*audit.Contribution, error) {
+	c := &audit.Contribution{Check: r.Check, App: string(r.App), Subject: string(r.Subject), Day: r.Day, First: r.First, Last: r.Last}
+	var err error
+	if c.Occurrences, err = unpackNumbers(r.IDs); err == nil && len(c.Occurrences) != r.Occurrences {
+		err = fmt.Errorf("%d occurrences, but %d ids of them: %w", r.Occurrences, len(c.Occurrences), ErrDamaged)
+	}
+	if err == nil {
+		c.Accounts, err = unpackIDs(r.Accounts)
+	}
+	if err == nil {
+		c.Sites, err = unpackIDs(r.Sites)
+	}
+	if err == nil {
+		err = unpackJSON(r.Evidence, &c.Evidence)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the contribution of check %s, app %q, subject %q, day %s: %w", r.Check, r.App, r.Subject, dayName(r.Day), err)
+	}
+	return c, nil
+}
+
+func dayName(d audit.Day) string {
+	if d == audit.StateDay {
+		return "(state)"
+	}
+	return d.String()
+}
+
+// Contributions gives what the store holds of an app's days and checks, by check, subject and day.
+func (s *Store) Contributions(ctx context.Context, app string, want []audit.Due) ([]audit.Contribution, error) {
+	// Days that want the same checks are read together.
+	days := map[string][]audit.Day{}
+	for _, w := range want {
+		checks := strings.Join(slices.Sorted(slices.Values(w.Checks)), ",")
+		if checks != "" && !slices.Contains(days[checks], w.Day) {
+			days[checks] = append(days[checks], w.Day)
+		}
+	}
+	type name struct {
+		check, subject string
+		day            audit.Day
+	}
+	got := map[name]bool{}
+	var out []audit.Contribution
+	err := s.read(ctx, "read the contributions of an app", func(t *tx) error {
+		for checks, days := range days {
+			err := chunks(days, func(days []audit.Day) error {
+				for c, err := range t.contributions(ctx, selectContributions+` WHERE app_key = ? AND check_id IN (?) AND day IN (?)`,
+					text(app), strings.Split(checks, ","), days) {
+					if err != nil {
+						return err
+					}
+					if n := (name{c.Check, c.Subject, c.Day}); !got[n] {
+						got[n] = true
+						out = append(out, *c)
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	slices.SortFunc(out, compareContributions)
+	return out, err
+}
+
+func compareContributions(a, b audit.Contribution) int {
+	if c := strings.Compare(a.Check, b.Check); c != 0 {
+		return c
+	}
+	if c := strings.Compare(a.Subject, b.Subject); c != 0 {
+		return c
+	}
+	return int(int64(a.Day) - int64(b.Day))
+}
+
+// FindingSets walks through all contributions of one finding, by day. They are read while it walks.
+func (s *Store) FindingSets(ctx context.Context, app, check, subject string) iter.Seq2[*audit.Contribution, error] {
+	return func(yield func(*audit.Contribution, error) bool) {
+		stopped := false
+		err := s.read(ctx, "read the contributions of a finding", func(t *tx) error {
+			for c, err := range t.findingSets(ctx, app, check, subject) {
+				if err != nil {
+					return err
+				}
+				if !yield(c, nil) {
+					stopped = true
+					return nil
+				}
+			}
+			return nil
+		})
+		if err != nil && !stopped {
+			yield(nil, err)
+		}
+	}
+}
+
+func (t *tx) findingSets(ctx context.Context, app, check, subject string) iter.Seq2[*audit.Contribution, error] {
+	return t.contributions(ctx, selectContributions+` WHERE app_key = ? AND check_id = ? AND finding_id = ? ORDER BY day`,
+		text(app), check, audit.FindingID(check, app, subject))
+}
+
+// contributions walks through the rows of a query.
+func (t *tx) contributions(ctx context.Context, query string, args ...any) iter.Seq2[*audit.Contribution, error] {
+	return func(yield func(*audit.Contribution, error) bool) {
+		rows, err := t.rows(ctx, query, args...)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var r contributionRow
+			var c *audit.Contribution
+			if err = rows.StructScan(&r); err == nil {
+				c, err = r.contribution()
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(c, nil) {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(nil, err)
+		}
+	}
+}
+
+// holdings are all accounts and sites of a finding.
+func (t *tx) holdings(ctx context.Context, app, check, subject string) (accounts, sites audit.IDs, err error) {
+	var all, where []audit.IDs
+	for c, err := range t.findingSets(ctx, app, check, subject) {
+		if err != nil {
+			return audit.IDs{}, audit.IDs{}, err
+		}
+		all, where = append(all, c.Accounts), append(where, c.Sites)
+	}
+	return audit.Union(all...), audit.Union(where...), nil
+}

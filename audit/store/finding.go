@@ -1,0 +1,421 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/mailreeve/mailreeve/audit"
+)
+
+// findingRow is a finding as the database holds it, with the app's name and vendor.
+type findingRow struct {
+	ID                string           `db:"id"`
+	App               text             `db:"app_key"`
+	Check             string           `db:"check_id"`
+	Subject           text             `db:"subject"`
+	Clause            string           `db:"clause"`
+	Severity          audit.Severity   `db:"severity"`
+	Confidence        audit.Confidence `db:"confidence"`
+	Status            audit.Status     `db:"status"`
+	Reason            text             `db:"reason"`
+	Title             text             `db:"title"`
+	Explanation       text             `db:"explanation"`
+	Remediation       text             `db:"remediation"`
+	FirstSeen         audit.Instant    `db:"first_seen"`
+	LastSeen          audit.Instant    `db:"last_seen"`
+	FirstRun          string           `db:"first_run"`
+	LastRun           string           `db:"last_run"`
+	Occurrences       int              `db:"occurrences"`
+	Accounts          int              `db:"accounts"`
+	Sites             int              `db:"sites"`
+	LatestRun         string           `db:"latest_run"`
+	LatestOccurrences int              `db:"latest_occurrences"`
+	LatestAccounts    int              `db:"latest_accounts"`
+	Worsened          bool             `db:"worsened"`
+	Assignee          text             `db:"assignee"`
+	Recommendation    *string          `db:"recommendation"`
+	NotifiedAt        audit.Instant    `db:"notified_at"`
+	DueAt             audit.Instant    `db:"due_at"`
+	Policy            string           `db:"policy"`
+	Registry          int              `db:"registry"`
+	Evidence          string           `db:"evidence"`
+	Version           int64            `db:"version"`
+	AppName           text             `db:"app_name"`
+	Vendor            text             `db:"vendor"`
+}
+
+func findings() table {
+	return table{name: "findings", key: []string{"id"}, columns: []string{"app_key", "check_id", "subject", "clause", "severity", "confidence", "status",
+		"reason", "title", "explanation", "remediation", "first_seen", "last_seen", "first_run", "last_run", "occurrences", "accounts", "sites", "latest_run",
+		"latest_occurrences", "latest_accounts", "worsened", "assignee", "recommendation", "notified_at", "due_at", "policy", "registry", "evidence", "version"}}
+}
+
+func selectFindings() string {
+	t := findings()
+	return `SELECT f.` + strings.Join(t.all(), ", f.") + `, coalesce(a.name, '') AS app_name, coalesce(nullif(a.vendor_name, ''), a.vendor_id, '') AS vendor
+		FROM findings f LEFT JOIN apps a ON a.app_key = f.app_key`
+}
+
+func findingValues(f *audit.Finding, version int64) ([]any, error) {
+	evidence, err := packJSON(f.Evidence)
+	if err != nil {
+		return nil, err
+	}
+	var recommendation any
+	if f.Recommendation != nil {
+		if recommendation, err = packJSON(f.Recommendation); err != nil {
+			return nil, err
+		}
+	}
+	return []any{f.ID, text(f.App), f.Check, text(f.Subject), f.Clause, f.Severity, f.Confidence, f.Status,
+		text(f.Reason), text(f.Title), text(f.Explanation), text(f.Remediation), f.FirstSeen, f.LastSeen, f.FirstRun, f.LastRun, f.Occurrences, f.Accounts, f.Sites,
+		f.Latest.Run, f.Latest.Occurrences, f.Latest.Accounts, f.Worsened, text(f.Assignee), recommendation, f.NotifiedAt, f.DueAt, f.PolicyDigest, f.Registry,
+		evidence, version}, nil
+}
+
+func (r *findingRow) finding() (audit.Finding, error) {
+	f := audit.Finding{ID: r.ID, Check: r.Check, App: string(r.App), Subject: string(r.Subject), Clause: r.Clause, Severity: r.Severity,
+		Confidence: r.Confidence, Status: r.Status, Reason: string(r.Reason), AppName: string(r.AppName), Vendor: string(r.Vendor), Title: string(r.Title),
+		Explanation: string(r.Explanation), Remediation: string(r.Remediation), FirstSeen: r.FirstSeen, LastSeen: r.LastSeen, FirstRun: r.FirstRun,
+		LastRun: r.LastRun, Occurrences: r.Occurrences, Accounts: r.Accounts, Sites: r.Sites,
+		Latest:   audit.Latest{Run: r.LatestRun, Occurrences: r.LatestOccurrences, Accounts: r.LatestAccounts},
+		Worsened: r.Worsened, Assignee: string(r.Assignee), NotifiedAt: r.NotifiedAt, DueAt: r.DueAt, PolicyDigest: r.Policy, Registry: r.Registry}
+	if r.Recommendation != nil {
+		f.Recommendation = &audit.Recommendation{}
+		if err := unpackJSON(*r.Recommendation, f.Recommendation); err != nil {
+			return f, fmt.Errorf("the recommendation of finding %s: %w", r.ID, err)
+		}
+	}
+	if err := unpackJSON(r.Evidence, &f.Evidence); err != nil {
+		return f, fmt.Errorf("the evidence of finding %s: %w", r.ID, err)
+	}
+	return f, nil
+}
+
+func (t *tx) findings(ctx context.Context, query string, args ...any) ([]audit.Finding, []int64, error) {
+	var found []findingRow
+	if err := t.all(ctx, &found, query, args...); err != nil {
+		return nil, nil, err
+	}
+	list, versions := make([]audit.Finding, len(found)), make([]int64, len(found))
+	for i := range found {
+		var err error
+		if list[i], err = found[i].finding(); err != nil {
+			return nil, nil, err
+		}
+		versions[i] = found[i].Version
+	}
+	return list, versions, nil
+}
+
+// AppFindings is what a night knows of an app's findings.
+type AppFindings struct {
+	Findings []audit.Finding  // all of them, whatever their status, by id
+	Versions map[string]int64 // by finding's id: what Publish needs to see that nobody changed it meanwhile
+	Acts     []audit.Act      // suppressions and dismissals that have not ended, by id
+}
+
+// FindingsOf reads an app's findings and the acts on them.
+func (s *Store) FindingsOf(ctx context.Context, app string) (*AppFindings, error) {
+	out := &AppFindings{Versions: map[string]int64{}}
+	err := s.read(ctx, "read the findings of an app", func(t *tx) error {
+		list, versions, err := t.findings(ctx, selectFindings()+` WHERE f.app_key = ? ORDER BY f.id`, text(app))
+		if err != nil {
+			return err
+		}
+		for i := range list {
+			out.Versions[list[i].ID] = versions[i]
+		}
+		out.Findings = list
+		out.Acts, err = t.acts(ctx, selectActs+` WHERE f.app_key = ? AND a.ended = ? ORDER BY a.id`, text(app), audit.Never)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// A Filter says which findings. Each list that is not empty must hold the finding's own value.
+type Filter struct {
+	IDs        []string
+	Statuses   []audit.Status
+	Severities []audit.Severity
+	Checks     []string
+	Apps       []string // keys; the empty one stands for calls by no app
+	Vendors    []string // names or ids, whatever their case
+	Runs       []string // ids of runs that filed it or last changed it
+	Limit      int      // 0: all
+	Offset     int
+}
+
+// Findings gives the findings that f asks for, the worst first, and of equals the one last seen.
+func (s *Store) Findings(ctx context.Context, f Filter) (list []audit.Finding, err error) {
+	var where []string
+	var args []any
+	among := func(n int, condition string, values ...any) {
+		if n > 0 {
+			where = append(where, condition)
+			args = append(args, values...)
+		}
+	}
+	among(len(f.IDs), `f.id IN (?)`, f.IDs)
+	among(len(f.Statuses), `f.status IN (?)`, f.Statuses)
+	among(len(f.Severities), `f.severity IN (?)`, f.Severities)
+	among(len(f.Checks), `f.check_id IN (?)`, f.Checks)
+	among(len(f.Apps), `f.app_key IN (?)`, texts(f.Apps))
+	among(len(f.Runs), `(f.first_run IN (?) OR f.last_run IN (?))`, f.Runs, f.Runs)
+	vendors := texts(f.Vendors)
+	for i := range vendors {
+		vendors[i] = text(strings.ToLower(string(vendors[i])))
+	}
+	among(len(vendors), `(lower(a.vendor_name) IN (?) OR lower(a.vendor_id) IN (?))`, vendors, vendors)
+	query := selectFindings()
+	if len(where) > 0 {
+		query += ` WHERE ` + strings.Join(where, ` AND `)
+	}
+	query += ` ORDER BY CASE f.severity WHEN 'critical' THEN 0 WHEN 'high' THEN 1 WHEN 'medium' THEN 2 ELSE 3 END, f.last_seen DESC, f.id`
+	if f.Limit > 0 || f.Offset > 0 {
+		limit := int64(1) << 62
+		if f.Limit > 0 {
+			limit = int64(f.Limit)
+		}
+		query += ` LIMIT ? OFFSET ?`
+		args = append(args, limit, f.Offset)
+	}
+	err = s.read(ctx, "list the findings", func(t *tx) error {
+		list, _, err = t.findings(ctx, query, args...)
+		return err
+	})
+	return list, err
+}
+
+// Finding gives the finding whose id begins with prefix, in whatever case, with or without F-. [ErrNotFound], [ErrAmbiguous].
+func (s *Store) Finding(ctx context.Context, prefix string) (*audit.Finding, error) {
+	p := strings.ToUpper(strings.TrimSpace(prefix))
+	if !strings.HasPrefix(p, "F-") {
+		p = "F-" + p
+	}
+	var list []audit.Finding
+	err := s.read(ctx, "read a finding", func(t *tx) (err error) {
+		list, _, err = t.findings(ctx, selectFindings()+` WHERE f.id >= ? AND f.id < ? ORDER BY f.id LIMIT 2`, text(p), text(p+"~"))
+		return err
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case len(list) == 0:
+		return nil, fmt.Errorf("finding %q: %w: `mailreeve findings list --status all` shows what there is", prefix, ErrNotFound)
+	case len(list) > 1:
+		return nil, fmt.Errorf("finding %q: %w, such as %s and %s", prefix, ErrAmbiguous, list[0].ID, list[1].ID)
+	}
+	return &list[0], nil
+}
+
+// Accounts gives all accounts of the finding of an id, over its whole life; [ErrNotFound].
+func (s *Store) Accounts(ctx context.Context, id string) (audit.IDs, error) {
+	accounts, _, err := s.Holdings(ctx, id)
+	return accounts, err
+}
+
+// Holdings gives all accounts and sites of the finding of an id, over its whole life; [ErrNotFound].
+func (s *Store) Holdings(ctx context.Context, id string) (accounts, sites audit.IDs, err error) {
+	err = s.read(ctx, "read the accounts of finding "+id, func(t *tx) error {
+		f, _, err := t.finding(ctx, id, "")
+		if err != nil {
+			return err
+		}
+		accounts, sites, err = t.holdings(ctx, f.App, f.Check, f.Subject)
+		return err
+	})
+	return accounts, sites, err
+}
+
+func (t *tx) finding(ctx context.Context, id, forUpdate string) (*audit.Finding, int64, error) {
+	if forUpdate != "" { // an outer join cannot be locked
+		var locked string
+		if err := t.one(ctx, &locked, `SELECT id FROM findings WHERE id = ?`+forUpdate, text(id)); err != nil {
+			return nil, 0, err
+		}
+	}
+	list, versions, err := t.findings(ctx, selectFindings()+` WHERE f.id = ?`, text(id))
+	if err != nil {
+		return nil, 0, err
+	}
+	if len(list) == 0 {
+		return nil, 0, ErrNotFound
+	}
+	return &list[0], versions[0], nil
+}
+
+// Acts gives all suppressions and dismissals of a finding, also those that have ended, by id.
+func (s *Store) Acts(ctx context.Context, id string) (acts []audit.Act, err error) {
+	err = s.read(ctx, "read the acts on finding "+id, func(t *tx) error {
+		acts, err = t.acts(ctx, selectActs+` WHERE a.finding_id = ? ORDER BY a.id`, text(id))
+		return err
+	})
+	return acts, err
+}
+
+// ActsEnding gives the acts that have not ended and run no longer than until t, by id.
+func (s *Store) ActsEnding(ctx context.Context, t audit.Instant) (acts []audit.Act, err error) {
+	err = s.read(ctx, "read the acts that end", func(x *tx) error {
+		acts, err = x.acts(ctx, selectActs+` WHERE a.ended = ? AND a.until <= ? ORDER BY a.id`, audit.Never, t)
+		return err
+	})
+	return acts, err
+}
+
+// openStatuses are those of findings that somebody still has to deal with.
+func openStatuses() []audit.Status {
+	return []audit.Status{audit.Open, audit.Acknowledged, audit.InRemediation}
+}
+
+// OpenFindings counts, by severity, the findings that are open, acknowledged or in remediation.
+func (s *Store) OpenFindings(ctx context.Context) (map[audit.Severity]int, error) {
+	open := map[audit.Severity]int{}
+	err := s.read(ctx, "count the open findings", func(t *tx) error {
+		var found []struct {
+			Severity audit.Severity `db:"severity"`
+			N        int            `db:"n"`
+		}
+		err := t.all(ctx, &found, `SELECT severity, count(*) AS n FROM findings WHERE status IN (?) GROUP BY severity`, openStatuses())
+		for _, r := range found {
+			open[r.Severity] = r.N
+		}
+		return err
+	})
+	return open, err
+}
+
+const selectActs = `SELECT a.id, a.finding_id, f.app_key, a.kind, a.site, a.reason, a.done_by, a.at, a.until, a.ended, a.accounts, a.sites
+	FROM acts a JOIN findings f ON f.id = a.finding_id`
+
+func (t *tx) acts(ctx context.Context, query string, args ...any) ([]audit.Act, error) {
+	var found []struct {
+		ID       int64         `db:"id"`
+		Finding  string        `db:"finding_id"`
+		App      text          `db:"app_key"`
+		Kind     audit.ActKind `db:"kind"`
+		Site     text          `db:"site"`
+		Reason   text          `db:"reason"`
+		By       text          `db:"done_by"`
+		At       audit.Instant `db:"at"`
+		Until    audit.Instant `db:"until"`
+		Ended    audit.Instant `db:"ended"`
+		Accounts []byte        `db:"accounts"`
+		Sites    []byte        `db:"sites"`
+	}
+	if err := t.all(ctx, &found, query, args...); err != nil {
+		return nil, err
+	}
+	acts := make([]audit.Act, len(found))
+	for i, r := range found {
+		a := audit.Act{ID: r.ID, App: string(r.App), Finding: r.Finding, Kind: r.Kind, Site: string(r.Site), Reason: string(r.Reason), By: string(r.By), At: r.At,
+			Until: r.Until, Ended: r.Ended}
+		var err error
+		if a.Accounts, err = unpackIDs(r.Accounts); err == nil {
+			a.Sites, err = unpackIDs(r.Sites)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("act %d on finding %s: %w", r.ID, r.Finding, err)
+		}
+		acts[i] = a
+	}
+	return acts, nil
+}
+
+func (t *tx) endActs(ctx context.Context, acts []audit.Act) error {
+	for i := range acts {
+		a := &acts[i]
+		n, err := t.exec(ctx, `UPDATE acts SET ended = ? WHERE id = ? AND finding_id = ?`, a.Ended, a.ID, a.Finding)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return fmt.Errorf("act %d on finding %s: %w", a.ID, a.Finding, ErrNotFound)
+		}
+	}
+	return nil
+}
+
+// Changed is what a person's act makes of a finding.
+type Changed struct {
+	Finding   audit.Finding
+	NewActs   []audit.Act // Finding is filled in; and Accounts and Sites where both are empty, with what the finding holds
+	EndedActs []audit.Act // with Ended set
+	Trail     []audit.TrailEntry
+}
+
+// Change lets a person act on the finding of an id, also while a night runs: change sees it and the acts on it that have not ended, and says what
+// becomes of them. It may be called again where another's write was in the way, and must not write to the store itself. What it gives as an error
+// comes back as it is, and nothing has changed. [ErrNotFound].
+func (s *Store) Change(ctx context.Context, id string, change func(f *audit.Finding, acts []audit.Act) (Changed, error)) error {
+	var refused error
+	err := s.write(ctx, "change finding "+id, func(t *tx) error {
+		f, version, err := t.finding(ctx, id, t.d.forUpdate())
+		if err != nil {
+			return err
+		}
+		acts, err := t.acts(ctx, selectActs+` WHERE a.finding_id = ? AND a.ended = ? ORDER BY a.id`, id, audit.Never)
+		if err != nil {
+			return err
+		}
+		was := *f
+		c, err := change(f, acts)
+		if refused = err; err != nil {
+			return err
+		}
+		if c.Finding.ID != was.ID || c.Finding.Check != was.Check || c.Finding.App != was.App || c.Finding.Subject != was.Subject {
+			return fmt.Errorf("the change gives another finding (%q): a finding stays what it is about", c.Finding.ID)
+		}
+		return t.change(ctx, &c, version)
+	})
+	if refused != nil {
+		return refused
+	}
+	return err
+}
+
+func (t *tx) change(ctx context.Context, c *Changed, version int64) error {
+	f := &c.Finding
+	err := t.d.upsert(ctx, t, findings(), func(add func(...any) error) error {
+		values, err := findingValues(f, version+1)
+		if err != nil {
+			return err
+		}
+		return add(values...)
+	})
+	if err != nil {
+		return err
+	}
+	for i := range c.NewActs {
+		a := &c.NewActs[i]
+		accounts, sites := a.Accounts, a.Sites
+		if accounts.Len() == 0 && sites.Len() == 0 {
+			if accounts, sites, err = t.holdings(ctx, f.App, f.Check, f.Subject); err != nil {
+				return err
+			}
+		}
+		ended := a.Ended
+		if ended == 0 {
+			ended = audit.Never
+		}
+		_, err := t.exec(ctx, `INSERT INTO acts (finding_id, kind, site, reason, done_by, at, until, ended, accounts, sites) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			f.ID, a.Kind, text(a.Site), text(a.Reason), text(a.By), a.At, a.Until, ended, accounts.AppendTo(nil), sites.AppendTo(nil))
+		if err != nil {
+			return err
+		}
+	}
+	if err := t.endActs(ctx, c.EndedActs); err != nil {
+		return err
+	}
+	entries := append([]audit.TrailEntry(nil), c.Trail...)
+	for i := range entries {
+		if entries[i].Finding == "" {
+			entries[i].Finding = f.ID
+		}
+	}
+	return t.appendTrail(ctx, entries)
+}

@@ -1,0 +1,202 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/mailreeve/mailreeve/audit"
+)
+
+// Ledger reads what a night needs to know before it starts.
+func (s *Store) Ledger(ctx context.Context) (*audit.Ledger, error) {
+	l := &audit.Ledger{Purged: audit.StateDay}
+	err := s.read(ctx, "read the ledger", func(t *tx) error {
+		for _, part := range []func(context.Context, *audit.Ledger) error{t.last, t.numbers, t.rules, t.files, t.newest, t.incidents, t.index, t.due} {
+			if err := part(ctx, l); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+func (t *tx) last(ctx context.Context, l *audit.Ledger) error {
+	list, err := t.runs(ctx, selectRuns+` WHERE status = 'finished' ORDER BY seq DESC LIMIT 1`)
+	if len(list) > 0 {
+		l.Last = &list[0]
+	}
+	return err
+}
+
+func (t *tx) numbers(ctx context.Context, l *audit.Ledger) error {
+	values, err := t.meta(ctx)
+	if err != nil {
+		return err
+	}
+	purged := int(audit.StateDay)
+	for name, n := range map[string]*int{metaPurged: &purged, metaRegistry: &l.Registry, metaRegistryKeys: &l.RegistryKeys} {
+		if v, ok := values[name]; ok {
+			if *n, err = strconv.Atoi(v); err != nil {
+				return fmt.Errorf("meta %s: %w: %w", name, err, ErrDamaged)
+			}
+		}
+	}
+	l.Purged = audit.Day(purged)
+	return nil
+}
+
+func (t *tx) rules(ctx context.Context, l *audit.Ledger) error {
+	var found []struct {
+		From  audit.Instant `db:"from_at"`
+		Rules string        `db:"rules"`
+	}
+	if err := t.all(ctx, &found, `SELECT from_at, rules FROM rules ORDER BY from_at, run`); err != nil {
+		return err
+	}
+	for _, r := range found {
+		rules := audit.RulesFrom{From: r.From}
+		if err := unpackJSON(r.Rules, &rules.Rules); err != nil {
+			return fmt.Errorf("the rules from %s: %w", r.From, err)
+		}
+		l.Rules = append(l.Rules, rules)
+	}
+	return nil
+}
+
+// fileRow is a file as the database holds it.
+type fileRow struct {
+	ID     uint32     `db:"id"`
+	Kind   audit.Kind `db:"kind"`
+	Path   text       `db:"path"`
+	State  []byte     `db:"state"`
+	Broken bool       `db:"broken"`
+}
+
+func (t *tx) files(ctx context.Context, l *audit.Ledger) error {
+	var found []fileRow
+	if err := t.all(ctx, &found, `SELECT id, kind, path, state, broken FROM files ORDER BY id`); err != nil {
+		return err
+	}
+	for _, f := range found {
+		l.Files = append(l.Files, audit.File{ID: f.ID, Kind: f.Kind, Path: string(f.Path), State: f.State, Broken: f.Broken})
+	}
+	return nil
+}
+
+func (t *tx) newest(ctx context.Context, l *audit.Ledger) error {
+	var found []struct {
+		Kind   audit.Kind    `db:"kind"`
+		Path   text          `db:"path"`
+		At     audit.Instant `db:"at"`
+		Future string        `db:"future"`
+	}
+	if err := t.all(ctx, &found, `SELECT kind, path, at, future FROM newest ORDER BY kind, path`); err != nil {
+		return err
+	}
+	for _, r := range found {
+		n := audit.Newest{Kind: r.Kind, Path: string(r.Path), At: r.At}
+		if err := unpackJSON(r.Future, &n.Future); err != nil {
+			return fmt.Errorf("the newest records of %s %s: %w", n.Kind, n.Path, err)
+		}
+		l.Newest = append(l.Newest, n)
+	}
+	return nil
+}
+
+func (t *tx) incidents(ctx context.Context, l *audit.Ledger) error {
+	var found []struct {
+		API  text          `db:"api"`
+		From audit.Instant `db:"from_at"`
+		To   audit.Instant `db:"to_at"`
+		source
+	}
+	if err := t.all(ctx, &found, `SELECT api, from_at, to_at, file_id, line FROM incidents ORDER BY from_at, to_at, api`); err != nil {
+		return err
+	}
+	for _, r := range found {
+		l.Incidents = append(l.Incidents, audit.Incident{API: string(r.API), From: r.From, To: r.To, Source: r.source.of()})
+	}
+	return nil
+}
+
+// source is where a fact was read from, as the database holds it.
+type source struct {
+	File uint32 `db:"file_id"`
+	Line int64  `db:"line"`
+}
+
+func (s source) of() audit.Source { return audit.Source{File: s.File, Line: uint64(s.Line)} }
+
+func (t *tx) index(ctx context.Context, l *audit.Ledger) error {
+	var found []struct {
+		Key      text          `db:"app_key"`
+		Listed   bool          `db:"listed"`
+		Blind    bool          `db:"blind"`
+		StatesAt audit.Instant `db:"states_at"`
+	}
+	if err := t.all(ctx, &found, `SELECT app_key, coalesce(listed, false) AS listed, blind, states_at FROM apps ORDER BY app_key`); err != nil {
+		return err
+	}
+	for _, r := range found {
+		l.Apps = append(l.Apps, audit.AppIndex{Key: string(r.Key), Listed: r.Listed, Blind: r.Blind, StatesAt: r.StatesAt})
+	}
+	return nil
+}
+
+func (t *tx) due(ctx context.Context, l *audit.Ledger) error {
+	var found []struct {
+		App    text      `db:"app_key"`
+		Day    audit.Day `db:"day"`
+		Checks string    `db:"checks"`
+		Since  int64     `db:"since"`
+	}
+	if err := t.all(ctx, &found, `SELECT app_key, day, checks, since FROM due ORDER BY app_key, day, since, checks`); err != nil {
+		return err
+	}
+	for _, r := range found {
+		l.Due = append(l.Due, audit.Due{App: string(r.App), Day: r.Day, Checks: strings.Split(r.Checks, ","), Since: r.Since})
+	}
+	return nil
+}
+
+// NextFileID is the first number that no file has. A kind and path have one number for ever.
+func (s *Store) NextFileID(ctx context.Context) (id uint32, err error) {
+	err = s.read(ctx, "number files", func(t *tx) error {
+		return t.one(ctx, &id, `SELECT coalesce(max(id), 0) + 1 FROM files`)
+	})
+	return id, err
+}
+
+// Paths gives the paths of files, for showing where evidence comes from. A number that no file has is left out.
+func (s *Store) Paths(ctx context.Context, ids []uint32) (map[uint32]string, error) {
+	paths := map[uint32]string{}
+	err := s.read(ctx, "read the names of files", func(t *tx) error {
+		return chunks(ids, func(ids []uint32) error {
+			var found []fileRow
+			if err := t.all(ctx, &found, `SELECT id, path FROM files WHERE id IN (?)`, ids); err != nil {
+				return err
+			}
+			for _, f := range found {
+				paths[f.ID] = string(f.Path)
+			}
+			return nil
+		})
+	})
+	return paths, err
+}
+
+// ForgetFiles makes the next run read these files again from their beginning.
+func (s *Store) ForgetFiles(ctx context.Context, ids []uint32) error {
+	return s.write(ctx, "have files read again", func(t *tx) error {
+		return chunks(ids, func(ids []uint32) error {
+			_, err := t.exec(ctx, `UPDATE files SET state = ? WHERE id IN (?)`, []byte{}, ids)
+			return err
+		})
+	})
+}

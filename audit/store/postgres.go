@@ -1,0 +1,219 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"strings"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+
+	"github.com/mailreeve/mailreeve/migrations"
+)
+
+// postgres is the dialect of Postgres, over lib/pq.
+type postgres struct {
+	config pq.Config
+	name   string
+}
+
+func newPostgres(dsn string) (*postgres, error) {
+	u, err := url.Parse(dsn)
+	if err != nil {
+		var e *url.Error
+		if errors.As(err, &e) {
+			err = e.Err // without the address, which may hold a password
+		}
+		return nil, fmt.Errorf("store: the postgres:// address cannot be read: %w", err)
+	}
+	c, err := pq.NewConfig(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("store %s: %w", u.Redacted(), err)
+	}
+	if c.ApplicationName == "" {
+		c.ApplicationName = "mailreeve"
+	}
+	name := url.URL{Scheme: "postgres", Host: u.Host, Path: u.Path}
+	if u.User != nil {
+		name.User = url.User(u.User.Username())
+	}
+	return &postgres{config: c, name: name.String()}, nil
+}
+
+func (d *postgres) String() string { return d.name }
+
+func (d *postgres) open(ctx context.Context) (writer, reader *sqlx.DB, err error) {
+	c, err := pq.NewConnectorConfig(d.config)
+	if err != nil {
+		return nil, nil, err
+	}
+	db := sqlx.NewDb(sql.OpenDB(c), "postgres")
+	db.SetMaxOpenConns(16)
+	db.SetMaxIdleConns(8)
+	if err := db.PingContext(ctx); err != nil {
+		return nil, nil, errors.Join(err, db.Close())
+	}
+	return db, db, nil
+}
+
+func (d *postgres) explain(err error) error {
+	e := pq.As(err)
+	if e == nil {
+		return err
+	}
+	switch {
+	case e.Code == pqerror.ReadOnlySQLTransaction:
+		return &kinded{ErrReadOnly, err, "connect to the primary server, not to a standby, and see that default_transaction_read_only is off"}
+	case e.Code == pqerror.InsufficientPrivilege:
+		return &kinded{ErrReadOnly, err, "grant the user the right to create and write tables in this database"}
+	case e.Code == pqerror.DataCorrupted, e.Code == pqerror.IndexCorrupted:
+		return &kinded{ErrDamaged, err, "restore the database from a backup"}
+	case e.Code == pqerror.InvalidCatalogName:
+		return fmt.Errorf("%w: create it with createdb, or mend `store` in the configuration", err)
+	case e.Code == pqerror.InvalidPassword, e.Code == pqerror.InvalidAuthorizationSpecification:
+		return fmt.Errorf("%w: set PGPASSWORD or a password file, or mend `store` in the configuration", err)
+	case e.Code == pqerror.LockNotAvailable, d.retryable(err):
+		return &kinded{ErrBusy, err, "try again"}
+	}
+	return err
+}
+
+func (d *postgres) retryable(err error) bool {
+	return pq.As(err, pqerror.TRSerializationFailure, pqerror.TRDeadlockDetected) != nil
+}
+
+func (d *postgres) snapshot() *sql.TxOptions {
+	return &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
+}
+
+func (d *postgres) forUpdate() string { return " FOR UPDATE" }
+
+// sessionLock is the night's lock: the server frees it when the connection that took it ends.
+type sessionLock struct{ conn *sql.Conn }
+
+func (l sessionLock) alive(ctx context.Context) error { return l.conn.PingContext(ctx) }
+
+// release ends the session, and the lock with it, whatever state it is in.
+func (l sessionLock) release() error {
+	err := l.conn.Raw(func(any) error { return driver.ErrBadConn })
+	if errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) {
+		err = nil
+	}
+	return err
+}
+
+func (d *postgres) tryLock(ctx context.Context, s *Store) (_ hold, err error) {
+	conn, err := s.writer.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l := sessionLock{conn}
+	// A night is long and its session idle: no timeout may end it, and a holder that vanished without a word must be noticed within a minute.
+	const settings = `SELECT set_config(name, CASE name WHEN 'tcp_keepalives_idle' THEN '20' WHEN 'tcp_keepalives_interval' THEN '10'
+		WHEN 'tcp_keepalives_count' THEN '4' ELSE '0' END, false) FROM pg_settings
+		WHERE name IN ('idle_session_timeout', 'statement_timeout', 'tcp_keepalives_idle', 'tcp_keepalives_interval', 'tcp_keepalives_count')`
+	if _, err := conn.ExecContext(ctx, settings); err != nil {
+		return nil, errors.Join(err, l.release())
+	}
+	id, err := hex.DecodeString(s.id)
+	if err != nil || len(id) < 8 {
+		return nil, errors.Join(fmt.Errorf("the store's id is no hexadecimal number: %w", ErrDamaged), l.release())
+	}
+	var ok bool
+	if err := conn.QueryRowContext(ctx, `SELECT pg_try_advisory_lock($1)`, int64(binary.BigEndian.Uint64(id))).Scan(&ok); err != nil {
+		return nil, errors.Join(err, l.release())
+	}
+	if !ok {
+		return nil, l.release()
+	}
+	return l, nil
+}
+
+func (d *postgres) goose() (goose.Dialect, fs.FS, []goose.ProviderOption, error) {
+	files, err := migrations.Postgres()
+	if err != nil {
+		return "", nil, nil, err
+	}
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60))
+	return goose.DialectPostgres, files, []goose.ProviderOption{goose.WithSessionLocker(locker)}, err
+}
+
+func (d *postgres) hasTable(ctx context.Context, t *tx, name string) (ok bool, err error) {
+	err = t.one(ctx, &ok, `SELECT to_regclass(?) IS NOT NULL`, name)
+	return ok, err
+}
+
+// migrating needs no lock: goose's own session lock keeps others out.
+func (d *postgres) migrating(_ context.Context, _ *Store, _ func() (bool, error), up func() error) error {
+	return up()
+}
+
+// copyIn streams rows into columns of a table. begin is called before the first row.
+func (d *postgres) copyIn(ctx context.Context, t *tx, name string, columns []string, begin func() error, rows rows) (n int, err error) {
+	var in *sql.Stmt
+	err = rows(func(values ...any) error {
+		if in == nil {
+			if err := begin(); err != nil {
+				return err
+			}
+			s, err := t.PrepareContext(ctx, fmt.Sprintf("COPY %s (%s) FROM STDIN", name, strings.Join(columns, ", ")))
+			if err != nil {
+				return err
+			}
+			in = s
+		}
+		n++
+		_, err := in.ExecContext(ctx, values...)
+		return err
+	})
+	if in == nil {
+		return 0, err
+	}
+	if err == nil {
+		_, err = in.ExecContext(ctx) // what went wrong in the stream shows here
+	}
+	return n, errors.Join(err, in.Close())
+}
+
+func (d *postgres) insert(ctx context.Context, t *tx, into table, rows rows) error {
+	_, err := d.copyIn(ctx, t, into.name, into.all(), func() error { return nil }, rows)
+	return err
+}
+
+// aside streams rows into a temporary table and runs query on it.
+func (d *postgres) aside(ctx context.Context, t *tx, of string, columns []string, query string, rows rows) error {
+	begin := func() error {
+		_, err := t.ExecContext(ctx, fmt.Sprintf("DROP TABLE IF EXISTS pg_temp.bulk; CREATE TEMPORARY TABLE bulk ON COMMIT DROP AS SELECT %s FROM %s WITH NO DATA",
+			strings.Join(columns, ", "), of))
+		return err
+	}
+	n, err := d.copyIn(ctx, t, "bulk", columns, begin, rows)
+	if err != nil || n == 0 {
+		return err
+	}
+	_, err = t.ExecContext(ctx, query)
+	return err
+}
+
+func (d *postgres) upsert(ctx context.Context, t *tx, into table, rows rows) error {
+	columns := strings.Join(into.all(), ", ")
+	return d.aside(ctx, t, into.name, into.all(), fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM bulk%s", into.name, columns, columns, into.onConflict()), rows)
+}
+
+func (d *postgres) remove(ctx context.Context, t *tx, from table, keys rows) error {
+	var same []string
+	for _, k := range from.key {
+		same = append(same, fmt.Sprintf("%s.%s = bulk.%s", from.name, k, k))
+	}
+	return d.aside(ctx, t, from.name, from.key, fmt.Sprintf("DELETE FROM %s USING bulk WHERE %s", from.name, strings.Join(same, " AND ")), keys)
+}

@@ -1,0 +1,392 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mailreeve/mailreeve/audit"
+)
+
+// A ChangedError says that others changed findings since the run read them. Nothing was published: read these findings again and publish anew. It is
+// an [audit.ErrChanged].
+type ChangedError struct {
+	IDs []string // of findings
+}
+
+func (e *ChangedError) Error() string {
+	return fmt.Sprintf("findings were changed while the night ran: %s", strings.Join(e.IDs, ", "))
+}
+
+// Unwrap tells what kind of error it is.
+func (e *ChangedError) Unwrap() error { return audit.ErrChanged }
+
+// Publish makes visible all that a run found, in one transaction: readers see the store before it or after it. versions are those at which the
+// publication's findings were read (see [AppFindings]); a finding without one is new. [ErrFenced] where the lease is no longer the newest, or the run
+// no longer running; a [ChangedError] where a person changed one of the findings meanwhile. Packs of days before p.Purged leave the store.
+func (s *Store) Publish(ctx context.Context, l *Lease, p *audit.Publication, versions map[string]int64) error {
+	err := s.fenced(ctx, "publish run "+p.Run.ID, l, func(t *tx) error {
+		w := &publishing{tx: t, p: p, read: versions}
+		for _, step := range []func(context.Context) error{w.run, w.unchanged, w.numbers, w.files, w.newest, w.incidents, w.apps, w.versions, w.events,
+			w.headers, w.packs, w.due, w.contributions, w.findings, w.acts, w.quarantine, w.trail, w.outbox} {
+			if err := step(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		p.Run.Status = audit.Finished
+	}
+	return err
+}
+
+type publishing struct {
+	*tx
+	p    *audit.Publication
+	read map[string]int64 // the versions at which findings were read
+}
+
+func (w *publishing) run(ctx context.Context) error {
+	r := w.p.Run
+	summary, err := packJSON(r.Summary)
+	if err != nil {
+		return err
+	}
+	n, err := w.exec(ctx, `UPDATE runs SET status = 'finished', as_of = ?, finished_at = ?, baseline = ?, summary = ? WHERE seq = ? AND status = 'running'`,
+		r.AsOf, r.FinishedAt, r.Baseline, summary, r.Seq)
+	if err == nil && n == 0 {
+		err = fmt.Errorf("%w: it is not running: run again", ErrFenced)
+	}
+	return err
+}
+
+// unchanged compares the versions of the publication's findings with those in the store, and keeps them from changing until the end.
+func (w *publishing) unchanged(ctx context.Context) error {
+	want := map[string]int64{}
+	for i := range w.p.Apps {
+		for j := range w.p.Apps[i].Findings {
+			id := w.p.Apps[i].Findings[j].ID
+			want[id] = w.read[id]
+		}
+		for j := range w.p.Apps[i].Ended {
+			id := w.p.Apps[i].Ended[j].Finding
+			want[id] = w.read[id]
+		}
+	}
+	ids := make([]string, 0, len(want))
+	for id := range want {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids) // everybody locks in this order
+	have := map[string]int64{}
+	err := chunks(ids, func(ids []string) error {
+		var found []struct {
+			ID      string `db:"id"`
+			Version int64  `db:"version"`
+		}
+		if err := w.all(ctx, &found, `SELECT id, version FROM findings WHERE id IN (?) ORDER BY id`+w.d.forUpdate(), ids); err != nil {
+			return err
+		}
+		for _, r := range found {
+			have[r.ID] = r.Version
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	ids = slices.DeleteFunc(ids, func(id string) bool { return have[id] == want[id] })
+	if len(ids) > 0 {
+		return &ChangedError{ids}
+	}
+	return nil
+}
+
+func (w *publishing) numbers(ctx context.Context) error {
+	into := table{name: "meta", key: []string{"name"}, columns: []string{"value"}}
+	err := w.d.upsert(ctx, w.tx, into, func(add func(...any) error) error {
+		for name, n := range map[string]int{metaPurged: int(w.p.Purged), metaRegistry: w.p.Registry, metaRegistryKeys: w.p.RegistryKeys} {
+			if err := add(name, fmt.Sprint(n)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if w.p.Purged > audit.StateDay {
+		if _, err := w.exec(ctx, `DELETE FROM packs WHERE day < ?`, w.p.Purged); err != nil {
+			return err
+		}
+	}
+	if w.p.Rules == nil {
+		return nil
+	}
+	rules, err := packJSON(w.p.Rules.Rules)
+	if err != nil {
+		return err
+	}
+	digest := ""
+	if w.p.Rules.Policy != nil {
+		digest = w.p.Rules.Policy.Digest
+	}
+	_, err = w.exec(ctx, `INSERT INTO rules (run, from_at, policy, rules) VALUES (?, ?, ?, ?)`, w.p.Run.Seq, w.p.Rules.From, digest, rules)
+	return err
+}
+
+func (w *publishing) files(ctx context.Context) error {
+	into := table{name: "files", key: []string{"id"}, columns: []string{"kind", "path", "state", "broken"}}
+	return w.d.upsert(ctx, w.tx, into, func(add func(...any) error) error {
+		for i := range w.p.Files {
+			f := &w.p.Files[i]
+			if err := add(f.ID, f.Kind, text(f.Path), blob(f.State), f.Broken); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (w *publishing) newest(ctx context.Context) error {
+	into := table{name: "newest", key: []string{"kind", "path"}, columns: []string{"at", "future"}}
+	return w.d.upsert(ctx, w.tx, into, func(add func(...any) error) error {
+		for i := range w.p.Newest {
+			n := &w.p.Newest[i]
+			future, err := packJSON(n.Future)
+			if err != nil {
+				return err
+			}
+			if err := add(n.Kind, text(n.Path), n.At, future); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (w *publishing) incidents(ctx context.Context) error {
+	into := table{name: "incidents", columns: []string{"api", "from_at", "to_at", "file_id", "line", "run"}}
+	return w.d.insert(ctx, w.tx, into, func(add func(...any) error) error {
+		for i := range w.p.Incidents {
+			n := &w.p.Incidents[i]
+			if err := add(text(n.API), n.From, n.To, n.Source.File, int64(n.Source.Line), w.p.Run.Seq); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (w *publishing) apps(ctx context.Context) error {
+	set := []string{"name", "vendor_id", "vendor_name", "listed", "approvals", "answers"}
+	into := table{name: "apps", key: []string{"app_key"}, columns: append(set, "blind", "states_at"), keep: set}
+	return w.d.upsert(ctx, w.tx, into, func(add func(...any) error) error {
+		for i := range w.p.Apps {
+			a := &w.p.Apps[i]
+			var name, vendorID, vendorName, listed, approvals, answers any // NULL leaves what is there
+			if a.Version != nil {
+				listed = a.Version.App != nil
+				if v := a.Version.App; v != nil {
+					name, vendorID, vendorName = text(v.Name), text(v.Vendor.ID), text(v.Vendor.Name)
+				}
+			}
+			if a.SetApprovals {
+				list, err := packJSON(a.Approvals)
+				if err != nil {
+					return err
+				}
+				approvals = list
+			}
+			if a.SetAnswers {
+				answers = blob(a.Answers)
+			}
+			if err := add(text(a.Key), name, vendorID, vendorName, listed, approvals, answers, a.Blind, a.StatesAt); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (w *publishing) versions(ctx context.Context) error {
+	into := table{name: "app_versions", key: []string{"app_key", "from_at", "run"}, columns: []string{"app", "file_id", "line"}}
+	return w.d.insert(ctx, w.tx, into, func(add func(...any) error) error {
+		for i := range w.p.Apps {
+			v := w.p.Apps[i].Version
+			if v == nil {
+				continue
+			}
+			var app any
+			var source audit.Source
+			if v.App != nil {
+				s, err := packJSON(v.App)
+				if err != nil {
+					return err
+				}
+				app, source = s, v.App.Source
+			}
+			if err := add(text(w.p.Apps[i].Key), v.From, w.p.Run.Seq, app, source.File, int64(source.Line)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (w *publishing) events(ctx context.Context) error {
+	into := table{name: "lifecycle", columns: []string{"app_key", "site", "at", "event", "users", "file_id", "line", "run"}}
+	return w.d.insert(ctx, w.tx, into, func(add func(...any) error) error {
+		for i := range w.p.Apps {
+			for j := range w.p.Apps[i].Events {
+				e := &w.p.Apps[i].Events[j]
+				if err := add(text(w.p.Apps[i].Key), text(e.Site), e.At, e.Event, e.Users, e.Source.File, int64(e.Source.Line), w.p.Run.Seq); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func (w *publishing) headers(ctx context.Context) error {
+	into := table{name: "headers", key: []string{"app_key", "day"},
+		columns: []string{"first_retrieval", "last_retrieval", "last_report", "held", "retrieval_after_report", "newest"}}
+	return w.d.upsert(ctx, w.tx, into, func(add func(...any) error) error {
+		for i := range w.p.Apps {
+			for j := range w.p.Apps[i].Headers {
+				h := &w.p.Apps[i].Headers[j]
+				err := add(text(w.p.Apps[i].Key), h.Day, h.FirstRetrieval, h.LastRetrieval, h.LastReport, h.Held, h.RetrievalAfterReport, h.Newest)
+				if err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func (w *publishing) packs(ctx context.Context) error {
+	into := table{name: "packs", columns: []string{"app_key", "kind", "day", "segment", "place", "length", "records", "first_at", "last_at", "run"}}
+	return w.d.insert(ctx, w.tx, into, func(add func(...any) error) error {
+		for i := range w.p.Apps {
+			for j := range w.p.Apps[i].Packs {
+				p := &w.p.Apps[i].Packs[j]
+				err := add(text(w.p.Apps[i].Key), p.Kind, p.Day, text(p.Segment), p.Offset, p.Length, p.Records, p.First, p.Last, w.p.Run.Seq)
+				if err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func (w *publishing) due(ctx context.Context) error {
+	err := w.d.remove(ctx, w.tx, table{name: "due", key: []string{"app_key"}}, func(add func(...any) error) error {
+		for i := range w.p.Apps {
+			if err := add(text(w.p.Apps[i].Key)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	into := table{name: "due", columns: []string{"app_key", "day", "checks", "since"}}
+	return w.d.insert(ctx, w.tx, into, func(add func(...any) error) error {
+		for i := range w.p.Apps {
+			for j := range w.p.Apps[i].Due {
+				d := &w.p.Apps[i].Due[j]
+				if len(d.Checks) == 0 {
+					continue
+				}
+				if err := add(text(w.p.Apps[i].Key), d.Day, strings.Join(d.Checks, ","), d.Since); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func (w *publishing) contributions(ctx context.Context) error {
+	into := contributions()
+	err := w.d.remove(ctx, w.tx, into, func(add func(...any) error) error {
+		for i := range w.p.Apps {
+			for _, k := range w.p.Apps[i].Delete {
+				if err := add(contributionKey(k)...); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return w.d.upsert(ctx, w.tx, into, func(add func(...any) error) error {
+		for i := range w.p.Apps {
+			for j := range w.p.Apps[i].Put {
+				values, err := contributionValues(&w.p.Apps[i].Put[j], w.p.Run.Seq)
+				if err != nil {
+					return err
+				}
+				if err := add(values...); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func (w *publishing) findings(ctx context.Context) error {
+	return w.d.upsert(ctx, w.tx, findings(), func(add func(...any) error) error {
+		for i := range w.p.Apps {
+			for j := range w.p.Apps[i].Findings {
+				f := &w.p.Apps[i].Findings[j]
+				values, err := findingValues(f, w.read[f.ID]+1)
+				if err != nil {
+					return err
+				}
+				if err := add(values...); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func (w *publishing) acts(ctx context.Context) error {
+	for i := range w.p.Apps {
+		if err := w.endActs(ctx, w.p.Apps[i].Ended); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *publishing) quarantine(ctx context.Context) error {
+	for _, r := range w.p.Read {
+		_, err := w.exec(ctx, `DELETE FROM quarantine WHERE file_id = ? AND line >= ? AND run <> ?`, r.File, int64(r.FromLine), w.p.Run.Seq)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *publishing) trail(ctx context.Context) error {
+	var entries []audit.TrailEntry
+	for i := range w.p.Apps {
+		entries = append(entries, w.p.Apps[i].Trail...)
+	}
+	return w.appendTrail(ctx, append(entries, w.p.Trail...))
+}
+
+func (w *publishing) outbox(ctx context.Context) error { return w.enqueue(ctx, w.p.Outbox) }

@@ -1,0 +1,152 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mailreeve/mailreeve/audit"
+)
+
+// runRow is a run as the database holds it.
+type runRow struct {
+	Seq         int64           `db:"seq"`
+	ID          string          `db:"id"`
+	AsOf        audit.Instant   `db:"as_of"`
+	ScheduledAt *audit.Instant  `db:"scheduled_at"`
+	StartedAt   audit.Instant   `db:"started_at"`
+	FinishedAt  audit.Instant   `db:"finished_at"`
+	Status      audit.RunStatus `db:"status"`
+	Error       text            `db:"error"`
+	Baseline    bool            `db:"baseline"`
+	By          text            `db:"started_by"`
+	Summary     string          `db:"summary"`
+}
+
+func (r *runRow) run() (audit.Run, error) {
+	out := audit.Run{Seq: r.Seq, ID: r.ID, AsOf: r.AsOf, ScheduledAt: audit.Never, StartedAt: r.StartedAt, FinishedAt: r.FinishedAt, Status: r.Status,
+		Error: string(r.Error), Baseline: r.Baseline, By: string(r.By)}
+	if r.ScheduledAt != nil {
+		out.ScheduledAt = *r.ScheduledAt
+	}
+	if err := unpackJSON(r.Summary, &out.Summary); err != nil {
+		return out, fmt.Errorf("the summary of run %s: %w", r.ID, err)
+	}
+	return out, nil
+}
+
+const selectRuns = `SELECT seq, id, as_of, scheduled_at, started_at, finished_at, status, error, baseline, started_by, summary FROM runs`
+
+// killed is the error of a run that never said how it ended.
+const killed = "was killed or lost its lock"
+
+// Begin begins run under l: it gets the next Seq and ID, and the status running. A run that is still marked as running was killed: it is marked as
+// failed, and what it had staged is swept. [ErrAlreadyRun] where the night of run.ScheduledAt has finished; a failed one's time is free again.
+func (s *Store) Begin(ctx context.Context, l *Lease, run *audit.Run) error {
+	var seq int64
+	err := s.fenced(ctx, "begin a run", l, func(t *tx) error {
+		_, err := t.exec(ctx, `UPDATE runs SET status = 'failed', error = ?, finished_at = ? WHERE status = 'running'`, killed, run.StartedAt)
+		if err != nil {
+			return err
+		}
+		if _, err := t.exec(ctx, `DELETE FROM quarantine WHERE run IN (SELECT seq FROM runs WHERE status = 'failed')`); err != nil {
+			return err
+		}
+		var scheduled any
+		if run.ScheduledAt != audit.Never {
+			scheduled = run.ScheduledAt
+			var id string
+			err := t.one(ctx, &id, `SELECT id FROM runs WHERE scheduled_at = ? AND status <> 'failed'`, scheduled)
+			if err == nil {
+				return fmt.Errorf("%w: it was %s", ErrAlreadyRun, id)
+			} else if !errors.Is(err, ErrNotFound) {
+				return err
+			}
+		}
+		if err := t.one(ctx, &seq, `SELECT coalesce(max(seq), 0) + 1 FROM runs`); err != nil {
+			return err
+		}
+		summary, err := packJSON(run.Summary)
+		if err != nil {
+			return err
+		}
+		_, err = t.exec(ctx, `INSERT INTO runs (seq, id, as_of, scheduled_at, started_at, finished_at, status, error, baseline, started_by, summary)
+			VALUES (?, ?, ?, ?, ?, ?, 'running', '', ?, ?, ?)`, seq, runID(seq), run.AsOf, scheduled, run.StartedAt, audit.Never, run.Baseline, text(run.By), summary)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	run.Seq, run.ID, run.Status, run.FinishedAt, run.Error = seq, runID(seq), audit.Running, audit.Never, ""
+	return nil
+}
+
+func runID(seq int64) string { return fmt.Sprintf("R-%06d", seq) }
+
+// Fail marks a run as failed and sweeps what it had staged, also where ctx has ended. A run that has been published stays finished.
+func (s *Store) Fail(ctx context.Context, run *audit.Run, cause error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.patience)
+	defer cancel()
+	finished := run.FinishedAt
+	if finished == audit.Never || finished == 0 {
+		finished = audit.At(time.Now())
+	}
+	var marked int64
+	err := s.write(ctx, "mark run "+run.ID+" as failed", func(t *tx) (err error) {
+		marked, err = t.exec(ctx, `UPDATE runs SET status = 'failed', error = ?, finished_at = ? WHERE seq = ? AND status = 'running'`,
+			text(cause.Error()), finished, run.Seq)
+		if err != nil || marked == 0 {
+			return err
+		}
+		_, err = t.exec(ctx, `DELETE FROM quarantine WHERE run = ?`, run.Seq)
+		return err
+	})
+	if err == nil && marked > 0 {
+		run.Status, run.Error, run.FinishedAt = audit.Failed, cause.Error(), finished
+	}
+	return err
+}
+
+// Runs gives the last n runs, the newest first; all where n is 0.
+func (s *Store) Runs(ctx context.Context, n int) ([]audit.Run, error) {
+	if n <= 0 {
+		n = 1 << 31
+	}
+	return s.runs(ctx, selectRuns+` ORDER BY seq DESC LIMIT ?`, n)
+}
+
+// Run gives the run of an id; [ErrNotFound].
+func (s *Store) Run(ctx context.Context, id string) (*audit.Run, error) {
+	list, err := s.runs(ctx, selectRuns+` WHERE id = ?`, text(id))
+	if err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("run %q: %w: `mailreeve runs list` shows what there is", id, ErrNotFound)
+	}
+	return &list[0], nil
+}
+
+func (s *Store) runs(ctx context.Context, query string, args ...any) (list []audit.Run, err error) {
+	err = s.read(ctx, "read the runs", func(t *tx) error {
+		list, err = t.runs(ctx, query, args...)
+		return err
+	})
+	return list, err
+}
+
+func (t *tx) runs(ctx context.Context, query string, args ...any) ([]audit.Run, error) {
+	var found []runRow
+	if err := t.all(ctx, &found, query, args...); err != nil {
+		return nil, err
+	}
+	list := make([]audit.Run, len(found))
+	for i := range found {
+		var err error
+		if list[i], err = found[i].run(); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}

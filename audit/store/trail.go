@@ -1,0 +1,233 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/mailreeve/mailreeve/audit"
+)
+
+// An Entry is an entry of the trail and its place in the chain.
+type Entry struct {
+	audit.TrailEntry
+	Seq    int64
+	Erased bool   // Why and Details are gone
+	Hash   string // hexadecimal
+}
+
+// A TrailFilter says which entries. What is empty does not matter.
+type TrailFilter struct {
+	Finding string
+	Who     string
+	What    string
+	From    audit.Instant // 0 or Ever: from the beginning
+	To      audit.Instant // 0 or Never: to the end; excluded
+	After   int64         // Seq
+	Limit   int
+}
+
+// A BrokenTrailError names the first entry at which the chain does not hold.
+type BrokenTrailError struct {
+	Seq int64
+	Why string
+}
+
+func (e *BrokenTrailError) Error() string {
+	return fmt.Sprintf("the trail is broken at entry %d: %s: somebody changed the store behind mailreeve's back; compare with a backup", e.Seq, e.Why)
+}
+
+// trailBody is what of an entry is hashed with a salt, so that it can be erased.
+type trailBody struct {
+	Why     string         `json:"why,omitempty"`
+	Details map[string]any `json:"details,omitempty"`
+}
+
+// trailRow is an entry as the database holds it.
+type trailRow struct {
+	Seq     int64         `db:"seq"`
+	At      audit.Instant `db:"at"`
+	Who     text          `db:"who"`
+	What    text          `db:"what"`
+	Finding text          `db:"finding_id"`
+	Body    *string       `db:"body"`
+	Salt    []byte        `db:"salt"`
+	Digest  []byte        `db:"digest"`
+	Prev    []byte        `db:"prev"`
+	Hash    []byte        `db:"hash"`
+}
+
+const selectTrail = `SELECT seq, at, who, what, finding_id, body, salt, digest, prev, hash FROM trail`
+
+// digest is the SHA-256 of the entry's salt and body.
+func (r *trailRow) digest() []byte {
+	h := sha256.New()
+	h.Write(r.Salt)
+	h.Write([]byte(*r.Body))
+	return h.Sum(nil)
+}
+
+// hash is the SHA-256 of the entry before, of the entry's fields, each with its length, and of its digest.
+func (r *trailRow) hash() []byte {
+	var p []byte
+	for _, field := range [][]byte{r.Prev, binary.BigEndian.AppendUint64(nil, uint64(r.Seq)), binary.BigEndian.AppendUint64(nil, uint64(r.At)),
+		[]byte(r.Who), []byte(r.What), []byte(r.Finding), r.Digest} {
+		p = binary.BigEndian.AppendUint32(p, uint32(len(field)))
+		p = append(p, field...)
+	}
+	h := sha256.Sum256(p)
+	return h[:]
+}
+
+func trailTable() table {
+	return table{name: "trail", key: []string{"seq"}, columns: []string{"at", "who", "what", "finding_id", "body", "salt", "digest", "prev", "hash"}}
+}
+
+// appendTrail appends entries, in order. Others that append wait until the transaction ends.
+func (t *tx) appendTrail(ctx context.Context, entries []audit.TrailEntry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	var locked string
+	if err := t.one(ctx, &locked, `SELECT value FROM meta WHERE name = ?`+t.d.forUpdate(), metaTrail); err != nil {
+		return err
+	}
+	var head trailRow
+	if err := t.one(ctx, &head, selectTrail+` ORDER BY seq DESC LIMIT 1`); errors.Is(err, ErrNotFound) {
+		head.Hash = make([]byte, sha256.Size)
+	} else if err != nil {
+		return err
+	}
+	return t.d.insert(ctx, t, trailTable(), func(add func(...any) error) error {
+		for i := range entries {
+			e := &entries[i]
+			body, err := packJSON(trailBody{e.Why, e.Details})
+			if err != nil {
+				return fmt.Errorf("the details of what %s did (%s): %w", e.Who, e.What, err)
+			}
+			r := trailRow{Seq: head.Seq + 1, At: e.At, Who: text(e.Who), What: text(e.What), Finding: text(e.Finding), Body: &body, Salt: random(16), Prev: head.Hash}
+			r.Digest = r.digest()
+			r.Hash = r.hash()
+			if err := add(r.Seq, r.At, r.Who, r.What, r.Finding, body, r.Salt, r.Digest, r.Prev, r.Hash); err != nil {
+				return err
+			}
+			head = r
+		}
+		return nil
+	})
+}
+
+// Record appends entries to the trail that belong to no change of a finding.
+func (s *Store) Record(ctx context.Context, entries ...audit.TrailEntry) error {
+	return s.write(ctx, "append to the trail", func(t *tx) error { return t.appendTrail(ctx, entries) })
+}
+
+// Trail gives the entries that f asks for, in order.
+func (s *Store) Trail(ctx context.Context, f TrailFilter) (list []Entry, err error) {
+	query, args := selectTrail+` WHERE seq > ?`, []any{f.After}
+	also := func(asked bool, condition string, value any) {
+		if asked {
+			query += ` AND ` + condition
+			args = append(args, value)
+		}
+	}
+	also(f.Finding != "", `finding_id = ?`, text(f.Finding))
+	also(f.Who != "", `who = ?`, text(f.Who))
+	also(f.What != "", `what = ?`, text(f.What))
+	also(f.From != 0, `at >= ?`, f.From)
+	also(f.To != 0, `at < ?`, f.To)
+	query += ` ORDER BY seq`
+	if f.Limit > 0 {
+		query += ` LIMIT ?`
+		args = append(args, f.Limit)
+	}
+	err = s.read(ctx, "read the trail", func(t *tx) error {
+		var found []trailRow
+		if err := t.all(ctx, &found, query, args...); err != nil {
+			return err
+		}
+		list = make([]Entry, len(found))
+		for i, r := range found {
+			e := Entry{Seq: r.Seq, Erased: r.Body == nil, Hash: hex.EncodeToString(r.Hash)}
+			e.At, e.Who, e.What, e.Finding = r.At, string(r.Who), string(r.What), string(r.Finding)
+			if r.Body != nil {
+				var b trailBody
+				if err := unpackJSON(*r.Body, &b); err != nil {
+					return fmt.Errorf("entry %d of the trail: %w", r.Seq, err)
+				}
+				e.Why, e.Details = b.Why, b.Details
+			}
+			list[i] = e
+		}
+		return nil
+	})
+	return list, err
+}
+
+// Verify follows the trail's chain from its first entry and gives how many entries hold and the hash of the last. A [BrokenTrailError] names the first
+// that does not; n and head are then those of the entry before. Whoever kept an earlier head can see by [Store.HasHead] that nothing was cut off since.
+func (s *Store) Verify(ctx context.Context) (n int, head string, err error) {
+	prev := make([]byte, sha256.Size)
+	err = s.read(ctx, "verify the trail", func(t *tx) error {
+		rows, err := t.rows(ctx, selectTrail+` ORDER BY seq`)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var r trailRow
+			if err := rows.StructScan(&r); err != nil {
+				return &BrokenTrailError{int64(n) + 1, "it cannot be read (" + err.Error() + ")"}
+			}
+			switch why := r.broken(int64(n)+1, prev); {
+			case why == "":
+			case r.Seq > int64(n)+1:
+				return &BrokenTrailError{int64(n) + 1, why}
+			default:
+				return &BrokenTrailError{r.Seq, why}
+			}
+			n, prev = n+1, r.Hash
+		}
+		return rows.Err()
+	})
+	return n, hex.EncodeToString(prev), err
+}
+
+// broken says what is wrong with an entry that should be number seq and follow prev.
+func (r *trailRow) broken(seq int64, prev []byte) string {
+	switch {
+	case r.Seq != seq:
+		return "it is missing"
+	case string(r.Prev) != string(prev):
+		return "it does not follow the entry before"
+	case r.Body == nil && r.Salt != nil:
+		return "its details are gone, but not its salt"
+	case r.Body != nil && string(r.digest()) != string(r.Digest):
+		return "its details are not what was written"
+	case string(r.hash()) != string(r.Hash):
+		return "it is not what was written"
+	}
+	return ""
+}
+
+// HasHead says whether the trail has an entry with this hash, or as the empty trail's head.
+func (s *Store) HasHead(ctx context.Context, head string) (ok bool, err error) {
+	hash, err := hex.DecodeString(strings.TrimSpace(head))
+	if err != nil || len(hash) != sha256.Size {
+		return false, fmt.Errorf("head %q: not a hash of 64 hexadecimal digits as `mailreeve verify` prints it", head)
+	}
+	if string(hash) == string(make([]byte, sha256.Size)) {
+		return true, nil
+	}
+	err = s.read(ctx, "look for a head in the trail", func(t *tx) error {
+		var n int
+		err := t.one(ctx, &n, `SELECT count(*) FROM trail WHERE hash = ?`, hash)
+		ok = n > 0
+		return err
+	})
+	return ok, err
+}

@@ -1,0 +1,240 @@
+package audit
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// StateDay is the day under which the contribution of a state is kept: it holds now, on no day.
+const StateDay Day = -1 << 31
+
+// MaxEvidence is how many rows of evidence a contribution keeps.
+const MaxEvidence = 5
+
+// A Contribution is what one day adds to a finding. A finding is the union of its contributions.
+type Contribution struct {
+	Check       string
+	App         string
+	Subject     string
+	Day         Day
+	Occurrences []uint64 // what identifies each, ascending
+	First, Last Instant
+	Accounts    IDs
+	Sites       IDs
+	Evidence    []Evidence // the first few, by time
+
+	Fresh         int // how many of the occurrences were not counted before; known only where it was judged just now
+	FreshAccounts IDs // and the accounts of those
+}
+
+// Evidence is one row that shows a finding.
+type Evidence struct {
+	At      Instant `json:"at"`
+	Source  Source  `json:"source"`
+	Site    string  `json:"site,omitempty"`
+	Account string  `json:"account,omitempty"`
+	Detail  string  `json:"detail,omitempty"`
+}
+
+// A Tally collects what a check finds in one day of a dossier, or in its present state.
+type Tally struct {
+	check    *Check
+	day      Day
+	asOf     Instant
+	before   map[string][]uint64 // by subject: the occurrences that were counted before, ascending
+	subjects map[string]*tallied
+
+	Unknown int // retrievals on sites where nobody can say whether the app was installed
+}
+
+type tallied struct {
+	occurrences []uint64
+	before      []uint64
+	first, last Instant
+	accounts    picked
+	sites       []string // by the day's index; empty: not among them
+	evidence    []Evidence
+
+	fresh         int // occurrences that were not counted before
+	freshAccounts picked
+}
+
+// picked is a part of a table, by ordinal.
+type picked struct {
+	tables []pickedOf
+}
+
+type pickedOf struct {
+	table *IDs
+	on    []bool
+}
+
+func (p *picked) of(table *IDs) []bool {
+	for i := range p.tables {
+		if p.tables[i].table == table {
+			return p.tables[i].on
+		}
+	}
+	p.tables = append(p.tables, pickedOf{table: table, on: make([]bool, table.Len())})
+	return p.tables[len(p.tables)-1].on
+}
+
+func (p *picked) ids() IDs {
+	var out IDs
+	for i := range p.tables {
+		t := &p.tables[i]
+		out = Union(out, t.table.Select(func(i int) bool { return t.on[i] }))
+	}
+	return out
+}
+
+// NewTally begins an empty tally. before holds, by subject, the occurrences of the day that were counted before, ascending.
+func NewTally(check *Check, day Day, asOf Instant, before map[string][]uint64) *Tally {
+	return &Tally{check: check, day: day, asOf: asOf, before: before, subjects: map[string]*tallied{}}
+}
+
+func (t *Tally) subject(s string) *tallied {
+	x := t.subjects[s]
+	if x == nil {
+		x = &tallied{first: Never, last: Ever, before: t.before[s]}
+		t.subjects[s] = x
+	}
+	return x
+}
+
+// see counts an occurrence and says whether it is one that was not counted before.
+func (x *tallied) see(id uint64, at Instant) (fresh bool) {
+	x.occurrences = append(x.occurrences, id)
+	x.first = min(x.first, at)
+	x.last = max(x.last, at)
+	if _, known := slices.BinarySearch(x.before, id); known {
+		return false
+	}
+	x.fresh++
+	return true
+}
+
+// pick marks accounts of a day's table.
+func (x *tallied) pick(table *IDs, accounts []uint32, fresh bool) {
+	on := x.accounts.of(table)
+	for _, a := range accounts {
+		on[a] = true
+	}
+	if fresh {
+		on := x.freshAccounts.of(table)
+		for _, a := range accounts {
+			on[a] = true
+		}
+	}
+}
+
+// wants says whether evidence of that instant would be kept.
+func (x *tallied) wants(at Instant) bool {
+	return len(x.evidence) < MaxEvidence || at < x.evidence[len(x.evidence)-1].At
+}
+
+func (x *tallied) show(e Evidence) {
+	i, _ := slices.BinarySearchFunc(x.evidence, e, compareEvidence)
+	x.evidence = slices.Insert(x.evidence, i, e)
+	if len(x.evidence) > MaxEvidence {
+		x.evidence = x.evidence[:MaxEvidence]
+	}
+}
+
+func compareEvidence(a, b Evidence) int {
+	return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Source.File, b.Source.File), cmp.Compare(a.Source.Line, b.Source.Line),
+		cmp.Compare(a.Site, b.Site), cmp.Compare(a.Account, b.Account), cmp.Compare(a.Detail, b.Detail))
+}
+
+// Call counts a call, with those of its accounts that break the rule. detail is asked only where it is shown.
+func (t *Tally) Call(subject string, day *CallDay, c *Call, accounts []uint32, detail func() string) {
+	x := t.subject(subject)
+	fresh := x.see(c.Hash, c.At)
+	if !t.check.NoAccounts {
+		x.pick(&day.Accounts, accounts, fresh)
+	}
+	if !t.check.NoSites {
+		if x.sites == nil {
+			x.sites = make([]string, len(day.Sites))
+		}
+		x.sites[c.Site] = day.Sites[c.Site]
+	}
+	if x.wants(c.At) {
+		e := Evidence{At: c.At, Source: c.Source, Site: day.Sites[c.Site]}
+		if len(accounts) > 0 {
+			e.Account = day.Accounts.At(int(accounts[0]))
+		}
+		if detail != nil {
+			e.Detail = detail()
+		}
+		x.show(e)
+	}
+}
+
+// Report counts a report, with those of its accounts that break the rule.
+func (t *Tally) Report(subject string, day *ReportDay, r *Report, accounts []uint32, detail func() string) {
+	x := t.subject(subject)
+	fresh := x.see(r.Hash, r.At)
+	if !t.check.NoAccounts {
+		x.pick(&day.Accounts, accounts, fresh)
+	}
+	if x.wants(r.At) {
+		e := Evidence{At: r.At, Source: r.Source}
+		if len(accounts) > 0 {
+			e.Account = day.Accounts.At(int(accounts[0]))
+		}
+		if detail != nil {
+			e.Detail = detail()
+		}
+		x.show(e)
+	}
+}
+
+// Account counts an account of the day, once, however many calls got it; c is the call to show for it.
+func (t *Tally) Account(subject string, day *CallDay, account uint32, c *Call, detail func() string) {
+	x := t.subject(subject)
+	if x.accounts.of(&day.Accounts)[account] {
+		x.last = max(x.last, c.At)
+		return
+	}
+	id := day.Accounts.At(int(account))
+	x.pick(&day.Accounts, []uint32{account}, x.see(xxhash.Sum64String(id), c.At))
+	if x.wants(c.At) {
+		e := Evidence{At: c.At, Source: c.Source, Site: day.Sites[c.Site], Account: id}
+		if detail != nil {
+			e.Detail = detail()
+		}
+		x.show(e)
+	}
+}
+
+// State counts a state that holds.
+func (t *Tally) State(subject string, e Evidence) {
+	x := t.subject(subject)
+	if len(x.occurrences) > 0 {
+		return
+	}
+	x.see(1, t.asOf)
+	if e.At == 0 {
+		e.At = t.asOf
+	}
+	x.show(e)
+}
+
+// Contributions is what was counted, by subject.
+func (t *Tally) Contributions(app string) []Contribution {
+	var out []Contribution
+	for subject, x := range t.subjects {
+		c := Contribution{Check: t.check.ID, App: app, Subject: subject, Day: t.day,
+			Occurrences: x.occurrences, First: x.first, Last: x.last, Evidence: x.evidence}
+		slices.Sort(c.Occurrences)
+		c.Accounts = x.accounts.ids()
+		c.Sites = NewIDs(slices.DeleteFunc(x.sites, func(s string) bool { return s == "" })...)
+		c.Fresh, c.FreshAccounts = x.fresh, x.freshAccounts.ids()
+		out = append(out, c)
+	}
+	slices.SortFunc(out, func(a, b Contribution) int { return cmp.Compare(a.Subject, b.Subject) })
+	return out
+}

@@ -1,0 +1,141 @@
+package checks
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/address"
+)
+
+// featureDrift enforces P7: a new feature needs a new or updated request first, so what the app is now is held against what was approved.
+func featureDrift() audit.Check {
+	return audit.Check{
+		ID: "feature-drift", Clause: "P7", Nature: audit.IsState,
+		Severity: audit.Medium, Confidence: audit.Likely,
+		Grade: func(subject string) (audit.Severity, audit.Confidence) {
+			scope, isScope := strings.CutPrefix(subject, "scope:")
+			if isScope && audit.EmailScope(scope) || strings.HasPrefix(subject, "egress:") {
+				return audit.Medium, audit.Likely
+			}
+			return audit.Low, audit.Possible
+		},
+
+		Finds: "scopes, modules, egress or domains added since the approval's snapshot",
+		Title: "Changed since it was approved (%s)",
+		Rule: "The newest registry entry has a scope, module, egress host or domain that the snapshot of the newest approval in force at as-of has not. Subjects: `scope:NAME` as spelled now, `module:TYPE/KEY`, `egress:HOST`, `domain:HOST`. " +
+			"An added e-mail scope or egress host is medium and likely, anything else low and possible.\n\n" +
+			"Boundaries: only what was added counts, not what was dropped. The newest approval is the one decided last, of equals the last line. A part that the snapshot lacks (or null) cannot be looked at; an empty one can. " +
+			"Scopes compare without case, with `_` as `-`, and without :connect-jira or :connect-confluence. In the snapshot's egress `*.x` covers what is under x, but not x itself, and `*` covers all; domains compare exactly.",
+		Remediation: "Say what the addition is for. If it changes what addresses are used for, or where they go, send an updated request before it is used; otherwise ask the reviewer to accept it as part of the approval.",
+
+		Needs:      []audit.Kind{audit.KindApps},
+		NoAccounts: true,
+		NoSites:    true,
+
+		Holds: func(d *audit.Dossier, t *audit.Tally) error {
+			app, approval := d.Newest(), d.ApprovalNow()
+			if app == nil || approval == nil {
+				return nil
+			}
+			now, then := &app.Features, &approval.Snapshot
+			hold := func(part, name string) {
+				t.State(address.Redact(part+":"+name), audit.Evidence{Source: app.Source, Detail: "not in the snapshot of " + request(approval)})
+			}
+			added(now.Scopes, then.Scopes, audit.FoldScope, func(s string) { hold("scope", s) })
+			added(now.Modules, then.Modules, same, func(s string) { hold("module", s) })
+			added(now.Egress, then.Egress, bareHost, func(s string) {
+				if !covered(s, then.Egress) {
+					hold("egress", s)
+				}
+			})
+			added(now.Domains, then.Domains, bareHost, func(s string) { hold("domain", s) })
+			return nil
+		},
+		Explain: func(f *audit.Finding, _ *audit.Policy) string {
+			part, name, _ := strings.Cut(f.Subject, ":")
+			if part == "egress" {
+				part = "egress host"
+			}
+			return fmt.Sprintf("The app has the %s %s, which was not there when it was approved.%s", part, name, first(f))
+		},
+
+		Proof: audit.Proof{
+			Violates: audit.Case{
+				Story: "Since the approval the app asks for an e-mail scope and another one, has a new module, sends to example.net (approved was what lies under it) and is served from another domain.",
+				Dossier: tell("2026-11-22T02:30:00Z").
+					snapshot("2026-01-01T00:00:00Z", audit.Features{
+						Scopes: []string{"READ"}, Modules: []string{"webhooks/jira:issue_created"}, Egress: []string{"*.example.net"}, Domains: []string{"acme.example"},
+					}).
+					entry(features(audit.Features{
+						Scopes: []string{"read", "write", "ACCESS_EMAIL_ADDRESSES"}, Modules: []string{"webhooks/jira:issue_created", "jiraIssuePanels/mails"},
+						Egress: []string{"api.example.net", "example.net"}, Domains: []string{"acme.example", "app.acme.example"},
+					})).
+					dossier,
+				Finds: []audit.Found{
+					{Subject: "domain:app.acme.example", Occurrences: 1}, {Subject: "egress:example.net", Occurrences: 1}, {Subject: "module:jiraIssuePanels/mails", Occurrences: 1},
+					{Subject: "scope:ACCESS_EMAIL_ADDRESSES", Occurrences: 1}, {Subject: "scope:write", Occurrences: 1},
+				},
+			},
+			Complies: audit.Case{
+				Story: "The app spells its scopes otherwise and sends to a host under the approved one; it has dropped a module. Domains were not recorded when it was approved, and an older approval had less.",
+				Dossier: tell("2026-11-22T02:30:00Z").
+					snapshot("2025-01-01T00:00:00Z", audit.Features{Scopes: []string{}, Egress: []string{}}).
+					snapshot("2026-01-01T00:00:00Z", audit.Features{
+						Scopes: []string{"READ", "access-email-addresses:connect-jira"}, Modules: []string{"webhooks/jira:issue_created"}, Egress: []string{"*.example.net"},
+					}).
+					entry(features(audit.Features{
+						Scopes: []string{"read", "ACCESS_EMAIL_ADDRESSES"}, Modules: []string{}, Egress: []string{"eu.api.example.net", "*.api.example.net"}, Domains: []string{"acme.example"},
+					})).
+					dossier,
+			},
+		},
+	}
+}
+
+// added calls visit with what now holds and then does not, compared by fold; of equal ones with the first. Where then is nil nobody can say.
+func added(now, then []string, fold func(string) string, visit func(string)) {
+	if then == nil {
+		return
+	}
+	known := make(map[string]bool, len(then))
+	for _, s := range then {
+		known[fold(s)] = true
+	}
+	for _, s := range now {
+		if f := fold(s); !known[f] {
+			known[f] = true
+			visit(s)
+		}
+	}
+}
+
+func same(s string) string { return s }
+
+// covered says whether a snapshot's egress covers a host by a pattern: `*` all hosts, `*.x` those under x.
+func covered(host string, egress []string) bool {
+	host = bareHost(host)
+	for _, e := range egress {
+		e = bareHost(e)
+		if under, ok := strings.CutPrefix(e, "*"); ok && (under == "" || under[0] == '.' && strings.HasSuffix(host, under)) {
+			return true
+		}
+	}
+	return false
+}
+
+// bareHost is a host, or a pattern of hosts, as hosts are compared: lower case, without scheme, port and path. What the registry gives for a
+// snapshot may still carry them.
+func bareHost(s string) string {
+	s = strings.ToLower(strings.TrimSpace(s))
+	if _, after, ok := strings.Cut(s, "://"); ok {
+		s = after
+	}
+	if i := strings.IndexAny(s, "/?#"); i >= 0 {
+		s = s[:i]
+	}
+	if i := strings.LastIndexByte(s, ':'); i >= 0 && !strings.HasSuffix(s, "]") {
+		s = s[:i]
+	}
+	return s
+}

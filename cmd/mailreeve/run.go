@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/store"
+)
+
+// patience is how long a run by hand tries to deliver its digest.
+const patience = 2 * time.Minute
+
+func (c *cli) runCommand() *cobra.Command {
+	var asOf string
+	var o audit.Options
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Audit now",
+		Long: `run reads what is new in the sources, judges what that makes due, files findings, and posts a digest to Slack if anything changed.
+Without a Slack token the digest is printed. The same input again changes nothing and sends nothing. A run may be killed anywhere and started again.`,
+		Example: "  mailreeve run\n  mailreeve run -c /etc/mailreeve/mailreeve.yaml --as-of 2026-11-23T02:30:00Z\n  mailreeve run --dry-run",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.AsOf = audit.At(c.clock())
+			if asOf != "" {
+				t, err := time.Parse(time.RFC3339Nano, asOf)
+				if err != nil {
+					return usagef("--as-of: %q is no time as in 2026-11-23T02:30:00Z", asOf)
+				}
+				o.AsOf = audit.At(t)
+			}
+			o.ScheduledAt, o.By = audit.Never, operator()
+			return c.run(cmd.Context(), o)
+		},
+	}
+	cmd.Flags().StringVar(&asOf, "as-of", "", "judge as of this time, RFC 3339 (default: now)")
+	cmd.Flags().BoolVar(&o.DryRun, "dry-run", false, "show what would be filed, and file nothing")
+	cmd.Flags().BoolVar(&o.Baseline, "baseline", false, "one digest, however much is found: what a first run is anyway")
+	return cmd
+}
+
+// run audits once and says what came of it.
+func (c *cli) run(ctx context.Context, o audit.Options) error {
+	s, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	bar := newBar(c.err)
+	res, err := s.audit(ctx, o, false, bar.show)
+	bar.done()
+	if err != nil {
+		return err
+	}
+	d := digestOf(res)
+	if s.slack && !res.DryRun {
+		fmt.Fprintln(c.out, d.Headline())
+	} else if d.Changed() || res.First || res.DryRun {
+		fmt.Fprint(c.out, d.Text())
+	} else {
+		fmt.Fprintf(c.out, "%s\nNothing changed since the last run.\n", d.Headline())
+	}
+	c.blind(res)
+	if !res.DryRun {
+		if err := s.deliver(ctx, patience); err != nil {
+			return fmt.Errorf("run %s is filed, but its digest is not delivered: %w", res.Run.ID, err)
+		}
+	}
+	if !res.Looked() {
+		return exitCode(exitBlind)
+	}
+	return nil
+}
+
+// blind says on stderr what could not be looked at.
+func (c *cli) blind(res *audit.Result) {
+	for _, s := range res.Run.Summary.Sources {
+		if !s.Looked {
+			fmt.Fprintf(c.err, "could not look at %s %s: %s\n", s.Kind, s.Path, s.Trouble)
+		}
+	}
+}
+
+// audit runs a night under its lock.
+func (s *system) audit(ctx context.Context, o audit.Options, wait bool, progress func(string, int64, int64)) (res *audit.Result, err error) {
+	lease, err := s.store.Lock(ctx, wait)
+	if err != nil {
+		if errors.Is(err, store.ErrLocked) {
+			return nil, fmt.Errorf("%w: wait until it has finished, and start again", err)
+		}
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, lease.Release()) }()
+	return s.night(s.store.Night(lease), progress).Run(ctx, o)
+}
+
+// A bar shows progress on a terminal, and nothing elsewhere.
+type bar struct {
+	to    io.Writer
+	on    bool
+	stage string
+	bar   *progressbar.ProgressBar
+}
+
+func newBar(to io.Writer) *bar {
+	f, ok := to.(*os.File)
+	return &bar{to: to, on: ok && term.IsTerminal(int(f.Fd()))}
+}
+
+// show is called by one goroutine at a time while reading, and by several while judging; the bar locks for itself.
+func (b *bar) show(stage string, done, total int64) {
+	if !b.on {
+		return
+	}
+	if b.bar == nil || b.stage != stage {
+		b.done()
+		b.stage = stage
+		o := []progressbar.Option{progressbar.OptionSetWriter(b.to), progressbar.OptionSetDescription(stage), progressbar.OptionClearOnFinish(),
+			progressbar.OptionThrottle(100 * time.Millisecond), progressbar.OptionSetWidth(30)}
+		if stage == "reading" {
+			o = append(o, progressbar.OptionShowBytes(true))
+		}
+		b.bar = progressbar.NewOptions64(total, o...)
+	}
+	_ = b.bar.Set64(done) // a terminal that went away is no reason to stop
+}
+
+func (b *bar) done() {
+	if b.bar != nil {
+		_ = b.bar.Finish()
+		b.bar = nil
+	}
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/schedule"
+	"github.com/mailreeve/mailreeve/audit/store"
+)
+
+func (c *cli) serveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "Run the nights by their schedule, until SIGTERM",
+		Long: `serve runs an audit at each time of the configuration's schedule, never two at once. Nights that were missed while nothing ran are made up by
+one run at the start. On SIGTERM a night under way is rolled back: nothing of it is visible, and the next start makes it up.`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.serve(cmd.Context()) },
+	}
+}
+
+func (c *cli) serve(ctx context.Context) error {
+	s, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	plan, err := schedule.Parse(s.cfg.Schedule)
+	if err != nil {
+		return err
+	}
+	if next := plan.Nights(c.clock(), 1); len(next) > 0 {
+		s.log.Info("waiting for the next night", "schedule", s.cfg.Schedule, "at", next[0])
+	}
+	r := &schedule.Runner{Schedule: plan, Log: s.log, Last: s.lastNight, Night: s.scheduled}
+	return r.Serve(ctx)
+}
+
+// lastNight is up to when nights were run.
+func (s *system) lastNight(ctx context.Context) (time.Time, error) {
+	runs, err := s.store.Runs(ctx, 0)
+	if err != nil {
+		return time.Time{}, err
+	}
+	for _, r := range runs { // the newest first
+		if r.Status != audit.Finished {
+			continue
+		}
+		if r.ScheduledAt != audit.Never {
+			return r.ScheduledAt.Time(), nil
+		}
+	}
+	for _, r := range runs {
+		if r.Status == audit.Finished {
+			return r.FinishedAt.Time(), nil
+		}
+	}
+	return time.Time{}, nil
+}
+
+// scheduled runs one scheduled night and delivers what it has to say.
+func (s *system) scheduled(ctx context.Context, scheduledAt, asOf time.Time) error {
+	res, err := s.audit(ctx, audit.Options{AsOf: audit.At(asOf), ScheduledAt: audit.At(scheduledAt), By: "schedule"}, true, nil)
+	if errors.Is(err, store.ErrAlreadyRun) {
+		return nil // another scheduler did
+	}
+	if err != nil {
+		return err
+	}
+	run := res.Run
+	n := run.Summary.Findings
+	s.log.Info("night finished", "run", run.ID, "as_of", run.AsOf, "new", n.New, "reopened", n.Reopened, "worsened", n.Worsened,
+		"resolved", n.Resolved, "withdrawn", n.Withdrawn, "open", n.Open)
+	for _, x := range run.Summary.Sources {
+		if !x.Looked {
+			s.log.Warn("could not look at a source", "kind", x.Kind, "path", x.Path, "why", x.Trouble)
+		}
+	}
+	return s.deliver(ctx, time.Hour)
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/user"
+	"time"
+
+	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/address"
+	"github.com/mailreeve/mailreeve/audit/archive"
+	"github.com/mailreeve/mailreeve/audit/config"
+	"github.com/mailreeve/mailreeve/audit/ingest"
+	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/checks"
+	"github.com/mailreeve/mailreeve/notifier"
+	"github.com/mailreeve/mailreeve/notifier/slack"
+)
+
+// A system is all that a configuration names, opened and wired.
+type system struct {
+	cfg     *config.Config
+	store   *store.Store
+	archive *archive.Archive
+	log     *slog.Logger
+	clock   func() time.Time
+	slack   bool // there is a token
+}
+
+// load reads the configuration.
+func (c *cli) load() (*config.Config, error) {
+	path := c.config
+	if path == "" {
+		var err error
+		if path, err = config.Find(); err != nil {
+			return nil, err
+		}
+	}
+	return config.Load(path)
+}
+
+// openStore opens what reading findings needs.
+func (c *cli) openStore(ctx context.Context) (*system, error) {
+	cfg, err := c.load()
+	if err != nil {
+		return nil, err
+	}
+	s := &system{cfg: cfg, log: logger(c, cfg.Log), clock: c.clock}
+	if s.store, err = store.Open(ctx, cfg.StoreURL()); err != nil {
+		return nil, err
+	}
+	s.slack = os.Getenv(cfg.Slack.TokenEnv) != ""
+	return s, nil
+}
+
+// open opens everything.
+func (c *cli) open(ctx context.Context) (*system, error) {
+	s, err := c.openStore(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if s.archive, err = archive.Open(s.cfg.Resolve(s.cfg.Archive), s.store.ID(), s.store.ArchiveKey()); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+func (s *system) close() error {
+	var errs []error
+	if s.archive != nil {
+		errs = append(errs, s.archive.Close())
+	}
+	return errors.Join(append(errs, s.store.Close())...)
+}
+
+func logger(c *cli, l config.Log) *slog.Logger {
+	level := slog.LevelInfo
+	_ = level.UnmarshalText([]byte(l.Level)) // was checked when it was read; empty is info
+	o := &slog.HandlerOptions{Level: level}
+	if l.Format == "json" {
+		return slog.New(slog.NewJSONHandler(c.err, o))
+	}
+	return slog.New(slog.NewTextHandler(c.err, o))
+}
+
+// notYet are the kinds of sources that the configuration may name and this version does not read.
+var notYet = map[string]bool{"addresses": true, "captures": true, "mail": true, "signals": true}
+
+// night is the audit as the configuration wants it.
+func (s *system) night(st audit.Store, progress func(stage string, done, total int64)) *audit.Night {
+	src := &ingest.Sources{Now: s.clock}
+	for _, x := range s.cfg.Sources {
+		if notYet[x.Kind] {
+			s.log.Warn("this version does not read sources of this kind yet", "kind", x.Kind, "path", x.Path)
+			continue
+		}
+		one := ingest.Source{Kind: audit.Kind(x.Kind), Name: x.Path, Path: s.cfg.Resolve(x.Path), MaxAge: time.Duration(x.MaxAge),
+			MaxBad: ingest.DefaultMaxBad, MaxLoss: 1}
+		if x.MaxBad != nil {
+			one.MaxBad = *x.MaxBad
+		}
+		if x.MaxLoss != nil {
+			one.MaxLoss = *x.MaxLoss
+		}
+		src.List = append(src.List, one)
+	}
+	return &audit.Night{Store: st, Archive: s.archive, Sources: src, Checks: checks.All(), Rules: s.cfg.Rules(), Clock: s.clock,
+		Workers: s.cfg.Workers, Log: s.log, Messages: s.messages, Progress: progress}
+}
+
+// messages is what to send about a run: its digest, where there is a token, and something to tell.
+func (s *system) messages(r *audit.Result) ([]audit.Message, error) {
+	if !s.slack {
+		return nil, nil
+	}
+	d := digestOf(r)
+	if r.Run.ScheduledAt == audit.Never && !r.First && !d.Changed() {
+		return nil, nil
+	}
+	m, err := slack.Enqueue("digest "+r.Run.ID, s.cfg.Slack.Channel, slack.Render(d), audit.At(s.clock()))
+	if err != nil {
+		return nil, err
+	}
+	return []audit.Message{m}, nil
+}
+
+// digestOf is what to tell of a run.
+func digestOf(r *audit.Result) notifier.Digest {
+	changes := make([]notifier.Change, len(r.Changes))
+	for i, c := range r.Changes {
+		changes[i] = notifier.Change{Finding: c.Finding, What: string(c.What)}
+	}
+	var open []audit.Finding
+	for severity, n := range r.Open {
+		for range n {
+			open = append(open, audit.Finding{Severity: severity, Status: audit.Open})
+		}
+	}
+	d := notifier.Compose(r.Run, changes, open, address.Redact)
+	d.Dry = r.DryRun
+	return d
+}
+
+// deliver sends what waits in the outbox.
+func (s *system) deliver(ctx context.Context, patience time.Duration) error {
+	if !s.slack {
+		return nil
+	}
+	sink := slack.New(os.Getenv(s.cfg.Slack.TokenEnv), s.cfg.Slack.APIURL, http.DefaultClient)
+	box := notifier.Outbox{Store: s.store, Sinks: map[string]notifier.Sink{slack.Sink: sink}}
+	left, err := box.Flush(ctx, patience)
+	if err != nil {
+		return err
+	}
+	if left > 0 {
+		return fmt.Errorf("%d messages could not be delivered yet; they are kept, and sent with the next run", left)
+	}
+	return nil
+}
+
+// operator is who acts on the command line.
+func operator() string {
+	name, host := "unknown", "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	if h, err := os.Hostname(); err == nil {
+		host = h
+	}
+	return "cli:" + name + "@" + host
+}

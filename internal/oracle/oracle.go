@@ -1,0 +1,155 @@
+// Package oracle is a second, independent reading of the audit's contract: slow, naive and plain on purpose.
+//
+// Given the raw lines of a night's sources it says what one run on an empty store must have open, with exact numbers.
+// It shares no code with the audit and reads the contract sentence by sentence: slices of facts, loops over everything,
+// one function a check. Where both disagree, one of them misreads the contract.
+//
+// It leaves out what one run on an empty store cannot show: retention (nothing has been purged, so no line is expired),
+// files refused because too many of their lines are bad, and the age of sources.
+package oracle
+
+import (
+	"time"
+)
+
+// Key names a finding: one check, one app, one subject.
+type Key struct{ Check, App, Subject string }
+
+// Numbers are the counts of a finding. They are exact.
+type Numbers struct{ Occurrences, Accounts, Sites int }
+
+// File is the content of one file of a source, decompressed. The name is for messages only.
+type File struct {
+	Name string
+	Data []byte
+}
+
+// Source is a configured source other than access. Without files it could not be looked at.
+type Source struct{ Files []File }
+
+// AccessSource is one configured access source. Where Purposes is false the gateway does not log purposes.
+type AccessSource struct {
+	Purposes bool
+	Files    []File
+}
+
+// Input is what a run looks at. A nil source is not configured.
+type Input struct {
+	AsOf      time.Time
+	Access    []AccessSource
+	Reports   *Source
+	Installs  *Source
+	Incidents *Source
+	Apps      *Source
+	// CompleteSince is from when on the installs source tells every site's state; zero: never.
+	CompleteSince time.Time
+}
+
+// Lines accounts for the lines of a kind: Lines = Facts + Duplicates + Quarantined + Expired.
+type Lines struct{ Lines, Facts, Duplicates, Quarantined, Expired int }
+
+// BadLine is a quarantined line and why it is bad.
+type BadLine struct {
+	Kind, File string
+	Line       int
+	Reason     string
+}
+
+// Result is what one run on an empty store must show.
+type Result struct {
+	Open  map[Key]Numbers
+	Kinds map[string]Lines
+	Bad   []BadLine
+	// UnknownInstalls counts the retrievals of apps for which it is unknown whether the app was installed on the site.
+	UnknownInstalls int
+	// ClockTrouble counts the facts that are more than 24 hours after the as-of.
+	ClockTrouble int
+}
+
+// audit holds the facts up to the as-of, and which sources were looked at.
+type audit struct {
+	asOf          time.Time
+	completeSince time.Time
+
+	calls     []call
+	reports   []report
+	events    []event
+	incidents []incident
+	apps      map[string]app
+	// unreadable are apps whose registry lines are all bad: checks that need the registry cannot look at them.
+	unreadable map[string]bool
+
+	lookedAccess, lookedReports, lookedInstalls, lookedIncidents, lookedApps bool
+	configuredAccess, configuredIncidents                                    bool
+
+	found           map[Key]*tally
+	unknownInstalls int
+}
+
+// tally collects what a finding counts.
+type tally struct {
+	occurrences int
+	accounts    map[string]bool
+	sites       map[string]bool
+}
+
+// count adds one occurrence with its accounts and sites.
+func (a *audit) count(check, app, subject string, accounts []string, sites ...string) {
+	k := Key{check, app, subject}
+	t := a.found[k]
+	if t == nil {
+		t = &tally{accounts: map[string]bool{}, sites: map[string]bool{}}
+		a.found[k] = t
+	}
+	t.occurrences++
+	for _, id := range accounts {
+		t.accounts[id] = true
+	}
+	for _, s := range sites {
+		t.sites[s] = true
+	}
+}
+
+// state notes that a state holds: one occurrence, no accounts, no sites.
+func (a *audit) state(check, app, subject string) {
+	a.found[Key{check, app, subject}] = &tally{occurrences: 1}
+}
+
+// Judge reads the lines and judges everything.
+func Judge(in Input) Result {
+	a := &audit{
+		asOf:          in.AsOf,
+		completeSince: in.CompleteSince,
+		apps:          map[string]app{},
+		unreadable:    map[string]bool{},
+		found:         map[Key]*tally{},
+	}
+	res := Result{Kinds: map[string]Lines{}}
+	a.readAccess(in, &res)
+	a.readReports(in, &res)
+	a.readInstalls(in, &res)
+	a.readIncidents(in, &res)
+	a.readApps(in, &res)
+
+	a.approvalAndPurpose()
+	a.refusedProbing()
+	a.notInstalled()
+	a.notApp()
+	a.overdue()
+	a.incomplete()
+	a.closedRetained()
+	a.updatedIgnored()
+	a.retainedAfterUninstall()
+	a.storageUndeclared()
+	a.scopeUnapproved()
+	a.featureDrift()
+	a.listingIncomplete()
+	a.policyLanguageChanged()
+
+	res.Open = map[Key]Numbers{}
+	for k, t := range a.found {
+		res.Open[k] = Numbers{t.occurrences, len(t.accounts), len(t.sites)}
+	}
+	res.UnknownInstalls = a.unknownInstalls
+	return res
+}

@@ -1,0 +1,173 @@
+package notifier
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/mailreeve/mailreeve/audit"
+)
+
+// What a night can change about a finding.
+const (
+	New       = "new"
+	Reopened  = "reopened"
+	Worsened  = "worsened"
+	Resolved  = "resolved"
+	Withdrawn = "withdrawn"
+	Grew      = "grew"
+)
+
+// A Change is what a night changed about a finding, with the finding as it is after it. A finding may have several.
+type Change struct {
+	Finding audit.Finding
+	What    string // New, Reopened, Worsened, Resolved, Withdrawn or Grew
+}
+
+// A Digest is what people are told of a night. It is data only, and holds no addresses and no account ids.
+type Digest struct {
+	Run       string
+	AsOf      audit.Instant
+	Scheduled audit.Instant // Never: run by hand
+	Baseline  bool          // the first run: all that it found is new
+	Dry       bool          // nothing was filed
+
+	New, Reopened, Worsened, Resolved, Withdrawn Counts
+	Grew                                         Counts // open ones that only grew
+	Open                                         Counts // all that are not resolved, suppressed or dismissed, after the night
+	Silent                                       int    // suppressed or dismissed ones that grew
+
+	Named         []Item // the new ones that are critical or high, worst first
+	NamedReopened []Item // all of them, worst first
+	NamedWorsened []Item // all of them, worst first
+
+	Sources         []audit.SourceResult
+	Checks          []audit.CheckResult // only those that could not look
+	UnknownInstalls int                 // retrievals on sites of which nobody can say whether the app was installed
+	ClockTrouble    int                 // records from more than a day after as-of
+	Notes           []string
+}
+
+// An Item is a finding as a digest names it.
+type Item struct {
+	ID         string
+	Check      string
+	Clause     string
+	Severity   audit.Severity
+	Confidence audit.Confidence
+	App        string // its key; empty: calls by no app
+	AppName    string
+	Vendor     string
+	Subject    string
+	Why        string // one line
+
+	Occurrences, Accounts, Sites int
+	Latest                       audit.Latest // what the night added
+}
+
+// Counts counts findings by severity.
+type Counts struct{ Critical, High, Medium, Low int }
+
+// Add counts one more finding.
+func (c *Counts) Add(s audit.Severity) {
+	switch s {
+	case audit.Critical:
+		c.Critical++
+	case audit.High:
+		c.High++
+	case audit.Medium:
+		c.Medium++
+	default:
+		c.Low++
+	}
+}
+
+// Total is how many there are.
+func (c Counts) Total() int { return c.Critical + c.High + c.Medium + c.Low }
+
+// Changed says whether the night changed any finding, other than what grew in silence. A run by hand that changed nothing posts nothing.
+func (d Digest) Changed() bool {
+	return d.New.Total()+d.Reopened.Total()+d.Worsened.Total()+d.Grew.Total()+d.Resolved.Total()+d.Withdrawn.Total() > 0
+}
+
+// Blind says whether anything could not be looked at.
+func (d Digest) Blind() bool {
+	return len(d.Checks) > 0 || slices.ContainsFunc(d.Sources, func(s audit.SourceResult) bool { return !s.Looked })
+}
+
+// Compose makes the digest of a run from what it changed and the findings that are open after it; others in open do not count. redact masks addresses:
+// every text that is not mailreeve's own passes it. The caller sets Dry.
+func Compose(run *audit.Run, changes []Change, open []audit.Finding, redact func(string) string) Digest {
+	line := func(s string) string { return redact(Line(s)) }
+	d := Digest{
+		Run:             line(run.ID),
+		AsOf:            run.AsOf,
+		Scheduled:       run.ScheduledAt,
+		Baseline:        run.Baseline,
+		UnknownInstalls: run.Summary.UnknownInstalls,
+		ClockTrouble:    run.Summary.ClockTrouble,
+	}
+	for i := range changes {
+		c := &changes[i]
+		f := &c.Finding
+		switch {
+		case c.What == Resolved:
+			d.Resolved.Add(f.Severity)
+		case c.What == Withdrawn:
+			d.Withdrawn.Add(f.Severity)
+		case f.Status == audit.Suppressed || f.Status == audit.FalsePositive:
+			d.Silent++
+		case c.What == New:
+			d.New.Add(f.Severity)
+			if f.Severity == audit.Critical || f.Severity == audit.High {
+				d.Named = append(d.Named, item(f, line))
+			}
+		case c.What == Reopened:
+			d.Reopened.Add(f.Severity)
+			d.NamedReopened = append(d.NamedReopened, item(f, line))
+		case c.What == Worsened:
+			d.Worsened.Add(f.Severity)
+			d.NamedWorsened = append(d.NamedWorsened, item(f, line))
+		case c.What == Grew:
+			d.Grew.Add(f.Severity)
+		}
+	}
+	for _, items := range [][]Item{d.Named, d.NamedReopened, d.NamedWorsened} {
+		slices.SortFunc(items, worstFirst)
+	}
+	for i := range open {
+		switch open[i].Status {
+		case audit.Open, audit.Acknowledged, audit.InRemediation:
+			d.Open.Add(open[i].Severity)
+		}
+	}
+	for _, s := range run.Summary.Sources {
+		s.Path, s.Trouble = line(s.Path), line(s.Trouble)
+		d.Sources = append(d.Sources, s)
+	}
+	for _, c := range run.Summary.Checks {
+		if !c.Looked {
+			c.Why = line(c.Why)
+			d.Checks = append(d.Checks, c)
+		}
+	}
+	for _, n := range run.Summary.Notes {
+		if n = line(n); n != "" {
+			d.Notes = append(d.Notes, n)
+		}
+	}
+	return d
+}
+
+func item(f *audit.Finding, line func(string) string) Item {
+	return Item{
+		ID: line(f.ID), Check: line(f.Check), Clause: line(f.Clause), Severity: f.Severity, Confidence: f.Confidence,
+		App: line(f.App), AppName: line(f.AppName), Vendor: line(f.Vendor), Subject: line(f.Subject), Why: line(cmp.Or(f.Explanation, f.Title)),
+		Occurrences: f.Occurrences, Accounts: f.Accounts, Sites: f.Sites, Latest: f.Latest,
+	}
+}
+
+func worstFirst(a, b Item) int {
+	rank := func(i Item) int { return slices.Index(audit.Severities(), i.Severity) }
+	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(b.Accounts, a.Accounts), cmp.Compare(b.Occurrences, a.Occurrences),
+		cmp.Compare(a.App, b.App), cmp.Compare(a.Check, b.Check), cmp.Compare(a.Subject, b.Subject))
+}

@@ -1,0 +1,245 @@
+package notifier_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/notifier"
+	"github.com/mailreeve/mailreeve/notifier/internal/nights"
+)
+
+// A sink whose receivers do what a script says, in the time of a clock that only sleeping moves.
+type sink struct {
+	clock  *nights.Clock
+	script func(msg audit.Message) error
+	took   []string
+}
+
+func (s *sink) Lane(m audit.Message) string { return string(m.Body) }
+
+func (s *sink) Deliver(_ context.Context, m audit.Message) (string, error) {
+	var err error
+	if s.script != nil {
+		err = s.script(m)
+	}
+	s.took = append(s.took, fmt.Sprintf("%s %s %v", s.clock.Since(), m.Key, err))
+	return "ts-" + m.Key, err
+}
+
+func outbox(script func(audit.Message) error) (*notifier.Outbox, *nights.Store, *sink) {
+	clock := &nights.Clock{}
+	store := &nights.Store{}
+	s := &sink{clock: clock, script: script}
+	return &notifier.Outbox{Store: store, Sinks: map[string]notifier.Sink{"x": s}, Clock: clock.Now, Sleep: clock.Sleep}, store, s
+}
+
+func message(id int64, lane string) audit.Message {
+	return audit.Message{ID: id, Key: fmt.Sprint("m", id), Sink: "x", Body: []byte(lane), SentAt: audit.Never}
+}
+
+func flush(t *testing.T, o *notifier.Outbox, patience time.Duration, left int) {
+	t.Helper()
+	if n, err := o.Flush(t.Context(), patience); err != nil || n != left {
+		t.Errorf("%d left, not %d; %v", n, left, err)
+	}
+}
+
+func TestOutboxKeepsOrderAndPace(t *testing.T) {
+	o, store, s := outbox(nil)
+	store.Put(message(1, "a"), message(2, "a"), message(3, "b"), message(4, "a"))
+	flush(t, o, time.Minute, 0)
+	want := []string{"0s m1 <nil>", "0s m3 <nil>", "1s m2 <nil>", "2s m4 <nil>"}
+	if d := cmp.Diff(want, s.took); d != "" {
+		t.Error(d)
+	}
+	if m := store.Rows[3]; m.Receipt != "ts-m4" || m.SentAt == audit.Never {
+		t.Errorf("recorded: %+v", m)
+	}
+	flush(t, o, time.Minute, 0)
+	if len(s.took) != 4 {
+		t.Error("sent again:", s.took)
+	}
+	store.Put(message(5, "a"))
+	flush(t, o, time.Minute, 0)
+	if got := s.took[4]; got != "3s m5 <nil>" {
+		t.Error("no pause between two flushes:", got)
+	}
+}
+
+func TestOutboxObeysRetryAfter(t *testing.T) {
+	tries := 0
+	o, store, s := outbox(func(m audit.Message) error {
+		if tries++; tries == 1 {
+			return &notifier.Failure{Err: errors.New("429"), RetryAfter: 40 * time.Second}
+		}
+		return nil
+	})
+	store.Put(message(1, "a"), message(2, "b"))
+	flush(t, o, time.Minute, 0)
+	want := []string{"0s m1 429", "40s m1 <nil>", "40s m2 <nil>"} // the other channel, too, is left alone
+	if d := cmp.Diff(want, s.took); d != "" {
+		t.Error(d)
+	}
+	if store.Rows[0].Attempts != 1 {
+		t.Errorf("%d failed attempts recorded", store.Rows[0].Attempts)
+	}
+}
+
+func TestOutboxPatience(t *testing.T) {
+	down := true
+	o, store, s := outbox(func(audit.Message) error {
+		if down {
+			return &notifier.Failure{Err: errors.New("429"), RetryAfter: time.Hour}
+		}
+		return nil
+	})
+	store.Put(message(1, "a"), message(2, "a"))
+	flush(t, o, 0, 2)
+	flush(t, o, time.Minute, 2) // not due
+	if len(s.took) != 1 || s.clock.Since() > time.Minute {
+		t.Error(s.took, s.clock.Since())
+	}
+	if m := store.Rows[0]; m.Error != "429" || m.NextAt != audit.At(s.clock.Now().Add(time.Hour)) {
+		t.Errorf("%+v", m)
+	}
+	down = false
+	_ = s.clock.Sleep(t.Context(), 2*time.Hour)
+	another := &notifier.Outbox{Store: store, Sinks: o.Sinks, Clock: o.Clock, Sleep: o.Sleep}
+	flush(t, another, time.Minute, 0)
+	if d := cmp.Diff([]string{"2h0m0s m1 <nil>", "2h0m1s m2 <nil>"}, s.took[1:]); d != "" {
+		t.Error(d)
+	}
+}
+
+// TestOutboxWaitsInOrder: what came later does not overtake what waits, in another process either.
+func TestOutboxWaitsInOrder(t *testing.T) {
+	o, store, s := outbox(nil)
+	first := message(1, "a")
+	first.NextAt = audit.At(s.clock.Now().Add(2 * time.Minute))
+	store.Put(first, message(2, "a"))
+	flush(t, o, time.Minute, 2)
+	flush(t, o, 5*time.Minute, 0)
+	if d := cmp.Diff([]string{"2m0s m1 <nil>", "2m1s m2 <nil>"}, s.took); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestOutboxGoesOnWithoutWhatIsFinal(t *testing.T) {
+	o, store, s := outbox(func(m audit.Message) error {
+		if m.ID == 1 {
+			return &notifier.Failure{Err: errors.New("invalid_blocks"), Final: true}
+		}
+		return nil
+	})
+	lost := message(3, "a")
+	lost.Sink = "unconfigured"
+	store.Put(message(1, "a"), message(2, "a"), lost)
+	flush(t, o, time.Minute, 2)
+	store.Put(message(4, "a"))
+	flush(t, o, time.Minute, 2)
+	_ = s.clock.Sleep(t.Context(), notifier.FinalPause)
+	flush(t, o, time.Minute, 2)
+	want := []string{"0s m1 invalid_blocks", "1s m2 <nil>", "2s m4 <nil>", "1h0m2s m1 invalid_blocks"}
+	if d := cmp.Diff(want, s.took); d != "" {
+		t.Error(d)
+	}
+}
+
+// TestOutboxNeverSendsWhatWasAccepted: the store fails after a message was accepted.
+func TestOutboxNeverSendsWhatWasAccepted(t *testing.T) {
+	o, store, s := outbox(nil)
+	store.Put(message(1, "a"), message(2, "a"))
+	store.Fail = errors.New("the disk is full")
+	for range 3 {
+		if left, err := o.Flush(t.Context(), time.Minute); !errors.Is(err, store.Fail) || left != 2 {
+			t.Errorf("%d left, %v", left, err)
+		}
+	}
+	store.Fail = nil
+	flush(t, o, time.Minute, 0)
+	if d := cmp.Diff([]string{"0s m1 <nil>", "1s m2 <nil>"}, s.took); d != "" {
+		t.Error(d)
+	}
+}
+
+// TestOutboxStops: what was accepted when ctx ended is recorded; the rest stays.
+func TestOutboxStops(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	o, store, s := outbox(func(audit.Message) error { cancel(); return nil })
+	store.Put(message(1, "a"), message(2, "a"))
+	if left, err := o.Flush(ctx, time.Minute); !errors.Is(err, context.Canceled) || left != 1 {
+		t.Errorf("%d left, %v", left, err)
+	}
+	if len(s.took) != 1 || store.Rows[0].SentAt == audit.Never || store.Rows[1].SentAt != audit.Never {
+		t.Error(s.took, store.Rows)
+	}
+}
+
+func TestBackoff(t *testing.T) {
+	for n := range 100 {
+		most := notifier.MaxBackoff
+		if n < 9 {
+			most = min(most, time.Second<<n)
+		}
+		var seen []time.Duration
+		for range 20 {
+			d := notifier.Backoff(n)
+			if d > most || d < most/2 {
+				t.Errorf("after %d: %s", n, d)
+			}
+			seen = append(seen, d)
+		}
+		if slices.Max(seen) == slices.Min(seen) {
+			t.Errorf("after %d always %s", n, seen[0])
+		}
+	}
+}
+
+// TestOutboxUnderFaults: whatever fails by chance, all is delivered, in order for each receiver, and nothing again after it was recorded.
+func TestOutboxUnderFaults(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		accepted := map[int64]bool{}
+		o, store, s := outbox(func(m audit.Message) error {
+			if accepted[m.ID] {
+				rt.Fatalf("%s is sent again", m.Key)
+			}
+			switch rapid.IntRange(0, 5).Draw(rt, "fate") {
+			case 0:
+				return errors.New("reset")
+			case 1:
+				return &notifier.Failure{Err: errors.New("429"), RetryAfter: time.Duration(rapid.IntRange(0, 900).Draw(rt, "s")) * time.Second}
+			}
+			accepted[m.ID] = true
+			return nil
+		})
+		store.Hiccup = func() bool { return rapid.IntRange(0, 5).Draw(rt, "store") == 0 }
+		n := rapid.IntRange(1, 12).Draw(rt, "n")
+		for i := range n {
+			store.Put(message(int64(i+1), rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "lane")))
+		}
+		for range 500 {
+			if left, err := o.Flush(context.Background(), time.Duration(rapid.IntRange(0, 60).Draw(rt, "patience"))*time.Second); left == 0 && err == nil {
+				break
+			}
+			_ = s.clock.Sleep(context.Background(), time.Minute)
+		}
+		last := map[string]audit.Instant{}
+		for _, m := range store.Rows {
+			if m.SentAt == audit.Never {
+				rt.Fatalf("%s is not delivered: %+v", m.Key, m)
+			}
+			if gap := time.Duration(m.SentAt - last[string(m.Body)]); last[string(m.Body)] != 0 && gap < notifier.Pace {
+				rt.Fatalf("%s came %s after the one before", m.Key, gap)
+			}
+			last[string(m.Body)] = m.SentAt
+		}
+	})
+}

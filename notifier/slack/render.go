@@ -1,0 +1,270 @@
+// Package slack renders digests as Block Kit messages and posts them.
+//
+// A message is within Slack's limits by construction. What mailreeve writes itself is mrkdwn; every text that may come from outside is a plain_text
+// object, in which nothing formats, links or notifies, and is escaped all the same.
+package slack
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/slack-go/slack"
+
+	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/notifier"
+)
+
+// Slack's limits, https://docs.slack.dev/reference/block-kit/blocks. Characters are counted as UTF-16 does, after escaping, which is never less than Slack counts.
+const (
+	maxBlocks  = 50
+	maxText    = 3000 // of a section's or context's text
+	maxHeader  = 150
+	maxMessage = 12000 // of all blocks together; see size
+)
+
+// How much of a text from outside is shown, in characters after escaping.
+const (
+	maxName = 80
+	maxWhy  = 300
+	maxLine = 240
+	maxID   = 60
+)
+
+// How much of a message its lists take at most, so that there is place for findings; a line takes no more than 6 * maxLine. See size.
+const (
+	maxTrouble = 2500
+	maxSources = 2500
+	maxNotes   = 1700
+	maxFinding = 1700
+)
+
+// A Message is what Slack shows: the text where blocks cannot be shown, such as in a notification, and the blocks.
+type Message struct {
+	Text   string
+	Blocks []slack.Block
+}
+
+// Render makes a message of a digest, which Compose has cleared of addresses. All that is counted is exact; findings that do not fit are counted by
+// "and N more", and none is cut in two.
+func Render(d notifier.Digest) Message {
+	// What always has a place comes first, to know how much is left for findings.
+	head := []slack.Block{header(d.Headline())}
+	if d.Changed() {
+		head = append(head, markup("```\n"+d.Table()+"```"))
+	} else {
+		head = append(head, markup(fmt.Sprintf("Nothing new. Still open: *%s*", d.Open)))
+	}
+	if remarks := d.Remarks(); len(remarks) > 0 {
+		head = append(head, markup(strings.Join(remarks, "\n")))
+	}
+	if lines := d.NotLookedAt(); len(lines) > 0 {
+		head = append(head, markup(fmt.Sprintf(":warning: *Could not look at* (%d)", len(lines))), slack.NewSectionBlock(plain(list(lines, maxTrouble)), nil, nil))
+	}
+	var tail []slack.Block
+	if len(d.Sources) > 0 {
+		var lines []string
+		for _, s := range d.Sources {
+			lines = append(lines, fmt.Sprintf("%s: %d lines (%d facts, %d duplicates, %d quarantined, %d expired), newest %s, %s",
+				s.Kind, s.Lines, s.Facts, s.Duplicates, s.Quarantined, s.Expired, notifier.Stamp(s.Newest), s.Path))
+		}
+		tail = append(tail, small(plain(list(lines, maxSources))))
+	}
+	if len(d.Notes) > 0 {
+		tail = append(tail, small(plain(list(d.Notes, maxNotes))))
+	}
+	run := notifier.Line(d.Run)
+	tail = append(tail, small(plain(d.How()+", run "+fit(run, maxID)), plain("mailreeve findings list --run "+fit(run, maxID))))
+
+	return Message{Text: d.Headline(), Blocks: append(append(head, findings(d.Groups(), run, head, tail)...), tail...)}
+}
+
+// findings names as many findings as there is place for beside the other blocks, of each group in turn.
+func findings(groups []notifier.Group, run string, others ...[]slack.Block) []slack.Block {
+	blocks, left := maxBlocks, maxMessage
+	for _, o := range others {
+		blocks -= len(o)
+		left -= size(o...)
+	}
+	more := func(g notifier.Group, n int) slack.Block {
+		return small(plain(fmt.Sprintf("and %d more %s", n, g.More)))
+	}
+	shown := make([][]slack.Block, len(groups))
+	for _, g := range groups {
+		blocks -= 2
+		left -= size(heading(g), more(g, len(g.Items)))
+	}
+	for grew := true; grew; {
+		grew = false
+		for i, g := range groups {
+			if len(shown[i]) == len(g.Items) {
+				continue
+			}
+			b := finding(g.Items[len(shown[i])], g.Added)
+			if s := size(b); blocks > 0 && s <= left {
+				shown[i] = append(shown[i], b)
+				blocks--
+				left -= s
+				grew = true
+			}
+		}
+	}
+	var out []slack.Block
+	for i, g := range groups {
+		out = append(append(out, heading(g)), shown[i]...)
+		if n := len(g.Items) - len(shown[i]); n > 0 {
+			out = append(out, more(g, n))
+		}
+	}
+	return out
+}
+
+func heading(g notifier.Group) slack.Block {
+	return markup(fmt.Sprintf("*%s* (%d)", g.Heading, len(g.Items)))
+}
+
+// finding is one finding, of a size of at most maxFinding: nobody can crowd out others by a name of 4,000 signs.
+func finding(i notifier.Item, added bool) slack.Block {
+	b := compose(i, added, maxName, maxWhy)
+	if size(b) > maxFinding {
+		b = compose(i, added, maxName*2/5, maxWhy/4)
+	}
+	return b
+}
+
+func compose(i notifier.Item, added bool, name, why int) slack.Block {
+	show := func(s string) string { return fit(notifier.Line(s), name) }
+	lines := []string{
+		mark(i.Severity) + " " + show(string(i.Severity)) + ": " + i.Who(show),
+		i.What(show),
+		i.Numbers(added) + ", " + show(i.ID),
+	}
+	if why := fit(notifier.Line(i.Why), why); why != "" {
+		lines = append(lines, why)
+	}
+	return slack.NewSectionBlock(plain(strings.Join(lines, "\n")), nil, nil)
+}
+
+func mark(s audit.Severity) string {
+	switch s {
+	case audit.Critical:
+		return "🔴"
+	case audit.High:
+		return "🟠"
+	case audit.Medium:
+		return "🟡"
+	}
+	return "⚪"
+}
+
+// list is lines from outside, as many as there is place for and at least one.
+func list(lines []string, most int) string {
+	var b strings.Builder
+	length, cost := 0, 0
+	for i, l := range lines {
+		l = fit(notifier.Line(l), maxLine)
+		more := fmt.Sprintf("and %d more", len(lines)-i)
+		if length+units(l+more)+2 > maxText || cost+size(plain(l), plain(more)) > most {
+			b.WriteString(more)
+			break
+		}
+		length += units(l) + 1
+		cost += size(plain(l))
+		b.WriteString(l)
+		if i < len(lines)-1 {
+			b.WriteByte('\n')
+		}
+	}
+	return b.String()
+}
+
+// markup is a section of mailreeve's own words.
+func markup(text string) slack.Block {
+	// Verbatim: nothing in it is turned into a link or a mention.
+	return slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, text, false, true), nil, nil)
+}
+
+func header(text string) slack.Block {
+	return slack.NewHeaderBlock(plain(fit(text, maxHeader)))
+}
+
+func small(texts ...*slack.TextBlockObject) slack.Block {
+	elements := make([]slack.MixedElement, len(texts))
+	for i, t := range texts {
+		elements[i] = t
+	}
+	return slack.NewContextBlock("", elements...)
+}
+
+// plain is text that was escaped and shows as it is: no formatting, and :names: are no emoji. Slack refuses text that is empty.
+func plain(text string) *slack.TextBlockObject {
+	if strings.TrimSpace(text) == "" {
+		text = "-"
+	}
+	return slack.NewTextBlockObject(slack.PlainTextType, text, false, false)
+}
+
+// fit escapes s, https://docs.slack.dev/messaging/formatting-message-text, and shortens it to at most most characters after escaping, the last
+// of them … where it was longer. It cuts between characters, never in an escape.
+func fit(s string, most int) string {
+	var b strings.Builder
+	n, end := 0, 0 // written; where … still has a place
+	for _, r := range s {
+		var e string
+		switch r {
+		case '&':
+			e = "&amp;"
+		case '<':
+			e = "&lt;"
+		case '>':
+			e = "&gt;"
+		default:
+			e = string(r)
+		}
+		n += units(e)
+		if n > most {
+			return strings.TrimRight(b.String()[:end], " ") + "…"
+		}
+		b.WriteString(e)
+		if n < most {
+			end = b.Len()
+		}
+	}
+	return b.String()
+}
+
+// units is the length of s in UTF-16.
+func units(s string) int {
+	n := 0
+	for _, r := range s {
+		n++
+		if r > 0xffff {
+			n++
+		}
+	}
+	return n
+}
+
+// size is how much of maxMessage blocks take. Slack refuses messages of about 13,200 characters by msg_blocks_too_long and does not document what it
+// counts; it is less than the text of some that were refused (slackapi/bolt-js 2509 and 2867). So this counts the most that it could be: the blocks as
+// JSON in ASCII, where a character beyond that takes six.
+func size[B any](blocks ...B) int {
+	n := 0
+	for _, b := range blocks {
+		text, err := json.Marshal(b)
+		if err != nil {
+			return maxMessage + 1
+		}
+		n++ // the comma
+		for _, r := range string(text) {
+			switch {
+			case r < utf8.RuneSelf:
+				n++
+			default:
+				n += 6 * units(string(r))
+			}
+		}
+	}
+	return n
+}
