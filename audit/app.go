@@ -60,6 +60,8 @@ type Approval struct {
 	ThirdParties  []string       `json:"third_parties,omitempty"`
 	Snapshot      Features       `json:"snapshot"`          // as it was approved; nil lists were not recorded
 	Dropped       Instant        `json:"dropped,omitempty"` // the registry no longer lists it from then on; 0: it does
+
+	Accepted []string `json:"accepted,omitempty"` // subjects of feature-drift that people took into the snapshot since; ascending
 }
 
 // Span is when the approval is in force: from included, to excluded. It is empty where from >= to.

@@ -1,6 +1,9 @@
 package audit
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // appDays reads the days of one app from packs: those that the store names, and those that the run has just written.
 type appDays struct {
@@ -41,7 +44,11 @@ func (m *memo[T]) put(d Day, t T) {
 	m.day, m.data = append(m.day, d), append(m.data, t)
 }
 
-func (m *memo[T]) drop() { m.day, m.data = nil, nil }
+func (m *memo[T]) drop(d Day) {
+	if i := slices.Index(m.day, d); i >= 0 {
+		m.day, m.data = slices.Delete(m.day, i, i+1), slices.Delete(m.data, i, i+1)
+	}
+}
 
 func newAppDays(ctx context.Context, store Store, archive Archive, app string) *appDays {
 	byKind := func() map[PackKind]map[Day][]Pack { return map[PackKind]map[Day][]Pack{CallPack: {}, ReportPack: {}} }
@@ -91,8 +98,8 @@ func (a *appDays) packs(kind PackKind, day Day) ([]Pack, error) {
 func (a *appDays) wrote(p Pack) {
 	a.written[p.Kind][p.Day] = append(a.written[p.Kind][p.Day], p)
 	delete(a.counting[p.Kind], p.Day)
-	a.calls.drop()
-	a.reports.drop()
+	a.calls.drop(p.Day)
+	a.reports.drop(p.Day)
 }
 
 // Calls implements Days.

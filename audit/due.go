@@ -130,26 +130,12 @@ func leavingSpan(events []Lifecycle, e *Lifecycle) span {
 // mergeApprovals is the app's approvals once a newer registry line lists listed: the line's own, and those that it no longer lists, which end at
 // asOf. An approval is known by its request id, several of one id by their order.
 func mergeApprovals(before, listed []Approval, asOf Instant) []Approval {
-	type name struct {
-		request string
-		n       int
-	}
-	names := func(list []Approval) []name {
-		seen := map[string]int{}
-		out := make([]name, len(list))
-		for i := range list {
-			id := list[i].RequestID
-			out[i] = name{id, seen[id]}
-			seen[id]++
-		}
-		return out
-	}
-	now := map[name]bool{}
-	for _, n := range names(listed) {
+	now := map[approvalName]bool{}
+	for _, n := range approvalNames(listed) {
 		now[n] = true
 	}
 	var out []Approval
-	for i, n := range names(before) {
+	for i, n := range approvalNames(before) {
 		if !now[n] {
 			a := before[i]
 			if a.Dropped == 0 {
@@ -158,7 +144,28 @@ func mergeApprovals(before, listed []Approval, asOf Instant) []Approval {
 			out = append(out, a)
 		}
 	}
-	return append(out, listed...)
+	return append(out, KeepAccepted(before, listed)...)
+}
+
+// An approvalName is what an approval is known by: its request id, and its place among those of one id.
+type approvalName struct {
+	request string
+	place   int
+}
+
+// approvalNames names approvals. Those that were dropped come after the others of their id, so that they take no other's name.
+func approvalNames(list []Approval) []approvalName {
+	seen := map[string]int{}
+	out := make([]approvalName, len(list))
+	for _, dropped := range []bool{false, true} {
+		for i := range list {
+			if id := list[i].RequestID; (list[i].Dropped != 0) == dropped {
+				out[i] = approvalName{id, seen[id]}
+				seen[id]++
+			}
+		}
+	}
+	return out
 }
 
 // sameJSON says whether two values are stored alike.

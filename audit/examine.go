@@ -450,6 +450,9 @@ func (x *examination) seal() error {
 		x.freshCalls = append(x.freshCalls, fresh)
 		x.out.Packs = append(x.out.Packs, *pack)
 		x.days.wrote(*pack)
+		if len(packs) == 0 {
+			x.days.calls.put(day, fresh)
+		}
 	}
 	for _, day := range x.reports {
 		packs, err := x.days.stored(ReportPack, day)
@@ -476,6 +479,9 @@ func (x *examination) seal() error {
 		x.freshReport = append(x.freshReport, fresh)
 		x.out.Packs = append(x.out.Packs, *pack)
 		x.days.wrote(*pack)
+		if len(packs) == 0 {
+			x.days.reports.put(day, fresh)
+		}
 	}
 	return x.writeHeaders()
 }

@@ -220,7 +220,7 @@ func (r *Result) Looked() bool {
 var ErrPast = errors.New("as-of lies before the last run's")
 
 // intakeLimit bounds the memory that facts take before they are sealed, in bytes.
-const intakeLimit = 384 << 20
+const intakeLimit = 448 << 20
 
 // Run audits once. It either publishes everything or nothing.
 func (n *Night) Run(ctx context.Context, o Options) (*Result, error) {
@@ -427,7 +427,10 @@ func (r *running) setIncidents() {
 	by := func(rules RulesTimeline, incidents []Incident) func(Day) Deadline {
 		d := &Dossier{Rules: rules, Incidents: incidents}
 		memo := map[Day]Deadline{}
+		var mu sync.Mutex
 		return func(day Day) Deadline {
+			mu.Lock()
+			defer mu.Unlock()
 			l, ok := memo[day]
 			if !ok {
 				l = d.ReportBy(day)

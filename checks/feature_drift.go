@@ -2,6 +2,7 @@ package checks
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mailreeve/mailreeve/audit"
@@ -38,9 +39,13 @@ func featureDrift() audit.Check {
 			if app == nil || approval == nil {
 				return nil
 			}
-			now, then := &app.Features, &approval.Snapshot
+			now, then := app.Features, approval.Known()
 			hold := func(part, name string) {
-				t.State(address.Redact(part+":"+name), audit.Evidence{Source: app.Source, Detail: "not in the snapshot of " + request(approval)})
+				subject := address.Redact(part + ":" + name)
+				if slices.Contains(approval.Accepted, subject) {
+					return
+				}
+				t.State(subject, audit.Evidence{Source: app.Source, Detail: "not in the snapshot of " + request(approval)})
 			}
 			added(now.Scopes, then.Scopes, audit.FoldScope, func(s string) { hold("scope", s) })
 			added(now.Modules, then.Modules, same, func(s string) { hold("module", s) })

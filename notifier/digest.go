@@ -7,22 +7,6 @@ import (
 	"github.com/mailreeve/mailreeve/audit"
 )
 
-// What a night can change about a finding.
-const (
-	New       = "new"
-	Reopened  = "reopened"
-	Worsened  = "worsened"
-	Resolved  = "resolved"
-	Withdrawn = "withdrawn"
-	Grew      = "grew"
-)
-
-// A Change is what a night changed about a finding, with the finding as it is after it. A finding may have several.
-type Change struct {
-	Finding audit.Finding
-	What    string // New, Reopened, Worsened, Resolved, Withdrawn or Grew
-}
-
 // A Digest is what people are told of a night. It is data only, and holds no addresses and no account ids.
 type Digest struct {
 	Run       string
@@ -68,16 +52,18 @@ type Item struct {
 type Counts struct{ Critical, High, Medium, Low int }
 
 // Add counts one more finding.
-func (c *Counts) Add(s audit.Severity) {
+func (c *Counts) Add(s audit.Severity) { c.add(s, 1) }
+
+func (c *Counts) add(s audit.Severity, n int) {
 	switch s {
 	case audit.Critical:
-		c.Critical++
+		c.Critical += n
 	case audit.High:
-		c.High++
+		c.High += n
 	case audit.Medium:
-		c.Medium++
+		c.Medium += n
 	default:
-		c.Low++
+		c.Low += n
 	}
 }
 
@@ -94,51 +80,49 @@ func (d Digest) Blind() bool {
 	return len(d.Checks) > 0 || slices.ContainsFunc(d.Sources, func(s audit.SourceResult) bool { return !s.Looked })
 }
 
-// Compose makes the digest of a run from what it changed and the findings that are open after it; others in open do not count. redact masks addresses:
-// every text that is not mailreeve's own passes it. The caller sets Dry.
-func Compose(run *audit.Run, changes []Change, open []audit.Finding, redact func(string) string) Digest {
+// Compose makes the digest of a run. redact masks addresses: every text that is not mailreeve's own passes it.
+func Compose(r *audit.Result, redact func(string) string) Digest {
+	run := r.Run
 	line := func(s string) string { return redact(Line(s)) }
 	d := Digest{
 		Run:             line(run.ID),
 		AsOf:            run.AsOf,
 		Scheduled:       run.ScheduledAt,
 		Baseline:        run.Baseline,
+		Dry:             r.DryRun,
 		UnknownInstalls: run.Summary.UnknownInstalls,
 		ClockTrouble:    run.Summary.ClockTrouble,
 	}
-	for i := range changes {
-		c := &changes[i]
+	for i := range r.Changes {
+		c := &r.Changes[i]
 		f := &c.Finding
 		switch {
-		case c.What == Resolved:
+		case c.What == audit.IsResolved:
 			d.Resolved.Add(f.Severity)
-		case c.What == Withdrawn:
+		case c.What == audit.IsWithdrawn:
 			d.Withdrawn.Add(f.Severity)
 		case f.Status == audit.Suppressed || f.Status == audit.FalsePositive:
 			d.Silent++
-		case c.What == New:
+		case c.What == audit.IsNew:
 			d.New.Add(f.Severity)
 			if f.Severity == audit.Critical || f.Severity == audit.High {
 				d.Named = append(d.Named, item(f, line))
 			}
-		case c.What == Reopened:
+		case c.What == audit.IsReopened:
 			d.Reopened.Add(f.Severity)
 			d.NamedReopened = append(d.NamedReopened, item(f, line))
-		case c.What == Worsened:
+		case c.What == audit.IsWorsened:
 			d.Worsened.Add(f.Severity)
 			d.NamedWorsened = append(d.NamedWorsened, item(f, line))
-		case c.What == Grew:
+		case c.What == audit.Grew:
 			d.Grew.Add(f.Severity)
 		}
 	}
 	for _, items := range [][]Item{d.Named, d.NamedReopened, d.NamedWorsened} {
 		slices.SortFunc(items, worstFirst)
 	}
-	for i := range open {
-		switch open[i].Status {
-		case audit.Open, audit.Acknowledged, audit.InRemediation:
-			d.Open.Add(open[i].Severity)
-		}
+	for severity, n := range r.Open {
+		d.Open.add(severity, n)
 	}
 	for _, s := range run.Summary.Sources {
 		s.Path, s.Trouble = line(s.Path), line(s.Trouble)

@@ -57,24 +57,24 @@ func TestCompose(t *testing.T) {
 	finding := func(app string, s audit.Severity, st audit.Status, accounts int) audit.Finding {
 		return audit.Finding{ID: "F-" + app, Check: "access-unapproved", App: app, Severity: s, Status: st, Accounts: accounts, Title: "a title"}
 	}
-	changes := []notifier.Change{
-		{finding("a", audit.High, audit.Open, 900), notifier.New},
-		{finding("b", audit.Critical, audit.Open, 1), notifier.New},
-		{finding("c", audit.Critical, audit.Open, 2), notifier.New},
-		{finding("d", audit.Low, audit.Open, 2), notifier.New},
-		{finding("e", audit.Low, audit.Open, 2), notifier.Reopened},
-		{finding("f", audit.Medium, audit.Suppressed, 2), notifier.Reopened},
-		{finding("g", audit.Medium, audit.FalsePositive, 2), notifier.Grew},
-		{finding("h", audit.Medium, audit.Acknowledged, 2), notifier.Grew},
-		{finding("i", audit.Medium, audit.Open, 2), notifier.Worsened},
-		{finding("j", audit.High, audit.Resolved, 0), notifier.Resolved},
-		{finding("j", audit.High, audit.Resolved, 0), notifier.Withdrawn},
+	changes := []audit.Change{
+		{Finding: finding("a", audit.High, audit.Open, 900), What: audit.IsNew},
+		{Finding: finding("b", audit.Critical, audit.Open, 1), What: audit.IsNew},
+		{Finding: finding("c", audit.Critical, audit.Open, 2), What: audit.IsNew},
+		{Finding: finding("d", audit.Low, audit.Open, 2), What: audit.IsNew},
+		{Finding: finding("e", audit.Low, audit.Open, 2), What: audit.IsReopened},
+		{Finding: finding("f", audit.Medium, audit.Suppressed, 2), What: audit.IsReopened},
+		{Finding: finding("g", audit.Medium, audit.FalsePositive, 2), What: audit.Grew},
+		{Finding: finding("h", audit.Medium, audit.Acknowledged, 2), What: audit.Grew},
+		{Finding: finding("i", audit.Medium, audit.Open, 2), What: audit.IsWorsened},
+		{Finding: finding("j", audit.High, audit.Resolved, 0), What: audit.IsResolved},
+		{Finding: finding("j", audit.High, audit.Resolved, 0), What: audit.IsWithdrawn},
 	}
-	open := []audit.Finding{finding("a", audit.High, audit.InRemediation, 1), finding("z", audit.Low, audit.Suppressed, 1), finding("y", audit.Low, audit.Resolved, 1)}
+	open := map[audit.Severity]int{audit.High: 1}
 	run := &audit.Run{ID: "R", Summary: audit.RunSummary{
 		Checks: []audit.CheckResult{{ID: "x", Looked: true}, {ID: "y", Why: "no joe@example.com"}},
 		Notes:  []string{"as joe@example.com\nsaid"}}}
-	d := notifier.Compose(run, changes, open, nights.Redact)
+	d := notifier.Compose(&audit.Result{Run: run, Changes: changes, Open: open}, nights.Redact)
 	var names []string
 	for _, i := range d.Named {
 		names = append(names, i.App+" "+i.Why)

@@ -54,7 +54,7 @@ func (d Digest) News() string {
 	for _, c := range []struct {
 		what string
 		Counts
-	}{{Reopened, d.Reopened}, {Worsened, d.Worsened}} {
+	}{{"reopened", d.Reopened}, {"worsened", d.Worsened}} {
 		if n := c.Total(); n > 0 {
 			news = append(news, fmt.Sprint(n, " ", c.what))
 		}
@@ -89,8 +89,8 @@ func (d Digest) Table() string {
 	for _, row := range []struct {
 		what string
 		Counts
-	}{{New, d.New}, {Reopened, d.Reopened}, {Worsened, d.Worsened}, {Grew, d.Grew}, {Resolved, d.Resolved}, {Withdrawn, d.Withdrawn}, {"still open", d.Open}} {
-		if row.Total() > 0 || row.what == New || row.what == "still open" {
+	}{{"new", d.New}, {"reopened", d.Reopened}, {"worsened", d.Worsened}, {"grew", d.Grew}, {"resolved", d.Resolved}, {"withdrawn", d.Withdrawn}, {"still open", d.Open}} {
+		if row.Total() > 0 || row.what == "new" || row.what == "still open" {
 			fmt.Fprintf(&b, "%-10s %8d %8d %8d %8d %8d\n", row.what, row.Critical, row.High, row.Medium, row.Low, row.Total())
 		}
 	}

@@ -247,7 +247,8 @@ func (w *Worker) Report(c *audit.ReportRecord, file uint32, place uint64) error 
 		w.putID(x.ID)
 		if x.HasUpdated {
 			w.content = append(w.content, 1)
-			w.putTime(x.Sec, x.Nsec)
+			w.content = binary.AppendVarint(w.content, c.Sec-x.Sec)
+			w.content = binary.AppendUvarint(w.content, uint64(x.Nsec))
 		} else {
 			w.content = append(w.content, 0)
 		}
@@ -258,6 +259,7 @@ func (w *Worker) Report(c *audit.ReportRecord, file uint32, place uint64) error 
 		w.content = append(w.content, bit(c.Results[i].Closed))
 	}
 	w.begin(at, place, c.Status)
+	w.row = binary.AppendVarint(w.row, c.Sec)
 	w.row = append(w.row, w.content[ids:]...)
 	w.of(&w.app(c.App).reports, audit.ReportPack, day).add(w.row)
 	return w.weigh(int64(len(w.row)))
@@ -302,9 +304,9 @@ func (w *Worker) spill() error {
 	return w.each(func(key dayKey, r *rows) error {
 		var p []byte
 		if r.kind == audit.CallPack {
-			p = encodeCalls(r.foldCalls())
+			p = encodeCalls(foldCalls(r))
 		} else {
-			p = encodeReports(r.foldReports())
+			p = encodeReports(foldReports(r))
 		}
 		in := w.in
 		in.mu.Lock()
@@ -384,75 +386,84 @@ func (r *row) account(to *audit.IDsBuilder) (number uint32, ok bool) {
 	return to.Add(p), true
 }
 
-// foldCalls is the rows as a day in order, with places for sources.
-func (r *rows) foldCalls() *audit.CallDay {
-	d := &audit.CallDay{Day: r.day, Calls: make([]audit.Call, 0, r.n)}
+// foldCalls is the rows of one day as that day in order, with places for sources.
+func foldCalls(list ...*rows) *audit.CallDay {
+	d := &audit.CallDay{Day: list[0].day}
 	var ids audit.IDsBuilder
 	var accounts []uint32
+	var ends []int
 	sites, paths, purposes := newTexts(), newTexts(), newTexts()
 	places := map[string]uint32{} // of sites, by their bytes
-	ends := make([]int, 0, r.n)
-	for _, b := range r.blocks {
-		x := row{reader{b: b}}
-		for len(x.b) > 0 {
-			c := audit.Call{At: audit.Instant(x.fixed()), Hash: x.fixed(), Source: sourceOfPlace(x.fixed()), Status: x.short(), Auth: audit.Auth(x.byte())}
-			c.Path, c.Purpose = paths.add(x.text(r.texts)), purposes.add(x.text(r.texts))
-			from := x.b
-			shape, p := x.id()
-			raw := from[:len(from)-len(x.b)]
-			site, ok := places[string(raw)]
-			if !ok {
-				name := string(p)
-				if shape >= 0 {
-					name = audit.UnpackID(shape, p)
+	lists := make([][]audit.Call, len(list))
+	for i, r := range list {
+		calls := make([]audit.Call, 0, r.n)
+		for _, b := range r.blocks {
+			x := row{reader{b: b}}
+			for len(x.b) > 0 {
+				c := audit.Call{At: audit.Instant(x.fixed()), Hash: x.fixed(), Source: sourceOfPlace(x.fixed()), Status: x.short(), Auth: audit.Auth(x.byte())}
+				c.Path, c.Purpose = paths.add(x.text(r.texts)), purposes.add(x.text(r.texts))
+				from := x.b
+				shape, p := x.id()
+				raw := from[:len(from)-len(x.b)]
+				site, ok := places[string(raw)]
+				if !ok {
+					name := string(p)
+					if shape >= 0 {
+						name = audit.UnpackID(shape, p)
+					}
+					site = sites.add(name)
+					places[string(raw)] = site
 				}
-				site = sites.add(name)
-				places[string(raw)] = site
-			}
-			c.Site = site
-			for range x.num() {
-				if n, ok := x.account(&ids); ok {
-					accounts = append(accounts, n)
+				c.Site = site
+				for range x.num() {
+					if n, ok := x.account(&ids); ok {
+						accounts = append(accounts, n)
+					}
 				}
+				ends = append(ends, len(accounts))
+				calls = append(calls, c)
 			}
-			ends = append(ends, len(accounts))
-			d.Calls = append(d.Calls, c)
 		}
+		r.blocks = nil
+		lists[i] = calls
 	}
-	r.blocks = nil
 	d.Sites, d.Paths, d.Purposes = sites.all, paths.all, purposes.all
 	var ordinals *audit.Ordinals
 	d.Accounts, ordinals = ids.Set()
 	for i, n := range accounts {
 		accounts[i] = ordinals.Of(n)
 	}
-	from := 0
-	for i, end := range ends {
-		mine := accounts[from:end:end]
-		slices.Sort(mine)
-		d.Calls[i].Accounts = slices.Compact(mine)
-		from = end
+	from, n := 0, 0
+	for _, calls := range lists {
+		for i := range calls {
+			mine := accounts[from:ends[n]:ends[n]]
+			slices.Sort(mine)
+			calls[i].Accounts = slices.Compact(mine)
+			from, n = ends[n], n+1
+		}
+		sortFacts(calls, callOrder)
 	}
-	sortFacts(d.Calls, callOrder)
+	d.Calls = mergeSorted(lists, callOrder)
 	return d
 }
 
 // foldReports is foldCalls for reports.
-func (r *rows) foldReports() *audit.ReportDay {
-	d := &audit.ReportDay{Day: r.day, Reports: make([]audit.Report, 0, r.n)}
+func foldReports(list ...*rows) *audit.ReportDay {
+	d := &audit.ReportDay{Day: list[0].day}
 	var ids audit.IDsBuilder
-	for _, b := range r.blocks {
+	for _, b := range blocksOf(list) {
 		x := row{reader{b: b}}
 		for len(x.b) > 0 {
 			c := audit.Report{At: audit.Instant(x.fixed()), Hash: x.fixed(), Source: sourceOfPlace(x.fixed()), Status: x.short()}
+			sec := x.signed()
 			n := x.num()
 			c.Accounts = make([]audit.Reported, 0, n)
 			for range n {
 				a, ok := x.account(&ids)
 				updated := audit.Ever
 				if x.byte() == 1 {
-					sec := int64(x.fixed())
-					updated = audit.AtUnix(sec, int64(x.short())|int64(x.short())<<16)
+					before := x.signed()
+					updated = audit.AtUnix(sec-before, int64(x.num()))
 				}
 				if ok {
 					c.Accounts = append(c.Accounts, audit.Reported{Account: a, Updated: updated})
@@ -470,7 +481,9 @@ func (r *rows) foldReports() *audit.ReportDay {
 			d.Reports = append(d.Reports, c)
 		}
 	}
-	r.blocks = nil
+	for _, r := range list {
+		r.blocks = nil
+	}
 	var ordinals *audit.Ordinals
 	d.Accounts, ordinals = ids.Set()
 	for i := range d.Reports {
@@ -490,6 +503,15 @@ func (r *rows) foldReports() *audit.ReportDay {
 	}
 	sortFacts(d.Reports, reportOrder)
 	return d
+}
+
+// blocksOf is the blocks of all rows.
+func blocksOf(list []*rows) [][]byte {
+	var out [][]byte
+	for _, r := range list {
+		out = append(out, r.blocks...)
+	}
+	return out
 }
 
 // Close ends the taking in. resolve tells the file and line of a place that a record came with; not ok where the record's file turned out not to be
@@ -551,8 +573,8 @@ func (in *Intake) SealCalls(app string, day audit.Day, packs []audit.Pack) (fres
 		}
 		parts = append(parts, d)
 	}
-	for _, r := range rows {
-		parts = append(parts, r.foldCalls())
+	if len(rows) > 0 {
+		parts = append(parts, foldCalls(rows...))
 	}
 	discarded := false
 	for _, p := range parts {
@@ -607,8 +629,8 @@ func (in *Intake) SealReports(app string, day audit.Day, packs []audit.Pack) (fr
 		}
 		parts = append(parts, d)
 	}
-	for _, r := range rows {
-		parts = append(parts, r.foldReports())
+	if len(rows) > 0 {
+		parts = append(parts, foldReports(rows...))
 	}
 	discarded := false
 	for _, p := range parts {

@@ -69,8 +69,15 @@ func App(line []byte) (*audit.App, error) {
 		Scopes: distinct(found.scopes, address.Redact), Modules: distinct(found.modules, address.Redact),
 		Egress: distinct(found.egress, host), Domains: distinct(found.domains, host),
 	}
-	if known {
-		app.Features = whole(app.Features)
+	// What all was read that could name it, and is not named, is known to be nothing.
+	lists := []*[]string{&app.Features.Domains, &app.Features.Scopes, &app.Features.Modules, &app.Features.Egress}
+	if !known {
+		lists = lists[:1]
+	}
+	for _, list := range lists {
+		if *list == nil {
+			*list = []string{}
+		}
 	}
 	return &app, nil
 }
@@ -171,16 +178,6 @@ func distinct(list []string, clean func(string) string) []string {
 		}
 	}
 	return out
-}
-
-// whole is f with empty lists for those that nothing is said of: all that could name something was read, so they are known to be empty.
-func whole(f audit.Features) audit.Features {
-	for _, list := range []*[]string{&f.Scopes, &f.Modules, &f.Egress, &f.Domains} {
-		if *list == nil {
-			*list = []string{}
-		}
-	}
-	return f
 }
 
 // host is the host of an URL, or of what is a host already (perhaps *.host): in lower case, without scheme, user, port and path.

@@ -4,6 +4,7 @@ package ingest
 import (
 	"encoding/binary"
 	"math/bits"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/mailreeve/mailreeve/audit"
@@ -14,12 +15,15 @@ import (
 // whatever is unusual, and every refusal, to the strict reader (see object): both read the same records and refuse the same lines. The zero value is
 // ready; it is for one goroutine.
 type Decoder struct {
-	call, report, account, answer shape
+	call, report, account, answer, lifecycle shape
+
+	app string // of the lifecycle event read last
 
 	accounts [][]byte
 	reported []audit.ReportedRecord
 	answers  []audit.AnswerRecord
 
+	plain []byte // strings that had escapes
 	stack []byte // of open objects and lists in a value that is not read
 	high  uint64 // has the high bit of a byte set where a string held more than ASCII
 
@@ -48,6 +52,14 @@ func (d *Decoder) Report(line []byte, rec *audit.ReportRecord) error {
 	return err
 }
 
+// Lifecycle reads a line of the installs source, as the function Lifecycle does.
+func (d *Decoder) Lifecycle(line []byte) (audit.Lifecycle, error) {
+	if l, ok := d.fastLifecycle(line); ok {
+		return l, nil
+	}
+	return Lifecycle(line)
+}
+
 // The fields that are read, as a set of bits.
 type field uint16
 
@@ -64,6 +76,8 @@ const (
 	fResult
 	fAccountID
 	fUpdatedAt
+	fEvent
+	fUsers
 
 	fNone field = 0 // a field that is not read
 )
@@ -110,6 +124,22 @@ func reportField(name []byte) field {
 	return fNone
 }
 
+func lifecycleField(name []byte) field {
+	switch string(name) {
+	case "ts":
+		return fTS
+	case "app_key":
+		return fApp
+	case "cloud_id":
+		return fSite
+	case "event":
+		return fEvent
+	case "users":
+		return fUsers
+	}
+	return fNone
+}
+
 func accountField(name []byte) field {
 	switch string(name) {
 	case "account_id":
@@ -133,7 +163,7 @@ func answerField(name []byte) field {
 // fastCall reads a line of the usual form; false says nothing but that the strict reader must.
 func (d *Decoder) fastCall(b []byte, rec *audit.CallRecord) bool {
 	*rec = audit.CallRecord{}
-	d.high = 0
+	d.high, d.plain = 0, d.plain[:0]
 	i := space(b, 0)
 	if i == len(b) || b[i] != '{' {
 		return false
@@ -201,7 +231,7 @@ func (d *Decoder) fastCall(b []byte, rec *audit.CallRecord) bool {
 // fastReport is fastCall for a line of the reporting API's log.
 func (d *Decoder) fastReport(b []byte, rec *audit.ReportRecord) bool {
 	*rec = audit.ReportRecord{}
-	d.high = 0
+	d.high, d.plain = 0, d.plain[:0]
 	i := space(b, 0)
 	if i == len(b) || b[i] != '{' {
 		return false
@@ -250,6 +280,47 @@ func (d *Decoder) fastReport(b []byte, rec *audit.ReportRecord) bool {
 	}
 	const need = fTS | fRequestID | fApp | fStatus
 	return seen&need == need && len(rec.RequestID) > 0 && len(rec.App) > 0 && d.utf8(b)
+}
+
+// fastLifecycle is fastCall for a line of the installs source.
+func (d *Decoder) fastLifecycle(b []byte) (audit.Lifecycle, bool) {
+	d.high, d.plain = 0, d.plain[:0]
+	var sec, nsec int64
+	var app, site []byte
+	l := audit.Lifecycle{Users: -1}
+	seen := fNone
+	end := d.lifecycle.members(b, space(b, 0), lifecycleField, func(f field, i int) int {
+		seen |= f
+		switch f {
+		case fTS:
+			sec, nsec, i = d.moment(b, i)
+		case fApp:
+			app, i = d.key(b, i)
+		case fSite:
+			site, i = d.key(b, i)
+		case fEvent:
+			var v []byte
+			v, i = d.text(b, i)
+			l.Event = eventOf(v)
+		case fUsers:
+			if null(b, i) {
+				return i + 4
+			}
+			l.Users, i = count(b, i)
+		default:
+			i = d.skip(b, i, 1)
+		}
+		return i
+	})
+	const need = fTS | fApp | fSite | fEvent
+	if end < 0 || space(b, end) != len(b) || seen&need != need || len(app) == 0 || len(site) == 0 || l.Event == 0 || !d.utf8(b) {
+		return audit.Lifecycle{}, false
+	}
+	if d.app != string(app) { // one app's events often come together
+		d.app = string(app)
+	}
+	l.At, l.App, l.Site = audit.AtUnix(sec, nsec), d.app, string(site)
+	return l, true
 }
 
 // utf8 says whether the line is valid UTF-8, now that all its strings were seen: what is outside of them is ASCII.
@@ -327,8 +398,8 @@ func space(b []byte, i int) int {
 	return i
 }
 
-// A word at a time: each byte of a word is tested at once, the high bit of a byte says that the test holds for it or, above the first such byte only,
-// may hold. (w-lows*n) &^ w & high is below(n) for bytes under 128.
+// Eight bytes are tested at once, as a word w: (w - lows*n) &^ w & high has the high bit of each byte below n, for n up to 128. Above the first such
+// byte a borrow may set bits that mean nothing, so only the lowest is looked at. A byte is c where w ^ lows*c has one below 1.
 const (
 	lows = 0x0101010101010101
 	high = 0x8080808080808080
@@ -380,7 +451,7 @@ func scanPlain(b []byte, i int) int {
 // null says whether b has null at i.
 func null(b []byte, i int) bool { return len(b)-i >= 4 && string(b[i:i+4]) == "null" }
 
-// text reads a string without escapes, or null, and gives where it ends; -1 for anything else.
+// text reads a string, or null, and gives where it ends; -1 for anything else.
 func (d *Decoder) text(b []byte, i int) ([]byte, int) {
 	if i >= len(b) || b[i] != '"' {
 		if null(b, i) {
@@ -389,10 +460,80 @@ func (d *Decoder) text(b []byte, i int) ([]byte, int) {
 		return nil, -1
 	}
 	end := d.scan(b, i+1)
-	if end == len(b) || b[end] != '"' {
+	if end == len(b) {
 		return nil, -1
 	}
-	return b[i+1 : end : end], end + 1
+	switch b[end] {
+	case '"':
+		return b[i+1 : end : end], end + 1
+	case '\\':
+		return d.unescape(b, i+1, end)
+	}
+	return nil, -1
+}
+
+// unescape is text for a string that begins at b[i] and holds a backslash at b[end], the first. Surrogates are left to the strict reader.
+func (d *Decoder) unescape(b []byte, i, end int) ([]byte, int) {
+	start := len(d.plain)
+	for {
+		d.plain = append(d.plain, b[i:end]...)
+		if end+1 >= len(b) {
+			if end+1 == len(b) && b[end] == '"' {
+				return d.plain[start:len(d.plain):len(d.plain)], end + 1
+			}
+			return nil, -1
+		}
+		switch b[end] {
+		case '"':
+			return d.plain[start:len(d.plain):len(d.plain)], end + 1
+		case '\\':
+		default:
+			return nil, -1
+		}
+		i = end + 2
+		switch c := b[end+1]; c {
+		case '"', '\\', '/':
+			d.plain = append(d.plain, c)
+		case 'b':
+			d.plain = append(d.plain, '\b')
+		case 'f':
+			d.plain = append(d.plain, '\f')
+		case 'n':
+			d.plain = append(d.plain, '\n')
+		case 'r':
+			d.plain = append(d.plain, '\r')
+		case 't':
+			d.plain = append(d.plain, '\t')
+		case 'u':
+			i += 4
+			if i > len(b) {
+				return nil, -1
+			}
+			r, ok := rune(0), true
+			for _, c := range b[i-4 : i] {
+				h := unhex(c)
+				r, ok = r<<4|rune(h), ok && h < 16
+			}
+			if !ok || utf16.IsSurrogate(r) {
+				return nil, -1
+			}
+			d.plain = utf8.AppendRune(d.plain, r)
+		default:
+			return nil, -1
+		}
+		end = d.scan(b, i)
+	}
+}
+
+// unhex is the value of a hexadecimal digit; 16 of anything else.
+func unhex(c byte) byte {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0'
+	case 'a' <= c|0x20 && c|0x20 <= 'f':
+		return c | 0x20 - 'a' + 10
+	}
+	return 16
 }
 
 // key is text for what must not look like an address.
@@ -566,6 +707,25 @@ func status(b []byte, i int) (int, int) {
 	switch b[i+3] {
 	case ',', '}', ' ', '\t', '\n', '\r':
 		return int(x)*100 + int(y)*10 + int(z), i + 3
+	}
+	return 0, -1
+}
+
+// count reads a whole number of up to 18 digits, without a sign.
+func count(b []byte, i int) (int64, int) {
+	start, n := i, int64(0)
+	for ; i < len(b) && b[i]-'0' <= 9; i++ {
+		if i-start == 18 {
+			return 0, -1
+		}
+		n = n*10 + int64(b[i]-'0')
+	}
+	if i == start || i == len(b) || b[start] == '0' && i > start+1 {
+		return 0, -1
+	}
+	switch b[i] {
+	case ',', '}', ' ', '\t', '\n', '\r':
+		return n, i
 	}
 	return 0, -1
 }
@@ -767,7 +927,7 @@ func (d *Decoder) skipString(b []byte, i int) int {
 				return -1
 			}
 			for _, c := range b[i+2 : i+6] {
-				if (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'f') {
+				if unhex(c) > 15 {
 					return -1
 				}
 			}

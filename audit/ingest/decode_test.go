@@ -2,17 +2,18 @@ package ingest
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/address"
 )
 
 const (
@@ -39,8 +40,8 @@ func sameCall(t interface {
 		if diff := cmp.Diff(want, got, same); diff != "" {
 			t.Fatalf("strict and fast differ (-strict +fast):\n%s\n%q", diff, line)
 		}
-	case err != nil && utf8.Valid(line) && strings.ContainsRune(err.Error(), '@'):
-		t.Fatalf("the refusal quotes an at-sign: %v", err)
+	case err != nil && address.LooksLike([]byte(err.Error())):
+		t.Fatalf("the refusal quotes an address: %v", err)
 	}
 	return fast, err
 }
@@ -94,7 +95,11 @@ var callCases = []struct{ line, refused string }{
 	{swap(callLine, `"5b10a2844c20165700ede21f"`, `"`+strings.Repeat("ü", 128)+`"`), "fast"},
 	{swap(callLine, `email/bulk`, `email/bulk?accountId=1&accountId=2`), "fast"},
 	{swap(callLine, `"ts"`, `"t\u0073"`), ""},
-	{swap(callLine, `mailer"`, `mailer\u002e"`), ""},
+	{swap(callLine, `mailer"`, `mailer\u002e"`), "fast"},
+	{swap(callLine, `/rest/api/3/user/email/bulk`, `\/rest\/api\"\\\b\f\n\r\t\u00e9\u20AC`), "fast"},
+	{swap(callLine, `"5b10a2844c20165700ede21f"`, `"\u0075nknown"`), "fast"},
+	{swap(callLine, `mailer"`, `mailer\q"`), "JSON"},
+	{swap(callLine, `mailer"`, `mailer\u00"`), "JSON"},
 	{swap(callLine, "15.123Z", "15.1234567891Z"), ""},
 	{swap(callLine, "15.123Z", "15,123Z"), ""},
 	{swap(callLine, "T03:", "T3:"), ""},
@@ -283,6 +288,116 @@ func TestReport(t *testing.T) {
 	}
 }
 
+const lifecycleLine = `{"ts":"2026-11-22T03:14:15Z","app_key":"com.acme.mailer","cloud_id":"f58131cb-b67d-43c7-b30d-6b58d40bd077","event":"installed","users":1200}`
+
+var lifecycleCases = []struct{ line, refused string }{
+	{lifecycleLine, "fast"},
+	{swap(lifecycleLine, `"users":1200`, `"users":null`), "fast"},
+	{swap(lifecycleLine, `,"users":1200`, ``), "fast"},
+	{swap(lifecycleLine, `1200`, `0`), "fast"},
+	{swap(lifecycleLine, `1200`, `1234567890123456789`), ""},
+	{swap(lifecycleLine, `1200`, `00`), "JSON"},
+	{swap(lifecycleLine, `1200`, `12345678901234567890`), "users"},
+	{swap(lifecycleLine, `1200`, `-1`), "users"},
+	{swap(lifecycleLine, `1200`, `1200.0`), "users"},
+	{swap(lifecycleLine, `1200`, `""`), "users"},
+	{swap(lifecycleLine, `installed`, `present`), "fast"},
+	{swap(lifecycleLine, `installed`, `Installed`), "event"},
+	{swap(lifecycleLine, `"installed"`, `null`), "event"},
+	{swap(lifecycleLine, `com.acme.mailer`, `jane@acme.example`), "app_key"},
+	{swap(lifecycleLine, `com.acme.mailer`, ``), "app_key"},
+	{swap(lifecycleLine, `f58131cb-b67d-43c7-b30d-6b58d40bd077`, `a＠b`), "cloud_id"},
+	{swap(lifecycleLine, `"ts"`, `"event":"enabled","ts"`), "event comes twice"},
+	{swap(lifecycleLine, `2026`, `26`), "ts"},
+	{`[]`, "JSON"},
+}
+
+func sameLifecycle(t interface {
+	Helper()
+	Fatalf(string, ...any)
+}, d *Decoder, line []byte) (fast bool, err error) {
+	t.Helper()
+	got, fast := d.fastLifecycle(line)
+	want, err := Lifecycle(line)
+	if fast && (err != nil || got != want) {
+		t.Fatalf("fast %+v, strict %+v, %v: %q", got, want, err, line)
+	}
+	return fast, err
+}
+
+func TestLifecycle(t *testing.T) {
+	var warm Decoder
+	for _, c := range lifecycleCases {
+		for _, d := range []*Decoder{{}, &warm} {
+			fast, err := sameLifecycle(t, d, []byte(c.line))
+			switch c.refused {
+			case "", "fast":
+				if err != nil || fast != (c.refused == "fast") {
+					t.Errorf("fast %v, %v: %s", fast, err, c.line)
+				}
+			default:
+				if err == nil || !strings.Contains(err.Error(), c.refused) || strings.Contains(err.Error(), "jane") {
+					t.Errorf("refused with %v, not for %s: %s", err, c.refused, c.line)
+				}
+			}
+		}
+	}
+	l, err := new(Decoder).Lifecycle([]byte(lifecycleLine))
+	if err != nil || l.At.String() != "2026-11-22T03:14:15Z" || l.App != "com.acme.mailer" || l.Event != audit.Installed || l.Users != 1200 {
+		t.Errorf("%+v, %v", l, err)
+	}
+}
+
+// FuzzLifecycle is FuzzCall for lifecycle events.
+func FuzzLifecycle(f *testing.F) {
+	for _, c := range lifecycleCases {
+		f.Add([]byte(c.line))
+	}
+	warm := Decoder{}
+	warm.fastLifecycle([]byte(lifecycleLine))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		d := warm
+		d.plain, d.stack = nil, nil
+		cold, _ := sameLifecycle(t, new(Decoder), line)
+		if hot, _ := sameLifecycle(t, &d, line); hot != cold {
+			t.Fatalf("the fast reader takes it %v after nothing, %v after another line: %q", cold, hot, line)
+		}
+	})
+}
+
+func TestIncident(t *testing.T) {
+	for _, c := range []struct{ line, want string }{
+		{`{"api":"reporting","from":"2026-11-22T03:00:00Z","to":"2026-11-22T04:00:00+01:00"}`, "reporting 2026-11-22T03:00:00Z 2026-11-22T03:00:00Z"},
+		{`{"api":"reporting","from":"2026-11-22T03:00:00Z"}`, "reporting 2026-11-22T03:00:00Z never"},
+		{`{"api":"reporting","from":"2026-11-22T03:00:00Z","to":null,"x":1}`, "reporting 2026-11-22T03:00:00Z never"},
+		{`{"api":"call jane@acme.example","from":"2026-11-22T03:00:00Z","to":""}`, "call [address] 2026-11-22T03:00:00Z never"},
+		{`{"api":"","from":"2026-11-22T03:00:00Z"}`, "api is missing or empty"},
+		{`{"api":"reporting"}`, "from is missing or empty"},
+		{`{"api":"reporting","from":"yesterday"}`, "from is no time"},
+		{`{"api":"reporting","from":"2026-11-22T03:00:00Z","to":"soon"}`, "to is no time"},
+		{`{"api":"reporting","from":"2026-11-22T03:00:00Z","to":5}`, "to is a number, not a string"},
+		{`{"api":"a","api":"b","from":"2026-11-22T03:00:00Z"}`, "api comes twice"},
+	} {
+		i, err := Incident([]byte(c.line))
+		got := fmt.Sprint(i.API, " ", i.From, " ", i.To)
+		if err != nil {
+			got = err.Error()
+		}
+		if !strings.HasPrefix(got, c.want) {
+			t.Errorf("%s: %s", c.line, got)
+		}
+	}
+}
+
+func FuzzIncident(f *testing.F) {
+	f.Add([]byte(`{"api":"reporting","from":"2026-11-22T03:00:00Z","to":"2026-11-22T04:00:00+01:00"}`))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		if i, err := Incident(line); err == nil && (i.API == "" || !json.Valid(line)) {
+			t.Errorf("%q gave %+v", line, i)
+		}
+	})
+}
+
 // FuzzCall proves the fast reader by the strict one, cold and after another line.
 func FuzzCall(f *testing.F) {
 	for _, c := range callCases {
@@ -292,7 +407,7 @@ func FuzzCall(f *testing.F) {
 	warm.fastCall([]byte(callLine), new(audit.CallRecord))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		d := warm
-		d.accounts, d.stack = nil, nil
+		d.accounts, d.plain, d.stack = nil, nil, nil
 		cold, _ := sameCall(t, new(Decoder), line)
 		if hot, _ := sameCall(t, &d, line); hot != cold {
 			t.Fatalf("the fast reader takes it %v after nothing, %v after another line: %q", cold, hot, line)
@@ -309,7 +424,7 @@ func FuzzReport(f *testing.F) {
 	warm.fastReport([]byte(reportLine), new(audit.ReportRecord))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		d := warm
-		d.reported, d.answers, d.stack = nil, nil, nil
+		d.reported, d.answers, d.plain, d.stack = nil, nil, nil, nil
 		cold, _ := sameReport(t, new(Decoder), line)
 		if hot, _ := sameReport(t, &d, line); hot != cold {
 			t.Fatalf("the fast reader takes it %v after nothing, %v after another line: %q", cold, hot, line)
@@ -319,7 +434,7 @@ func FuzzReport(f *testing.F) {
 
 // nearly draws the text of a JSON object that is nearly a good line: fields in any order, some lacking, twice, or with values that are out of place.
 func nearly(t *rapid.T, good map[string][]string) []byte {
-	odd := rapid.SampledFrom([]string{`null`, `""`, `[]`, `{}`, `0`, `-1.5e3`, `true`, `"a@b"`, `"x"`, `"\u0061"`, `"é"`, `[null]`, `["x","y"]`, `[{"account_id":"x"}]`,
+	odd := rapid.SampledFrom([]string{`null`, `""`, `[]`, `{}`, `0`, `-1.5e3`, `true`, `"a@b"`, `"x"`, `"\u0061"`, `"\/\n"`, `"a\u0040b"`, `"é"`, `[null]`, `["x","y"]`, `[{"account_id":"x"}]`,
 		`"2026-02-30T00:00:00Z"`, `nul`, `01`, `"`, `[1,]`, "\"\xff\"", `"\q"`, `599`, `600`, `1e2`})
 	names := make([]string, 0, len(good))
 	for name := range good {

@@ -17,7 +17,7 @@ import (
 const maxWindow = 128 << 20
 
 // pieceSize is how much of a decompressed file a worker takes at a time, in bytes.
-const pieceSize = 1 << 20
+const pieceSize = 512 << 10
 
 // ErrDamaged is wrapped by the error of a compressed file whose content is not what was compressed. As the damage shows only at the next checksum, what
 // was delivered may hold text that nobody wrote: do not keep it. (Of a file that is cut short, what was delivered is good.)

@@ -461,8 +461,8 @@ func Lifecycle(line []byte) (audit.Lifecycle, error) {
 	if err != nil {
 		return none, fmt.Errorf("ts %w", err)
 	}
-	kind, err := audit.ParseEvent(event)
-	if err != nil {
+	kind := eventOf([]byte(event))
+	if kind == 0 {
 		return none, errors.New("event is none of installed, uninstalled, enabled, disabled, present")
 	}
 	if err := noAddress("app_key", app, "cloud_id", site); err != nil {
@@ -475,6 +475,23 @@ func Lifecycle(line []byte) (audit.Lifecycle, error) {
 		}
 	}
 	return l, nil
+}
+
+// eventOf is the event that v names, 0 where it names none.
+func eventOf(v []byte) audit.Event {
+	switch string(v) {
+	case "installed":
+		return audit.Installed
+	case "uninstalled":
+		return audit.Uninstalled
+	case "enabled":
+		return audit.Enabled
+	case "disabled":
+		return audit.Disabled
+	case "present":
+		return audit.Present
+	}
+	return 0
 }
 
 // Incident reads a line of the incidents source. Its error says which field is wrong and how, and quotes nothing of the line.

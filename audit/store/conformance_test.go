@@ -35,7 +35,7 @@ func TestWhatIsPublishedIsRead(t *testing.T) {
 			t.Fatalf("began %+v", run)
 		}
 		yes := true
-		app := &audit.App{Key: "k" + hostile, Name: "Acme " + strings.ToValidUTF8(hostile, "?"), Kind: "forge",
+		app := &audit.App{Key: "k" + hostileJSON(), Name: "Acme " + hostileJSON(), Kind: "forge",
 			Vendor: audit.Vendor{ID: "v1", Name: "Acme", Email: "privacy@acme.example"}, Stores: &yes,
 			Features: audit.Features{Scopes: []string{"READ"}, Modules: nil, Egress: []string{}}, Source: audit.Source{File: 2, Line: 9}}
 		f := finding(app.Key, "purpose-prohibited", "marketing")
@@ -683,7 +683,7 @@ func TestChangeDuringABigPublish(t *testing.T) {
 				must(t, err)
 				t.Logf("%d changes meanwhile", n+1)
 				return
-			default:
+			case <-time.After(5 * time.Millisecond):
 			}
 		}
 	})

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -16,3 +17,44 @@ func (s *Store) SetPatience(d time.Duration) { s.patience = d }
 
 // IsSQLite says which store it is.
 func (s *Store) IsSQLite() bool { _, ok := s.d.(*sqliteFile); return ok }
+
+// OpenImpatient opens a SQLite store that waits for others no longer than busy.
+func OpenImpatient(ctx context.Context, path string, busy time.Duration) (*Store, error) {
+	d, err := newSQLite(path)
+	if err != nil {
+		return nil, err
+	}
+	d.busy = busy
+	s := &Store{d: d, patience: busy}
+	if s.writer, s.reader, err = d.open(ctx); err != nil {
+		return nil, s.failed(ctx, "open", err)
+	}
+	if _, err = s.migrate(ctx); err == nil {
+		err = s.identify(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// PackNumbers and UnpackNumbers are the encoding of occurrences.
+var (
+	PackNumbers   = packNumbers
+	UnpackNumbers = unpackNumbers
+)
+
+// Escaped and Unescaped are the way of a text into the database and back.
+func Escaped(s string) (string, error) {
+	v, err := text(s).Value()
+	if err != nil {
+		return "", err
+	}
+	return v.(string), nil
+}
+
+func Unescaped(s string) (string, error) {
+	var t text
+	err := t.Scan(s)
+	return string(t), err
+}

@@ -346,6 +346,9 @@ type Changed struct {
 	NewActs   []audit.Act // Finding is filled in; and Accounts and Sites where both are empty, with what the finding holds
 	EndedActs []audit.Act // with Ended set
 	Trail     []audit.TrailEntry
+
+	Approvals func([]audit.Approval) ([]audit.Approval, error) // what becomes of the app's approvals; nil: nothing
+	Judge     bool                                             // the next night judges anew whether the finding, a state's, holds
 }
 
 // Change lets a person act on the finding of an id, also while a night runs: change sees it and the acts on it that have not ended, and says what
@@ -366,6 +369,11 @@ func (s *Store) Change(ctx context.Context, id string, change func(f *audit.Find
 		c, err := change(f, acts)
 		if refused = err; err != nil {
 			return err
+		}
+		if c.Approvals != nil {
+			if refused, err = t.changeApprovals(ctx, f.App, c.Approvals); err != nil {
+				return err
+			}
 		}
 		if c.Finding.ID != was.ID || c.Finding.Check != was.Check || c.Finding.App != was.App || c.Finding.Subject != was.Subject {
 			return fmt.Errorf("the change gives another finding (%q): a finding stays what it is about", c.Finding.ID)
@@ -411,6 +419,11 @@ func (t *tx) change(ctx context.Context, c *Changed, version int64) error {
 	if err := t.endActs(ctx, c.EndedActs); err != nil {
 		return err
 	}
+	if c.Judge {
+		if err := t.judgeAnew(ctx, f); err != nil {
+			return err
+		}
+	}
 	entries := append([]audit.TrailEntry(nil), c.Trail...)
 	for i := range entries {
 		if entries[i].Finding == "" {
@@ -418,4 +431,63 @@ func (t *tx) change(ctx context.Context, c *Changed, version int64) error {
 		}
 	}
 	return t.appendTrail(ctx, entries)
+}
+
+// changeApprovals changes an app's approvals. refused is the error of change, where that is what went wrong.
+func (t *tx) changeApprovals(ctx context.Context, app string, change func([]audit.Approval) ([]audit.Approval, error)) (refused, err error) {
+	before, err := t.approvals(ctx, []text{text(app)})
+	if err != nil {
+		return nil, err
+	}
+	after, err := change(before[app])
+	if err != nil {
+		return err, err
+	}
+	packed, err := packJSON(after)
+	if err != nil {
+		return nil, err
+	}
+	_, err = t.exec(ctx, `UPDATE apps SET approvals = ? WHERE app_key = ?`, packed, text(app))
+	return nil, err
+}
+
+// approvals reads the approvals of apps, and keeps them from changing until the transaction's end.
+func (t *tx) approvals(ctx context.Context, keys []text) (map[string][]audit.Approval, error) {
+	out := map[string][]audit.Approval{}
+	err := chunks(keys, func(keys []text) error {
+		var found []struct {
+			Key       text    `db:"app_key"`
+			Approvals *string `db:"approvals"`
+		}
+		if err := t.all(ctx, &found, `SELECT app_key, approvals FROM apps WHERE app_key IN (?) ORDER BY app_key`+t.d.forUpdate(), keys); err != nil {
+			return err
+		}
+		for _, r := range found {
+			var list []audit.Approval
+			if r.Approvals != nil {
+				if err := unpackJSON(*r.Approvals, &list); err != nil {
+					return fmt.Errorf("the approvals of app %q: %w", r.Key, err)
+				}
+			}
+			out[string(r.Key)] = list
+		}
+		return nil
+	})
+	return out, err
+}
+
+// judgeAnew makes the next night judge the app's states, and takes back what was counted for the finding, so that the night takes what it finds for
+// new, and what it no longer finds for over.
+func (t *tx) judgeAnew(ctx context.Context, f *audit.Finding) error {
+	if _, err := t.exec(ctx, `UPDATE apps SET states_at = ? WHERE app_key = ?`, audit.Ever, text(f.App)); err != nil {
+		return err
+	}
+	nothing := audit.Contribution{Check: f.Check, App: f.App, Subject: f.Subject, Day: audit.StateDay, First: f.FirstSeen, Last: f.LastSeen}
+	return t.d.upsert(ctx, t, contributions(), func(add func(...any) error) error {
+		values, err := contributionValues(&nothing, 0)
+		if err != nil {
+			return err
+		}
+		return add(values...)
+	})
 }

@@ -30,7 +30,7 @@ func (s *Store) Lock(ctx context.Context, wait bool) (*Lease, error) {
 	for {
 		h, err := s.d.tryLock(ctx, s)
 		if err != nil {
-			return nil, s.failed("take the lock of the night", err)
+			return nil, s.failed(ctx, "take the lock of the night", err)
 		}
 		if h != nil {
 			l := &Lease{hold: h}
@@ -40,10 +40,10 @@ func (s *Store) Lock(ctx context.Context, wait bool) (*Lease, error) {
 			return l, nil
 		}
 		if !wait {
-			return nil, s.failed("take the lock of the night", ErrLocked)
+			return nil, s.failed(ctx, "take the lock of the night", ErrLocked)
 		}
 		if err := pause(ctx, 50*time.Millisecond); err != nil {
-			return nil, s.failed("wait for the lock of the night", err)
+			return nil, s.failed(ctx, "wait for the lock of the night", err)
 		}
 	}
 }
@@ -69,11 +69,11 @@ func (s *Store) nextFence(ctx context.Context) (fence int64, err error) {
 
 // fenced runs f in a transaction in which no newer lease than l can begin.
 func (s *Store) fenced(ctx context.Context, what string, l *Lease, f func(*tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return s.failed(ctx, what, err)
+	}
 	if err := l.hold.alive(ctx); err != nil {
-		if ctx.Err() != nil {
-			return s.failed(what, ctx.Err())
-		}
-		return s.failed(what, fmt.Errorf("%w: the connection that held it is gone (%w): run again", ErrFenced, err))
+		return s.failed(ctx, what, fmt.Errorf("%w: the connection that held it is gone (%w): run again", ErrFenced, err))
 	}
 	return s.write(ctx, what, func(t *tx) error {
 		var value string

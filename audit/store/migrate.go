@@ -134,7 +134,7 @@ func (s *Store) migrate(ctx context.Context) (applied []string, err error) {
 		}
 		return err
 	})
-	return applied, s.failed("bring the schema up to date", err)
+	return applied, s.failed(ctx, "bring the schema up to date", err)
 }
 
 // pause waits, or ends with ctx.

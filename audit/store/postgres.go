@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
@@ -60,7 +61,12 @@ func (d *postgres) open(ctx context.Context) (writer, reader *sqlx.DB, err error
 	db := sqlx.NewDb(sql.OpenDB(c), "postgres")
 	db.SetMaxOpenConns(16)
 	db.SetMaxIdleConns(8)
-	if err := db.PingContext(ctx); err != nil {
+	var standby bool
+	if err := db.GetContext(ctx, &standby, `SELECT pg_is_in_recovery()`); err != nil {
+		return nil, nil, errors.Join(err, db.Close())
+	}
+	if standby {
+		err := fmt.Errorf("%w: this server is a standby: connect to the primary one", ErrReadOnly)
 		return nil, nil, errors.Join(err, db.Close())
 	}
 	return db, db, nil
@@ -73,7 +79,7 @@ func (d *postgres) explain(err error) error {
 	}
 	switch {
 	case e.Code == pqerror.ReadOnlySQLTransaction:
-		return &kinded{ErrReadOnly, err, "connect to the primary server, not to a standby, and see that default_transaction_read_only is off"}
+		return &kinded{ErrReadOnly, err, "connect to the primary server"}
 	case e.Code == pqerror.InsufficientPrivilege:
 		return &kinded{ErrReadOnly, err, "grant the user the right to create and write tables in this database"}
 	case e.Code == pqerror.DataCorrupted, e.Code == pqerror.IndexCorrupted:
@@ -101,7 +107,12 @@ func (d *postgres) forUpdate() string { return " FOR UPDATE" }
 // sessionLock is the night's lock: the server frees it when the connection that took it ends.
 type sessionLock struct{ conn *sql.Conn }
 
-func (l sessionLock) alive(ctx context.Context) error { return l.conn.PingContext(ctx) }
+// alive asks the server, also where ctx ends meanwhile: a connection that is left in the middle of a question is lost, and the lock with it.
+func (l sessionLock) alive(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	return l.conn.PingContext(ctx)
+}
 
 // release ends the session, and the lock with it, whatever state it is in.
 func (l sessionLock) release() error {

@@ -183,6 +183,16 @@ func (w *publishing) incidents(ctx context.Context) error {
 func (w *publishing) apps(ctx context.Context) error {
 	set := []string{"name", "vendor_id", "vendor_name", "listed", "approvals", "answers"}
 	into := table{name: "apps", key: []string{"app_key"}, columns: append(set, "blind", "states_at"), keep: set}
+	var keys []text
+	for i := range w.p.Apps {
+		if w.p.Apps[i].SetApprovals {
+			keys = append(keys, text(w.p.Apps[i].Key))
+		}
+	}
+	known, err := w.approvals(ctx, keys) // what people accepted into them, perhaps while the night ran
+	if err != nil {
+		return err
+	}
 	return w.d.upsert(ctx, w.tx, into, func(add func(...any) error) error {
 		for i := range w.p.Apps {
 			a := &w.p.Apps[i]
@@ -194,7 +204,7 @@ func (w *publishing) apps(ctx context.Context) error {
 				}
 			}
 			if a.SetApprovals {
-				list, err := packJSON(a.Approvals)
+				list, err := packJSON(audit.KeepAccepted(known[a.Key], a.Approvals))
 				if err != nil {
 					return err
 				}

@@ -87,6 +87,13 @@ func (d *sqliteFile) open(ctx context.Context) (writer, reader *sqlx.DB, err err
 // writable tries the write lock without waiting for it: a database that another just writes can be written.
 func (d *sqliteFile) writable(ctx context.Context, writer *sqlx.DB) error {
 	c, err := writer.Conn(ctx)
+	for start := time.Now(); d.retryable(err) && time.Since(start) < d.busy; {
+		// Another opens the same new file: SQLite does not wait for who just turns to WAL.
+		if err := pause(ctx, 10*time.Millisecond); err != nil {
+			return err
+		}
+		c, err = writer.Conn(ctx)
+	}
 	if err != nil {
 		return err
 	}
@@ -192,7 +199,7 @@ func (d *sqliteFile) migrating(ctx context.Context, s *Store, pending func() (bo
 }
 
 // sqliteRows is how many rows go into one statement: more bring nothing.
-const sqliteRows = 32
+const sqliteRows = 100
 
 // bulk runs statement(n) for every n rows.
 func (d *sqliteFile) bulk(ctx context.Context, t *tx, width, most int, statement func(n int) string, rows rows) error {

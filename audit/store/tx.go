@@ -66,7 +66,7 @@ func (t *table) onConflict() string {
 	return fmt.Sprintf(" ON CONFLICT (%s) DO UPDATE SET %s", strings.Join(t.key, ", "), strings.Join(set, ", "))
 }
 
-// values is the text of an INSERT of n rows.
+// insertSQL is an INSERT of n rows.
 func (t *table) insertSQL(n int) string {
 	columns := t.all()
 	row := "(?" + strings.Repeat(", ?", len(columns)-1) + ")"
@@ -126,7 +126,7 @@ func (t *tx) one(ctx context.Context, dest any, query string, args ...any) error
 	return err
 }
 
-// queryable is an *sqlx.Rows of query.
+// rows runs a query whose rows are read one by one.
 func (t *tx) rows(ctx context.Context, query string, args ...any) (*sqlx.Rows, error) {
 	query, args, err := t.expand(query, args)
 	if err != nil {
@@ -137,7 +137,7 @@ func (t *tx) rows(ctx context.Context, query string, args ...any) (*sqlx.Rows, e
 
 // read runs f on one moment of the store.
 func (s *Store) read(ctx context.Context, what string, f func(*tx) error) error {
-	return s.failed(what, s.inside(ctx, s.reader, s.d.snapshot(), f))
+	return s.failed(ctx, what, s.inside(ctx, s.reader, s.d.snapshot(), f))
 }
 
 // write runs f in one transaction that writes, and again where another transaction was in the way. f must not act on anything but t.
@@ -146,11 +146,11 @@ func (s *Store) write(ctx context.Context, what string, f func(*tx) error) error
 	for {
 		err := s.inside(ctx, s.writer, nil, f)
 		if err == nil || !s.d.retryable(err) || time.Since(start) > s.patience {
-			return s.failed(what, err)
+			return s.failed(ctx, what, err)
 		}
 		select {
 		case <-ctx.Done():
-			return s.failed(what, ctx.Err())
+			return s.failed(ctx, what, ctx.Err())
 		case <-time.After(time.Duration(5+rand.IntN(50)) * time.Millisecond):
 		}
 	}
@@ -177,9 +177,12 @@ func (s *Store) inside(ctx context.Context, db *sqlx.DB, o *sql.TxOptions, f fun
 }
 
 // failed says what failed, where, and what to do about it.
-func (s *Store) failed(what string, err error) error {
+func (s *Store) failed(ctx context.Context, what string, err error) error {
 	if err == nil {
 		return nil
+	}
+	if end := ctx.Err(); end != nil && !errors.Is(err, end) {
+		err = fmt.Errorf("%w (%w)", end, err) // Postgres only says that the statement was cancelled
 	}
 	return fmt.Errorf("store %s: %s: %w", s.d, what, s.d.explain(err))
 }

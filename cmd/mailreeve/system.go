@@ -29,6 +29,7 @@ type system struct {
 	log     *slog.Logger
 	clock   func() time.Time
 	slack   bool // there is a token
+	outbox  *notifier.Outbox
 }
 
 // load reads the configuration.
@@ -129,37 +130,51 @@ func (s *system) messages(r *audit.Result) ([]audit.Message, error) {
 }
 
 // digestOf is what to tell of a run.
-func digestOf(r *audit.Result) notifier.Digest {
-	changes := make([]notifier.Change, len(r.Changes))
-	for i, c := range r.Changes {
-		changes[i] = notifier.Change{Finding: c.Finding, What: string(c.What)}
-	}
-	var open []audit.Finding
-	for severity, n := range r.Open {
-		for range n {
-			open = append(open, audit.Finding{Severity: severity, Status: audit.Open})
-		}
-	}
-	d := notifier.Compose(r.Run, changes, open, address.Redact)
-	d.Dry = r.DryRun
-	return d
-}
+func digestOf(r *audit.Result) notifier.Digest { return notifier.Compose(r, address.Redact) }
 
-// deliver sends what waits in the outbox.
+// flushFor is how long the outbox is worked on before others may.
+const flushFor = 5 * time.Second
+
+// deliver sends what waits in the outbox, and goes on trying until patience is over. The night's lock keeps two processes from sending one message.
 func (s *system) deliver(ctx context.Context, patience time.Duration) error {
 	if !s.slack {
 		return nil
 	}
-	sink := slack.New(os.Getenv(s.cfg.Slack.TokenEnv), s.cfg.Slack.APIURL, http.DefaultClient)
-	box := notifier.Outbox{Store: s.store, Sinks: map[string]notifier.Sink{slack.Sink: sink}}
-	left, err := box.Flush(ctx, patience)
+	if s.outbox == nil {
+		sink := slack.New(os.Getenv(s.cfg.Slack.TokenEnv), s.cfg.Slack.APIURL, http.DefaultClient)
+		s.outbox = &notifier.Outbox{Store: s.store, Sinks: map[string]notifier.Sink{slack.Sink: sink}, Log: s.attempted}
+	}
+	for end := time.Now().Add(patience); ; {
+		left, err := s.flush(ctx)
+		switch {
+		case err != nil:
+			return err
+		case left == 0:
+			return nil
+		case time.Now().After(end):
+			return fmt.Errorf("%d messages could not be delivered yet; they are kept, and sent with the next run", left)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+func (s *system) flush(ctx context.Context) (left int, err error) {
+	lease, err := s.store.Lock(ctx, true)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	if left > 0 {
-		return fmt.Errorf("%d messages could not be delivered yet; they are kept, and sent with the next run", left)
+	defer func() { err = errors.Join(err, lease.Release()) }()
+	return s.outbox.Flush(ctx, flushFor)
+}
+
+func (s *system) attempted(m audit.Message, _ string, err error) {
+	if err != nil {
+		s.log.Warn("a message could not be delivered", "key", m.Key, "sink", m.Sink, "attempt", m.Attempts+1, "error", err)
 	}
-	return nil
 }
 
 // operator is who acts on the command line.

@@ -16,10 +16,14 @@ import (
 
 // file is a log of one kind and day.
 type file struct {
-	kind  string
-	day   int
-	late  int // the night it comes, where that is not the night after its day; 0: it does
+	logName
 	lines []line
+}
+
+type logName struct {
+	kind string
+	day  int
+	late int // the night it comes, where that is not the night after its day; 0: it is
 }
 
 type line struct {
@@ -46,13 +50,13 @@ func (m *Market) log(kind string, n int) *file {
 func (m *Market) late(kind string, n, night int) *file { return m.find(kind, n, night) }
 
 func (m *Market) find(kind string, n, late int) *file {
-	for i := len(m.files) - 1; i >= 0; i-- {
-		if f := m.files[i]; f.kind == kind && f.day == n && f.late == late {
-			return f
-		}
+	name := logName{kind, n, late}
+	f := m.logs[name]
+	if f == nil {
+		f = &file{logName: name}
+		m.logs[name] = f
+		m.files = append(m.files, f)
 	}
-	f := &file{kind: kind, day: n, late: late}
-	m.files = append(m.files, f)
 	return f
 }
 
@@ -139,14 +143,13 @@ func (m *Market) deliver() {
 	}
 
 	// The platform's own outages are known while they run, and later when they ended.
-	known := fmt.Sprintf(`{"api":"webhooks","from":%q,"to":%q}`+"\n", stamp(m.at(3, "10:00:00")), stamp(m.at(3, "11:30:00")))
-	bring(0, "status/incidents.jsonl", func() ([]byte, error) { return nil, nil })
+	known := ""
 	status := func(night int, add string) {
 		known += add
 		text := known
 		bring(night, "status/incidents.jsonl", func() ([]byte, error) { return []byte(text), nil })
 	}
-	status(3, "")
+	status(0, fmt.Sprintf(`{"api":"webhooks","from":%q,"to":%q}`+"\n", stamp(m.at(-4, "10:00:00")), stamp(m.at(-4, "11:30:00"))))
 	for _, o := range m.outages {
 		status(m.dayOf(o.from), fmt.Sprintf(`{"api":"reporting","from":%q}`+"\n", stamp(o.from)))
 		status(m.dayOf(o.to), fmt.Sprintf(`{"api":"reporting","from":%q,"to":%q}`+"\n", stamp(o.from), stamp(o.to)))

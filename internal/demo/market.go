@@ -29,9 +29,10 @@ type Market struct {
 	ids   uint64    // request ids so far
 
 	sites    []*site
-	apps     []*app // those of the registry first, in its order
+	apps     []*app // in the registry's order; one is not in it
 	outages  []outage
-	files    []*file
+	files    []*file // of logs
+	logs     map[logName]*file
 	arrivals []arrival
 
 	planted []*plant
@@ -41,7 +42,7 @@ type Market struct {
 // New makes the market of a seed: thirty days up to the last 02:30 UTC that is not after end.
 func New(seed uint64, end time.Time) *Market {
 	last := end.UTC().Add(-nightly).Truncate(day)
-	m := &Market{seed: seed, start: last.Add(-nights * day)}
+	m := &Market{seed: seed, start: last.Add(-nights * day), logs: map[logName]*file{}}
 	m.outages = []outage{{from: m.at(19, "18:00:00"), to: m.at(20, "12:00:00")}}
 	m.makeSites()
 	m.makeStories()

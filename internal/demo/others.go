@@ -1,7 +1,6 @@
 package demo
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -127,7 +126,7 @@ func (a *app) prosper(rng *rand.Rand, i int) {
 	} else {
 		a.asks()
 	}
-	a.rate = min(12+rng.ExpFloat64()*58, 360)
+	a.rate = min(14+rng.ExpFloat64()*70, 420)
 	a.Stores = new(rng.IntN(4) > 0)
 	if *a.Stores {
 		a.every = 5 + rng.IntN(5)
@@ -180,16 +179,4 @@ func (m *Market) presence() {
 			}
 		}
 	}
-}
-
-// unusedName guards against two apps of one key.
-func (m *Market) sameKeys() error {
-	seen := map[string]bool{}
-	for _, a := range m.apps {
-		if seen[a.Key] {
-			return fmt.Errorf("two apps are called %s", a.Key)
-		}
-		seen[a.Key] = true
-	}
-	return nil
 }

@@ -80,16 +80,18 @@ func Finding(n int) audit.Finding {
 	}
 }
 
-func open(n int) []audit.Finding {
-	var fs []audit.Finding
+func open(n int) map[audit.Severity]int {
+	counts := map[audit.Severity]int{}
 	for i := range n {
-		fs = append(fs, Finding(i))
+		counts[Finding(i).Severity]++
 	}
-	return fs
+	return counts
 }
 
 // Quiet is a night on which nothing changed.
-func Quiet() notifier.Digest { return notifier.Compose(run(), nil, open(14), Redact) }
+func Quiet() notifier.Digest {
+	return notifier.Compose(&audit.Result{Run: run(), Changes: nil, Open: open(14)}, Redact)
+}
 
 // Busy is a night with some of everything.
 func Busy() notifier.Digest {
@@ -99,22 +101,22 @@ func Busy() notifier.Digest {
 	r.Summary.Notes = []string{"The registry's line for com.acme.mailer is bad: judged by its last good one."}
 	silent := Finding(40)
 	silent.Status = audit.Suppressed
-	return notifier.Compose(r, []notifier.Change{
-		{Finding: Finding(0), What: notifier.New}, {Finding: Finding(1), What: notifier.New}, {Finding: Finding(4), What: notifier.New},
-		{Finding: Finding(2), What: notifier.Reopened}, {Finding: Finding(3), What: notifier.Worsened}, {Finding: Finding(8), What: notifier.Grew},
-		{Finding: Finding(9), What: notifier.Resolved}, {Finding: Finding(10), What: notifier.Withdrawn}, {Finding: silent, What: notifier.Grew},
-	}, open(14), Redact)
+	return notifier.Compose(&audit.Result{Run: r, Changes: []audit.Change{
+		{Finding: Finding(0), What: audit.IsNew}, {Finding: Finding(1), What: audit.IsNew}, {Finding: Finding(4), What: audit.IsNew},
+		{Finding: Finding(2), What: audit.IsReopened}, {Finding: Finding(3), What: audit.IsWorsened}, {Finding: Finding(8), What: audit.Grew},
+		{Finding: Finding(9), What: audit.IsResolved}, {Finding: Finding(10), What: audit.IsWithdrawn}, {Finding: silent, What: audit.Grew},
+	}, Open: open(14)}, Redact)
 }
 
 // Baseline is a first run with thousands of findings.
 func Baseline() notifier.Digest {
 	r := run()
 	r.Baseline, r.ScheduledAt = true, audit.Never
-	var changes []notifier.Change
+	var changes []audit.Change
 	for i := range 4000 {
-		changes = append(changes, notifier.Change{Finding: Finding(i), What: notifier.New})
+		changes = append(changes, audit.Change{Finding: Finding(i), What: audit.IsNew})
 	}
-	return notifier.Compose(r, changes, open(4000), Redact)
+	return notifier.Compose(&audit.Result{Run: r, Changes: changes, Open: open(4000)}, Redact)
 }
 
 // Blind is a night with sources that could not be looked at.
@@ -127,32 +129,32 @@ func Blind() notifier.Digest {
 	for _, id := range []string{"access-unapproved", "access-not-installed", "purpose-prohibited", "report-incomplete"} {
 		r.Summary.Checks = append(r.Summary.Checks, audit.CheckResult{ID: id, Why: "needs access"})
 	}
-	return notifier.Compose(r, []notifier.Change{{Finding: Finding(1), What: notifier.New}}, open(14), Redact)
+	return notifier.Compose(&audit.Result{Run: r, Changes: []audit.Change{{Finding: Finding(1), What: audit.IsNew}}, Open: open(14)}, Redact)
 }
 
 // HostileNames is a night whose names try to format, to notify, to break out and to hide others.
 func HostileNames() notifier.Digest {
 	names := []string{"<!channel>", "<!here|here> @here @channel @everyone", "*bold* _it_ ~x~ `code` ```block```", "<https://evil.example|Click> & </b>", "&lt;!channel&gt;",
 		"> quoted\n# heading\n* item", ":rotating_light: :smile:", strings.Repeat("A&", 2000), strings.Repeat("👩‍💻", 1300), "\u202eevil\u202c \x1b[31mred\x00", "mail " + Address + " now", " \t\n"}
-	var changes []notifier.Change
+	var changes []audit.Change
 	for i, n := range names {
 		f := Finding(i * 6)
 		f.AppName, f.Vendor, f.Subject, f.Explanation = n, n, n, "It says: "+n
 		f.Accounts = 1000 - i
-		changes = append(changes, notifier.Change{Finding: f, What: notifier.New})
+		changes = append(changes, audit.Change{Finding: f, What: audit.IsNew})
 	}
 	r := run()
 	r.Summary.Sources[0].Path = "logs/<!channel>-*.jsonl"
 	r.Summary.Sources[0].Looked, r.Summary.Sources[0].Trouble = false, "open logs/"+strings.Repeat("&", 400)+": no such file"
 	r.Summary.Notes = []string{"<!everyone> *said* " + Address}
-	return notifier.Compose(r, changes, nil, Redact)
+	return notifier.Compose(&audit.Result{Run: r, Changes: changes, Open: nil}, Redact)
 }
 
 // Dry is a run by hand that filed nothing.
 func Dry() notifier.Digest {
 	r := run()
 	r.ScheduledAt = audit.Never
-	d := notifier.Compose(r, []notifier.Change{{Finding: Finding(5), What: notifier.New}}, open(2), Redact)
+	d := notifier.Compose(&audit.Result{Run: r, Changes: []audit.Change{{Finding: Finding(5), What: audit.IsNew}}, Open: open(2)}, Redact)
 	d.Dry = true
 	return d
 }
@@ -186,18 +188,18 @@ func Any(t *rapid.T) notifier.Digest {
 	for range rapid.IntRange(0, 30).Draw(t, "notes") {
 		r.Summary.Notes = append(r.Summary.Notes, pick())
 	}
-	var changes []notifier.Change
-	what := rapid.SampledFrom([]string{notifier.New, notifier.Reopened, notifier.Worsened, notifier.Grew, notifier.Resolved})
+	var changes []audit.Change
+	what := rapid.SampledFrom([]audit.ChangeKind{audit.IsNew, audit.IsReopened, audit.IsWorsened, audit.Grew, audit.IsResolved})
 	tame := rapid.IntRange(0, 9).Draw(t, "tame")
 	for i := range rapid.SampledFrom([]int{0, 1, 5, 60, 300}).Draw(t, "findings") {
 		f := Finding(i)
 		if i%10 >= tame {
 			f.App, f.AppName, f.Vendor, f.Subject, f.Explanation = pick(), pick(), pick(), pick(), pick()
 		}
-		changes = append(changes, notifier.Change{Finding: f, What: what.Draw(t, "what")})
+		changes = append(changes, audit.Change{Finding: f, What: what.Draw(t, "what")})
 	}
 	slices.Reverse(changes)
-	d := notifier.Compose(r, changes, open(3), Redact)
+	d := notifier.Compose(&audit.Result{Run: r, Changes: changes, Open: open(3)}, Redact)
 	d.Dry = rapid.Bool().Draw(t, "dry")
 	return d
 }
