@@ -98,8 +98,11 @@ func (a *appDays) packs(kind PackKind, day Day) ([]Pack, error) {
 func (a *appDays) wrote(p Pack) {
 	a.written[p.Kind][p.Day] = append(a.written[p.Kind][p.Day], p)
 	delete(a.counting[p.Kind], p.Day)
-	a.calls.drop(p.Day)
-	a.reports.drop(p.Day)
+	if p.Kind == CallPack {
+		a.calls.drop(p.Day)
+	} else {
+		a.reports.drop(p.Day)
+	}
 }
 
 // Calls implements Days.

@@ -9,9 +9,6 @@ import (
 // What a new fact, or the passing of time, makes due. Each function here is pure: from what changed to the days that it touches. If one leaked,
 // more would be due, never less; a test judges everything anew and compares.
 
-// days is a set of days.
-type days map[Day]bool
-
 // A span is a stretch of days, both included.
 type span struct{ from, to Day }
 

@@ -303,7 +303,8 @@ func (x *examination) do() (*appResult, error) {
 	if x.idle() {
 		return nil, nil
 	}
-	return &x.out, nil
+	out := x.out // a copy: a pointer into x would keep all that was read of the app
+	return &out, nil
 }
 
 // idle says whether nothing at all came of the examination.

@@ -23,11 +23,22 @@ func reportOrder(a, b *audit.Report) int {
 	return cmp.Or(cmp.Compare(a.Hash, b.Hash), cmp.Compare(a.Source.File, b.Source.File), cmp.Compare(a.Source.Line, b.Source.Line))
 }
 
-// sortFacts sorts facts that mostly are in order already.
+// sortFacts sorts facts that mostly are in order already: a fact that came a little late goes back a few places.
 func sortFacts[F any](facts []F, order func(a, b *F) int) {
+	const few = 64
 	for i := 1; i < len(facts); i++ {
-		if order(&facts[i-1], &facts[i]) > 0 {
-			slices.SortStableFunc(facts, func(a, b F) int { return order(&a, &b) })
+		if order(&facts[i-1], &facts[i]) <= 0 {
+			continue
+		}
+		late := facts[i]
+		j := i
+		for j > 0 && i-j < few && order(&facts[j-1], &late) > 0 {
+			facts[j] = facts[j-1]
+			j--
+		}
+		facts[j] = late
+		if j > 0 && order(&facts[j-1], &late) > 0 {
+			slices.SortFunc(facts, func(a, b F) int { return order(&a, &b) })
 			return
 		}
 	}

@@ -182,11 +182,14 @@ func (r *reading) file(ctx context.Context, source int, src Source, path string)
 		r.chunks = append(r.chunks, chunk{file: f.ID, first: first})
 	}
 	got := audit.FileReading{File: f, Source: source, FromLine: 1, Lines: res.Lines}
-	got.Broken, got.State = err != nil, nil
-	if err == nil {
-		if got.State, err = res.State.MarshalBinary(); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
+	got.State = nil
+	if err != nil {
+		// What lay before the damage may be damaged as well. The next run tries again.
+		r.discard(got, base)
+		return nil
+	}
+	if got.State, err = res.State.MarshalBinary(); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	if prior != nil && len(res.Bases) > 0 {
 		got.FromLine = res.Bases[0]
@@ -201,13 +204,9 @@ func (r *reading) file(ctx context.Context, source int, src Source, path string)
 		got.Quarantined += int64(len(w.bad))
 	}
 	if share := float64(got.Quarantined) / float64(max(got.Lines, 1)); got.Lines >= MinForMaxBad && share > src.MaxBad {
-		got.Discarded, got.Broken, got.State = true, true, nil
 		to.Trouble = fmt.Sprintf("%s: %d of %d lines are bad, more than max_bad %g: nothing of it was taken; the first: %s",
 			path, got.Quarantined, got.Lines, src.MaxBad, r.firstBad(workers))
-		for i := base; i < len(r.chunks); i++ {
-			r.chunks[i].dropped = true
-		}
-		r.out.Files = append(r.out.Files, got)
+		r.discard(got, base)
 		return nil
 	}
 	if err := r.take(ctx, got, workers, to); err != nil {
@@ -215,6 +214,15 @@ func (r *reading) file(ctx context.Context, source int, src Source, path string)
 	}
 	r.out.Files = append(r.out.Files, got)
 	return nil
+}
+
+// discard takes nothing of a file whose chunks begin at base.
+func (r *reading) discard(f audit.FileReading, base int) {
+	f.Discarded, f.Broken, f.State = true, true, nil
+	for i := base; i < len(r.chunks); i++ {
+		r.chunks[i].dropped = true
+	}
+	r.out.Files = append(r.out.Files, f)
 }
 
 func (r *reading) firstBad(workers []*lines) string {
@@ -357,7 +365,7 @@ func (l *lines) Line(p Pos, line []byte) {
 		}
 	case audit.KindInstalls:
 		var e audit.Lifecycle
-		if e, err = Lifecycle(line); err == nil {
+		if e, err = l.decoder.Lifecycle(line); err == nil {
 			l.see(e.At)
 			l.events = append(l.events, placed[audit.Lifecycle]{l.place(p), e})
 		}

@@ -29,10 +29,18 @@ type identity struct {
 // racy is how long after a change a further one might not show in a file's times, as coarse as some systems keep them.
 const racy = 2 * time.Second
 
+// racyFine is racy where the times have fractions of a second: a few ticks of the system's clock.
+const racyFine = 50 * time.Millisecond
+
 func identify(info os.FileInfo) identity {
 	id := identity{Size: info.Size(), Modified: info.ModTime().UnixNano()}
 	id.system(info)
-	id.Racy = time.Since(time.Unix(0, max(id.Modified, id.Changed))) < racy
+	last := max(id.Modified, id.Changed)
+	within := racy
+	if last%1e9 != 0 {
+		within = racyFine
+	}
+	id.Racy = time.Since(time.Unix(0, last)) < within
 	return id
 }
 

@@ -59,13 +59,23 @@ func (t *tx) apps(ctx context.Context, keys []text, apps map[string]*audit.AppFa
 	for _, r := range found {
 		a := apps[string(r.Key)]
 		a.Blind, a.StatesAt, a.Answers = r.Blind, r.StatesAt, r.Answers
-		if r.Approvals != nil {
-			if err := unpackJSON(*r.Approvals, &a.Approvals); err != nil {
-				return fmt.Errorf("the approvals of app %q: %w", r.Key, err)
-			}
+		var err error
+		if a.Approvals, err = approvals(a.Key, r.Approvals); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// approvals reads an app's approvals as the database holds them.
+func approvals(app string, kept *string) (list []audit.Approval, err error) {
+	if kept == nil {
+		return nil, nil
+	}
+	if err := unpackJSON(*kept, &list); err != nil {
+		return nil, fmt.Errorf("the approvals of app %q: %w", app, err)
+	}
+	return list, nil
 }
 
 func (t *tx) versions(ctx context.Context, keys []text, apps map[string]*audit.AppFacts) error {
@@ -243,10 +253,8 @@ func (s *Store) AppsList(ctx context.Context) (list []AppSummary, err error) {
 		for i, r := range found {
 			list[i] = AppSummary{Key: string(r.Key), Name: string(r.Name), Vendor: string(r.Vendor), Listed: r.Listed, Blind: r.Blind, Open: map[audit.Severity]int{}}
 			at[list[i].Key] = i
-			if r.Approvals != nil {
-				if err := unpackJSON(*r.Approvals, &list[i].Approvals); err != nil {
-					return fmt.Errorf("the approvals of app %q: %w", r.Key, err)
-				}
+			if list[i].Approvals, err = approvals(list[i].Key, r.Approvals); err != nil {
+				return err
 			}
 		}
 		var open []struct {

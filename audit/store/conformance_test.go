@@ -30,7 +30,7 @@ func TestWhatIsPublishedIsRead(t *testing.T) {
 		l := lock(t, s)
 		run := byHand()
 		run.ScheduledAt, run.Baseline = t0, true
-		must(t, s.Begin(ctx, l, run))
+		must(t, s.Night(l).Begin(ctx, run))
 		if run.Seq != 1 || run.ID != "R-000001" || run.Status != audit.Running {
 			t.Fatalf("began %+v", run)
 		}
@@ -76,7 +76,7 @@ func TestWhatIsPublishedIsRead(t *testing.T) {
 					Trail: []audit.TrailEntry{entry("filed", f.ID), entry("grew", f.ID)}}},
 			Trail:  []audit.TrailEntry{entry("run", "")},
 			Outbox: []audit.Message{{Key: "digest:1", Sink: "slack", Body: []byte(`{"a":1}`), Created: t0, NextAt: t0}}}
-		must(t, s.Publish(ctx, l, p, nil))
+		must(t, s.Night(l).Publish(ctx, p))
 		if run.Status != audit.Finished {
 			t.Errorf("published run is %s", run.Status)
 		}
@@ -130,9 +130,13 @@ func TestWhatIsPublishedIsRead(t *testing.T) {
 		must(t, err)
 		same(t, "contributions of one finding", got, []audit.Contribution{state})
 
-		fs, err := s.FindingsOf(ctx, app.Key)
+		night := s.Night(l)
+		findings, acts, err := night.FindingsOf(ctx, app.Key)
 		must(t, err)
-		same(t, "findings of the app", fs, &store.AppFindings{Findings: []audit.Finding{f}, Versions: map[string]int64{f.ID: 1}})
+		same(t, "findings of the app", findings, []audit.Finding{f})
+		same(t, "acts on them", acts, []audit.Act(nil))
+		_, err = night.Ledger(ctx)
+		must(t, err)
 		for _, name := range []string{f.ID, strings.ToLower(f.ID[2:8])} {
 			one, err := s.Finding(ctx, name)
 			must(t, err)
@@ -186,7 +190,7 @@ func TestWhatIsPublishedIsRead(t *testing.T) {
 		p2 := finish(run2, audit.AppUpdate{Key: app.Key, Blind: true, StatesAt: audit.Never, Version: &audit.AppVersion{From: t0}, Headers: []audit.DayHeader{header},
 			Put: []audit.Contribution{c2}, Delete: []audit.ContributionKey{state.Key()}, Findings: []audit.Finding{f}})
 		p2.Purged, p2.Registry, p2.Files = day0+1, 8, []audit.File{{ID: 1, Kind: audit.KindAccess, Path: p.Files[0].Path, State: []byte("now")}}
-		must(t, s.Publish(ctx, l, p2, fs.Versions))
+		must(t, night.Publish(ctx, p2))
 		apps, err = s.Apps(ctx, []string{app.Key})
 		must(t, err)
 		facts.Blind, facts.StatesAt, facts.Headers[0], facts.Versions = true, audit.Never, header, append(facts.Versions, audit.AppVersion{From: t0})
@@ -232,7 +236,7 @@ func TestFindingsAreFiltered(t *testing.T) {
 			}
 			ups = append(ups, u)
 		}
-		must(t, s.Publish(ctx, l, finish(begin(t, s, l), ups...), nil))
+		must(t, s.Night(l).Publish(ctx, finish(begin(t, s, l), ups...)))
 		names := func(f store.Filter) string {
 			list, err := s.Findings(ctx, f)
 			must(t, err)
@@ -309,14 +313,14 @@ func TestOneNightAtATime(t *testing.T) {
 			t.Errorf("fence %d after %d", second.Fence, first.Fence)
 		}
 		if s.IsSQLite() {
-			is(t, s.Publish(ctx, first, finish(old), nil), store.ErrFenced)
+			is(t, s.Night(first).Publish(ctx, finish(old)), store.ErrFenced)
 		}
-		is(t, s.Begin(ctx, first, byHand()), store.ErrFenced)
+		is(t, s.Night(first).Begin(ctx, byHand()), store.ErrFenced)
 		run := begin(t, other, second)
-		is(t, s.Publish(ctx, first, finish(old), nil), store.ErrFenced)
-		is(t, other.Publish(ctx, second, finish(old), nil), store.ErrFenced)
-		must(t, other.Publish(ctx, second, finish(run), nil))
-		is(t, other.Publish(ctx, second, finish(run), nil), store.ErrFenced) // once is enough
+		is(t, s.Night(first).Publish(ctx, finish(old)), store.ErrFenced)
+		is(t, other.Night(second).Publish(ctx, finish(old)), store.ErrFenced)
+		must(t, other.Night(second).Publish(ctx, finish(run)))
+		is(t, other.Night(second).Publish(ctx, finish(run)), store.ErrFenced) // once is enough
 		runs, err := s.Runs(ctx, 0)
 		must(t, err)
 		if len(runs) != 2 || runs[0].Status != audit.Finished || runs[1].Status != audit.Failed || !strings.Contains(runs[1].Error, "killed") {
@@ -339,7 +343,7 @@ func TestLockDiesWithItsHolder(t *testing.T) {
 		must(t, err)
 		defer l.Release()
 		run := begin(t, s, l)
-		must(t, s.Publish(ctx, l, finish(run), nil))
+		must(t, s.Night(l).Publish(ctx, finish(run)))
 		bad, err := s.Quarantine(ctx)
 		must(t, err)
 		same(t, "quarantine of the killed run", bad, []audit.Quarantined(nil))
@@ -401,7 +405,7 @@ func TestNightIsVisibleWholeOrNotAtAll(t *testing.T) {
 		}
 		for _, after := range []time.Duration{0, time.Millisecond, 5 * time.Millisecond, 20 * time.Millisecond, 60 * time.Millisecond} {
 			short, cancel := context.WithTimeout(ctx, after)
-			err := s.Publish(short, l, p, nil)
+			err := s.Night(l).Publish(short, p)
 			cancel()
 			if err == nil {
 				t.Skip("this machine publishes faster than the test cancels")
@@ -412,7 +416,7 @@ func TestNightIsVisibleWholeOrNotAtAll(t *testing.T) {
 		// A mistake in the last app takes back all the others.
 		broken := *p
 		broken.Apps = append(slices.Clone(p.Apps), audit.AppUpdate{Key: "z", Events: []audit.Lifecycle{{At: 1, Site: "s", Event: 1}, {At: 1, Site: "s", Event: 1}}})
-		if err := s.Publish(ctx, l, &broken, nil); err == nil {
+		if err := s.Night(l).Publish(ctx, &broken); err == nil {
 			t.Fatal("the same event twice was published")
 		}
 		empty()
@@ -436,7 +440,7 @@ func TestNightIsVisibleWholeOrNotAtAll(t *testing.T) {
 						t.Error(err)
 						return
 					}
-					fs, err := s.FindingsOf(ctx, "com.app.00199")
+					findings, err := s.Findings(ctx, store.Filter{Apps: []string{"com.app.00199"}})
 					if err != nil {
 						t.Error(err)
 						return
@@ -445,7 +449,7 @@ func TestNightIsVisibleWholeOrNotAtAll(t *testing.T) {
 						t.Errorf("a reader sees %d apps, last run %v", n, led.Last)
 						return
 					}
-					if led.Last != nil && len(fs.Findings) != 1 {
+					if led.Last != nil && len(findings) != 1 {
 						t.Error("a reader sees the run, but not its findings")
 					}
 					reads.Add(1)
@@ -453,7 +457,7 @@ func TestNightIsVisibleWholeOrNotAtAll(t *testing.T) {
 				}
 			})
 		}
-		must(t, s.Publish(ctx, l, p, nil))
+		must(t, s.Night(l).Publish(ctx, p))
 		close(done)
 		wg.Wait()
 		t.Logf("%d reads meanwhile, the slowest %v", reads.Load(), time.Duration(slowest.Load()))
@@ -472,7 +476,7 @@ func TestScheduledNightRunsOnce(t *testing.T) {
 		l := lock(t, s)
 		scheduled := func() *audit.Run { r := byHand(); r.ScheduledAt = t0; return r }
 		first := scheduled()
-		must(t, s.Begin(ctx, l, first))
+		must(t, s.Night(l).Begin(ctx, first))
 		must(t, s.StageQuarantine(ctx, first.Seq, []audit.Quarantined{{File: 1, Line: 1}}))
 		gone, cancel := context.WithCancel(ctx)
 		cancel()
@@ -481,12 +485,12 @@ func TestScheduledNightRunsOnce(t *testing.T) {
 			t.Errorf("failed run %+v", first)
 		}
 		second := scheduled() // a failed one's time is free
-		must(t, s.Begin(ctx, l, second))
-		must(t, s.Publish(ctx, l, finish(second), nil))
+		must(t, s.Night(l).Begin(ctx, second))
+		must(t, s.Night(l).Publish(ctx, finish(second)))
 		must(t, s.Fail(ctx, second, errors.New("too late")))
-		is(t, s.Begin(ctx, l, scheduled()), store.ErrAlreadyRun)
-		must(t, s.Begin(ctx, l, byHand()))
-		must(t, s.Begin(ctx, l, byHand()))
+		is(t, s.Night(l).Begin(ctx, scheduled()), store.ErrAlreadyRun)
+		must(t, s.Night(l).Begin(ctx, byHand()))
+		must(t, s.Night(l).Begin(ctx, byHand()))
 		runs, err := s.Runs(ctx, 0)
 		must(t, err)
 		var got []string
@@ -520,7 +524,7 @@ func TestQuarantineFollowsItsFile(t *testing.T) {
 			p := finish(run)
 			p.Files = []audit.File{{ID: 1, Kind: audit.KindAccess, Path: "a"}, {ID: 2, Kind: audit.KindReports, Path: "b"}}
 			p.Read = read
-			must(t, s.Publish(ctx, l, p, nil))
+			must(t, s.Night(l).Publish(ctx, p))
 		}
 		night([]audit.Quarantined{{File: 1, Line: 5, Reason: "one"}, {File: 1, Line: 10, Reason: "one"}, {File: 2, Line: 1, Reason: "one"}},
 			audit.ReadFrom{File: 1, FromLine: 1}, audit.ReadFrom{File: 2, FromLine: 1})
@@ -543,7 +547,7 @@ func TestOutbox(t *testing.T) {
 		for range 2 {
 			p := finish(begin(t, s, l))
 			p.Outbox = []audit.Message{{Key: "a", Sink: "slack", Body: []byte(`{"x":"é"}`), Created: t0, NextAt: t0}, {Key: "b", Sink: "slack", Created: t0, NextAt: t0 + 5}}
-			must(t, s.Publish(ctx, l, p, nil))
+			must(t, s.Night(l).Publish(ctx, p))
 		}
 		list, err := s.Pending(ctx, t0)
 		must(t, err)
@@ -570,7 +574,7 @@ func TestPeopleChangeFindings(t *testing.T) {
 		l := lock(t, s)
 		f := finding("a", "c", "")
 		put := audit.Contribution{Check: "c", App: "a", Day: day0, Occurrences: []uint64{1}, Accounts: audit.NewIDs("p", "q"), Sites: audit.NewIDs("s")}
-		must(t, s.Publish(ctx, l, finish(begin(t, s, l), audit.AppUpdate{Key: "a", Findings: []audit.Finding{f}, Put: []audit.Contribution{put}}), nil))
+		must(t, s.Night(l).Publish(ctx, finish(begin(t, s, l), audit.AppUpdate{Key: "a", Findings: []audit.Finding{f}, Put: []audit.Contribution{put}})))
 
 		is(t, s.Change(ctx, "F-NONE", nil), store.ErrNotFound)
 		no := errors.New("not allowed")
@@ -629,7 +633,7 @@ func TestPeopleChangeFindings(t *testing.T) {
 		}
 
 		// A finding that another filed meanwhile is not overwritten as if it were new.
-		err = s.Publish(ctx, l, finish(begin(t, s, l), audit.AppUpdate{Key: "a", Findings: []audit.Finding{f}}), nil)
+		err = s.Night(l).Publish(ctx, finish(begin(t, s, l), audit.AppUpdate{Key: "a", Findings: []audit.Finding{f}}))
 		is(t, err, audit.ErrChanged)
 
 		// Many people at once: nothing is lost, and the trail holds.
@@ -662,15 +666,75 @@ func TestPeopleChangeFindings(t *testing.T) {
 	})
 }
 
+func TestAcceptedWhileANightRuns(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		ctx := t.Context()
+		s := open(t, url)
+		l := lock(t, s)
+		f := finding("a", audit.AcceptableCheck, "scope:READ")
+		state := audit.Contribution{Check: f.Check, App: "a", Subject: f.Subject, Day: audit.StateDay, Occurrences: []uint64{1}}
+		approval := audit.Approval{RequestID: "REQ-1", Status: audit.Approved, Decided: t0, Revoked: audit.Never}
+		update := func() audit.AppUpdate {
+			return audit.AppUpdate{Key: "a", StatesAt: audit.Never, SetApprovals: true, Approvals: []audit.Approval{approval}}
+		}
+		first := update()
+		first.Findings, first.Put = []audit.Finding{f}, []audit.Contribution{state}
+		must(t, s.Night(l).Publish(ctx, finish(begin(t, s, l), first)))
+
+		night := s.Night(l)
+		_, err := night.Ledger(ctx)
+		must(t, err)
+		run := begin(t, s, l)
+		no := errors.New("no approval in force")
+		accept := func(refuse error) error {
+			return s.Change(ctx, f.ID, func(f *audit.Finding, _ []audit.Act) (store.Changed, error) {
+				f.Status = audit.Resolved
+				return store.Changed{Finding: *f, Judge: true, Approvals: func(list []audit.Approval) ([]audit.Approval, error) {
+					list[0].Accepted = []string{"scope:READ"}
+					return list, refuse
+				}}, nil
+			})
+		}
+		if err := accept(no); err != no {
+			t.Errorf("a refused acceptance: %v", err)
+		}
+		if f, err := s.Finding(ctx, f.ID); err != nil || f.Status != audit.Open {
+			t.Errorf("after a refused acceptance: %v, %v", f, err)
+		}
+		must(t, accept(nil))
+		must(t, night.Publish(ctx, finish(run, update())))
+
+		app, err := s.App(ctx, "a")
+		must(t, err)
+		approval.Accepted = []string{"scope:READ"}
+		same(t, "approvals", app.Approvals, []audit.Approval{approval})
+		led, err := s.Ledger(ctx)
+		must(t, err)
+		same(t, "due", led.Due, []audit.Due{{App: "a", Day: audit.StateDay, Checks: []string{f.Check}, Since: run.Seq}})
+		list, err := s.ContributionsOf(ctx, "a", f.Check, f.Subject)
+		must(t, err)
+		if len(list) != 1 || len(list[0].Occurrences) != 0 {
+			t.Errorf("what was counted of an accepted finding: %+v", list)
+		}
+		next := s.Night(l)
+		_, err = next.Ledger(ctx)
+		must(t, err)
+		must(t, next.Publish(ctx, finish(begin(t, s, l), audit.AppUpdate{Key: "a", StatesAt: audit.Never})))
+		led, err = s.Ledger(ctx)
+		must(t, err)
+		same(t, "due after the next night", led.Due, []audit.Due(nil))
+	})
+}
+
 func TestChangeDuringABigPublish(t *testing.T) {
 	on(t, func(t *testing.T, url string) {
 		ctx := t.Context()
 		s, person := open(t, url), open(t, url)
 		l := lock(t, s)
 		f := finding("person", "c", "")
-		must(t, s.Publish(ctx, l, finish(begin(t, s, l), audit.AppUpdate{Key: "person", Findings: []audit.Finding{f}}), nil))
+		must(t, s.Night(l).Publish(ctx, finish(begin(t, s, l), audit.AppUpdate{Key: "person", Findings: []audit.Finding{f}})))
 		done := make(chan error)
-		go func() { done <- s.Publish(ctx, l, large(begin(t, s, l), 300, 100), nil) }()
+		go func() { done <- s.Night(l).Publish(ctx, large(begin(t, s, l), 300, 100)) }()
 		for n := 0; ; n++ {
 			must(t, person.Change(ctx, f.ID, func(f *audit.Finding, _ []audit.Act) (store.Changed, error) {
 				f.Occurrences++
@@ -788,7 +852,7 @@ func TestDamagedRowsAreErrors(t *testing.T) {
 		app := p.Apps[0].Key
 		p.Apps[0].Version = &audit.AppVersion{From: audit.Ever, App: &audit.App{Key: app}}
 		p.Rules = &audit.RulesFrom{From: audit.Ever, Rules: audit.Rules{Policy: audit.DefaultPolicy()}}
-		must(t, s.Publish(ctx, l, p, nil))
+		must(t, s.Night(l).Publish(ctx, p))
 		id := p.Apps[0].Findings[0].ID
 		sets := func() error {
 			_, err := s.ContributionsOf(ctx, app, "purpose-prohibited", "s-0")
@@ -806,7 +870,7 @@ func TestDamagedRowsAreErrors(t *testing.T) {
 			{"contributions", "evidence", []any{"", "{", `{"at":1}`}, sets},
 			{"contributions", "subject", []any{"s\x1b", "s\x1bzz"}, sets},
 			{"findings", "evidence", []any{"nonsense"}, func() error { _, err := s.Finding(ctx, id); return err }},
-			{"findings", "recommendation", []any{"nonsense"}, func() error { _, err := s.FindingsOf(ctx, app); return err }},
+			{"findings", "recommendation", []any{"nonsense"}, func() error { _, _, err := s.Night(l).FindingsOf(ctx, app); return err }},
 			{"apps", "approvals", []any{"nonsense"}, func() error { _, err := s.Apps(ctx, []string{app}); return err }},
 			{"app_versions", "app", []any{"nonsense"}, func() error { _, err := s.Apps(ctx, []string{app}); return err }},
 			{"runs", "summary", []any{"nonsense"}, func() error { _, err := s.Runs(ctx, 0); return err }},
@@ -895,14 +959,13 @@ func TestPublishIsFast(t *testing.T) {
 		l := lock(t, s)
 		for _, what := range []string{"new", "replaced"} {
 			p := large(begin(t, s, l), 1000, 100)
-			versions := map[string]int64{}
-			if what == "replaced" {
-				for i := range p.Apps {
-					versions[p.Apps[i].Findings[0].ID] = 1
-				}
+			night := s.Night(l)
+			for i := range p.Apps {
+				_, _, err := night.FindingsOf(ctx, p.Apps[i].Key)
+				must(t, err)
 			}
 			start := time.Now()
-			must(t, s.Publish(ctx, l, p, versions))
+			must(t, night.Publish(ctx, p))
 			took := time.Since(start)
 			t.Logf("%s: 100,000 contributions of 1,000 apps in %v", what, took)
 			if took > 20*time.Second {

@@ -147,6 +147,17 @@ func (s *Store) FindingSets(ctx context.Context, app, check, subject string) ite
 	}
 }
 
+// ContributionsOf gives all contributions to one finding, by day.
+func (s *Store) ContributionsOf(ctx context.Context, app, check, subject string) (list []audit.Contribution, err error) {
+	for c, err := range s.FindingSets(ctx, app, check, subject) {
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, *c)
+	}
+	return list, nil
+}
+
 func (t *tx) findingSets(ctx context.Context, app, check, subject string) iter.Seq2[*audit.Contribution, error] {
 	return t.contributions(ctx, selectContributions+` WHERE app_key = ? AND check_id = ? AND finding_id = ? ORDER BY day`,
 		text(app), check, audit.FindingID(check, app, subject))

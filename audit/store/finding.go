@@ -109,34 +109,6 @@ func (t *tx) findings(ctx context.Context, query string, args ...any) ([]audit.F
 	return list, versions, nil
 }
 
-// AppFindings is what a night knows of an app's findings.
-type AppFindings struct {
-	Findings []audit.Finding  // all of them, whatever their status, by id
-	Versions map[string]int64 // by finding's id: what Publish needs to see that nobody changed it meanwhile
-	Acts     []audit.Act      // suppressions and dismissals that have not ended, by id
-}
-
-// FindingsOf reads an app's findings and the acts on them.
-func (s *Store) FindingsOf(ctx context.Context, app string) (*AppFindings, error) {
-	out := &AppFindings{Versions: map[string]int64{}}
-	err := s.read(ctx, "read the findings of an app", func(t *tx) error {
-		list, versions, err := t.findings(ctx, selectFindings()+` WHERE f.app_key = ? ORDER BY f.id`, text(app))
-		if err != nil {
-			return err
-		}
-		for i := range list {
-			out.Versions[list[i].ID] = versions[i]
-		}
-		out.Findings = list
-		out.Acts, err = t.acts(ctx, selectActs+` WHERE f.app_key = ? AND a.ended = ? ORDER BY a.id`, text(app), audit.Never)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
 // A Filter says which findings. Each list that is not empty must hold the finding's own value.
 type Filter struct {
 	IDs        []string
@@ -352,8 +324,8 @@ type Changed struct {
 }
 
 // Change lets a person act on the finding of an id, also while a night runs: change sees it and the acts on it that have not ended, and says what
-// becomes of them. It may be called again where another's write was in the way, and must not write to the store itself. What it gives as an error
-// comes back as it is, and nothing has changed. [ErrNotFound].
+// becomes of them. It may be called again where another's write was in the way, and must not write to the store itself. What it, or what it gives as
+// Approvals, gives as an error comes back as it is, and nothing has changed. [ErrNotFound].
 func (s *Store) Change(ctx context.Context, id string, change func(f *audit.Finding, acts []audit.Act) (Changed, error)) error {
 	var refused error
 	err := s.write(ctx, "change finding "+id, func(t *tx) error {
@@ -370,13 +342,13 @@ func (s *Store) Change(ctx context.Context, id string, change func(f *audit.Find
 		if refused = err; err != nil {
 			return err
 		}
-		if c.Approvals != nil {
-			if refused, err = t.changeApprovals(ctx, f.App, c.Approvals); err != nil {
-				return err
-			}
-		}
 		if c.Finding.ID != was.ID || c.Finding.Check != was.Check || c.Finding.App != was.App || c.Finding.Subject != was.Subject {
 			return fmt.Errorf("the change gives another finding (%q): a finding stays what it is about", c.Finding.ID)
+		}
+		if c.Approvals != nil {
+			if refused, err = t.changeApprovals(ctx, was.App, c.Approvals); err != nil {
+				return err
+			}
 		}
 		return t.change(ctx, &c, version)
 	})
@@ -463,11 +435,9 @@ func (t *tx) approvals(ctx context.Context, keys []text) (map[string][]audit.App
 			return err
 		}
 		for _, r := range found {
-			var list []audit.Approval
-			if r.Approvals != nil {
-				if err := unpackJSON(*r.Approvals, &list); err != nil {
-					return fmt.Errorf("the approvals of app %q: %w", r.Key, err)
-				}
+			list, err := approvals(string(r.Key), r.Approvals)
+			if err != nil {
+				return err
 			}
 			out[string(r.Key)] = list
 		}
@@ -476,10 +446,11 @@ func (t *tx) approvals(ctx context.Context, keys []text) (map[string][]audit.App
 	return out, err
 }
 
-// judgeAnew makes the next night judge the app's states, and takes back what was counted for the finding, so that the night takes what it finds for
-// new, and what it no longer finds for over.
+// judgeAnew makes the finding's check due for the app's state, and takes back what was counted for the finding, so that the next night takes what it
+// finds for new, and what it no longer finds for over. A night that runs does not know of what is due, and leaves it to the next.
 func (t *tx) judgeAnew(ctx context.Context, f *audit.Finding) error {
-	if _, err := t.exec(ctx, `UPDATE apps SET states_at = ? WHERE app_key = ?`, audit.Ever, text(f.App)); err != nil {
+	_, err := t.exec(ctx, `INSERT INTO due (app_key, day, checks, since) SELECT ?, ?, ?, coalesce(max(seq), 0) FROM runs`, text(f.App), audit.StateDay, f.Check)
+	if err != nil {
 		return err
 	}
 	nothing := audit.Contribution{Check: f.Check, App: f.App, Subject: f.Subject, Day: audit.StateDay, First: f.FirstSeen, Last: f.LastSeen}

@@ -11,19 +11,26 @@ import (
 
 // Ledger reads what a night needs to know before it starts.
 func (s *Store) Ledger(ctx context.Context) (*audit.Ledger, error) {
-	l := &audit.Ledger{Purged: audit.StateDay}
-	err := s.read(ctx, "read the ledger", func(t *tx) error {
-		for _, part := range []func(context.Context, *audit.Ledger) error{t.last, t.numbers, t.rules, t.files, t.newest, t.incidents, t.index, t.due} {
+	l, _, err := s.ledger(ctx)
+	return l, err
+}
+
+// ledger also gives, by app, the rows of what is due.
+func (s *Store) ledger(ctx context.Context) (l *audit.Ledger, due map[string][]int64, err error) {
+	l = &audit.Ledger{Purged: audit.StateDay}
+	err = s.read(ctx, "read the ledger", func(t *tx) (err error) {
+		for _, part := range []func(context.Context, *audit.Ledger) error{t.last, t.numbers, t.rules, t.files, t.newest, t.incidents, t.index} {
 			if err := part(ctx, l); err != nil {
 				return err
 			}
 		}
-		return nil
+		due, err = t.due(ctx, l)
+		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return l, nil
+	return l, due, nil
 }
 
 func (t *tx) last(ctx context.Context, l *audit.Ledger) error {
@@ -149,20 +156,23 @@ func (t *tx) index(ctx context.Context, l *audit.Ledger) error {
 	return nil
 }
 
-func (t *tx) due(ctx context.Context, l *audit.Ledger) error {
+func (t *tx) due(ctx context.Context, l *audit.Ledger) (map[string][]int64, error) {
 	var found []struct {
+		ID     int64     `db:"id"`
 		App    text      `db:"app_key"`
 		Day    audit.Day `db:"day"`
 		Checks string    `db:"checks"`
 		Since  int64     `db:"since"`
 	}
-	if err := t.all(ctx, &found, `SELECT app_key, day, checks, since FROM due ORDER BY app_key, day, since, checks`); err != nil {
-		return err
+	if err := t.all(ctx, &found, `SELECT id, app_key, day, checks, since FROM due ORDER BY app_key, day, since, checks`); err != nil {
+		return nil, err
 	}
+	rows := map[string][]int64{}
 	for _, r := range found {
+		rows[string(r.App)] = append(rows[string(r.App)], r.ID)
 		l.Due = append(l.Due, audit.Due{App: string(r.App), Day: r.Day, Checks: strings.Split(r.Checks, ","), Since: r.Since})
 	}
-	return nil
+	return rows, nil
 }
 
 // NextFileID is the first number that no file has. A kind and path have one number for ever.

@@ -53,7 +53,7 @@ func child(what, url string) error {
 			return err
 		}
 		run := byHand()
-		if err := s.Begin(ctx, l, run); err != nil {
+		if err := s.Night(l).Begin(ctx, run); err != nil {
 			return err
 		}
 		if err := s.StageQuarantine(ctx, run.Seq, []audit.Quarantined{{File: 1, Line: 7, Reason: "bad", Text: "x"}}); err != nil {
@@ -68,12 +68,12 @@ func child(what, url string) error {
 			return err
 		}
 		run := byHand()
-		if err := s.Begin(ctx, l, run); err != nil {
+		if err := s.Night(l).Begin(ctx, run); err != nil {
 			return err
 		}
 		p := large(run, 400, 100)
 		fmt.Println("holding")
-		err = s.Publish(ctx, l, p, nil)
+		err = s.Night(l).Publish(ctx, p)
 		fmt.Println("published", err)
 		time.Sleep(time.Minute)
 		return err
@@ -173,7 +173,7 @@ func byHand() *audit.Run {
 func begin(t testing.TB, s *store.Store, l *store.Lease) *audit.Run {
 	t.Helper()
 	run := byHand()
-	must(t, s.Begin(t.Context(), l, run))
+	must(t, s.Night(l).Begin(t.Context(), run))
 	return run
 }
 

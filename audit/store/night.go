@@ -3,61 +3,74 @@ package store
 import (
 	"context"
 	"maps"
-	"slices"
 	"sync"
 
 	"github.com/mailreeve/mailreeve/audit"
 )
 
-// A Night is the store as one night sees it, under its lease: an [audit.Store]. It remembers at which version it read each finding, so that Publish
-// notices what people changed since.
+// A Night is the store as one night sees it, under its lease: an [audit.Store]. It remembers what it read that people may change meanwhile, so that
+// Publish overwrites nothing of theirs.
 type Night struct {
 	*Store
 
 	lease    *Lease
 	mu       sync.Mutex
-	versions map[string]int64
+	versions map[string]int64   // of the findings that were read
+	due      map[string][]int64 // by app: the rows of what the ledger says is due
 }
+
+var _ audit.Store = (*Night)(nil)
 
 // Night is the store for the night that holds l.
 func (s *Store) Night(l *Lease) *Night {
 	return &Night{Store: s, lease: l, versions: map[string]int64{}}
 }
 
-// Begin is Store.Begin under the night's lease.
-func (n *Night) Begin(ctx context.Context, run *audit.Run) error {
-	return n.Store.Begin(ctx, n.lease, run)
-}
-
-// FindingsOf is Store.FindingsOf.
-func (n *Night) FindingsOf(ctx context.Context, app string) ([]audit.Finding, []audit.Act, error) {
-	f, err := n.Store.FindingsOf(ctx, app)
+// Ledger is Store.Ledger. What it says is due is replaced, for each app, by what Publish says is left.
+func (n *Night) Ledger(ctx context.Context) (*audit.Ledger, error) {
+	l, due, err := n.ledger(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	maps.Copy(n.versions, f.Versions)
-	return f.Findings, f.Acts, nil
+	n.due = due
+	return l, nil
 }
 
-// Publish is Store.Publish under the night's lease. After an error that is [audit.ErrChanged] read the findings again and publish anew.
+// FindingsOf reads all findings of an app, whatever their status, and the suppressions and dismissals of them that have not ended, by id.
+func (n *Night) FindingsOf(ctx context.Context, app string) (findings []audit.Finding, acts []audit.Act, err error) {
+	err = n.read(ctx, "read the findings of an app", func(t *tx) error {
+		var versions []int64
+		if findings, versions, err = t.findings(ctx, selectFindings()+` WHERE f.app_key = ? ORDER BY f.id`, text(app)); err != nil {
+			return err
+		}
+		if acts, err = t.acts(ctx, selectActs+` WHERE f.app_key = ? AND a.ended = ? ORDER BY a.id`, text(app), audit.Never); err != nil {
+			return err
+		}
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		for i := range findings {
+			n.versions[findings[i].ID] = versions[i]
+		}
+		return nil
+	})
+	return findings, acts, err
+}
+
+// Publish makes visible all that the night found, in one transaction: readers see the store before it or after it. A [ChangedError] where a person
+// changed one of the findings since FindingsOf read it: read the findings again and publish anew. [ErrFenced] where the lease is no longer the newest,
+// or the run no longer running. Packs of days before p.Purged leave the store. What people accepted into approvals meanwhile stays accepted.
 func (n *Night) Publish(ctx context.Context, p *audit.Publication) error {
 	n.mu.Lock()
-	versions := maps.Clone(n.versions)
+	w := &publishing{p: p, read: maps.Clone(n.versions), wasDue: n.due}
 	n.mu.Unlock()
-	return n.Store.Publish(ctx, n.lease, p, versions)
-}
-
-// ContributionsOf gives all contributions to one finding, by day.
-func (s *Store) ContributionsOf(ctx context.Context, app, check, subject string) (list []audit.Contribution, err error) {
-	for c, err := range s.FindingSets(ctx, app, check, subject) {
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, *c)
+	err := n.fenced(ctx, "publish run "+p.Run.ID, n.lease, func(t *tx) error {
+		w.tx = t
+		return w.write(ctx)
+	})
+	if err == nil {
+		p.Run.Status = audit.Finished
 	}
-	return slices.Clip(list), nil
+	return err
 }
-
-var _ audit.Store = (*Night)(nil)

@@ -18,10 +18,10 @@ func TestLeaseEndsWithItsConnection(t *testing.T) {
 	_, err := other.Lock(ctx, false)
 	is(t, err, store.ErrLocked)
 	must(t, other.Exec(ctx, `SELECT pg_terminate_backend(pid, 10000) FROM pg_locks WHERE locktype = 'advisory'`))
-	is(t, s.Publish(ctx, l, finish(run), nil), store.ErrFenced)
+	is(t, s.Night(l).Publish(ctx, finish(run)), store.ErrFenced)
 	second := lock(t, other)
-	is(t, s.Publish(ctx, l, finish(run), nil), store.ErrFenced)
-	must(t, other.Publish(ctx, second, finish(begin(t, other, second)), nil))
+	is(t, s.Night(l).Publish(ctx, finish(run)), store.ErrFenced)
+	must(t, other.Night(second).Publish(ctx, finish(begin(t, other, second))))
 }
 
 func TestPostgresSaysWhatToDo(t *testing.T) {

@@ -22,30 +22,23 @@ func (e *ChangedError) Error() string {
 // Unwrap tells what kind of error it is.
 func (e *ChangedError) Unwrap() error { return audit.ErrChanged }
 
-// Publish makes visible all that a run found, in one transaction: readers see the store before it or after it. versions are those at which the
-// publication's findings were read (see [AppFindings]); a finding without one is new. [ErrFenced] where the lease is no longer the newest, or the run
-// no longer running; a [ChangedError] where a person changed one of the findings meanwhile. Packs of days before p.Purged leave the store.
-func (s *Store) Publish(ctx context.Context, l *Lease, p *audit.Publication, versions map[string]int64) error {
-	err := s.fenced(ctx, "publish run "+p.Run.ID, l, func(t *tx) error {
-		w := &publishing{tx: t, p: p, read: versions}
-		for _, step := range []func(context.Context) error{w.run, w.unchanged, w.numbers, w.files, w.newest, w.incidents, w.apps, w.versions, w.events,
-			w.headers, w.packs, w.due, w.contributions, w.findings, w.acts, w.quarantine, w.trail, w.outbox} {
-			if err := step(ctx); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err == nil {
-		p.Run.Status = audit.Finished
-	}
-	return err
-}
-
+// publishing is one publication on its way into the store.
 type publishing struct {
 	*tx
-	p    *audit.Publication
-	read map[string]int64 // the versions at which findings were read
+	p      *audit.Publication
+	read   map[string]int64   // the versions at which findings were read
+	wasDue map[string][]int64 // by app: the rows that the publication's Due replace
+}
+
+// write writes everything; what tells that nothing may be written comes first.
+func (w *publishing) write(ctx context.Context) error {
+	for _, step := range []func(context.Context) error{w.run, w.unchanged, w.numbers, w.files, w.newest, w.incidents, w.apps, w.versions,
+		w.events, w.headers, w.packs, w.due, w.contributions, w.findings, w.acts, w.quarantine, w.trail, w.outbox} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (w *publishing) run(ctx context.Context) error {
@@ -295,10 +288,12 @@ func (w *publishing) packs(ctx context.Context) error {
 }
 
 func (w *publishing) due(ctx context.Context) error {
-	err := w.d.remove(ctx, w.tx, table{name: "due", key: []string{"app_key"}}, func(add func(...any) error) error {
+	err := w.d.remove(ctx, w.tx, table{name: "due", key: []string{"id"}}, func(add func(...any) error) error {
 		for i := range w.p.Apps {
-			if err := add(text(w.p.Apps[i].Key)); err != nil {
-				return err
+			for _, id := range w.wasDue[w.p.Apps[i].Key] {
+				if err := add(id); err != nil {
+					return err
+				}
 			}
 		}
 		return nil

@@ -41,11 +41,11 @@ const selectRuns = `SELECT seq, id, as_of, scheduled_at, started_at, finished_at
 // killed is the error of a run that never said how it ended.
 const killed = "was killed or lost its lock"
 
-// Begin begins run under l: it gets the next Seq and ID, and the status running. A run that is still marked as running was killed: it is marked as
-// failed, and what it had staged is swept. [ErrAlreadyRun] where the night of run.ScheduledAt has finished; a failed one's time is free again.
-func (s *Store) Begin(ctx context.Context, l *Lease, run *audit.Run) error {
+// Begin begins run: it gets the next Seq and ID, and the status running. A run that is still marked as running was killed: it is marked as failed, and
+// what it had staged is swept. [ErrAlreadyRun] where the night of run.ScheduledAt has finished; a failed one's time is free again. [ErrFenced].
+func (n *Night) Begin(ctx context.Context, run *audit.Run) error {
 	var seq int64
-	err := s.fenced(ctx, "begin a run", l, func(t *tx) error {
+	err := n.fenced(ctx, "begin a run", n.lease, func(t *tx) error {
 		_, err := t.exec(ctx, `UPDATE runs SET status = 'failed', error = ?, finished_at = ? WHERE status = 'running'`, killed, run.StartedAt)
 		if err != nil {
 			return err

@@ -155,7 +155,7 @@ func TestDamagedPages(t *testing.T) {
 	must(t, err)
 	l, err := s.Lock(ctx, false)
 	must(t, err)
-	must(t, s.Publish(ctx, l, large(begin(t, s, l), 50, 50), nil))
+	must(t, s.Night(l).Publish(ctx, large(begin(t, s, l), 50, 50)))
 	must(t, errors.Join(l.Release(), s.Close()))
 	content, err := os.ReadFile(path)
 	must(t, err)
@@ -181,7 +181,7 @@ func TestDiskFull(t *testing.T) {
 	l := lock(t, s)
 	run := begin(t, s, l)
 	must(t, s.Exec(ctx, `PRAGMA max_page_count = 200`))
-	err := s.Publish(ctx, l, large(run, 100, 100), nil)
+	err := s.Night(l).Publish(ctx, large(run, 100, 100))
 	if err == nil || !strings.Contains(err.Error(), "make room") {
 		t.Errorf("publishing on a full disk: %v", err)
 	}
@@ -191,7 +191,7 @@ func TestDiskFull(t *testing.T) {
 		t.Error("a part of the night shows")
 	}
 	must(t, s.Exec(ctx, `PRAGMA max_page_count = 1000000`))
-	must(t, s.Publish(ctx, l, large(run, 100, 100), nil))
+	must(t, s.Night(l).Publish(ctx, large(run, 100, 100)))
 }
 
 // TestOldNightKeepsMigrationsOut: the tables do not change under a night that runs.
@@ -204,5 +204,5 @@ func TestOldNightKeepsMigrationsOut(t *testing.T) {
 	_, err := store.OpenImpatient(ctx, path, 200*time.Millisecond)
 	is(t, err, store.ErrLocked)
 	must(t, s.Exec(ctx, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (1, 1)`))
-	must(t, s.Publish(ctx, l, finish(begin(t, s, l), audit.AppUpdate{Key: "a", StatesAt: audit.Never}), nil))
+	must(t, s.Night(l).Publish(ctx, finish(begin(t, s, l), audit.AppUpdate{Key: "a", StatesAt: audit.Never})))
 }

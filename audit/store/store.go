@@ -3,10 +3,10 @@
 //
 // # Who writes when
 //
-// A night holds the [Lease] that [Store.Lock] gives, begins a run with [Store.Begin], stages quarantined lines while it reads, and makes all that it
-// found visible in the one transaction of [Store.Publish], or gives up with [Store.Fail]. People change single findings with [Store.Change] at any
-// time, also while a night runs; Publish refuses with a [ChangedError] to overwrite what a person changed meanwhile. Readers see whole nights only,
-// and each method reads one moment of the store.
+// Whoever runs a night takes the [Lease] that [Store.Lock] gives, and sees the store as a [Night]: it begins a run with [Night.Begin], stages
+// quarantined lines while it reads, and makes all that it found visible in the one transaction of [Night.Publish], or gives up with [Store.Fail].
+// People change single findings with [Store.Change] at any time, also while a night runs; Publish refuses with a [ChangedError] to overwrite what a
+// person changed meanwhile. Readers see whole nights only, and each method reads one moment of the store.
 //
 // # Errors
 //

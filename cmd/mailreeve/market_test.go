@@ -112,3 +112,11 @@ func TestMarketsWithBlindNights(t *testing.T) {
 		})
 	}
 }
+
+func at(s string) audit.Instant {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		panic(err)
+	}
+	return audit.At(t)
+}

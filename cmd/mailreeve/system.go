@@ -142,7 +142,7 @@ func (s *system) deliver(ctx context.Context, patience time.Duration) error {
 	}
 	if s.outbox == nil {
 		sink := slack.New(os.Getenv(s.cfg.Slack.TokenEnv), s.cfg.Slack.APIURL, http.DefaultClient)
-		s.outbox = &notifier.Outbox{Store: s.store, Sinks: map[string]notifier.Sink{slack.Sink: sink}, Log: s.attempted}
+		s.outbox = &notifier.Outbox{Store: s.store, Sinks: map[string]notifier.Sink{slack.Sink: sink}, Clock: s.clock, Log: s.attempted}
 	}
 	for end := time.Now().Add(patience); ; {
 		left, err := s.flush(ctx)

@@ -271,14 +271,15 @@ func TestOracle(t *testing.T) {
 	if testing.Short() {
 		t.Skip("slow")
 	}
-	for _, seed := range []uint64{1, 2} {
+	for _, seed := range []uint64{1, 2, 3} {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			m := demo.New(seed, end())
+			last := end().AddDate(0, 0, 3*int(seed-1)) // other days are weekends
+			m := demo.New(seed, last)
 			var only map[string]bool
 			if seed != 1 {
 				only = told(m)
 			}
-			found := judge(content(t, write(t, m, 29)), end(), only)
+			found := judge(content(t, write(t, m, 29)), last, only)
 			table := demo.Compare(m.Planted(), found)
 			if !table.Perfect() {
 				var b bytes.Buffer

@@ -168,14 +168,18 @@ func WriteReview(w io.Writer, findings []audit.Finding, n int, colour bool) erro
 		if app == "" {
 			app = "(no app)"
 		}
+		if f.AppName != "" && f.App != "" {
+			app += " (" + f.App + ")"
+		}
 		// Coloured after it was padded: the codes have no width.
 		severity := fmt.Sprintf("%-8s", cut(string(f.Severity), 8))
 		if colour {
 			severity = colourOf(f.Severity) + severity + "\x1b[0m"
 		}
-		out.line("%s  %-14s  %-3s  %-25s  %-40s", severity, cut(f.ID, 14), cut(f.Clause, 3), cut(app, 25), cut(f.Title, 40))
+		out.line("%s  %-14s  %s", severity, cut(f.ID, 14), cut(app, 70))
+		out.line("          %-3s  %s", cut(f.Clause, 3), cut(f.Title, 80))
 		if what := extent(f); what != "" {
-			out.line("          %-14s       %s", "", what)
+			out.line("               %s", what)
 		}
 	}
 	if more := len(open) - n; more > 0 {

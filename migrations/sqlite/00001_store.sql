@@ -121,12 +121,12 @@ CREATE INDEX packs_last_at ON packs (last_at);
 CREATE INDEX packs_day ON packs (day);
 
 CREATE TABLE due (
+  id      INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
   app_key TEXT    NOT NULL,
   day     INTEGER NOT NULL,
   checks  TEXT    NOT NULL,                  -- ids, by comma
   since   INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX due_app ON due (app_key);
 
 CREATE TABLE contributions (
   app_key     TEXT    NOT NULL,

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/checks"
+)
+
+func (c *cli) checksCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "checks", Short: "List the checks, and explain one"}
+	cmd.AddCommand(c.checksListCommand(), c.checksExplainCommand())
+	return cmd
+}
+
+// A checkRecord is a check in JSON.
+type checkRecord struct {
+	ID          string           `json:"id"`
+	Clause      string           `json:"clause"`
+	Finds       string           `json:"finds"`
+	Nature      audit.Nature     `json:"is"`
+	Severity    audit.Severity   `json:"severity"`
+	Confidence  audit.Confidence `json:"confidence"`
+	BySubject   bool             `json:"graded_by_subject"`
+	Needs       []audit.Kind     `json:"needs"`
+	NeedsIfSet  []audit.Kind     `json:"needs_if_configured"`
+	Purposes    bool             `json:"needs_purposes"`
+	Rule        string           `json:"rule"`
+	Remediation string           `json:"remediation"`
+}
+
+func checkRecordOf(c *audit.Check) checkRecord {
+	return checkRecord{ID: c.ID, Clause: c.Clause, Finds: c.Finds, Nature: c.Nature, Severity: c.Severity, Confidence: c.Confidence, BySubject: c.Grade != nil,
+		Needs: append([]audit.Kind{}, c.Needs...), NeedsIfSet: append([]audit.Kind{}, c.NeedsIfSet...), Purposes: c.Purposes, Rule: c.Rule, Remediation: c.Remediation}
+}
+
+// severityOf is a check's severity in words: some grade by subject.
+func severityOf(c *audit.Check) string {
+	if c.Grade != nil {
+		return string(c.Severity) + " or less"
+	}
+	return string(c.Severity)
+}
+
+func (c *cli) checksListCommand() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the checks",
+		RunE: func(*cobra.Command, []string) error {
+			return listing[audit.Check]{
+				record: func(x audit.Check) any { return checkRecordOf(&x) },
+				columns: []column[audit.Check]{
+					{name: "id", of: func(x audit.Check) string { return x.ID }},
+					{name: "clause", of: func(x audit.Check) string { return x.Clause }},
+					{name: "severity", of: func(x audit.Check) string { return severityOf(&x) }},
+					{name: "confidence", of: func(x audit.Check) string { return string(x.Confidence) }, wide: true},
+					{name: "is", of: func(x audit.Check) string { return string(x.Nature) }},
+					{name: "needs", of: func(x audit.Check) string { return joined(x.Needs) }, wide: true},
+					{name: "finds", of: func(x audit.Check) string { return x.Finds }},
+				},
+			}.print(c, format, slices.Values(checks.All()))
+		},
+	}
+	formatFlag(cmd, &format)
+	return cmd
+}
+
+func (c *cli) checksExplainCommand() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "explain ID",
+		Short: "Explain a check: its rule, its boundaries, and what the vendor has to do",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			check, ok := checks.Get(args[0])
+			if !ok {
+				return fmt.Errorf("there is no check %q: mailreeve checks list shows them", args[0])
+			}
+			if format == asJSON {
+				return writeJSON(c.out, checkRecordOf(&check), "  ")
+			}
+			grade := fmt.Sprintf("%s, %s", check.Severity, check.Confidence)
+			if check.Grade != nil {
+				grade += " at most, by subject"
+			}
+			needs := joined(check.Needs)
+			for _, k := range check.NeedsIfSet {
+				needs += ", " + string(k) + " where configured"
+			}
+			if check.Purposes {
+				needs += ", with purposes logged"
+			}
+			rule, boundaries, _ := strings.Cut(check.Rule, "\n\nBoundaries: ")
+			if boundaries != "" {
+				boundaries = strings.ToUpper(boundaries[:1]) + boundaries[1:]
+			}
+			fmt.Fprintf(c.out, "%s (%s): finds %s\n\nseverity    %s\nis          %s\nneeds       %s\n", check.ID, check.Clause, check.Finds, grade, natureText(check.Nature), needs)
+			for _, part := range [][2]string{{"Rule", rule}, {"Boundaries", boundaries}, {"What the vendor has to do", check.Remediation},
+				{"Breaks it", check.Proof.Violates.Story}, {"Nearly does", check.Proof.Complies.Story}} {
+				if part[1] != "" {
+					fmt.Fprintf(c.out, "\n%s\n%s\n", part[0], folded(part[1], "  ", textWidth))
+				}
+			}
+			return nil
+		},
+	}
+	formatFlag(cmd, &format, asTable, asJSON)
+	return cmd
+}
+
+func natureText(n audit.Nature) string {
+	if n == audit.IsState {
+		return "state: it holds now, and resolves itself when it no longer does"
+	}
+	return "event: it happened, and stays until a person resolves it"
+}
+
+// textWidth is how wide running text is printed.
+const textWidth = 100
+
+// folded is a text in lines of at most a width where words allow, each after an indent. Paragraphs stay.
+func folded(s, indent string, width int) string {
+	var b strings.Builder
+	for i, paragraph := range strings.Split(s, "\n") {
+		if i > 0 {
+			b.WriteString("\n")
+		}
+		room := 0
+		for j, word := range strings.Fields(paragraph) {
+			word = shown(word)
+			n := len([]rune(word))
+			switch {
+			case j == 0:
+				b.WriteString(indent)
+				room = width - len(indent) - n
+			case n+1 > room:
+				b.WriteString("\n" + indent)
+				room = width - len(indent) - n
+			default:
+				b.WriteString(" ")
+				room -= n + 1
+			}
+			b.WriteString(word)
+		}
+	}
+	return b.String()
+}

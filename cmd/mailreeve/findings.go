@@ -1,0 +1,353 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/checks"
+)
+
+func (c *cli) findingsCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "findings",
+		Short: "List findings, show one, export them, act on them",
+		Long: `A finding says that an app breaks a rule. It grows while that goes on, and stays until a person resolves it or, where it is about what holds
+now, until it no longer holds. An ID may be cut short as long as it is the only one that begins so.`,
+	}
+	cmd.AddCommand(c.findingsListCommand(), c.findingsShowCommand(), c.findingsExportCommand())
+	cmd.AddCommand(c.actCommands()...)
+	return cmd
+}
+
+func (c *cli) findingsListCommand() *cobra.Command {
+	var pick findingFlags
+	var format string
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List findings that are not resolved, the worst first",
+		Example: "  mailreeve findings list --severity critical,high\n  mailreeve findings list --status all --app com.acme.mailer --format json",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			filter, err := pick.filter()
+			if err != nil {
+				return err
+			}
+			s, err := c.openStore(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			return c.listFindings(cmd.Context(), s, filter, format)
+		},
+	}
+	pick.add(cmd)
+	formatFlag(cmd, &format)
+	return cmd
+}
+
+// listFindings prints the findings that a filter asks for.
+func (c *cli) listFindings(ctx context.Context, s *system, filter store.Filter, format string) error {
+	list, err := s.store.Findings(ctx, filter)
+	if err != nil {
+		return err
+	}
+	var files map[uint32]string
+	if format == asJSON || format == asJSONL {
+		if files, err = s.files(ctx, list); err != nil {
+			return err
+		}
+	}
+	return findingListing(files).print(c, format, slices.Values(list))
+}
+
+// findingFlags is how the command line picks findings.
+type findingFlags struct {
+	statuses, severities, checks, runs []string
+	apps, vendors                      []string
+	limit                              int
+}
+
+func (p *findingFlags) add(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringSliceVar(&p.statuses, "status", nil, "all, or some of "+joined(audit.Statuses())+" (default: all but resolved)")
+	f.StringSliceVar(&p.severities, "severity", nil, "some of "+joined(audit.Severities()))
+	f.StringSliceVar(&p.checks, "check", nil, "ids of checks, as in mailreeve checks list")
+	f.StringArrayVar(&p.apps, "app", nil, `key of an app; "" for calls by no app; may be given more than once`)
+	f.StringArrayVar(&p.vendors, "vendor", nil, "name or id of a vendor; may be given more than once")
+	f.StringSliceVar(&p.runs, "run", nil, "ids of runs that filed it or changed it last")
+	f.IntVar(&p.limit, "limit", 0, "at most so many (default: all)")
+}
+
+func joined[S ~string](list []S) string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = string(s)
+	}
+	return strings.Join(out, ", ")
+}
+
+func (p *findingFlags) filter() (store.Filter, error) {
+	f := store.Filter{Checks: p.checks, Apps: p.apps, Vendors: p.vendors, Limit: p.limit}
+	if p.limit < 0 {
+		return f, usagef("--limit: give 0 or more")
+	}
+	for _, s := range p.statuses {
+		switch status := audit.Status(s); {
+		case s == "all":
+			f.Statuses = audit.Statuses()
+		case slices.Contains(audit.Statuses(), status):
+			f.Statuses = append(f.Statuses, status)
+		default:
+			return f, usagef("--status: %q is none of all, %s", s, joined(audit.Statuses()))
+		}
+	}
+	if len(p.statuses) == 0 {
+		f.Statuses = slices.DeleteFunc(audit.Statuses(), func(s audit.Status) bool { return s == audit.Resolved })
+	}
+	for _, s := range p.severities {
+		severity := audit.Severity(s)
+		if !slices.Contains(audit.Severities(), severity) {
+			return f, usagef("--severity: %q is none of %s", s, joined(audit.Severities()))
+		}
+		f.Severities = append(f.Severities, severity)
+	}
+	for _, id := range p.checks {
+		if _, ok := checks.Get(id); !ok {
+			return f, usagef("--check: there is no check %q: mailreeve checks list shows them", id)
+		}
+	}
+	for _, id := range p.runs {
+		f.Runs = append(f.Runs, strings.ToUpper(id))
+	}
+	return f, nil
+}
+
+// findingListing is how findings are listed. files are those that their evidence comes from, for JSON.
+func findingListing(files map[uint32]string) listing[audit.Finding] {
+	type F = audit.Finding
+	n := func(of func(F) int) func(F) string { return func(f F) string { return strconv.Itoa(of(f)) } }
+	return listing[F]{
+		none:   "no findings",
+		record: func(f F) any { return recordOf(&f, files) },
+		columns: []column[F]{
+			{name: "id", of: func(f F) string { return f.ID }},
+			{name: "severity", of: func(f F) string { return string(f.Severity) }},
+			{name: "status", of: func(f F) string { return string(f.Status) }},
+			{name: "check", of: func(f F) string { return f.Check }},
+			{name: "clause", of: func(f F) string { return f.Clause }, wide: true},
+			{name: "confidence", of: func(f F) string { return string(f.Confidence) }, wide: true},
+			{name: "app key", of: func(f F) string { return f.App }},
+			{name: "app name", of: func(f F) string { return f.AppName }, wide: true},
+			{name: "vendor", of: func(f F) string { return f.Vendor }, wide: true},
+			{name: "subject", of: func(f F) string { return f.Subject }},
+			{name: "title", of: func(f F) string { return f.Title }, wide: true},
+			{name: "occurrences", of: n(func(f F) int { return f.Occurrences })},
+			{name: "accounts", of: n(func(f F) int { return f.Accounts })},
+			{name: "sites", of: n(func(f F) int { return f.Sites })},
+			{name: "first seen", at: func(f F) audit.Instant { return f.FirstSeen }, wide: true},
+			{name: "last seen", at: func(f F) audit.Instant { return f.LastSeen }},
+			{name: "first run", of: func(f F) string { return f.FirstRun }, wide: true},
+			{name: "last run", of: func(f F) string { return f.LastRun }, wide: true},
+			{name: "notified at", at: func(f F) audit.Instant { return f.NotifiedAt }, wide: true},
+			{name: "due at", at: func(f F) audit.Instant { return f.DueAt }, wide: true},
+			{name: "worsened", of: func(f F) string { return strconv.FormatBool(f.Worsened) }, wide: true},
+			{name: "assignee", of: func(f F) string { return f.Assignee }, wide: true},
+			{name: "policy", of: func(f F) string { return f.PolicyDigest }, wide: true},
+		},
+	}
+}
+
+// A findingRecord is a finding in JSON, as the contract gives it.
+type findingRecord struct {
+	ID             string               `json:"id"`
+	Check          string               `json:"check"`
+	Clause         string               `json:"clause"`
+	Severity       audit.Severity       `json:"severity"`
+	Confidence     audit.Confidence     `json:"confidence"`
+	Status         audit.Status         `json:"status"`
+	AppKey         string               `json:"app_key"`
+	AppName        string               `json:"app_name"`
+	Vendor         string               `json:"vendor"`
+	Subject        string               `json:"subject"`
+	Title          string               `json:"title"`
+	Explanation    string               `json:"explanation"`
+	Remediation    string               `json:"remediation"`
+	FirstSeen      moment               `json:"first_seen"`
+	LastSeen       moment               `json:"last_seen"`
+	FirstRun       string               `json:"first_run"`
+	LastRun        string               `json:"last_run"`
+	NotifiedAt     moment               `json:"notified_at"`
+	DueAt          moment               `json:"due_at"`
+	Occurrences    int                  `json:"occurrences"`
+	Accounts       int                  `json:"accounts"`
+	Sites          int                  `json:"sites"`
+	Latest         audit.Latest         `json:"latest"`
+	Worsened       bool                 `json:"worsened"`
+	Assignee       string               `json:"assignee"`
+	Recommendation *recommendRecord     `json:"recommendation"`
+	Policy         string               `json:"policy"`
+	Evidence       []findingEvidenceRow `json:"evidence"`
+}
+
+type recommendRecord struct {
+	Act        string `json:"act"`
+	ProposedBy string `json:"proposed_by"`
+	ProposedAt moment `json:"proposed_at"`
+	DecidedBy  string `json:"decided_by"`
+	DecidedAt  moment `json:"decided_at"`
+	Decision   string `json:"decision"`
+}
+
+type findingEvidenceRow struct {
+	At      moment `json:"ts"`
+	Source  string `json:"source"`
+	Site    string `json:"cloud_id"`
+	Account string `json:"account_id"`
+	Detail  string `json:"detail"`
+}
+
+func recordOf(f *audit.Finding, files map[uint32]string) findingRecord {
+	r := findingRecord{ID: f.ID, Check: f.Check, Clause: f.Clause, Severity: f.Severity, Confidence: f.Confidence, Status: f.Status,
+		AppKey: f.App, AppName: f.AppName, Vendor: f.Vendor, Subject: f.Subject, Title: f.Title, Explanation: f.Explanation, Remediation: f.Remediation,
+		FirstSeen: moment(f.FirstSeen), LastSeen: moment(f.LastSeen), FirstRun: f.FirstRun, LastRun: f.LastRun,
+		NotifiedAt: moment(f.NotifiedAt), DueAt: moment(f.DueAt), Occurrences: f.Occurrences, Accounts: f.Accounts, Sites: f.Sites, Latest: f.Latest,
+		Worsened: f.Worsened, Assignee: f.Assignee, Policy: f.PolicyDigest, Evidence: make([]findingEvidenceRow, len(f.Evidence))}
+	if x := f.Recommendation; x != nil {
+		if x.DecidedBy == "" {
+			x.DecidedAt = audit.Never
+		}
+		r.Recommendation = &recommendRecord{x.Act, x.ProposedBy, moment(x.ProposedAt), x.DecidedBy, moment(x.DecidedAt), x.Decision}
+	}
+	for i, e := range f.Evidence {
+		r.Evidence[i] = findingEvidenceRow{moment(e.At), place(e.Source, files), e.Site, e.Account, e.Detail}
+	}
+	return r
+}
+
+// place is a line of a source as a reader finds it: basename:line.
+func place(s audit.Source, files map[uint32]string) string {
+	path, ok := files[s.File]
+	if !ok {
+		return ""
+	}
+	return filepath.Base(path) + ":" + strconv.FormatUint(s.Line, 10)
+}
+
+// files gives the paths of the files that the evidence of findings comes from.
+func (s *system) files(ctx context.Context, list []audit.Finding) (map[uint32]string, error) {
+	ids := map[uint32]bool{}
+	for i := range list {
+		for _, e := range list[i].Evidence {
+			ids[e.Source.File] = true
+		}
+	}
+	return s.store.Paths(ctx, slices.Collect(maps.Keys(ids)))
+}
+
+func (c *cli) findingsExportCommand() *cobra.Command {
+	var pick findingFlags
+	var format string
+	cmd := &cobra.Command{
+		Use:   "export [ID…]",
+		Short: "Write all accounts of some findings, or all findings as records",
+		Long: `With IDs, export writes the full list of account ids of these findings, one a row: finding, check, app_key, subject, account_id.
+Without, it writes the findings that mailreeve findings list with the same options would list.`,
+		Example: "  mailreeve findings export F-3K9QZX --format csv > accounts.csv\n  mailreeve findings export --status all --format jsonl",
+		Args:    cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, ids []string) error {
+			filter, err := pick.filter()
+			if err != nil {
+				return err
+			}
+			s, err := c.openStore(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			if len(ids) == 0 {
+				return c.listFindings(cmd.Context(), s, filter, format)
+			}
+			list, err := s.named(cmd.Context(), ids)
+			if err != nil {
+				return err
+			}
+			return c.exportAccounts(cmd.Context(), s, list, format)
+		},
+	}
+	pick.add(cmd)
+	cmd.PreRunE = func(*cobra.Command, []string) error { return nil }
+	formatFlag(cmd, &format)
+	checked := cmd.PreRunE
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
+		if format == "ocsf" {
+			return usagef("--format: this version does not write ocsf yet; it writes %s, %s, %s and %s", asTable, asJSON, asJSONL, asCSV)
+		}
+		return checked(cmd, args)
+	}
+	return cmd
+}
+
+// named gives the findings that the command line names, each once.
+func (s *system) named(ctx context.Context, ids []string) ([]*audit.Finding, error) {
+	var list []*audit.Finding
+	for _, id := range ids {
+		f, err := s.store.Finding(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(list, func(x *audit.Finding) bool { return x.ID == f.ID }) {
+			list = append(list, f)
+		}
+	}
+	return list, nil
+}
+
+// An accountRow is one account of one finding.
+type accountRow struct {
+	Finding string `json:"finding"`
+	Check   string `json:"check"`
+	AppKey  string `json:"app_key"`
+	Subject string `json:"subject"`
+	Account string `json:"account_id"`
+}
+
+func (c *cli) exportAccounts(ctx context.Context, s *system, list []*audit.Finding, format string) error {
+	sets := make([]audit.IDs, len(list))
+	for i, f := range list {
+		var err error
+		if sets[i], err = s.store.Accounts(ctx, f.ID); err != nil {
+			return err
+		}
+		if sets[i].Len() == 0 {
+			fmt.Fprintf(c.err, "%s (%s) is about no accounts\n", f.ID, f.Check)
+		}
+	}
+	var rows iter.Seq[accountRow] = func(yield func(accountRow) bool) {
+		for i, f := range list {
+			for j := range sets[i].Len() {
+				if !yield(accountRow{f.ID, f.Check, f.App, f.Subject, sets[i].At(j)}) {
+					return
+				}
+			}
+		}
+	}
+	return listing[accountRow]{
+		record: func(r accountRow) any { return r },
+		columns: []column[accountRow]{
+			{name: "finding", of: func(r accountRow) string { return r.Finding }},
+			{name: "check", of: func(r accountRow) string { return r.Check }},
+			{name: "app key", of: func(r accountRow) string { return r.AppKey }},
+			{name: "subject", of: func(r accountRow) string { return r.Subject }},
+			{name: "account id", of: func(r accountRow) string { return r.Account }},
+		},
+	}.print(c, format, rows)
+}

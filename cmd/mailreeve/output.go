@@ -1,0 +1,289 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mailreeve/mailreeve/audit"
+)
+
+// The formats of a list.
+const (
+	asTable = "table"
+	asJSON  = "json"
+	asJSONL = "jsonl"
+	asCSV   = "csv"
+)
+
+// formatFlag is --format of a list. Its value is checked before the command runs.
+func formatFlag(cmd *cobra.Command, into *string, formats ...string) {
+	if len(formats) == 0 {
+		formats = []string{asTable, asJSON, asJSONL, asCSV}
+	}
+	cmd.Flags().StringVar(into, "format", formats[0], "how to print: "+strings.Join(formats, ", "))
+	also := cmd.PreRunE
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
+		if !slices.Contains(formats, *into) {
+			return usagef("--format: %q is none of %s", *into, strings.Join(formats, ", "))
+		}
+		if also != nil {
+			return also(cmd, args)
+		}
+		return nil
+	}
+}
+
+// A column is a column of a table and of CSV: a text, or an instant, which tables give to the second.
+type column[T any] struct {
+	name string
+	of   func(T) string
+	at   func(T) audit.Instant
+	wide bool // left out of tables
+}
+
+func (c *column[T]) text(x T, exact bool) string {
+	switch {
+	case c.at == nil:
+		return c.of(x)
+	case exact:
+		return instantText(c.at(x))
+	default:
+		return when(c.at(x))
+	}
+}
+
+// A listing says how a list of Ts is printed.
+type listing[T any] struct {
+	columns []column[T]
+	record  func(T) any // as JSON
+	none    string      // what to say where a table would be empty
+}
+
+// print writes a list in a format: data to c.out, and, where a table would be empty, that it is to c.err.
+func (l listing[T]) print(c *cli, format string, items iter.Seq[T]) error {
+	w := bufio.NewWriter(c.out)
+	var err error
+	switch format {
+	case asJSON:
+		err = l.json(w, items)
+	case asJSONL:
+		for x := range items {
+			if err = writeJSON(w, l.record(x), ""); err != nil {
+				break
+			}
+		}
+	case asCSV:
+		err = l.csv(w, items)
+	default:
+		var n int
+		if n, err = l.table(w, items); n == 0 && err == nil && l.none != "" {
+			fmt.Fprintln(c.err, l.none)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return w.Flush()
+}
+
+// json writes one array, an item a line.
+func (l listing[T]) json(w io.Writer, items iter.Seq[T]) error {
+	between := "[\n"
+	for x := range items {
+		if _, err := io.WriteString(w, between); err != nil {
+			return err
+		}
+		var b bytes.Buffer
+		if err := writeJSON(&b, l.record(x), ""); err != nil {
+			return err
+		}
+		if _, err := w.Write(bytes.TrimSuffix(b.Bytes(), []byte("\n"))); err != nil {
+			return err
+		}
+		between = ",\n"
+	}
+	end := "\n]\n"
+	if between == "[\n" {
+		end = "[]\n"
+	}
+	_, err := io.WriteString(w, end)
+	return err
+}
+
+func (l listing[T]) csv(w io.Writer, items iter.Seq[T]) error {
+	out := csv.NewWriter(w)
+	row := make([]string, len(l.columns))
+	for i, c := range l.columns {
+		row[i] = strings.ReplaceAll(c.name, " ", "_")
+	}
+	if err := out.Write(row); err != nil {
+		return err
+	}
+	for x := range items {
+		for i, c := range l.columns {
+			row[i] = cell(c.text(x, true))
+		}
+		if err := out.Write(row); err != nil {
+			return err
+		}
+	}
+	out.Flush()
+	return out.Error()
+}
+
+// table writes aligned columns under a head, and nothing where there are no items. It gives how many there are.
+func (l listing[T]) table(w io.Writer, items iter.Seq[T]) (n int, err error) {
+	out := newTable(w)
+	for x := range items {
+		if n == 0 {
+			var head []string
+			for _, c := range l.columns {
+				if !c.wide {
+					head = append(head, strings.ToUpper(c.name))
+				}
+			}
+			out.row(head...)
+		}
+		n++
+		var row []string
+		for _, c := range l.columns {
+			if !c.wide {
+				row = append(row, c.text(x, false))
+			}
+		}
+		out.row(row...)
+	}
+	return n, out.flush()
+}
+
+// A table aligns its columns. What it is given is shown, control characters escaped.
+type table struct {
+	w *tabwriter.Writer
+}
+
+func newTable(w io.Writer) *table {
+	return &table{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
+}
+
+func (t *table) row(cells ...string) {
+	for i := range cells {
+		if cells[i] = shown(cells[i]); cells[i] == "" {
+			cells[i] = "-"
+		}
+	}
+	fmt.Fprintln(t.w, strings.Join(cells, "\t")) // errors come with flush
+}
+
+func (t *table) flush() error { return t.w.Flush() }
+
+// cell is a text in CSV: what a spreadsheet would take for a formula is a text to it, and control characters are shown.
+func cell(s string) string {
+	if s != "" && strings.IndexByte("=+-@\t\r", s[0]) >= 0 {
+		return "'" + shown(s)
+	}
+	return shown(s)
+}
+
+// shown is a text for a terminal: what does not print is escaped as in Go.
+func shown(s string) string {
+	if !strings.ContainsFunc(s, hides) && utf8.ValidString(s) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && n == 1:
+			fmt.Fprintf(&b, `\x%02x`, s[i])
+		case hides(r):
+			q := strconv.QuoteRune(r)
+			b.WriteString(q[1 : len(q)-1])
+		default:
+			b.WriteString(s[i : i+n])
+		}
+		i += n
+	}
+	return b.String()
+}
+
+// hides says whether a character does not show, or moves others: control and format characters, line and paragraph separators, unusual spaces.
+func hides(r rune) bool { return !unicode.IsPrint(r) && r != '\u00a0' }
+
+// writeJSON writes v and a line's end. It is exact, and holds no control characters: those that encoding/json leaves are escaped.
+func writeJSON(w io.Writer, v any, indent string) error {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", indent)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	line := b.Bytes()
+	if bytes.ContainsFunc(line, func(r rune) bool { return r >= 0x7f && hides(r) }) {
+		var out bytes.Buffer
+		for _, r := range string(line) {
+			switch {
+			case r < 0x7f || !hides(r):
+				out.WriteRune(r)
+			case r > 0xffff:
+				r -= 0x10000
+				fmt.Fprintf(&out, `\u%04x\u%04x`, 0xd800+r>>10, 0xdc00+r&0x3ff)
+			default:
+				fmt.Fprintf(&out, `\u%04x`, r)
+			}
+		}
+		line = out.Bytes()
+	}
+	_, err := w.Write(line)
+	return err
+}
+
+// A moment is an instant in JSON: RFC 3339, or null where it is not set.
+type moment audit.Instant
+
+// MarshalJSON writes m.
+func (m moment) MarshalJSON() ([]byte, error) {
+	if !isSet(audit.Instant(m)) {
+		return []byte("null"), nil
+	}
+	return json.Marshal(audit.Instant(m).String())
+}
+
+func isSet(t audit.Instant) bool { return t != audit.Ever && t != audit.Never }
+
+// when is an instant for people: to the second, nothing where it is not set.
+func when(t audit.Instant) string {
+	if !isSet(t) {
+		return ""
+	}
+	return t.Time().Format(time.RFC3339)
+}
+
+// instantText is an instant in CSV.
+func instantText(t audit.Instant) string {
+	if !isSet(t) {
+		return ""
+	}
+	return t.String()
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
+}

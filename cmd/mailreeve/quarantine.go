@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mailreeve/mailreeve/audit"
+)
+
+func (c *cli) quarantineCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "quarantine",
+		Short: "List the lines that could not be read, show them, read them again",
+		Long:  "A line of a source that says nothing that can be audited goes to quarantine, with file, number, reason and its text without addresses. The run goes on.",
+	}
+	cmd.AddCommand(c.quarantineListCommand(), c.quarantineShowCommand(), c.quarantineRetryCommand())
+	return cmd
+}
+
+// A quarantineRecord is a bad line in JSON, as the contract gives it.
+type quarantineRecord struct {
+	File   string     `json:"file"`
+	Line   uint64     `json:"line"`
+	Kind   audit.Kind `json:"kind"`
+	Reason string     `json:"reason"`
+	Text   string     `json:"text"`
+}
+
+func (c *cli) quarantined(ctx context.Context) ([]audit.Quarantined, error) {
+	s, err := c.openStore(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	return s.store.Quarantine(ctx)
+}
+
+func (c *cli) quarantineListCommand() *cobra.Command {
+	var format, kind string
+	var limit int
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the lines in quarantine, by file and line",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if limit < 0 {
+				return usagef("--limit: give 0 or more")
+			}
+			list, err := c.quarantined(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if kind != "" {
+				list = slices.DeleteFunc(list, func(q audit.Quarantined) bool { return string(q.Kind) != kind })
+			}
+			if limit > 0 && len(list) > limit {
+				fmt.Fprintf(c.err, "the first %d of %d\n", limit, len(list))
+				list = list[:limit]
+			}
+			type Q = audit.Quarantined
+			return listing[Q]{
+				none:   "nothing is in quarantine",
+				record: func(q Q) any { return quarantineRecord{q.Path, q.Line, q.Kind, q.Reason, q.Text} },
+				columns: []column[Q]{
+					{name: "file", of: func(q Q) string { return q.Path }},
+					{name: "line", of: func(q Q) string { return strconv.FormatUint(q.Line, 10) }},
+					{name: "kind", of: func(q Q) string { return string(q.Kind) }},
+					{name: "reason", of: func(q Q) string { return q.Reason }},
+					{name: "text", of: func(q Q) string { return q.Text }, wide: true},
+				},
+			}.print(c, format, slices.Values(list))
+		},
+	}
+	cmd.Flags().StringVar(&kind, "kind", "", "only of sources of this kind")
+	cmd.Flags().IntVar(&limit, "limit", 0, "at most so many (default: all)")
+	formatFlag(cmd, &format)
+	return cmd
+}
+
+func (c *cli) quarantineShowCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "show FILE[:LINE]",
+		Short:   "Show lines in quarantine with their text, addresses masked",
+		Example: "  mailreeve quarantine show access-2026-11-22.jsonl:17",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			list, err := c.quarantined(cmd.Context())
+			if err != nil {
+				return err
+			}
+			list = slices.DeleteFunc(list, func(q audit.Quarantined) bool { return !isPlace(&q, args[0]) })
+			if len(list) == 0 {
+				return fmt.Errorf("no line of %q is in quarantine: mailreeve quarantine list shows what is", args[0])
+			}
+			for i, q := range list {
+				if i > 0 {
+					fmt.Fprintln(c.out)
+				}
+				fmt.Fprintf(c.out, "%s:%d (%s)\n  %s\n  %s\n", shown(q.Path), q.Line, q.Kind, shown(q.Reason), shown(q.Text))
+			}
+			return nil
+		},
+	}
+}
+
+// isPlace says whether a line is what the command line calls it: FILE or FILE:LINE, the file by its path or the end of it.
+func isPlace(q *audit.Quarantined, name string) bool {
+	is := func(file string) bool { return file != "" && (q.Path == file || strings.HasSuffix(q.Path, "/"+file)) }
+	if file, line, ok := cutLast(name, ":"); ok && line == strconv.FormatUint(q.Line, 10) && is(file) {
+		return true
+	}
+	return is(name)
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}
+
+func (c *cli) quarantineRetryCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "retry",
+		Short: "Read the lines in quarantine again from their files",
+		Long: `retry reads the files that have lines in quarantine again, in an audit by hand as of the last run. What was read from them before is known and
+changes nothing; lines that were mended are taken, and judged as if they had come now.`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.retry(cmd.Context()) },
+	}
+}
+
+func (c *cli) retry(ctx context.Context) error {
+	s, err := c.openStore(ctx)
+	if err != nil {
+		return err
+	}
+	before, asOf, err := s.before(ctx)
+	if err := errors.Join(err, s.close()); err != nil {
+		return err
+	}
+	if len(before) == 0 {
+		fmt.Fprintln(c.out, "nothing is in quarantine")
+		return nil
+	}
+	again := map[uint32]bool{}
+	for _, q := range before {
+		again[q.File] = true
+	}
+	ran := c.run(ctx, audit.Options{AsOf: asOf, ScheduledAt: audit.Never, By: operator(), Reread: again})
+	var code exitCode
+	if ran != nil && !errors.As(ran, &code) {
+		return ran
+	}
+	after, err := c.quarantined(ctx)
+	if err != nil {
+		return err
+	}
+	type line struct {
+		file uint32
+		line uint64
+	}
+	still := map[line]bool{}
+	for _, q := range after {
+		still[line{q.File, q.Line}] = true
+	}
+	good := 0
+	for _, q := range before {
+		if !still[line{q.File, q.Line}] {
+			good++
+		}
+	}
+	fmt.Fprintf(c.out, "%d of %s in %s are good now; %d remain in quarantine\n", good, count(len(before), "line", "lines"), count(len(again), "file", "files"), len(after))
+	return ran
+}
+
+// before is what is in quarantine, and the as-of of the last run.
+func (s *system) before(ctx context.Context) ([]audit.Quarantined, audit.Instant, error) {
+	list, err := s.store.Quarantine(ctx)
+	if err != nil || len(list) == 0 {
+		return nil, audit.Never, err
+	}
+	ledger, err := s.store.Ledger(ctx)
+	if err != nil {
+		return nil, audit.Never, err
+	}
+	return list, ledger.Last.AsOf, nil
+}

@@ -1,0 +1,370 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/schedule"
+)
+
+func (c *cli) runsCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "runs", Short: "List audits, show one, what each looked at, and when the next ones come"}
+	cmd.AddCommand(c.runsListCommand(), c.runsShowCommand(), c.runsCoverageCommand(), c.runsNextCommand())
+	return cmd
+}
+
+// A runRecord is a run in JSON, as the contract gives it.
+type runRecord struct {
+	ID              string              `json:"id"`
+	AsOf            moment              `json:"as_of"`
+	ScheduledAt     moment              `json:"scheduled_at"`
+	Status          audit.RunStatus     `json:"status"`
+	Sources         []sourceRecord      `json:"sources"`
+	Checks          []checkLooked       `json:"checks"`
+	UnknownInstalls int                 `json:"unknown_installs"`
+	ClockTrouble    int                 `json:"clock_trouble"`
+	Findings        audit.FindingCounts `json:"findings"`
+}
+
+type sourceRecord struct {
+	Kind        audit.Kind `json:"kind"`
+	Path        string     `json:"path"`
+	Lines       int64      `json:"lines"`
+	Facts       int64      `json:"facts"`
+	Duplicates  int64      `json:"duplicates"`
+	Quarantined int64      `json:"quarantined"`
+	Expired     int64      `json:"expired"`
+	Newest      moment     `json:"newest"`
+	Looked      bool       `json:"looked"`
+}
+
+type checkLooked struct {
+	ID     string `json:"id"`
+	Looked bool   `json:"looked"`
+}
+
+func runRecordOf(r *audit.Run) runRecord {
+	out := runRecord{ID: r.ID, AsOf: moment(r.AsOf), ScheduledAt: moment(r.ScheduledAt), Status: r.Status, Sources: []sourceRecord{}, Checks: []checkLooked{},
+		UnknownInstalls: r.Summary.UnknownInstalls, ClockTrouble: r.Summary.ClockTrouble, Findings: r.Summary.Findings}
+	for _, s := range r.Summary.Sources {
+		out.Sources = append(out.Sources, sourceRecord{s.Kind, s.Path, s.Lines, s.Facts, s.Duplicates, s.Quarantined, s.Expired, moment(s.Newest), s.Looked})
+	}
+	for _, x := range r.Summary.Checks {
+		out.Checks = append(out.Checks, checkLooked{x.ID, x.Looked})
+	}
+	return out
+}
+
+// startedAs says how a run came about.
+func startedAs(r *audit.Run) string {
+	switch {
+	case r.Baseline:
+		return "baseline"
+	case r.ScheduledAt != audit.Never:
+		return "scheduled"
+	}
+	return "by hand"
+}
+
+func (c *cli) runsListCommand() *cobra.Command {
+	var format string
+	var limit int
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the runs, the newest first",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if limit < 0 {
+				return usagef("--limit: give 0 or more")
+			}
+			s, err := c.openStore(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			list, err := s.store.Runs(cmd.Context(), limit)
+			if err != nil {
+				return err
+			}
+			type R = audit.Run
+			n := func(of func(*audit.FindingCounts) int) func(R) string {
+				return func(r R) string { return strconv.Itoa(of(&r.Summary.Findings)) }
+			}
+			return listing[R]{
+				none:   "no runs yet",
+				record: func(r R) any { return runRecordOf(&r) },
+				columns: []column[R]{
+					{name: "id", of: func(r R) string { return r.ID }},
+					{name: "status", of: func(r R) string { return string(r.Status) }},
+					{name: "as of", at: func(r R) audit.Instant { return r.AsOf }},
+					{name: "scheduled at", at: func(r R) audit.Instant { return r.ScheduledAt }, wide: true},
+					{name: "started at", at: func(r R) audit.Instant { return r.StartedAt }, wide: true},
+					{name: "finished at", at: func(r R) audit.Instant { return r.FinishedAt }, wide: true},
+					{name: "how", of: func(r R) string { return startedAs(&r) }},
+					{name: "by", of: func(r R) string { return r.By }, wide: true},
+					{name: "new", of: n(func(f *audit.FindingCounts) int { return f.New })},
+					{name: "reopened", of: n(func(f *audit.FindingCounts) int { return f.Reopened })},
+					{name: "worsened", of: n(func(f *audit.FindingCounts) int { return f.Worsened })},
+					{name: "resolved", of: n(func(f *audit.FindingCounts) int { return f.Resolved })},
+					{name: "withdrawn", of: n(func(f *audit.FindingCounts) int { return f.Withdrawn })},
+					{name: "open", of: n(func(f *audit.FindingCounts) int { return f.Open })},
+					{name: "note", of: runNote},
+				},
+			}.print(c, format, slices.Values(list))
+		},
+	}
+	cmd.Flags().IntVar(&limit, "limit", 0, "at most so many (default: all)")
+	formatFlag(cmd, &format)
+	return cmd
+}
+
+// runNote says what somebody should know of a run.
+func runNote(r audit.Run) string {
+	if r.Error != "" {
+		return r.Error
+	}
+	blind := 0
+	for _, s := range r.Summary.Sources {
+		if !s.Looked {
+			blind++
+		}
+	}
+	if blind > 0 {
+		return "could not look at " + count(blind, "source", "sources")
+	}
+	return ""
+}
+
+func (c *cli) runsShowCommand() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "show ID",
+		Short: "Show what a run read, looked at and found",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := c.openStore(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			r, err := s.store.Run(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if format == asJSON {
+				return writeJSON(c.out, runRecordOf(r), "  ")
+			}
+			return c.showRun(r)
+		},
+	}
+	formatFlag(cmd, &format, asTable, asJSON)
+	return cmd
+}
+
+func (c *cli) showRun(r *audit.Run) error {
+	fmt.Fprintf(c.out, "%s  %s, %s by %s\n", r.ID, r.Status, startedAs(r), shown(r.By))
+	t := newTable(c.out)
+	t.row("as of", instantText(r.AsOf))
+	if r.ScheduledAt != audit.Never {
+		t.row("scheduled at", instantText(r.ScheduledAt))
+	}
+	t.row("started at", instantText(r.StartedAt))
+	t.row("finished at", instantText(r.FinishedAt))
+	if r.Error != "" {
+		t.row("error", r.Error)
+	}
+	if err := t.flush(); err != nil || r.Status != audit.Finished {
+		return err
+	}
+	sum := &r.Summary
+	fmt.Fprintln(c.out, "\nSources")
+	t = newTable(c.out)
+	t.row("KIND", "PATH", "LINES", "FACTS", "DUPLICATES", "QUARANTINED", "EXPIRED", "NEWEST", "LOOKED")
+	for _, s := range sum.Sources {
+		t.row(string(s.Kind), s.Path, strconv.FormatInt(s.Lines, 10), strconv.FormatInt(s.Facts, 10), strconv.FormatInt(s.Duplicates, 10),
+			strconv.FormatInt(s.Quarantined, 10), strconv.FormatInt(s.Expired, 10), instantText(s.Newest), looked(s.Looked, s.Trouble))
+	}
+	if err := t.flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(c.out, "\nChecks")
+	t = newTable(c.out)
+	for _, x := range sum.Checks {
+		t.row(x.ID, looked(x.Looked, x.Why))
+	}
+	if err := t.flush(); err != nil {
+		return err
+	}
+	f := &sum.Findings
+	fmt.Fprintf(c.out, "\nFindings  %d new, %d reopened, %d worsened, %d resolved, %d withdrawn; %d open\n", f.New, f.Reopened, f.Worsened, f.Resolved, f.Withdrawn, f.Open)
+	if sum.UnknownInstalls > 0 {
+		fmt.Fprintf(c.out, "Unknown installs  %s on sites where nobody can say whether the app was installed: not judged\n", count(sum.UnknownInstalls, "retrieval", "retrievals"))
+	}
+	if sum.ClockTrouble > 0 {
+		fmt.Fprintf(c.out, "Clock trouble  %s more than 24 h after as-of: look at the clock of what wrote them\n", count(sum.ClockTrouble, "record", "records"))
+	}
+	for _, n := range sum.Notes {
+		fmt.Fprintln(c.out, shown(n))
+	}
+	return nil
+}
+
+func looked(yes bool, why string) string {
+	if yes {
+		return "yes"
+	}
+	if why == "" {
+		return "no"
+	}
+	return "no: " + why
+}
+
+// A coverageRow says whether a run could look at one source, or through one check.
+type coverageRow struct {
+	Run     string      `json:"run"`
+	AsOf    moment      `json:"as_of"`
+	What    string      `json:"what"` // source or check
+	Name    string      `json:"name"` // of a check its id, of a source its kind
+	Path    string      `json:"path"` // of a source
+	Looked  bool        `json:"looked"`
+	Through *throughDay `json:"through"` // the as-of's day of the last run up to this one that could look; null: none could
+	Newest  moment      `json:"newest"`  // of a source: its newest record up to as-of
+	Why     string      `json:"why"`     // it could not
+}
+
+type throughDay audit.Day
+
+// MarshalJSON writes a day as in 2026-11-22.
+func (d throughDay) MarshalJSON() ([]byte, error) {
+	return strconv.AppendQuote(nil, audit.Day(d).String()), nil
+}
+
+// coverage is what finished runs looked at, given and told from the newest on; of each run sources first.
+func coverage(runs []audit.Run) [][]coverageRow {
+	type name struct{ what, name, path string }
+	through := map[name]*throughDay{}
+	nights := make([][]coverageRow, len(runs))
+	for i, r := range slices.Backward(runs) {
+		day := throughDay(r.AsOf.Day())
+		add := func(row coverageRow) {
+			n := name{row.What, row.Name, row.Path}
+			if row.Looked {
+				through[n] = &day
+			}
+			row.Run, row.AsOf, row.Through = r.ID, moment(r.AsOf), through[n]
+			nights[i] = append(nights[i], row)
+		}
+		for _, s := range r.Summary.Sources {
+			add(coverageRow{What: "source", Name: string(s.Kind), Path: s.Path, Looked: s.Looked, Newest: moment(s.Newest), Why: s.Trouble})
+		}
+		for _, x := range r.Summary.Checks {
+			add(coverageRow{What: "check", Name: x.ID, Looked: x.Looked, Newest: moment(audit.Ever), Why: x.Why})
+		}
+	}
+	return nights
+}
+
+func (c *cli) runsCoverageCommand() *cobra.Command {
+	var format string
+	var limit int
+	cmd := &cobra.Command{
+		Use:   "coverage",
+		Short: "Show, night by night, which source and which check looked through which day",
+		Long: `coverage shows for each finished run, the newest first, which source and which check it looked at, and through which UTC day: the day of the
+last run, up to that one, that could look. What could not be looked at is examined by the next run that can.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if limit < 0 {
+				return usagef("--limit: give 0 or more")
+			}
+			s, err := c.openStore(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			runs, err := s.store.Runs(cmd.Context(), 0)
+			if err != nil {
+				return err
+			}
+			runs = slices.DeleteFunc(runs, func(r audit.Run) bool { return r.Status != audit.Finished })
+			nights := coverage(runs)
+			if limit > 0 && len(nights) > limit {
+				nights = nights[:limit]
+			}
+			return coverageListing().print(c, format, slices.Values(slices.Concat(nights...)))
+		},
+	}
+	cmd.Flags().IntVar(&limit, "limit", 0, "at most so many runs (default: all)")
+	formatFlag(cmd, &format)
+	return cmd
+}
+
+func coverageListing() listing[coverageRow] {
+	type R = coverageRow
+	return listing[R]{
+		none:   "no finished runs yet",
+		record: func(r R) any { return r },
+		columns: []column[R]{
+			{name: "run", of: func(r R) string { return r.Run }},
+			{name: "as of", at: func(r R) audit.Instant { return audit.Instant(r.AsOf) }},
+			{name: "what", of: func(r R) string { return r.What }},
+			{name: "name", of: func(r R) string { return r.Name }},
+			{name: "path", of: func(r R) string { return r.Path }},
+			{name: "looked", of: func(r R) string { return looked(r.Looked, "") }},
+			{name: "through", of: func(r R) string {
+				if r.Through == nil {
+					return ""
+				}
+				return audit.Day(*r.Through).String()
+			}},
+			{name: "newest", at: func(r R) audit.Instant { return audit.Instant(r.Newest) }},
+			{name: "why", of: func(r R) string { return r.Why }},
+		},
+	}
+}
+
+func (c *cli) runsNextCommand() *cobra.Command {
+	var from string
+	var n int
+	cmd := &cobra.Command{
+		Use:     "next",
+		Short:   "Print the coming scheduled times, one RFC 3339 a line",
+		Example: "  mailreeve runs next -n 7\n  mailreeve runs next --from 2027-03-27T00:00:00Z -n 3",
+		RunE: func(*cobra.Command, []string) error {
+			if n < 0 {
+				return usagef("-n: give 0 or more")
+			}
+			start := c.clock()
+			if from != "" {
+				var err error
+				if start, err = time.Parse(time.RFC3339Nano, from); err != nil {
+					return usagef("--from: %q is no time as in 2026-11-23T02:30:00Z", from)
+				}
+			}
+			cfg, err := c.load()
+			if err != nil {
+				return err
+			}
+			plan, err := schedule.Parse(cfg.Schedule)
+			if err != nil {
+				return fmt.Errorf("%s: %w", cmp.Or(c.config, cfg.Path), err)
+			}
+			nights := plan.Nights(start, n)
+			for _, t := range nights {
+				fmt.Fprintln(c.out, t.UTC().Format(time.RFC3339Nano))
+			}
+			if len(nights) < n {
+				return errors.New("the schedule has no more times within five years")
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&from, "from", "", "after this time, RFC 3339 (default: now)")
+	cmd.Flags().IntVarP(&n, "count", "n", 1, "how many")
+	return cmd
+}
