@@ -114,8 +114,11 @@ func (l sessionLock) alive(ctx context.Context) error {
 	return l.conn.PingContext(ctx)
 }
 
-// release ends the session, and the lock with it, whatever state it is in.
+// release gives the lock back, so that the next may have it at once, and ends the session, and the lock with it, whatever state it is in.
 func (l sessionLock) release() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	_, _ = l.conn.ExecContext(ctx, `SELECT pg_advisory_unlock_all()`) // if it fails, the session's end does it
 	err := l.conn.Raw(func(any) error { return driver.ErrBadConn })
 	if errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) {
 		err = nil

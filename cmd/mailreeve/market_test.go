@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/config"
 	"github.com/mailreeve/mailreeve/audit/store"
 	"github.com/mailreeve/mailreeve/internal/market/markettest"
 	"github.com/mailreeve/mailreeve/internal/oracle"
@@ -34,7 +35,11 @@ func (inProcess) Run(ctx context.Context, dir string, asOf time.Time) error {
 }
 
 func (inProcess) Open(ctx context.Context, dir string) (map[oracle.Key]oracle.Numbers, error) {
-	s, err := store.Open(ctx, "sqlite://"+filepath.Join(dir, "mailreeve.db"))
+	cfg, err := config.Load(filepath.Join(dir, "mailreeve.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	s, err := store.Open(ctx, cfg.StoreURL())
 	if err != nil {
 		return nil, err
 	}
@@ -74,6 +79,35 @@ func number(t *testing.T, name string, unset uint64) uint64 {
 		t.Fatalf("%s: %v", name, err)
 	}
 	return n
+}
+
+// onPostgres gives each folder a database of its own.
+type onPostgres struct {
+	inProcess
+	t *testing.T
+}
+
+func (p onPostgres) Run(ctx context.Context, dir string, asOf time.Time) error {
+	path := filepath.Join(dir, "mailreeve.yaml")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if bytes.Contains(text, []byte("sqlite://mailreeve.db")) {
+		text = bytes.Replace(text, []byte("sqlite://mailreeve.db"), []byte(strconv.Quote(cluster.New(p.t))), 1)
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			return err
+		}
+	}
+	return p.inProcess.Run(ctx, dir, asOf)
+}
+
+// The same on Postgres.
+func TestMarketsOnPostgres(t *testing.T) {
+	n, from := number(t, "MAILREEVE_TEST_MARKETS", 4), number(t, "MAILREEVE_TEST_SEED", 900)
+	for seed := from; seed < from+n; seed++ {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { markettest.Check(t, seed, onPostgres{t: t}) })
+	}
 }
 
 // A blinking runner looks at every night twice: first with some of its sources gone, then with all of them.

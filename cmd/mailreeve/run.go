@@ -91,7 +91,7 @@ func (c *cli) blind(res *audit.Result) {
 
 // audit runs a night under its lock.
 func (s *system) audit(ctx context.Context, o audit.Options, wait bool, progress func(string, int64, int64)) (res *audit.Result, err error) {
-	lease, err := s.store.Lock(ctx, wait)
+	lease, err := s.lock(ctx, wait)
 	if err != nil {
 		if errors.Is(err, store.ErrLocked) {
 			return nil, fmt.Errorf("%w: wait until it has finished, and start again", err)
@@ -100,6 +100,23 @@ func (s *system) audit(ctx context.Context, o audit.Options, wait bool, progress
 	}
 	defer func() { err = errors.Join(err, lease.Release()) }()
 	return s.night(s.store.Night(lease), progress).Run(ctx, o)
+}
+
+// holdOn is how long a run by hand waits for the lock: a holder that was killed just now may not be gone yet.
+const holdOn = 3 * time.Second
+
+func (s *system) lock(ctx context.Context, wait bool) (*store.Lease, error) {
+	for end := time.Now().Add(holdOn); ; {
+		lease, err := s.store.Lock(ctx, wait)
+		if !errors.Is(err, store.ErrLocked) || time.Now().After(end) {
+			return lease, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // A bar shows progress on a terminal, and nothing elsewhere.

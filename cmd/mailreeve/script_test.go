@@ -20,10 +20,25 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/mailreeve/mailreeve/audit/config"
+	"github.com/mailreeve/mailreeve/internal/pgtest"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"mailreeve": main})
+	testscript.Main(withCluster{m}, map[string]func(){"mailreeve": main})
+}
+
+// cluster is the Postgres of all tests here; it starts with the first that asks for a database.
+var cluster pgtest.Cluster
+
+type withCluster struct{ *testing.M }
+
+func (m withCluster) Run() int {
+	code := m.M.Run()
+	if err := cluster.Close(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return max(code, 1)
+	}
+	return code
 }
 
 // TestScripts drives the command as people do. In the scripts' files DAY-n stands for the day n days ago, in times too. POLICY is the digest of the
