@@ -229,7 +229,7 @@ func (n *Night) Run(ctx context.Context, o Options) (*Result, error) {
 		return nil, err
 	}
 	if led.Last != nil && o.AsOf < led.Last.AsOf {
-		return nil, fmt.Errorf("%w: %s is before %s of run %s; to judge past nights by other rules use mailreeve replay", ErrPast, o.AsOf, led.Last.AsOf, led.Last.ID)
+		return nil, fmt.Errorf("%w: %s is before %s of run %s, and nights are not judged again: give a later time", ErrPast, o.AsOf, led.Last.AsOf, led.Last.ID)
 	}
 	run := &Run{AsOf: o.AsOf, ScheduledAt: o.ScheduledAt, StartedAt: At(n.Clock()), FinishedAt: Never, Status: Running,
 		Baseline: o.Baseline || led.Last == nil, By: o.By}

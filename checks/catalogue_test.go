@@ -145,7 +145,7 @@ func details(of []audit.Evidence) []string {
 	return out
 }
 
-// TestTable holds the checks against the table of the contract.
+// TestTable holds the checks against the table of the rules.
 func TestTable(t *testing.T) {
 	const table = `
 access-unapproved P1 event critical certain access,apps
@@ -189,7 +189,7 @@ policy-language-changed P4 state medium certain apps
 		}
 	}
 	if got.String() != table {
-		t.Errorf("the checks are\n%s\nthe contract says\n%s", got.String(), table)
+		t.Errorf("the checks are\n%s\nthe rules say\n%s", got.String(), table)
 	}
 }
 

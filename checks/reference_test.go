@@ -10,7 +10,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit"
 )
 
-// TestAgainstReference judges dossiers of pure chance by the quick way of the checks and by the slow one of the contract's words, call by call.
+// TestAgainstReference judges dossiers of pure chance by the quick way of the checks and by the slow one of the rules' words, call by call.
 func TestAgainstReference(t *testing.T) {
 	start := instant("2026-11-20T00:00:00Z")
 	purposes := []string{"", "none", "security-alerts", "user-sync", "marketing", "own", "strange", "sync"}

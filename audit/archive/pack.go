@@ -503,6 +503,6 @@ func (t *texts) addAll(s []string) []uint32 {
 
 // damaged says which pack could not be read.
 func damaged(p *audit.Pack, err error) error {
-	return fmt.Errorf("archive: pack of %q on %s in %s at byte %d: %w (restore the segment from a backup; the run that reads its source files again also brings the facts back)",
+	return fmt.Errorf("archive: pack of %q on %s in %s at byte %d: %w (restore the segment from a backup of the archive)",
 		p.App, p.Day, p.Segment, p.Offset, err)
 }

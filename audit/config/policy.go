@@ -19,26 +19,26 @@ type policyFile struct {
 		Synonyms   map[string]string `yaml:"synonyms"`
 	} `yaml:"purposes"`
 	Reporting struct {
-		Period        Duration `yaml:"period"`
-		IncidentGrace Duration `yaml:"incident_grace"`
-		ClosedGrace   Duration `yaml:"closed_grace"`
-		UpdatedGrace  Duration `yaml:"updated_grace"`
+		Period        *Duration `yaml:"period"`
+		IncidentGrace *Duration `yaml:"incident_grace"`
+		ClosedGrace   *Duration `yaml:"closed_grace"`
+		UpdatedGrace  *Duration `yaml:"updated_grace"`
 	} `yaml:"reporting"`
 	Installs struct {
-		Grace         Duration `yaml:"grace"`
-		RetainedAfter Duration `yaml:"retained_after"`
+		Grace         *Duration `yaml:"grace"`
+		RetainedAfter *Duration `yaml:"retained_after"`
 	} `yaml:"installs"`
 	Probing struct {
-		Calls int `yaml:"calls"`
+		Calls *int `yaml:"calls"`
 	} `yaml:"probing"`
 	Suppress struct {
-		Max              Duration `yaml:"max"`
-		DismissFor       Duration `yaml:"dismiss_for"`
-		WorsenedAccounts int      `yaml:"worsened_accounts"`
+		Max              *Duration `yaml:"max"`
+		DismissFor       *Duration `yaml:"dismiss_for"`
+		WorsenedAccounts *int      `yaml:"worsened_accounts"`
 	} `yaml:"suppress"`
 	Deadlines map[string]Duration `yaml:"deadlines"`
 	Retention struct {
-		Calls Duration `yaml:"calls"`
+		Calls *Duration `yaml:"calls"`
 	} `yaml:"retention"`
 }
 
@@ -57,22 +57,22 @@ func ParsePolicy(name string, text []byte) (*audit.Policy, error) {
 	}
 	p.Synonyms = f.Purposes.Synonyms
 	for _, x := range []struct {
-		from Duration
+		from *Duration
 		to   *time.Duration
 	}{
 		{f.Reporting.Period, &p.ReportingPeriod}, {f.Reporting.IncidentGrace, &p.IncidentGrace}, {f.Reporting.ClosedGrace, &p.ClosedGrace},
 		{f.Reporting.UpdatedGrace, &p.UpdatedGrace}, {f.Installs.Grace, &p.UninstallGrace}, {f.Installs.RetainedAfter, &p.RetainedAfter},
 		{f.Suppress.Max, &p.SuppressMax}, {f.Suppress.DismissFor, &p.DismissFor}, {f.Retention.Calls, &p.RetentionCalls},
 	} {
-		if x.from != 0 {
-			*x.to = time.Duration(x.from)
+		if x.from != nil {
+			*x.to = time.Duration(*x.from)
 		}
 	}
-	if f.Probing.Calls != 0 {
-		p.ProbingCalls = f.Probing.Calls
+	if f.Probing.Calls != nil {
+		p.ProbingCalls = *f.Probing.Calls
 	}
-	if f.Suppress.WorsenedAccounts != 0 {
-		p.WorsenedAccounts = f.Suppress.WorsenedAccounts
+	if f.Suppress.WorsenedAccounts != nil {
+		p.WorsenedAccounts = *f.Suppress.WorsenedAccounts
 	}
 	for s, d := range f.Deadlines {
 		if !slices.Contains(audit.Severities(), audit.Severity(s)) {

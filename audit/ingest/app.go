@@ -25,12 +25,12 @@ func App(line []byte) (*audit.App, error) {
 		approval        registryApproval
 	)
 	err := object(line, fields{
-		"key": text(&app.Key), "name": clean(&app.Name), "kind": text(&app.Kind), "internal": flag(&internal),
+		"key": text(&app.Key), "name": clean(&app.Name), "kind": text(&app.Kind), "internal": truth(&internal),
 		"vendor": nested(fields{
 			"id": clean(&app.Vendor.ID), "name": clean(&app.Vendor.Name), "email": text(&app.Vendor.Email), "contacts": texts(&app.Vendor.Contacts),
 		}),
 		"listing_url": clean(&app.ListingURL), "privacy_policy_url": clean(&app.PrivacyPolicyURL), "terms_url": clean(&app.TermsURL),
-		"privacy_policy_text": clean(&app.PrivacyPolicyText), "stores_personal_data": flag(&app.Stores),
+		"privacy_policy_text": clean(&app.PrivacyPolicyText), "stores_personal_data": truth(&app.Stores),
 		"domains": texts(&domains), "scopes": texts(&scopes), "manifest": text(&manifest), "descriptor": found.descriptor,
 		"approvals": objects(func() fields { approval = registryApproval{}; return approval.fields() }, func() error {
 			a, err := approval.read()

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -21,6 +22,8 @@ const appLine = `{"key":"com.acme.mailer","name":"Acme Mailer","kind":"connect",
 	`"stores_personal_data":true,"domains":["ACME.example","mail.acme.example"],"scopes":["read:me","READ"],` +
 	`"approvals":[{"request_id":"REQ-1","status":"approved","decided_at":"2026-01-02T03:04:05Z","revoked_at":null,"purposes":["security-alerts"],"functionality":"alerts","policy_excerpt":"we mail","third_parties":["sendgrid.net"],` +
 	`"snapshot":{"scopes":["read"],"modules":[],"egress":null,"domains":["Acme.Example"]}}]}`
+
+var update = flag.Bool("update", false, "write the golden files")
 
 func TestApp(t *testing.T) {
 	app, err := App([]byte(appLine))
@@ -129,7 +132,7 @@ func TestFeatures(t *testing.T) {
 				t.Fatal(err)
 			}
 			golden := strings.TrimSuffix(path, ".in") + ".json"
-			if os.Getenv("UPDATE_GOLDEN") != "" {
+			if *update {
 				write(t, golden, append(got, '\n'))
 			}
 			want, err := os.ReadFile(golden)

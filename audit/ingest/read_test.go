@@ -190,6 +190,8 @@ func TestReadGoesOn(t *testing.T) {
 			if !bytes.HasPrefix(content, written) {
 				clear(got)
 			}
+			// A last line that had no end is read again, whatever it has become.
+			delete(got, uint64(bytes.Count(written, []byte("\n"))+1))
 			written = slices.Clone(content)
 			write(t, path, content)
 			lines, res := read(t, path, prior, opt)

@@ -17,7 +17,7 @@ import (
 // maxDepth is how deep the values of a line may be nested, its own object being the first level: what encoding/json allows.
 const maxDepth = 10_000
 
-// A strict reads one line by encoding/json's tokens, to the letter of the contract: it is slow, and the judge of what Decoder reads fast. Its errors
+// A strict reads one line by encoding/json's tokens, to the letter of docs/formats.md: it is slow, and the judge of what Decoder reads fast. Its errors
 // name the field and what is wrong with it, and quote nothing of the line.
 type strict struct {
 	dec    *json.Decoder
@@ -158,8 +158,8 @@ func text(to *string) reader {
 	}
 }
 
-// flag reads true or false; null leaves nil.
-func flag(to **bool) reader {
+// truth reads true or false; null leaves nil.
+func truth(to **bool) reader {
 	return func(s *strict) error {
 		t, err := s.token()
 		if err != nil || t == nil {

@@ -166,7 +166,7 @@ func findingListing(files map[uint32]string) listing[audit.Finding] {
 	}
 }
 
-// A findingRecord is a finding in JSON, as the contract gives it.
+// A findingRecord is a finding in JSON, as docs/findings.md gives it.
 type findingRecord struct {
 	ID             string               `json:"id"`
 	Check          string               `json:"check"`

@@ -58,7 +58,7 @@ func (inProcess) Open(ctx context.Context, dir string) (map[oracle.Key]oracle.Nu
 }
 
 // Markets of pure chance give, in one run and in nights, whatever order, pieces, names and compressions their files come in, exactly the findings
-// that an independent reading of the contract gives. MAILREEVE_TEST_MARKETS says how many, MAILREEVE_TEST_SEED from which on.
+// that an independent reading of the rules gives. MAILREEVE_TEST_MARKETS says how many, MAILREEVE_TEST_SEED from which on.
 func TestMarketsOfChance(t *testing.T) {
 	n, from := number(t, "MAILREEVE_TEST_MARKETS", 40), number(t, "MAILREEVE_TEST_SEED", 1)
 	for seed := from; seed < from+n; seed++ {

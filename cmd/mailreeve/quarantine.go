@@ -23,7 +23,7 @@ func (c *cli) quarantineCommand() *cobra.Command {
 	return cmd
 }
 
-// A quarantineRecord is a bad line in JSON, as the contract gives it.
+// A quarantineRecord is a bad line in JSON, as docs/findings.md gives it.
 type quarantineRecord struct {
 	File   string     `json:"file"`
 	Line   uint64     `json:"line"`

@@ -20,7 +20,7 @@ func (c *cli) runsCommand() *cobra.Command {
 	return cmd
 }
 
-// A runRecord is a run in JSON, as the contract gives it.
+// A runRecord is a run in JSON, as docs/findings.md gives it.
 type runRecord struct {
 	ID              string              `json:"id"`
 	AsOf            moment              `json:"as_of"`

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -78,6 +79,9 @@ func (s *system) scheduled(ctx context.Context, scheduledAt, asOf time.Time) err
 		if !x.Looked {
 			s.log.Warn("could not look at a source", "kind", x.Kind, "path", x.Path, "why", x.Trouble)
 		}
+	}
+	if !s.slack {
+		fmt.Fprint(s.out, digestOf(res).Text())
 	}
 	return s.deliver(ctx, time.Hour)
 }

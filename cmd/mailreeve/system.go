@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -30,6 +31,8 @@ type system struct {
 	clock   func() time.Time
 	slack   bool // there is a token
 	outbox  *notifier.Outbox
+	refused error // a failure that does not pass by itself
+	out     io.Writer
 }
 
 // load reads the configuration.
@@ -50,7 +53,7 @@ func (c *cli) openStore(ctx context.Context) (*system, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &system{cfg: cfg, log: logger(c, cfg.Log), clock: c.clock}
+	s := &system{cfg: cfg, log: logger(c, cfg.Log), clock: c.clock, out: c.out}
 	if s.store, err = store.Open(ctx, cfg.StoreURL()); err != nil {
 		return nil, err
 	}
@@ -144,6 +147,7 @@ func (s *system) deliver(ctx context.Context, patience time.Duration) error {
 		sink := slack.New(os.Getenv(s.cfg.Slack.TokenEnv), s.cfg.Slack.APIURL, http.DefaultClient)
 		s.outbox = &notifier.Outbox{Store: s.store, Sinks: map[string]notifier.Sink{slack.Sink: sink}, Clock: s.clock, Log: s.attempted}
 	}
+	s.refused = nil
 	for end := time.Now().Add(patience); ; {
 		left, err := s.flush(ctx)
 		switch {
@@ -151,6 +155,8 @@ func (s *system) deliver(ctx context.Context, patience time.Duration) error {
 			return err
 		case left == 0:
 			return nil
+		case s.refused != nil:
+			return fmt.Errorf("%d messages could not be delivered; they are kept, and sent with the next run once this is mended: %w", left, s.refused)
 		case time.Now().After(end):
 			return fmt.Errorf("%d messages could not be delivered yet; they are kept, and sent with the next run", left)
 		}
@@ -174,6 +180,10 @@ func (s *system) flush(ctx context.Context) (left int, err error) {
 func (s *system) attempted(m audit.Message, _ string, err error) {
 	if err != nil {
 		s.log.Warn("a message could not be delivered", "key", m.Key, "sink", m.Sink, "attempt", m.Attempts+1, "error", err)
+		var f *notifier.Failure
+		if errors.As(err, &f) && f.Final {
+			s.refused = err
+		}
 	}
 }
 

@@ -266,7 +266,7 @@ func BenchmarkTour(b *testing.B) {
 	}
 }
 
-// TestOracle holds the planter's numbers against the independent reading of the contract: app by app, since all checks are of one app.
+// TestOracle holds the planter's numbers against the independent reading of the rules: app by app, since all checks are of one app.
 func TestOracle(t *testing.T) {
 	if testing.Short() {
 		t.Skip("slow")

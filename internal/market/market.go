@@ -5,7 +5,7 @@
 // A market can be laid out whole, as one set of files, or cut into nights: the same lines, each arriving in a night of its own,
 // in files that grow, change their names, come twice or in pieces. The contract says that both must give the same open findings.
 //
-// Where the contract leaves a reading open, a market stays away from it: see the comments that begin with "Silent".
+// Where the rules leave a reading open, a market stays away from it: see the comments that begin with "Silent".
 package market
 
 import (
@@ -279,7 +279,7 @@ func (g *generator) incidents() {
 	}
 }
 
-// reportTime keeps a report away from exactly a moved deadline, where the contract is silent.
+// reportTime keeps a report away from exactly a moved deadline, where the rules are silent.
 func (g *generator) reportTime(t time.Time) time.Time {
 	for g.ends[t.UTC()] {
 		t = t.Add(1)

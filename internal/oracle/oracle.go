@@ -1,8 +1,8 @@
 // Package oracle is a second, independent reading of the audit's contract: slow, naive and plain on purpose.
 //
 // Given the raw lines of a night's sources it says what one run on an empty store must have open, with exact numbers.
-// It shares no code with the audit and reads the contract sentence by sentence: slices of facts, loops over everything,
-// one function a check. Where both disagree, one of them misreads the contract.
+// It shares no code with the audit and reads the rules sentence by sentence: slices of facts, loops over everything,
+// one function a check. Where both disagree, one of them misreads the rules.
 //
 // It leaves out what one run on an empty store cannot show: retention (nothing has been purged, so no line is expired),
 // files refused because too many of their lines are bad, and the age of sources.

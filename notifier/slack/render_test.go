@@ -61,7 +61,7 @@ var (
 	headed = regexp.MustCompile(`^\*(.+)\* \((\d+)\)$`)
 )
 
-// check asserts all that Slack and the contract ask of a message, whatever the digest.
+// check asserts all that Slack and the rules ask of a message, whatever the digest.
 func check(t interface{ Fatalf(string, ...any) }, d notifier.Digest, m Message) {
 	if len(m.Blocks) > 50 || len(m.Blocks) == 0 {
 		t.Fatalf("%d blocks", len(m.Blocks))

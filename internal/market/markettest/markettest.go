@@ -1,5 +1,5 @@
 // Package markettest tries an implementation of the audit on markets of chance and compares what it has open with what an
-// independent reading of the contract says: once for one run over everything, once for nights.
+// independent reading of the rules says: once for one run over everything, once for nights.
 package markettest
 
 import (
