@@ -132,8 +132,8 @@ type Act struct {
 	Sites    IDs
 }
 
-// Runs says whether a is in force at t.
-func (a *Act) Runs(t Instant) bool { return a.At <= t && t < a.Until && t < a.Ended }
+// Runs says whether a is in force for a night as of t. A person acts by the clock, which may be ahead of a night's as-of: when it began does not count.
+func (a *Act) Runs(t Instant) bool { return t < a.Until && t < a.Ended }
 
 // A TrailEntry says who did what to a finding, when and why.
 type TrailEntry struct {

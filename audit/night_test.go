@@ -262,6 +262,15 @@ func TestASuppressionBreaksOff(t *testing.T) {
 	}
 }
 
+// A person acts by the clock, which may be ahead of a night's as-of.
+func TestASuppressionHoldsForANightAsOfBefore(t *testing.T) {
+	w := marketed(t)
+	w.act(w.finding(prohibited, "marketing"), audit.Suppressed, audit.Act{Kind: audit.Suppress, Reason: "known", By: "test", At: at("2026-12-24T00:00:00Z"), Until: at("2027-01-01T00:00:00Z"), Ended: audit.Never})
+	w.write("access-2.jsonl", call("2026-11-23T11:00:00Z", "r2", "marketing", "bob"))
+	w.run(secondNight)
+	w.want(w.finding(prohibited, "marketing"), audit.Suppressed, 2, 2)
+}
+
 // A suppression for one site holds while the finding has no other site.
 func TestASuppressionForASiteEndsAtTheNextSite(t *testing.T) {
 	w := marketed(t)

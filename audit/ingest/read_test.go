@@ -191,7 +191,9 @@ func TestReadGoesOn(t *testing.T) {
 				clear(got)
 			}
 			// A last line that had no end is read again, whatever it has become.
-			delete(got, uint64(bytes.Count(written, []byte("\n"))+1))
+			if !bytes.Equal(content, written) {
+				delete(got, uint64(bytes.Count(written, []byte("\n"))+1))
+			}
 			written = slices.Clone(content)
 			write(t, path, content)
 			lines, res := read(t, path, prior, opt)

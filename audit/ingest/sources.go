@@ -384,7 +384,9 @@ func (l *lines) Line(p Pos, line []byte) {
 	if err != nil {
 		b := badLine{place: l.place(p), reason: err.Error(), text: l.shown(line)}
 		if l.kind == audit.KindApps {
-			b.key, _ = AppKey(line)
+			if b.key, _ = AppKey(line); address.LooksLike([]byte(b.key)) {
+				b.key = "" // that names no app
+			}
 		}
 		l.bad = append(l.bad, b)
 	}

@@ -151,7 +151,7 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 	var first error
 	flags.VisitAll(func(f *pflag.Flag) {
 		name := "MAILREEVE_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		if v, ok := os.LookupEnv(name); ok && !f.Changed && f.Name != "help" && first == nil {
+		if v := os.Getenv(name); v != "" && !f.Changed && f.Name != "help" && first == nil {
 			if err := flags.Set(f.Name, v); err != nil {
 				first = usagef("%s: %w", name, err)
 			}

@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"encoding/base64"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/archive"
+	"github.com/mailreeve/mailreeve/audit/store"
+)
+
+// planted is an end user's address as it stands in every input of TestNoAddressIsKept, in several spellings.
+const planted = "zebra.quagga@planted.example"
+
+var plantedSpellings = []string{planted, "Zebra.Quagga@Planted.Example", "zebra.quagga%40planted.example", "zebra.quagga＠planted.example", `zebra.quagga\u0040planted.example`}
+
+// remainder is what of it must be nowhere. A host alone is no address.
+var remainder = regexp.MustCompile(`(?i)zebra.?quagga`)
+
+// Addresses are planted in every field of every input, good lines and bad; then every table, decoded pack, output, log and message is searched for them.
+func TestNoAddressIsKept(t *testing.T) {
+	slack := newSlack(t)
+	dir := t.TempDir()
+	put := func(name string, lines ...string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("mailreeve.yaml", `store: sqlite://mailreeve.db
+archive: mailreeve.archive
+sources:
+  - {kind: access, path: "access*.jsonl", max_bad: 1}
+  - {kind: reports, path: reports.jsonl}
+  - {kind: installs, path: installs.jsonl, complete_since: 2024-01-01T00:00:00Z}
+  - {kind: incidents, path: incidents.jsonl}
+  - {kind: apps, path: apps.jsonl}
+slack: {channel: "#audit", token_env: MAILREEVE_TEST_SLACK_TOKEN, api_url: "`+slack.url+`"}
+`)
+	var access, reports, installs, incidents, apps []string
+	for i, a := range plantedSpellings {
+		// Good lines: in fields that are free text, and in those that nobody reads.
+		access = append(access, fmt.Sprintf(`{"ts":"2026-11-22T10:00:00Z","request_id":"%s-%d","app_key":"acme","cloud_id":"site","path":"/rest/api/3/user/email?q=%s","auth":"oauth2","purpose":"for %s","status":200,"account_ids":["ann"],"user_agent":"%s","source_ip":"%s","extra":{"%s":"%s"}}`, a, i, a, a, a, a, a, a))
+		// Bad ones: an id that looks like an address, a list that it is not on, a number that it is no number, no JSON at all.
+		access = append(access,
+			fmt.Sprintf(`{"ts":"2026-11-22T10:00:00Z","request_id":"x%d","app_key":"acme","cloud_id":"site","path":"/","auth":"oauth2","status":200,"account_ids":["%s"]}`, i, a),
+			fmt.Sprintf(`{"ts":"2026-11-22T10:00:00Z","request_id":"x%d","app_key":"%s","cloud_id":"site","path":"/","auth":"oauth2","status":200}`, i, a),
+			fmt.Sprintf(`{"ts":"2026-11-22T10:00:00Z","request_id":"x%d","app_key":"acme","cloud_id":"%s","path":"/","auth":"oauth2","status":200}`, i, a),
+			fmt.Sprintf(`{"ts":"%s","request_id":"x%d","app_key":"acme","cloud_id":"site","path":"/","auth":"%s","status":200}`, a, i, a),
+			fmt.Sprintf(`{"ts":"2026-11-22T10:00:00Z","request_id":"x%d","app_key":"acme","cloud_id":"site","path":"/","auth":"oauth2","status":"%s"}`, i, a),
+			fmt.Sprintf(`{"%s":1,"ts":"2026-11-22T10:00:00Z"}`, a), "no json: "+a, strings.Repeat("x", 1990)+a+strings.Repeat("y", 5000))
+		reports = append(reports,
+			fmt.Sprintf(`{"ts":"2026-11-22T11:00:00Z","request_id":"%s","app_key":"acme","status":200,"accounts":[{"account_id":"bob","note":"%s"}]}`, a, a),
+			fmt.Sprintf(`{"ts":"2026-11-22T11:00:00Z","request_id":"r","app_key":"acme","status":200,"accounts":[{"account_id":"%s"}]}`, a),
+			fmt.Sprintf(`{"ts":"2026-11-22T11:00:00Z","request_id":"r","app_key":"acme","status":200,"accounts":[{"account_id":"bob","updated_at":"%s"}]}`, a),
+			fmt.Sprintf(`{"ts":"2026-11-22T11:00:00Z","request_id":"r","app_key":"acme","status":200,"result":[{"account_id":"bob","status":"%s"}]}`, a))
+		installs = append(installs,
+			fmt.Sprintf(`{"ts":"2026-11-01T11:00:00Z","app_key":"acme","cloud_id":"other","event":"installed","by":"%s"}`, a),
+			fmt.Sprintf(`{"ts":"2026-11-01T11:00:00Z","app_key":"acme","cloud_id":"%s","event":"installed"}`, a),
+			fmt.Sprintf(`{"ts":"2026-11-01T11:00:00Z","app_key":"acme","cloud_id":"other","event":"%s"}`, a))
+		incidents = append(incidents, fmt.Sprintf(`{"api":"%s","from":"2026-11-01T11:00:00Z","why":"%s"}`, a, a), fmt.Sprintf(`{"api":"reporting","from":"%s"}`, a))
+		apps = append(apps, fmt.Sprintf(`{"key":"acme%d","name":"App of %s","kind":"connect","vendor":{"id":"%s","name":"Vendor %s","email":"office@vendor.example"},"privacy_policy_url":"https://v.example/%s",`+
+			`"privacy_policy_text":"Write to %s.","terms_url":"https://v.example/?%s","listing_url":"%s","stores_personal_data":false,"domains":["%s"],"scopes":["read:email-address:jira","scope of %s"],`+
+			`"descriptor":{"baseUrl":"https://h.example/%s","scopes":["%s"],"modules":{"webPanels":[{"key":"%s"},{"url":"/x?u=%s"}],"%s":{"key":"k"}}},"manifest":"permissions:\n  external:\n    images: ['https://h.example/%s']\n  scopes: ['%s']\nmodules:\n  macro:\n    - key: '%s'\n",`+
+			`"approvals":[{"request_id":"REQ %s","status":"approved","decided_at":"2026-01-01T00:00:00Z","purposes":["for %s"],"functionality":"%s","policy_excerpt":"not %s","third_parties":["%s"],"snapshot":{"scopes":[],"modules":["%s"],"egress":[],"domains":[]}}]}`,
+			i, a, a, a, a, a, a, a, a, a, a, a, a, a, a, strings.ReplaceAll(a, `\`, `\\`), strings.ReplaceAll(a, `\`, `\\`), strings.ReplaceAll(a, `\`, `\\`), a, a, a, a, a, a),
+			fmt.Sprintf(`{"key":"%s"}`, a), fmt.Sprintf(`{"key":"acme","name":5,"note":"%s"}`, a))
+	}
+	access = append(access, strings.ReplaceAll(access[0], `"app_key":"acme"`, `"app_key":"acme0"`), `{"ts":"2026-11-22T10:00:00Z","request_id":"basic","cloud_id":"site","path":"/`+planted+`","auth":"basic","status":200,"account_ids":["ann"]}`)
+	reports = append(reports, strings.ReplaceAll(reports[0], `"app_key":"acme"`, `"app_key":"acme0"`))
+	put("access-"+planted+".jsonl", access...)
+	put("reports.jsonl", reports...)
+	put("installs.jsonl", installs...)
+	put("incidents.jsonl", incidents...)
+	put("apps.jsonl", apps...)
+
+	var said strings.Builder
+	tell := func(args ...string) string {
+		t.Helper()
+		_, out, errs := mailreeve(t, dir, args...)
+		said.WriteString(out + errs)
+		return out
+	}
+	tell("run", "--as-of", "2026-11-23T02:30:00Z")
+	put("access-late.jsonl", access[0])
+	tell("run", "--as-of", "2026-11-24T02:30:00Z")
+	for line := range strings.Lines(tell("findings", "list", "--format", "csv")) {
+		if id := regexp.MustCompile(`F-\w+`).FindString(line); id != "" {
+			tell("findings", "show", id)
+			tell("findings", "comment", id, "--reason", "wrote to "+planted)
+			tell("findings", "suppress", id, "--reason", "asked by "+planted, "--until", "2027-01-01")
+			tell("findings", "export", id)
+			tell("findings", "show", id, "--format", "json")
+		}
+	}
+	for _, args := range [][]string{{"findings", "list", "--format", "json"}, {"findings", "export", "--format", "jsonl"}, {"apps", "list"}, {"apps", "show", "acme0"}, {"runs", "list"}, {"runs", "show", "R-000001"},
+		{"runs", "coverage"}, {"quarantine", "list", "--format", "json"}, {"quarantine", "show", "1"}, {"verify"}} {
+		tell(args...)
+	}
+	for _, f := range slack.forms {
+		said.WriteString(f.Encode() + f.Get("text") + f.Get("blocks"))
+	}
+	// A file's own name is the operator's, and stands in messages about it.
+	search(t, "what was said", strings.ReplaceAll(said.String(), "access-"+planted+".jsonl", ""))
+	searchStore(t, dir)
+	searchArchive(t, dir)
+}
+
+// search fails where anything of the address is in text, plain or in base64.
+func search(t *testing.T, where, text string) {
+	t.Helper()
+	if at := remainder.FindStringIndex(text); at != nil {
+		t.Errorf("%s: …%q…", where, text[max(0, at[0]-60):min(len(text), at[1]+60)])
+	}
+	if raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text)); err == nil && remainder.Match(raw) {
+		t.Errorf("%s holds it in base64", where)
+	}
+}
+
+// searchStore searches every column of every table, but the paths of files.
+func searchStore(t *testing.T, dir string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(dir, "mailreeve.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	tables, err := db.Query(`SELECT name FROM sqlite_master WHERE type = 'table'`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for tables.Next() {
+		var n string
+		if err := tables.Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, n)
+	}
+	if len(names) < 10 {
+		t.Fatalf("only the tables %v", names)
+	}
+	for _, n := range names {
+		rows, err := db.Query("SELECT * FROM " + n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		columns, err := rows.Columns()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rows.Next() {
+			values := make([]any, len(columns))
+			into := make([]any, len(columns))
+			for i := range values {
+				into[i] = &values[i]
+			}
+			if err := rows.Scan(into...); err != nil {
+				t.Fatal(err)
+			}
+			for i, v := range values {
+				if n == "files" && columns[i] == "path" {
+					continue
+				}
+				text := fmt.Sprint(v)
+				if b, ok := v.([]byte); ok {
+					text = string(b)
+				}
+				search(t, "table "+n+", column "+columns[i], text)
+			}
+		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// searchArchive searches the segments as they are, and every pack decoded.
+func searchArchive(t *testing.T, dir string) {
+	t.Helper()
+	ctx := context.Background()
+	files, err := filepath.Glob(filepath.Join(dir, "mailreeve.archive", "*"))
+	if err != nil || len(files) < 2 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		search(t, f, string(text))
+	}
+	s, err := store.Open(ctx, "sqlite://"+filepath.Join(dir, "mailreeve.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	a, err := archive.Open(filepath.Join(dir, "mailreeve.archive"), s.ID(), s.ArchiveKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	packs, err := s.PacksBetween(ctx, audit.Ever, audit.Never)
+	if err != nil || len(packs) == 0 {
+		t.Fatalf("%d packs, %v", len(packs), err)
+	}
+	for _, p := range packs {
+		if p.Kind == audit.CallPack {
+			d, err := a.Calls(p.Day, []audit.Pack{p})
+			if err != nil {
+				t.Fatal(err)
+			}
+			search(t, "a decoded pack", fmt.Sprint(d.Sites, d.Paths, d.Purposes, d.Accounts.Strings()))
+			continue
+		}
+		d, err := a.Reports(p.Day, []audit.Pack{p})
+		if err != nil {
+			t.Fatal(err)
+		}
+		search(t, "a decoded pack", fmt.Sprint(d.Accounts.Strings()))
+	}
+}
