@@ -294,7 +294,6 @@ type running struct {
 	trouble int // facts of more than a day after as-of
 	unknown int
 	judged  int
-	done    int
 }
 
 func (r *running) do() (*Result, error) {
