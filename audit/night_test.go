@@ -27,6 +27,7 @@ type world struct {
 	keep   *archive.Archive
 	policy string
 	maxAge time.Duration
+	again  string // a file that a second access source names
 	now    time.Time
 }
 
@@ -100,6 +101,9 @@ func (w *world) try(ctx context.Context, asOf string) (*audit.Result, error) {
 			s.MaxAge = w.maxAge
 		}
 		src.List = append(src.List, s)
+	}
+	if w.again != "" {
+		src.List = append(src.List, ingest.Source{Kind: audit.KindAccess, Name: w.again, Path: filepath.Join(w.dir, w.again), MaxBad: 0.05})
 	}
 	n := &audit.Night{Store: w.store.Night(lease), Archive: w.keep, Sources: src, Checks: checks.All(), Clock: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler),
 		Rules: audit.Rules{Policy: policy, CompleteSince: at("2024-01-01T00:00:00Z"), Purposes: true}}
@@ -411,6 +415,16 @@ func TestAChangedPolicyDoesNotJudgeThePast(t *testing.T) {
 	w.run(thirdNight)
 	w.want(w.finding(prohibited, "marketing"), audit.Open, 2, 2)
 	w.want(w.finding("purpose-undeclared", "unknown"), audit.Open, 1, 1)
+}
+
+// A file that the patterns of two sources name is read once.
+func TestAFileOfTwoSourcesIsReadOnce(t *testing.T) {
+	w := newWorld(t)
+	w.again = "access.jsonl"
+	res := w.run(firstNight)
+	if s := res.Run.Summary.Sources; s[0].Lines != 1 || s[len(s)-1].Lines != 0 || !res.Looked() {
+		t.Errorf("%+v", s)
+	}
 }
 
 // A run as of a time before the last one's is refused.

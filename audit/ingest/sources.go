@@ -48,7 +48,7 @@ func (s *Sources) Configured() []audit.Kind {
 
 // Read implements audit.Sources. What cannot be read is the source's trouble, not an error; an error ends the run.
 func (s *Sources) Read(ctx context.Context, req audit.ReadRequest) (*audit.Reading, error) {
-	r := &reading{req: req, now: s.Now(), out: &audit.Reading{}, registry: map[string]*audit.App{}, bad: map[string]bool{}, replaced: map[uint32]int64{},
+	r := &reading{req: req, now: s.Now(), out: &audit.Reading{}, registry: map[string]*audit.App{}, bad: map[string]bool{}, replaced: map[uint32]int64{}, seen: map[uint32]audit.Newest{},
 		known: map[string]audit.File{}}
 	for _, f := range req.Known {
 		r.known[fileKey(f.Kind, f.Path)] = f
@@ -125,6 +125,8 @@ type reading struct {
 	order    []string
 	bad      map[string]bool
 	replaced map[uint32]int64
+
+	seen map[uint32]audit.Newest // files that were read
 }
 
 // A chunk says where a piece of input lies: its file and the number of its first line.
@@ -145,6 +147,7 @@ func (r *reading) file(ctx context.Context, source int, src Source, path string)
 	if !ok {
 		r.lastID++
 		f = audit.File{ID: r.lastID, Kind: src.Kind, Path: path}
+		r.known[fileKey(src.Kind, path)] = f
 	}
 	var prior *State
 	if len(f.State) > 0 && !r.req.Reread[f.ID] && src.Kind != audit.KindApps { // the registry is read whole each run
@@ -153,6 +156,13 @@ func (r *reading) file(ctx context.Context, source int, src Source, path string)
 			prior = nil
 		}
 	}
+	to := &r.out.Sources[source]
+	if newest, twice := r.seen[f.ID]; twice { // the patterns of two sources name it: it is read for the first
+		to.Newest.At = max(to.Newest.At, newest.At)
+		to.Newest.Future = append(to.Newest.Future, newest.Future...)
+		return nil
+	}
+	r.seen[f.ID] = audit.Newest{At: audit.Ever}
 	if len(r.chunks) > 1<<31 {
 		return errors.New("more input than one run can number: run on fewer files at a time")
 	}
@@ -170,7 +180,6 @@ func (r *reading) file(ctx context.Context, source int, src Source, path string)
 	if ctx.Err() != nil {
 		return err
 	}
-	to := &r.out.Sources[source]
 	if err != nil {
 		to.Trouble = err.Error()
 	}
@@ -213,6 +222,7 @@ func (r *reading) file(ctx context.Context, source int, src Source, path string)
 		return err
 	}
 	r.out.Files = append(r.out.Files, got)
+	r.seen[f.ID] = to.Newest
 	return nil
 }
 

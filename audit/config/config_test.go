@@ -1,0 +1,113 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mailreeve/mailreeve/audit"
+)
+
+func load(t *testing.T, text string) (*Config, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "mailreeve.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return Load(path)
+}
+
+// An error says where, what, and what to do.
+func TestMistakesAreNamed(t *testing.T) {
+	for text, want := range map[string]string{
+		"store: sqlite://x.db\nchannel: audit\n":                        `mailreeve.yaml: line 2: unknown key "channel"`,
+		"sources:\n  - {kind: access, path: a, max_ages: 1h}\n":         `line 2: unknown key "max_ages"`,
+		"sources:\n  - {kind: acess, path: a}\n":                        `sources[0]: kind: "acess" is none of access, reports`,
+		"sources: [{kind: access}]\n":                                   `sources[0] (access): path is missing`,
+		"sources: [{kind: access, path: '[', max_bad: 0.5}]\n":          `is no pattern`,
+		"sources: [{kind: access, path: a, max_bad: 5}]\n":              `max_bad: give a share from 0 to 1`,
+		"sources: [{kind: access, path: a}, {kind: access, path: a}]\n": `sources[1] (access): path: "a" is configured twice`,
+		"sources: [{kind: access, path: a, max_age: soon}]\n":           `line 1: "soon" is no duration`,
+		"sources: [{kind: access, path: a, max_age: -1h}]\n":            `cannot be negative`,
+		"store: mysql://x\n":                                            `store: "mysql://x" is neither sqlite://PATH nor postgres://`,
+		"archive: s3://bucket/x\n":                                      `object storage is not supported yet`,
+		"log: {level: loud}\n":                                          `log: level: "loud" is none of`,
+		"workers: -1\n":                                                 `workers: give a number`,
+		"store: [\n":                                                    `mailreeve.yaml: line`,
+		"policy: gone.yaml\n":                                           `policy: open`,
+	} {
+		_, err := load(t, text)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want …%s…", text, err, want)
+		}
+	}
+	if _, err := Load(filepath.Join(t.TempDir(), "none.yaml")); err == nil || !strings.Contains(err.Error(), "mailreeve init") {
+		t.Errorf("a missing file: %v", err)
+	}
+}
+
+func TestPathsAreRelativeToTheFile(t *testing.T) {
+	c, err := load(t, "sources: [{kind: installs, path: logs/*.jsonl, complete_since: 2024-01-01T00:00:00Z}, {kind: access, path: /abs, purposes: false}]\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Resolve(c.Sources[0].Path); got != filepath.Join(c.Dir, "logs/*.jsonl") {
+		t.Error(got)
+	}
+	if got := c.Resolve(c.Sources[1].Path); got != "/abs" {
+		t.Error(got)
+	}
+	if got := c.StoreURL(); got != "sqlite://"+filepath.Join(c.Dir, "mailreeve.db") {
+		t.Error(got)
+	}
+	r := c.Rules()
+	if r.Purposes || r.CompleteSince.String() != "2024-01-01T00:00:00Z" {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestAPolicyOverridesParts(t *testing.T) {
+	base, err := ParsePolicy("", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := ParsePolicy("policy.yaml", []byte("reporting: {period: 30d, closed_grace: 1d12h}\nsuppress: {worsened_accounts: 0}\npurposes: {approvable: [code-review], synonyms: {mktg: marketing}}\ndeadlines: {critical: 14d}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const day = 24 * time.Hour
+	if p.ReportingPeriod != 30*day || p.ClosedGrace != 36*time.Hour || p.UninstallGrace != 5*time.Minute || p.WorsenedAccounts != 0 || !p.IsApprovable("code-review") || p.IsApprovable("user-sync") ||
+		p.Purpose("mktg") != "marketing" || !p.IsProhibited("marketing") || p.Deadlines[audit.Critical] != 14*day || p.Deadlines[audit.Low] != 175*day {
+		t.Errorf("%+v", p)
+	}
+	if p.Digest == base.Digest || !strings.HasPrefix(p.Digest, "sha256:") {
+		t.Errorf("digests %s and %s", p.Digest, base.Digest)
+	}
+	for text, want := range map[string]string{
+		"reporting: {period: 36h}":            "whole days",
+		"retention: {calls: 20d}":             "more than twice reporting.period",
+		"probing: {calls: 0}":                 "1 or more",
+		"deadlines: {urgent: 1d}":             `"urgent" is none of`,
+		"purposes: {approvable: [marketing]}": "both approvable and prohibited",
+		"purpose: {}":                         `policy.yaml: line 1: unknown key "purpose"`,
+		"suppress: {worsened_accounts: -1}":   "0 or more",
+	} {
+		if _, err := ParsePolicy("policy.yaml", []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want …%s…", text, err, want)
+		}
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	f.Add([]byte("reporting: {period: 15d}\npurposes: {synonyms: {a: b}}"))
+	f.Add([]byte("a: &a [*a]"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if p, err := ParsePolicy("policy.yaml", text); err == nil && p.ReportingDays() < 1 {
+			t.Errorf("a period of %s", p.ReportingPeriod)
+		}
+		c := &Config{}
+		_ = decode("mailreeve.yaml", text, c) // must not panic
+	})
+}
