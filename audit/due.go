@@ -1,6 +1,8 @@
 package audit
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"slices"
 	"sort"
@@ -170,6 +172,24 @@ func sameJSON(a, b any) bool {
 	x, err1 := json.Marshal(a)
 	y, err2 := json.Marshal(b)
 	return err1 == nil && err2 == nil && string(x) == string(y)
+}
+
+// unlisted is the digest of no registry line.
+const unlisted = "-"
+
+// entryDigest tells registry lines apart by all that they say.
+func entryDigest(a *App) string {
+	x := *a
+	x.Source = Source{}
+	text, err := json.Marshal(struct {
+		App       *App
+		Approvals []Approval
+	}{&x, a.Approvals})
+	if err != nil {
+		return "" // differs from any
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
 }
 
 // sameEntry says whether two registry entries say the same, wherever their lines stand.

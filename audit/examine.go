@@ -91,7 +91,9 @@ func (r *running) works(touched []Touched) ([]*work, error) {
 	if err := r.deadlinesPassed(of); err != nil {
 		return nil, err
 	}
+	known := map[string]AppIndex{}
 	for _, a := range r.led.Apps {
+		known[a.Key] = a
 		_, listed := r.listed[a.Key]
 		if a.StatesAt <= r.o.AsOf || r.newRules != nil || len(r.newIncs) > 0 {
 			of(a.Key).states = true
@@ -100,7 +102,11 @@ func (r *running) works(touched []Touched) ([]*work, error) {
 			of(a.Key).registry = true
 		}
 	}
-	for key := range r.listed {
+	for key, entry := range r.listed {
+		if a := known[key]; entry != nil && a.Listed && !a.Blind && a.Entry == entryDigest(entry) {
+			r.copies[entry.Source.File]++
+			continue
+		}
 		of(key).registry = true
 	}
 	ended, err := r.Store.ActsEnding(r.ctx, r.o.AsOf)
@@ -342,6 +348,7 @@ func (x *examination) takeRegistry() (first bool) {
 	approvals := x.d.Approvals
 	switch {
 	case listed && entry == nil: // only bad lines: what the last good one said holds on
+		x.out.Entry = unlisted
 		if last == nil && len(versions) > 0 {
 			for _, v := range slices.Backward(versions) {
 				if v.App != nil {
@@ -351,6 +358,7 @@ func (x *examination) takeRegistry() (first bool) {
 			}
 		}
 	case listed:
+		x.out.Entry = entryDigest(entry)
 		if last == nil || !sameEntry(last, entry) {
 			add(entry)
 			x.counts.facts[entry.Source.File]++
@@ -361,6 +369,7 @@ func (x *examination) takeRegistry() (first bool) {
 		}
 		approvals = mergeApprovals(x.d.Approvals, entry.Approvals, x.o.AsOf)
 	default:
+		x.out.Entry = unlisted
 		if last != nil {
 			add(nil)
 		}

@@ -39,6 +39,7 @@ type AppIndex struct {
 	Listed   bool
 	Blind    bool
 	StatesAt Instant // when the passing of time may next change a state; Never: not by itself
+	Entry    string  // digest of the registry line that it was last read from
 }
 
 // Due is an (app, day) that checks have yet to judge. Day is StateDay for states.
@@ -93,6 +94,7 @@ type AppFacts struct {
 type AppUpdate struct {
 	Key       string
 	Version   *AppVersion // a new one
+	Entry     string      // digest of the registry line that was read; empty: as before
 	Approvals []Approval  // all of them, where SetApprovals
 	Blind     bool
 	StatesAt  Instant

@@ -144,14 +144,15 @@ func (t *tx) index(ctx context.Context, l *audit.Ledger) error {
 	var found []struct {
 		Key      text          `db:"app_key"`
 		Listed   bool          `db:"listed"`
+		Entry    string        `db:"entry"`
 		Blind    bool          `db:"blind"`
 		StatesAt audit.Instant `db:"states_at"`
 	}
-	if err := t.all(ctx, &found, `SELECT app_key, coalesce(listed, false) AS listed, blind, states_at FROM apps ORDER BY app_key`); err != nil {
+	if err := t.all(ctx, &found, `SELECT app_key, coalesce(listed, false) AS listed, coalesce(entry, '') AS entry, blind, states_at FROM apps ORDER BY app_key`); err != nil {
 		return err
 	}
 	for _, r := range found {
-		l.Apps = append(l.Apps, audit.AppIndex{Key: string(r.Key), Listed: r.Listed, Blind: r.Blind, StatesAt: r.StatesAt})
+		l.Apps = append(l.Apps, audit.AppIndex{Key: string(r.Key), Listed: r.Listed, Blind: r.Blind, StatesAt: r.StatesAt, Entry: r.Entry})
 	}
 	return nil
 }

@@ -174,7 +174,7 @@ func (w *publishing) incidents(ctx context.Context) error {
 }
 
 func (w *publishing) apps(ctx context.Context) error {
-	set := []string{"name", "vendor_id", "vendor_name", "listed", "approvals", "answers"}
+	set := []string{"name", "vendor_id", "vendor_name", "listed", "entry", "approvals", "answers"}
 	into := table{name: "apps", key: []string{"app_key"}, columns: append(set, "blind", "states_at"), keep: set}
 	var keys []text
 	for i := range w.p.Apps {
@@ -189,12 +189,15 @@ func (w *publishing) apps(ctx context.Context) error {
 	return w.d.upsert(ctx, w.tx, into, func(add func(...any) error) error {
 		for i := range w.p.Apps {
 			a := &w.p.Apps[i]
-			var name, vendorID, vendorName, listed, approvals, answers any // NULL leaves what is there
+			var name, vendorID, vendorName, listed, entry, approvals, answers any // NULL leaves what is there
 			if a.Version != nil {
 				listed = a.Version.App != nil
 				if v := a.Version.App; v != nil {
 					name, vendorID, vendorName = text(v.Name), text(v.Vendor.ID), text(v.Vendor.Name)
 				}
+			}
+			if a.Entry != "" {
+				entry = a.Entry
 			}
 			if a.SetApprovals {
 				list, err := packJSON(audit.KeepAccepted(known[a.Key], a.Approvals))
@@ -206,7 +209,7 @@ func (w *publishing) apps(ctx context.Context) error {
 			if a.SetAnswers {
 				answers = blob(a.Answers)
 			}
-			if err := add(text(a.Key), name, vendorID, vendorName, listed, approvals, answers, a.Blind, a.StatesAt); err != nil {
+			if err := add(text(a.Key), name, vendorID, vendorName, listed, entry, approvals, answers, a.Blind, a.StatesAt); err != nil {
 				return err
 			}
 		}

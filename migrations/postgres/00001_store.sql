@@ -62,6 +62,7 @@ CREATE TABLE apps (
   vendor_id   TEXT,
   vendor_name TEXT,
   listed      BOOLEAN,
+  entry       TEXT,                          -- digest of the registry line that it was last read from
   blind       BOOLEAN NOT NULL,
   states_at   BIGINT  NOT NULL,
   approvals   TEXT,                                 -- JSON

@@ -62,6 +62,7 @@ CREATE TABLE apps (
   vendor_id   TEXT,
   vendor_name TEXT,
   listed      INTEGER,
+  entry       TEXT,                          -- digest of the registry line that it was last read from
   blind       INTEGER NOT NULL,
   states_at   INTEGER NOT NULL,
   approvals   TEXT,                          -- JSON
