@@ -297,6 +297,7 @@ type running struct {
 }
 
 func (r *running) do() (*Result, error) {
+	began := time.Now()
 	inUse, err := r.Store.SegmentsInUse(r.ctx)
 	if err != nil {
 		return nil, err
@@ -334,6 +335,7 @@ func (r *running) do() (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	began = r.step("read", began)
 	touched, err := r.intake.Close(r.reading.Resolve)
 	if err != nil {
 		return nil, err
@@ -354,6 +356,7 @@ func (r *running) do() (*Result, error) {
 	if err := r.examine(works, workers); err != nil {
 		return nil, err
 	}
+	began = r.step("judge", began)
 	if err := r.account(sources); err != nil {
 		return nil, err
 	}
@@ -367,7 +370,16 @@ func (r *running) do() (*Result, error) {
 		}
 		r.committed = true
 	}
+	began = r.step("make the archive durable", began)
+	defer func() { r.step("publish", began) }()
 	return r.publish(newest)
+}
+
+// step logs how long a part of the run took, by the machine's clock.
+func (r *running) step(what string, began time.Time) time.Time {
+	now := time.Now()
+	r.Log.Debug("step done", "run", r.run.ID, "step", what, "took", now.Sub(began))
+	return now
 }
 
 func (r *running) progress(stage string, done, total int64) {

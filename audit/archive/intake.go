@@ -364,14 +364,23 @@ func (r *row) id() (shape int, p []byte) {
 	return shape, p
 }
 
-func (r *row) text(t *texts) string {
+// A textTable numbers the texts of a day, without looking at those that the worker had numbered already.
+type textTable struct {
+	*texts
+	of []uint32 // by the worker's number: the day's, from 1
+}
+
+func (r *row) text(from *texts, to *textTable) uint32 {
 	if n := r.num(); n > 0 {
-		return t.all[n-1]
+		if to.of[n-1] == 0 {
+			to.of[n-1] = to.add(from.all[n-1]) + 1
+		}
+		return to.of[n-1] - 1
 	}
 	n := r.num()
 	s := string(r.b[:n])
 	r.b = r.b[n:]
-	return s
+	return to.add(s)
 }
 
 // account adds an account to a table, unless it is the one that stands for none.
@@ -392,16 +401,17 @@ func foldCalls(list ...*rows) *audit.CallDay {
 	var ids audit.IDsBuilder
 	var accounts []uint32
 	var ends []int
-	sites, paths, purposes := newTexts(), newTexts(), newTexts()
+	sites, paths, purposes := newTexts(), &textTable{texts: newTexts()}, &textTable{texts: newTexts()}
 	places := map[string]uint32{} // of sites, by their bytes
 	lists := make([][]audit.Call, len(list))
 	for i, r := range list {
 		calls := make([]audit.Call, 0, r.n)
+		paths.of, purposes.of = make([]uint32, len(r.texts.all)), make([]uint32, len(r.texts.all))
 		for _, b := range r.blocks {
 			x := row{reader{b: b}}
 			for len(x.b) > 0 {
 				c := audit.Call{At: audit.Instant(x.fixed()), Hash: x.fixed(), Source: sourceOfPlace(x.fixed()), Status: x.short(), Auth: audit.Auth(x.byte())}
-				c.Path, c.Purpose = paths.add(x.text(r.texts)), purposes.add(x.text(r.texts))
+				c.Path, c.Purpose = x.text(r.texts, paths), x.text(r.texts, purposes)
 				from := x.b
 				shape, p := x.id()
 				raw := from[:len(from)-len(x.b)]
