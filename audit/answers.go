@@ -70,8 +70,8 @@ type answerChange struct {
 	updated []span
 }
 
-// learn is the answers with those of fresh reports and the retrievals of fresh calls, both new facts; what changed by them; and nothing changed in a.
-// calls reads all calls of a day, and last is the last day that has any.
+// learn is the answers with those of fresh reports and the retrievals of fresh calls, both new facts; what changed by them. It changes
+// nothing in a. callDays are the days that have any calls, and calls reads one.
 func (a *Answers) learn(reports []*ReportDay, fresh []*CallDay, callDays []Day, calls func(Day) (*CallDay, error)) (Answers, []answerChange, error) {
 	type entry struct {
 		closed  Instant

@@ -8,8 +8,8 @@ import (
 	"sort"
 )
 
-// What a new fact, or the passing of time, makes due. Each function here is pure: from what changed to the days that it touches. If one leaked,
-// more would be due, never less; a test judges everything anew and compares.
+// What a new fact, or the passing of time, makes due. Each function here is pure: from what changed to the days that it touches. In doubt it
+// gives more days, never less; tests hold what comes of it against a slow reading that judges everything anew.
 
 // A span is a stretch of days, both included.
 type span struct{ from, to Day }

@@ -19,9 +19,10 @@ type work struct {
 	events    []Lifecycle
 	due       []Due // what earlier runs left
 	passed    map[Touch][]Day
-	registry  bool // the registry was looked at, and has to say something of the app
-	states    bool // its states may have changed
-	suspended bool // acts of people ended
+	registry  bool   // the registry was looked at, and has to say something of the app
+	states    bool   // its states may have changed
+	suspended bool   // acts of people ended
+	entryWas  string // digest of the registry line that was last read
 }
 
 // An appResult is what examining an app gave.
@@ -46,6 +47,9 @@ type delta struct {
 	gone          int
 	causes        []string // facts that took something away, at most three
 }
+
+// grew says whether the finding holds more than before.
+func (d *delta) grew() bool { return d.fresh > 0 || d.freshAccounts.Len() > 0 }
 
 // works lists the apps that the run has to look at.
 func (r *running) works(touched []Touched) ([]*work, error) {
@@ -108,6 +112,7 @@ func (r *running) works(touched []Touched) ([]*work, error) {
 			continue
 		}
 		of(key).registry = true
+		of(key).entryWas = known[key].Entry
 	}
 	ended, err := r.Store.ActsEnding(r.ctx, r.o.AsOf)
 	if err != nil {
@@ -198,6 +203,7 @@ func (r *running) examine(works []*work, workers int) error {
 		})
 	}
 	wg.Wait()
+	slices.Sort(r.run.Summary.Notes)
 	if first == nil {
 		first = r.ctx.Err()
 	}
@@ -253,6 +259,9 @@ func (r *running) examineApp(ctx context.Context, w *work, f *AppFacts) error {
 	r.trouble += x.counts.trouble
 	r.unknown += x.counts.unknown
 	r.judged += x.counts.judged
+	if x.d.Blind && x.registry {
+		r.run.Summary.Notes = append(r.run.Summary.Notes, fmt.Sprintf("The registry has only bad lines for %s: checks that need its entry could not look at it.", w.key))
+	}
 	if res != nil {
 		r.updates = append(r.updates, res)
 	}
@@ -316,7 +325,7 @@ func (x *examination) do() (*appResult, error) {
 // idle says whether nothing at all came of the examination.
 func (x *examination) idle() bool {
 	o := &x.out
-	return !x.changed && len(o.deltas) == 0 && len(o.Due) == 0 && len(x.due) == 0 && !x.suspended && o.StatesAt == x.before.StatesAt
+	return !x.changed && (o.Entry == "" || o.Entry == x.entryWas) && len(o.deltas) == 0 && len(o.Due) == 0 && len(x.due) == 0 && !x.suspended && o.StatesAt == x.before.StatesAt
 }
 
 // takeRegistry takes the app's entry from the registry that was read. It says whether it is the app's first, which holds from ever.
@@ -628,7 +637,7 @@ func (x *examination) touch(answers []answerChange, firstEntry bool) {
 		if c.closedNow != c.closedBefore {
 			s := spanOf(c.closedNow, c.closedBefore)
 			if c.closedBefore != Never {
-				s.to += Day(x.d.RulesNow().Policy.ClosedGrace/(24*time.Hour)) + 2 // the grace runs on past the answer
+				s.to += Day(x.longestClosedGrace()/(24*time.Hour)) + 2 // the grace runs on past the answer
 			}
 			q.span(s, TouchClosed)
 			for j := range q.headers {
@@ -643,6 +652,15 @@ func (x *examination) touch(answers []answerChange, firstEntry bool) {
 			q.span(s, TouchUpdated)
 		}
 	}
+}
+
+// longestClosedGrace is the longest that any rules ever gave: a day may be judged by old ones.
+func (x *examination) longestClosedGrace() time.Duration {
+	longest := time.Duration(0)
+	for i := range x.rules {
+		longest = max(longest, x.rules[i].Policy.ClosedGrace)
+	}
+	return longest
 }
 
 // judgeDays judges the days that are due, by the checks that they are due for and that can look.
@@ -666,7 +684,8 @@ func (x *examination) judgeDays() error {
 	add := func(day Day, c *Check, since int64) {
 		switch {
 		case day.Start() > x.o.AsOf: // its time comes
-		case !x.canLook(c):
+		case x.unset[c.ID]: // what is configured holds from its first run on, so nothing is owed
+		case !x.sees(c):
 			later(day, c.ID, since)
 		case slices.ContainsFunc(jobs[day], func(j job) bool { return j.check.ID == c.ID }):
 			for i := range jobs[day] {
@@ -753,12 +772,9 @@ func (x *examination) contributions(want []Due) (map[dayCheck][]Contribution, er
 	return out, nil
 }
 
-// canLook says whether a check can look at the app.
-func (x *examination) canLook(c *Check) bool {
-	if x.d.Blind && slices.Contains(c.Needs, KindApps) {
-		return false
-	}
-	return slices.ContainsFunc(x.checks, func(o Check) bool { return o.ID == c.ID })
+// sees says whether a check can look at the app.
+func (x *examination) sees(c *Check) bool {
+	return x.canLook[c.ID] && !(x.d.Blind && slices.Contains(c.Needs, KindApps))
 }
 
 // judge judges one day, or the present state, by one check, and notes what changed.
@@ -803,6 +819,8 @@ func (x *examination) judge(c *Check, day Day, since int64, before []Contributio
 		d.fresh += n.Fresh
 		d.freshAccounts = Union(d.freshAccounts, n.FreshAccounts)
 		if o != nil {
+			// An occurrence that stays may come to hold more accounts: a report, by later answers.
+			d.freshAccounts = Union(d.freshAccounts, n.Accounts.Minus(o.Accounts))
 			if err := x.takenAway(d, c, day, since, o, n.Occurrences); err != nil {
 				return err
 			}
@@ -862,7 +880,10 @@ func (x *examination) judgeStates() error {
 		if c.Holds == nil || !touched && !slices.Contains(pending, c.ID) {
 			continue
 		}
-		if !x.canLook(c) {
+		if x.unset[c.ID] {
+			continue
+		}
+		if !x.sees(c) {
 			left.Checks = append(left.Checks, c.ID)
 			continue
 		}

@@ -98,7 +98,7 @@ func (r *running) live(s lifeStep) (f *Finding, what ChangeKind, ended []Act, tr
 				note("reopened", "", numbers)
 			} else {
 				what = Grew
-				if d.fresh > 0 {
+				if d.grew() {
 					note("grew", "", numbers)
 				}
 			}
@@ -110,7 +110,7 @@ func (r *running) live(s lifeStep) (f *Finding, what ChangeKind, ended []Act, tr
 		running := slices.DeleteFunc(slices.Clone(s.acts), func(a Act) bool { return !a.Runs(asOf) })
 		quiet, by := quieted(f, s.totals.sites, running)
 		was := f.Status == Suppressed || f.Status == FalsePositive
-		grew := s.delta != nil && s.delta.fresh > 0
+		grew := s.delta != nil && s.delta.grew()
 		switch {
 		case quiet != "" && grew && r.breaksOff(by, s.totals.accounts):
 			status(Open, "")
@@ -122,6 +122,9 @@ func (r *running) live(s lifeStep) (f *Finding, what ChangeKind, ended []Act, tr
 			}
 			note("worsened", fmt.Sprintf("it outgrew what it was when it was %s", pastOf(by.Kind)), map[string]any{"accounts_then": by.Accounts.Len(), "accounts": f.Accounts})
 		case quiet != "":
+			if f.Status != quiet {
+				note(string(quiet), fmt.Sprintf("it is %s for all that it holds: %s", pastOf(by.Kind), by.Reason), nil)
+			}
 			status(quiet, by.Reason)
 			if what == Grew || what == IsReopened || what == IsNew {
 				what = GrewSilent
@@ -197,7 +200,11 @@ func (r *running) measure(f *Finding, d *delta, t totals) {
 	f.Clause = c.Clause
 	f.Severity, f.Confidence = c.GradeOf(f.Subject)
 	f.Remediation = c.Remediation
-	f.Occurrences = t.occurrences
+	if c.Nature == IsEvent {
+		f.Occurrences = t.occurrences
+	} else {
+		f.Occurrences = 1 // also of one that no longer holds
+	}
 	f.Accounts, f.Sites = t.accounts.Len(), t.sites.Len()
 	if t.occurrences > 0 {
 		f.FirstSeen, f.LastSeen, f.Evidence = t.first, t.last, t.evidence

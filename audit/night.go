@@ -90,6 +90,7 @@ type Sources interface {
 type ReadRequest struct {
 	AsOf     Instant
 	Known    []File
+	Newest   []Newest        // of the sources that were read before
 	Reread   map[uint32]bool // files to read whole, also where nothing about them changed
 	Workers  int
 	Purged   Day
@@ -278,7 +279,8 @@ type running struct {
 	newIncs   []Incident
 	looked    map[Kind]bool
 	set       map[Kind]bool
-	checks    []Check         // those that can look
+	canLook   map[string]bool // checks, by id
+	unset     map[string]bool // checks that the configuration lets not look: nothing waits for them
 	version   int             // of the registry
 	listed    map[string]*App // nil: the registry was not looked at
 	oldBy     func(Day) Deadline
@@ -317,7 +319,7 @@ func (r *running) do() (*Result, error) {
 		return nil, err
 	}
 	r.reading, err = r.Sources.Read(r.ctx, ReadRequest{
-		AsOf: r.o.AsOf, Known: r.led.Files, Reread: r.o.Reread, Workers: workers, Purged: r.led.Purged, Intake: r.intake,
+		AsOf: r.o.AsOf, Known: r.led.Files, Newest: r.led.Newest, Reread: r.o.Reread, Workers: workers, Purged: r.led.Purged, Intake: r.intake,
 		Bad: func(ctx context.Context, lines []Quarantined) error {
 			if r.o.DryRun {
 				return nil
@@ -581,6 +583,7 @@ func (r *running) setRegistry(sources []SourceResult) {
 // setChecks decides which checks can look.
 func (r *running) setChecks(sources []SourceResult) {
 	r.looked, r.set = map[Kind]bool{}, map[Kind]bool{}
+	r.canLook, r.unset = map[string]bool{}, map[string]bool{}
 	for _, s := range sources {
 		if !r.set[s.Kind] {
 			r.set[s.Kind], r.looked[s.Kind] = true, true
@@ -589,10 +592,12 @@ func (r *running) setChecks(sources []SourceResult) {
 	}
 	for _, c := range r.Checks {
 		res := CheckResult{ID: c.ID, Looked: true}
+		configured := true
 		need := func(k Kind, must bool) {
 			switch {
 			case !res.Looked:
 			case !r.set[k] && must:
+				configured = false
 				res.Looked, res.Why = false, fmt.Sprintf("no source of kind %s is configured", k)
 			case r.set[k] && !r.looked[k]:
 				res.Looked, res.Why = false, fmt.Sprintf("%s could not be looked at", k)
@@ -605,10 +610,14 @@ func (r *running) setChecks(sources []SourceResult) {
 			need(k, false)
 		}
 		if res.Looked && c.Purposes && !r.Rules.Purposes {
+			configured = false
 			res.Looked, res.Why = false, "the access source says purposes: false"
 		}
-		if res.Looked {
-			r.checks = append(r.checks, c)
+		switch {
+		case res.Looked:
+			r.canLook[c.ID] = true
+		case !configured:
+			r.unset[c.ID] = true
 		}
 		r.run.Summary.Checks = append(r.run.Summary.Checks, res)
 	}

@@ -28,6 +28,7 @@ type world struct {
 	policy string
 	maxAge time.Duration
 	again  string // a file that a second access source names
+	silent bool   // the gateway logs no purposes
 	now    time.Time
 }
 
@@ -106,7 +107,7 @@ func (w *world) try(ctx context.Context, asOf string) (*audit.Result, error) {
 		src.List = append(src.List, ingest.Source{Kind: audit.KindAccess, Name: w.again, Path: filepath.Join(w.dir, w.again), MaxBad: 0.05})
 	}
 	n := &audit.Night{Store: w.store.Night(lease), Archive: w.keep, Sources: src, Checks: checks.All(), Clock: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler),
-		Rules: audit.Rules{Policy: policy, CompleteSince: at("2024-01-01T00:00:00Z"), Purposes: true}}
+		Rules: audit.Rules{Policy: policy, CompleteSince: at("2024-01-01T00:00:00Z"), Purposes: !w.silent}}
 	return n.Run(ctx, audit.Options{AsOf: at(asOf), ScheduledAt: audit.Never, By: "test"})
 }
 
@@ -211,7 +212,7 @@ func TestAnAcknowledgedStateThatIsMendedResolvesItself(t *testing.T) {
 	if res := w.run(secondNight); counts(res).Resolved != 1 {
 		t.Errorf("%+v", counts(res))
 	}
-	w.want(w.finding("listing-incomplete", "terms"), audit.Resolved, 0, 0)
+	w.want(w.finding("listing-incomplete", "terms"), audit.Resolved, 1, 0)
 	w.write("apps.jsonl", strings.Replace(acme, "https://acme.example/t", "", 1))
 	if res := w.run(thirdNight); counts(res).Reopened != 1 {
 		t.Errorf("%+v", counts(res))
@@ -228,7 +229,7 @@ func TestAStateReopensIntoItsSuppression(t *testing.T) {
 	w.act(w.finding("listing-incomplete", "terms"), audit.Suppressed, audit.Act{Kind: audit.Suppress, Reason: "known", By: "test", At: at(firstNight), Until: at("2026-11-25T00:00:00Z"), Ended: audit.Never})
 	w.write("apps.jsonl", acme)
 	w.run("2026-11-23T12:00:00Z")
-	w.want(w.finding("listing-incomplete", "terms"), audit.Resolved, 0, 0)
+	w.want(w.finding("listing-incomplete", "terms"), audit.Resolved, 1, 0)
 	w.write("apps.jsonl", bad)
 	w.run(secondNight)
 	w.want(w.finding("listing-incomplete", "terms"), audit.Suppressed, 1, 0)
@@ -424,6 +425,95 @@ func TestAFileOfTwoSourcesIsReadOnce(t *testing.T) {
 	res := w.run(firstNight)
 	if s := res.Run.Summary.Sources; s[0].Lines != 1 || s[len(s)-1].Lines != 0 || !res.Looked() {
 		t.Errorf("%+v", s)
+	}
+}
+
+// What accounts a counted report holds against the rules may grow by later answers: that counts as growth.
+func TestMoreAccountsOfOneOccurrenceAreGrowth(t *testing.T) {
+	w := newWorld(t)
+	report := func(name, ts, accounts, result string) {
+		w.write("reports-"+name+".jsonl", fmt.Sprintf(`{"ts":%q,"request_id":%q,"app_key":"acme","status":200,"accounts":[%s],"result":[%s]}`, ts, name, accounts, result))
+	}
+	var held, closed []string
+	for i := range 150 {
+		held = append(held, fmt.Sprintf(`{"account_id":"a%d"}`, i))
+		closed = append(closed, fmt.Sprintf(`{"account_id":"a%d","status":"closed"}`, i))
+	}
+	report("one", "2026-11-10T00:00:00Z", "", closed[0])
+	report("two", "2026-11-20T00:00:00Z", strings.Join(held, ","), "")
+	w.run(firstNight)
+	f := w.finding("report-closed-retained", "")
+	w.want(f, audit.Open, 1, 1)
+	w.act(f, audit.Suppressed, audit.Act{Kind: audit.Suppress, Reason: "known", By: "test", At: at(firstNight), Until: at("2027-01-01T00:00:00Z"), Ended: audit.Never})
+	report("late", "2026-11-11T00:00:00Z", "", strings.Join(closed, ","))
+	if n := counts(w.run(secondNight)); n.Worsened != 1 {
+		t.Errorf("%+v", n)
+	}
+	f = w.finding("report-closed-retained", "")
+	w.want(f, audit.Open, 1, 150)
+	if f.Latest.Occurrences != 0 || f.Latest.Accounts != 149 {
+		t.Errorf("latest %+v", f.Latest)
+	}
+}
+
+// A late answer reaches as far as the longest grace that ever held.
+func TestAShortenedGraceDoesNotForgetThePast(t *testing.T) {
+	w := newWorld(t)
+	w.policy = "reporting: {closed_grace: 10d}"
+	w.write("reports-one.jsonl", `{"ts":"2026-11-10T00:00:00Z","request_id":"one","app_key":"acme","status":200,"result":[{"account_id":"ann","status":"closed"}]}`)
+	w.write("access-2.jsonl", call("2026-11-19T10:00:00Z", "r2", "security-alerts", "ann"))
+	w.run(firstNight)
+	w.policy = ""
+	w.run(secondNight)
+	w.write("reports-late.jsonl", `{"ts":"2026-11-05T00:00:00Z","request_id":"late","app_key":"acme","status":200,"result":[{"account_id":"ann","status":"closed"}]}`)
+	w.run(thirdNight)
+	// The retrieval of the 19th, and acme's report and retrieval of the 22nd that newWorld wrote.
+	w.want(w.finding("report-closed-retained", ""), audit.Open, 3, 1)
+}
+
+// What the configuration lets nobody look at is not owed: nothing waits for it.
+func TestNothingWaitsForWhatIsNotConfigured(t *testing.T) {
+	w := newWorld(t)
+	w.silent = true
+	for _, asOf := range []string{firstNight, secondNight} {
+		w.run(asOf)
+	}
+	led, err := w.store.Ledger(context.Background())
+	if err != nil || len(led.Due) != 0 {
+		t.Errorf("%d waiting, %v", len(led.Due), err)
+	}
+}
+
+// A store that names facts which the archive has lost says so, before it does anything.
+func TestALostArchiveIsSaid(t *testing.T) {
+	w := marketed(t)
+	segments, err := filepath.Glob(filepath.Join(w.dir, "archive", "*.seg"))
+	if err != nil || len(segments) != 1 {
+		t.Fatalf("%v, %v", segments, err)
+	}
+	if err := os.Remove(segments[0]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.try(context.Background(), secondNight); err == nil || !strings.Contains(err.Error(), "restore the archive from a backup") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// An app of which the registry has only bad lines is named; a line with two keys names nobody.
+func TestAnAppWithOnlyBadLinesIsNamed(t *testing.T) {
+	w := newWorld(t)
+	w.write("apps.jsonl", acme, `{"key":"blind","kind":"zzz"}`, `{"key":"acme","key":"acme","name":5}`)
+	w.write("access-2.jsonl", strings.Replace(call("2026-11-22T11:00:00Z", "r2", "marketing", "ann"), `"app_key":"acme"`, `"app_key":"blind"`, 1))
+	res := w.run(firstNight)
+	if notes := strings.Join(res.Run.Summary.Notes, "; "); !strings.Contains(notes, "only bad lines for blind") || strings.Contains(notes, "acme") {
+		t.Errorf("notes %q", notes)
+	}
+	if counts(res).New != 1 { // access-not-installed: it needs no registry
+		t.Errorf("%+v", res.Changes)
+	}
+	w.write("apps.jsonl", acme, strings.Replace(acme, `"key":"acme"`, `"key":"blind"`, 1))
+	if n := counts(w.run(secondNight)); n.New != 1 { // and now the purpose
+		t.Errorf("%+v", n)
 	}
 }
 

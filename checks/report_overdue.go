@@ -48,7 +48,11 @@ func reportOverdue() audit.Check {
 			if d.AsOf <= deadline.At {
 				return nil
 			}
-			t.State("", audit.Evidence{At: since, Detail: fmt.Sprintf("%s at %s, a report was due by %s", what, moment(since), moment(deadline.At))})
+			source, err := sourceAt(d, since)
+			if err != nil {
+				return err
+			}
+			t.State("", audit.Evidence{At: since, Source: source, Detail: fmt.Sprintf("%s at %s, a report was due by %s", what, moment(since), moment(deadline.At))})
 			return nil
 		},
 		Explain: func(f *audit.Finding, p *audit.Policy) string {
@@ -72,4 +76,27 @@ func reportOverdue() audit.Check {
 			},
 		},
 	}
+}
+
+// sourceAt is the line of the report that counts, or else of the retrieval, that came at t; none where its day is no longer kept.
+func sourceAt(d *audit.Dossier, t audit.Instant) (audit.Source, error) {
+	reports, err := d.Days.Reports(t.Day())
+	if err != nil {
+		return audit.Source{}, err
+	}
+	for i := range reports.Reports {
+		if r := &reports.Reports[i]; r.At == t && r.Counts() {
+			return r.Source, nil
+		}
+	}
+	calls, err := d.Days.Calls(t.Day())
+	if err != nil {
+		return audit.Source{}, err
+	}
+	for i := range calls.Calls {
+		if c := &calls.Calls[i]; c.At == t && c.Retrieval() {
+			return c.Source, nil
+		}
+	}
+	return audit.Source{}, nil
 }

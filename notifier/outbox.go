@@ -51,7 +51,7 @@ type Store interface {
 const (
 	Pace       = time.Second     // between two messages of a lane
 	MaxBackoff = 5 * time.Minute // between two attempts, unless the receiver asks for more
-	FinalPause = time.Hour       // before a failure that will not pass by itself is tried again: somebody may have mended it
+	FinalPause = time.Minute     // before a failure that will not pass by itself is tried again: somebody may have mended it
 	Timeout    = 30 * time.Second
 
 	maxRetryAfter = 24 * time.Hour

@@ -147,7 +147,7 @@ func TestOutboxGoesOnWithoutWhatIsFinal(t *testing.T) {
 	flush(t, o, time.Minute, 2)
 	_ = s.clock.Sleep(t.Context(), notifier.FinalPause)
 	flush(t, o, time.Minute, 2)
-	want := []string{"0s m1 invalid_blocks", "1s m2 <nil>", "2s m4 <nil>", "1h0m2s m1 invalid_blocks"}
+	want := []string{"0s m1 invalid_blocks", "1s m2 <nil>", "2s m4 <nil>", "1m2s m1 invalid_blocks"}
 	if d := cmp.Diff(want, s.took); d != "" {
 		t.Error(d)
 	}

@@ -89,11 +89,18 @@ func at[T string | []byte](s T, i int) int {
 			return n
 		}
 	case '\\':
-		if has(s, i, `\u0040`) || has(s, i, `\uff20`) || has(s, i, `\ufe6b`) {
-			return 6
+		j := i + 1
+		for has(s, j, `\`) { // JSON in JSON
+			j++
 		}
-		if has(s, i, `\x40`) {
-			return 4
+		if has(s, j, `u0040`) || has(s, j, `uff20`) || has(s, j, `ufe6b`) {
+			return j + 5 - i
+		}
+		if has(s, j, `u002540`) {
+			return j + 7 - i
+		}
+		if has(s, j, `x40`) {
+			return j + 3 - i
 		}
 	}
 	return 0

@@ -24,6 +24,8 @@ func TestRedact(t *testing.T) {
 		{"jane&#x40;acme&#46;example", "[address]"},
 		{"jane&commat;acme.example", "[address]"},
 		{`"jane\u0040acme.example"`, `"[address]"`},
+		{`"jane\\u0040acme.example"`, `"[address]"`},
+		{`"jane\u002540acme.example"`, `"[address]"`},
 		{`"jane@acme\u002eexample"`, `"[address]"`},
 		{`"j\u0061ne@acme.example"`, `"[address]"`},
 		{`x "jane doe"@acme.example y`, "x [address] y"},

@@ -102,6 +102,11 @@ func (a *Archive) Sweep(inUse []string) error {
 	for _, s := range inUse {
 		keep[s] = true
 	}
+	for name := range keep {
+		if _, err := os.Stat(filepath.Join(a.dir, name)); err != nil {
+			return fmt.Errorf("archive: %s lacks the segment %s, which holds facts that the store names: restore the archive from a backup (%w)", a.dir, name, err)
+		}
+	}
 	entries, err := os.ReadDir(a.dir)
 	if err != nil {
 		return fmt.Errorf("archive: %w", err)

@@ -75,17 +75,16 @@ next:
 		f := &facts[i]
 		at, hash, source := factOf(f)
 		for k < len(known) {
-			if kat, _, _ := factOf(&known[k]); kat >= at {
+			if kat, khash, _ := factOf(&known[k]); kat > at || kat == at && khash >= hash {
 				break
 			}
 			k++
 		}
 		for j := k; j < len(known); j++ {
-			kat, khash, _ := factOf(&known[j])
-			if kat != at {
+			if kat, khash, _ := factOf(&known[j]); kat != at || khash != hash {
 				break
 			}
-			if khash == hash && sameKnown(f, &known[j]) {
+			if sameKnown(f, &known[j]) {
 				copies[source.File]++
 				continue next
 			}

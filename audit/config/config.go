@@ -241,14 +241,16 @@ func decode(name string, text []byte, into any) error {
 	if errors.As(err, &wrong) {
 		lines := make([]string, len(wrong.Errors))
 		for i, e := range wrong.Errors {
-			lines[i] = name + ": " + unknownKey.ReplaceAllString(e, `unknown key "$1"`)
+			lines[i] = name + ": " + misfit.ReplaceAllString(unknownKey.ReplaceAllString(e, `unknown key "$1"`), "$1 does not fit here: see docs/config.md")
 		}
 		return errors.New(strings.Join(lines, "\n"))
 	}
 	return fmt.Errorf("%s: %s", name, strings.TrimPrefix(err.Error(), "yaml: "))
 }
 
-var unknownKey = regexp.MustCompile(`field (\S+) not found in type \S+`)
+var misfit = regexp.MustCompile(`cannot unmarshal !!\w+ (.*) into .*`)
+
+var unknownKey = regexp.MustCompile(`field (\S+) not found in type .*`)
 
 // Resolve is a path of the configuration, relative to its folder.
 func (c *Config) Resolve(path string) string {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -48,8 +49,11 @@ func (s *Sources) Configured() []audit.Kind {
 
 // Read implements audit.Sources. What cannot be read is the source's trouble, not an error; an error ends the run.
 func (s *Sources) Read(ctx context.Context, req audit.ReadRequest) (*audit.Reading, error) {
-	r := &reading{req: req, now: s.Now(), out: &audit.Reading{}, registry: map[string]*audit.App{}, bad: map[string]bool{}, replaced: map[uint32]int64{}, seen: map[uint32]audit.Newest{},
+	r := &reading{req: req, now: s.Now(), out: &audit.Reading{}, registry: map[string]*audit.App{}, bad: map[string]bool{}, replaced: map[uint32]int64{}, seen: map[uint32]audit.Newest{}, troubled: map[uint32]string{}, reached: map[string]bool{},
 		known: map[string]audit.File{}}
+	for _, n := range req.Newest {
+		r.reached[fileKey(n.Kind, n.Path)] = true
+	}
 	for _, f := range req.Known {
 		r.known[fileKey(f.Kind, f.Path)] = f
 		r.lastID = max(r.lastID, f.ID)
@@ -74,6 +78,9 @@ func (s *Sources) Read(ctx context.Context, req audit.ReadRequest) (*audit.Readi
 			Newest: audit.Newest{Kind: src.Kind, Path: src.Name, At: audit.Ever}})
 		to := &r.out.Sources[i]
 		switch {
+		case !readable(src.Kind):
+			to.Trouble = "this version does not read sources of this kind yet"
+			continue
 		case plans[i].err != nil:
 			to.Trouble = plans[i].err.Error()
 		case len(plans[i].files) == 0:
@@ -108,6 +115,15 @@ func (s *Sources) Read(ctx context.Context, req audit.ReadRequest) (*audit.Readi
 	return r.out, nil
 }
 
+// readable says whether sources of a kind are read.
+func readable(k audit.Kind) bool {
+	switch k {
+	case audit.KindAccess, audit.KindReports, audit.KindInstalls, audit.KindIncidents, audit.KindApps:
+		return true
+	}
+	return false
+}
+
 func fileKey(kind audit.Kind, path string) string { return string(kind) + "\x00" + path }
 
 // reading is one Read under way.
@@ -126,7 +142,9 @@ type reading struct {
 	bad      map[string]bool
 	replaced map[uint32]int64
 
-	seen map[uint32]audit.Newest // files that were read
+	seen     map[uint32]audit.Newest // files that were read
+	troubled map[uint32]string       // files that could not be
+	reached  map[string]bool         // sources of which it is known how far they reach: of any other all files are read
 }
 
 // A chunk says where a piece of input lies: its file and the number of its first line.
@@ -143,6 +161,11 @@ func (r *reading) resolve(place uint64) (audit.Source, bool) {
 
 // file reads one file of a source.
 func (r *reading) file(ctx context.Context, source int, src Source, path string) error {
+	if address.LooksLike([]byte(filepath.Base(path))) {
+		// The name would stand in the store and in evidence.
+		r.out.Sources[source].Trouble = fmt.Sprintf("%s: the file's name looks like an address: rename it", address.Redact(path))
+		return nil
+	}
 	f, ok := r.known[fileKey(src.Kind, path)]
 	if !ok {
 		r.lastID++
@@ -150,7 +173,7 @@ func (r *reading) file(ctx context.Context, source int, src Source, path string)
 		r.known[fileKey(src.Kind, path)] = f
 	}
 	var prior *State
-	if len(f.State) > 0 && !r.req.Reread[f.ID] && src.Kind != audit.KindApps { // the registry is read whole each run
+	if len(f.State) > 0 && !r.req.Reread[f.ID] && r.reached[fileKey(src.Kind, src.Name)] && src.Kind != audit.KindApps { // the registry is read whole each run
 		prior = &State{}
 		if prior.UnmarshalBinary(f.State) != nil {
 			prior = nil
@@ -158,8 +181,10 @@ func (r *reading) file(ctx context.Context, source int, src Source, path string)
 	}
 	to := &r.out.Sources[source]
 	if newest, twice := r.seen[f.ID]; twice { // the patterns of two sources name it: it is read for the first
-		to.Newest.At = max(to.Newest.At, newest.At)
-		to.Newest.Future = append(to.Newest.Future, newest.Future...)
+		reaches(to, newest)
+		if trouble := r.troubled[f.ID]; trouble != "" {
+			to.Trouble = trouble
+		}
 		return nil
 	}
 	r.seen[f.ID] = audit.Newest{At: audit.Ever}
@@ -200,8 +225,11 @@ func (r *reading) file(ctx context.Context, source int, src Source, path string)
 	if got.State, err = res.State.MarshalBinary(); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	if prior != nil && len(res.Bases) > 0 {
+	switch {
+	case len(res.Bases) > 0:
 		got.FromLine = res.Bases[0]
+	case prior != nil && res.Lines == 0: // nothing was read again
+		got.FromLine = uint64(prior.Before) + 1
 	}
 	for _, w := range workers {
 		if w == nil {
@@ -222,13 +250,19 @@ func (r *reading) file(ctx context.Context, source int, src Source, path string)
 		return err
 	}
 	r.out.Files = append(r.out.Files, got)
-	r.seen[f.ID] = to.Newest
 	return nil
+}
+
+// reaches notes how far the records of one of a source's files reach.
+func reaches(to *audit.SourceReading, newest audit.Newest) {
+	to.Newest.At = max(to.Newest.At, newest.At)
+	to.Newest.Future = append(to.Newest.Future, newest.Future...)
 }
 
 // discard takes nothing of a file whose chunks begin at base.
 func (r *reading) discard(f audit.FileReading, base int) {
 	f.Discarded, f.Broken, f.State = true, true, nil
+	r.troubled[f.ID] = r.out.Sources[f.Source].Trouble
 	for i := base; i < len(r.chunks); i++ {
 		r.chunks[i].dropped = true
 	}
@@ -256,6 +290,7 @@ func (r *reading) take(ctx context.Context, f audit.FileReading, workers []*line
 	var events []placed[audit.Lifecycle]
 	var incidents []placed[audit.Incident]
 	var apps []placed[*audit.App]
+	newest := audit.Newest{At: audit.Ever}
 	for _, w := range workers {
 		if w == nil {
 			continue
@@ -264,11 +299,13 @@ func (r *reading) take(ctx context.Context, f audit.FileReading, workers []*line
 		events = append(events, w.events...)
 		incidents = append(incidents, w.incidents...)
 		apps = append(apps, w.apps...)
-		to.Newest.At = max(to.Newest.At, w.newest)
+		newest.At = max(newest.At, w.newest)
 		for _, t := range w.future {
-			to.Newest.Future = append(to.Newest.Future, t)
+			newest.Future = append(newest.Future, t)
 		}
 	}
+	r.seen[f.ID] = newest
+	reaches(to, newest)
 	slices.SortFunc(bad, func(a, b badLine) int { return cmp.Compare(a.place, b.place) })
 	for len(bad) > 0 {
 		n := min(len(bad), stageAtOnce)
@@ -346,6 +383,7 @@ type lines struct {
 	report  audit.ReportRecord
 
 	bad       []badLine
+	reasons   map[string]string
 	events    []placed[audit.Lifecycle]
 	incidents []placed[audit.Incident]
 	apps      []placed[*audit.App]
@@ -392,14 +430,29 @@ func (l *lines) Line(p Pos, line []byte) {
 		}
 	}
 	if err != nil {
-		b := badLine{place: l.place(p), reason: err.Error(), text: l.shown(line)}
+		b := badLine{place: l.place(p), reason: l.reason(err), text: l.shown(line)}
 		if l.kind == audit.KindApps {
-			if b.key, _ = AppKey(line); address.LooksLike([]byte(b.key)) {
-				b.key = "" // that names no app
+			if key, ok := AppKey(line); ok && !address.LooksLike([]byte(key)) {
+				b.key = key
 			}
 		}
 		l.bad = append(l.bad, b)
 	}
+}
+
+// reason is why a line is bad, kept once however many are.
+func (l *lines) reason(err error) string {
+	text := err.Error()
+	if known, ok := l.reasons[text]; ok {
+		return known
+	}
+	if l.reasons == nil {
+		l.reasons = map[string]string{}
+	}
+	if len(l.reasons) < manyBadOnes {
+		l.reasons[text] = text
+	}
+	return text
 }
 
 // TooLong implements Lines.
@@ -424,15 +477,14 @@ func (l *lines) see(at audit.Instant) {
 
 const (
 	shownBytes  = 2000   // of a bad line
-	shownLess   = 600    // of one among very many
-	manyBadOnes = 10_000 // of a worker
+	manyBadOnes = 10_000 // of a worker and a file, beyond which only place and reason are kept
 )
 
 // shown is a bad line as it may be kept: cut, and without anything that looks like an address.
 func (l *lines) shown(line []byte) string {
-	limit := shownBytes
+	const limit = shownBytes
 	if len(l.bad) >= manyBadOnes {
-		limit = shownLess
+		return "" // the file has them
 	}
 	if len(line) <= limit {
 		return address.Redact(string(line))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/notifier"
 )
 
 // patience is how long a run by hand tries to deliver its digest.
@@ -36,6 +38,9 @@ Without a Slack token the digest is printed. The same input again changes nothin
 					return usagef("--as-of: %q is no time as in 2026-11-23T02:30:00Z", asOf)
 				}
 				o.AsOf = audit.At(t)
+			}
+			if o.AsOf > audit.At(c.clock()).Add(24*time.Hour) {
+				fmt.Fprintf(c.err, "warning: --as-of %s lies in the future: no run as of an earlier time can follow it\n", o.AsOf)
 			}
 			o.ScheduledAt, o.By = audit.Never, operator()
 			return c.run(cmd.Context(), o)
@@ -66,7 +71,7 @@ func (c *cli) run(ctx context.Context, o audit.Options) error {
 	} else if d.Changed() || res.First || res.DryRun {
 		fmt.Fprint(c.out, d.Text())
 	} else {
-		fmt.Fprintf(c.out, "%s\nNothing changed since the last run.\n", d.Headline())
+		fmt.Fprintf(c.out, "%s\n%s", d.Headline(), quietly(d))
 	}
 	c.blind(res)
 	if !res.DryRun {
@@ -78,6 +83,30 @@ func (c *cli) run(ctx context.Context, o audit.Options) error {
 		return exitCode(exitBlind)
 	}
 	return nil
+}
+
+// quietly says what there is to say of a run after which no open finding is other than before.
+func quietly(d notifier.Digest) string {
+	var facts, bad int64
+	for _, s := range d.Sources {
+		facts += s.Facts
+		bad += s.Quarantined
+	}
+	text := "No open finding changed since the last run"
+	if facts > 0 {
+		text += fmt.Sprintf("; %d new facts were read", facts)
+	}
+	if d.Silent > 0 {
+		text += fmt.Sprintf("; suppressed or dismissed findings that grew: %d", d.Silent)
+	}
+	text += ".\n"
+	if bad > 0 {
+		text += fmt.Sprintf("Lines that went to quarantine: %d (mailreeve quarantine list).\n", bad)
+	}
+	for _, n := range d.Notes {
+		text += n + "\n"
+	}
+	return text
 }
 
 // blind says on stderr what could not be looked at.
@@ -123,6 +152,7 @@ func (s *system) lock(ctx context.Context, wait bool) (*store.Lease, error) {
 type bar struct {
 	to    io.Writer
 	on    bool
+	mu    sync.Mutex
 	stage string
 	bar   *progressbar.ProgressBar
 }
@@ -132,13 +162,15 @@ func newBar(to io.Writer) *bar {
 	return &bar{to: to, on: ok && term.IsTerminal(int(f.Fd()))}
 }
 
-// show is called by one goroutine at a time while reading, and by several while judging; the bar locks for itself.
+// show is called by several goroutines.
 func (b *bar) show(stage string, done, total int64) {
 	if !b.on {
 		return
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if b.bar == nil || b.stage != stage {
-		b.done()
+		b.finish()
 		b.stage = stage
 		o := []progressbar.Option{progressbar.OptionSetWriter(b.to), progressbar.OptionSetDescription(stage), progressbar.OptionClearOnFinish(),
 			progressbar.OptionThrottle(100 * time.Millisecond), progressbar.OptionSetWidth(30)}
@@ -151,6 +183,12 @@ func (b *bar) show(stage string, done, total int64) {
 }
 
 func (b *bar) done() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.finish()
+}
+
+func (b *bar) finish() {
 	if b.bar != nil {
 		_ = b.bar.Finish()
 		b.bar = nil

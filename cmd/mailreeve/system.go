@@ -16,6 +16,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit/archive"
 	"github.com/mailreeve/mailreeve/audit/config"
 	"github.com/mailreeve/mailreeve/audit/ingest"
+	"github.com/mailreeve/mailreeve/audit/schedule"
 	"github.com/mailreeve/mailreeve/audit/store"
 	"github.com/mailreeve/mailreeve/checks"
 	"github.com/mailreeve/mailreeve/notifier"
@@ -44,7 +45,14 @@ func (c *cli) load() (*config.Config, error) {
 			return nil, err
 		}
 	}
-	return config.Load(path)
+	cfg, err := config.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := schedule.Parse(cfg.Schedule); err != nil {
+		return nil, fmt.Errorf("%s: schedule: %w", path, err)
+	}
+	return cfg, nil
 }
 
 // openStore opens what reading findings needs.
@@ -91,17 +99,10 @@ func logger(c *cli, l config.Log) *slog.Logger {
 	return slog.New(slog.NewTextHandler(c.err, o))
 }
 
-// notYet are the kinds of sources that the configuration may name and this version does not read.
-var notYet = map[string]bool{"addresses": true, "captures": true, "mail": true, "signals": true}
-
 // night is the audit as the configuration wants it.
 func (s *system) night(st audit.Store, progress func(stage string, done, total int64)) *audit.Night {
 	src := &ingest.Sources{Now: s.clock}
 	for _, x := range s.cfg.Sources {
-		if notYet[x.Kind] {
-			s.log.Warn("this version does not read sources of this kind yet", "kind", x.Kind, "path", x.Path)
-			continue
-		}
 		one := ingest.Source{Kind: audit.Kind(x.Kind), Name: x.Path, Path: s.cfg.Resolve(x.Path), MaxAge: time.Duration(x.MaxAge),
 			MaxBad: ingest.DefaultMaxBad, MaxLoss: 1}
 		if x.MaxBad != nil {
