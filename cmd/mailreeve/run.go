@@ -92,14 +92,13 @@ func quietly(d notifier.Digest) string {
 		facts += s.Facts
 		bad += s.Quarantined
 	}
-	text := "No open finding changed since the last run"
-	if facts > 0 {
-		text += fmt.Sprintf("; %d new facts were read", facts)
-	}
+	text := "Nothing changed since the last run.\n"
 	if d.Silent > 0 {
-		text += fmt.Sprintf("; suppressed or dismissed findings that grew: %d", d.Silent)
+		text = fmt.Sprintf("No open finding changed since the last run. Suppressed or dismissed ones that grew: %d.\n", d.Silent)
 	}
-	text += ".\n"
+	if facts > 0 {
+		text += fmt.Sprintf("New facts that were read: %d.\n", facts)
+	}
 	if bad > 0 {
 		text += fmt.Sprintf("Lines that went to quarantine: %d (mailreeve quarantine list).\n", bad)
 	}
