@@ -282,6 +282,9 @@ func (f *features) connectModule(s *strict, kind string, t json.Token) error {
 	} else if err := s.rest(t); err != nil {
 		return err
 	}
+	if len(f.modules) >= maxFeatures {
+		return fmt.Errorf("it names more than %d modules", maxFeatures)
+	}
 	f.modules = append(f.modules, module(kind, key, event, url))
 	return nil
 }

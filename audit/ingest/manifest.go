@@ -10,7 +10,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit/address"
 )
 
-// maxFeatures is how many features are taken from one manifest. Aliases let a short text name a lot; an app has hundreds.
+// maxFeatures is how many features are taken from one manifest, and modules from one descriptor. Aliases let a short text name a lot; an app has hundreds.
 const maxFeatures = 20_000
 
 // maxWork is how many entries of mappings are looked at, for the same reason.

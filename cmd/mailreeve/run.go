@@ -119,6 +119,9 @@ func (c *cli) blind(res *audit.Result) {
 
 // audit runs a night under its lock.
 func (s *system) audit(ctx context.Context, o audit.Options, wait bool, progress func(string, int64, int64)) (res *audit.Result, err error) {
+	if s.slack && s.cfg.Slack.Channel == "" {
+		return nil, fmt.Errorf("%s: slack: there is a token in %s, but no channel: say where to post", s.cfg.Path, s.cfg.Slack.TokenEnv)
+	}
 	lease, err := s.lock(ctx, wait)
 	if err != nil {
 		if errors.Is(err, store.ErrLocked) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -36,6 +37,10 @@ func (c *cli) serve(ctx context.Context) error {
 	if next := plan.Nights(c.clock(), 1); len(next) > 0 {
 		s.log.Info("waiting for the next night", "schedule", s.cfg.Schedule, "at", next[0])
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { s.keepDelivering(ctx) })
+	defer func() { cancel(); wg.Wait() }()
 	r := &schedule.Runner{Schedule: plan, Log: s.log, Last: s.lastNight, Night: s.scheduled}
 	return r.Serve(ctx)
 }
@@ -83,5 +88,26 @@ func (s *system) scheduled(ctx context.Context, scheduledAt, asOf time.Time) err
 	if !s.slack {
 		fmt.Fprint(s.out, digestOf(res).Text())
 	}
-	return s.deliver(ctx, time.Hour)
+	return s.deliver(ctx, time.Minute)
+}
+
+// deliverEvery is how often serve tries to deliver what a night could not.
+const deliverEvery = time.Minute
+
+// keepDelivering delivers what is left in the outbox, beside the nights, until ctx is done.
+func (s *system) keepDelivering(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(deliverEvery):
+		}
+		waiting, err := s.store.Pending(ctx, audit.At(s.clock()))
+		if err == nil && len(waiting) > 0 {
+			err = s.deliver(ctx, 0)
+		}
+		if err != nil && ctx.Err() == nil {
+			s.log.Warn("messages wait in the outbox", "error", err)
+		}
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/user"
+	"sync"
 	"time"
 
 	"github.com/mailreeve/mailreeve/audit"
@@ -25,15 +26,16 @@ import (
 
 // A system is all that a configuration names, opened and wired.
 type system struct {
-	cfg     *config.Config
-	store   *store.Store
-	archive *archive.Archive
-	log     *slog.Logger
-	clock   func() time.Time
-	slack   bool // there is a token
-	outbox  *notifier.Outbox
-	refused error // a failure that does not pass by itself
-	out     io.Writer
+	cfg        *config.Config
+	store      *store.Store
+	archive    *archive.Archive
+	log        *slog.Logger
+	clock      func() time.Time
+	slack      bool // there is a token
+	delivering sync.Mutex
+	outbox     *notifier.Outbox
+	refused    error // a failure that does not pass by itself
+	out        io.Writer
 }
 
 // load reads the configuration.
@@ -144,6 +146,8 @@ func (s *system) deliver(ctx context.Context, patience time.Duration) error {
 	if !s.slack {
 		return nil
 	}
+	s.delivering.Lock()
+	defer s.delivering.Unlock()
 	if s.outbox == nil {
 		sink := slack.New(os.Getenv(s.cfg.Slack.TokenEnv), s.cfg.Slack.APIURL, http.DefaultClient)
 		s.outbox = &notifier.Outbox{Store: s.store, Sinks: map[string]notifier.Sink{slack.Sink: sink}, Clock: s.clock, Log: s.attempted}
