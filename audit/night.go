@@ -34,7 +34,6 @@ type Store interface {
 	// OpenFindings counts, by severity, the findings that are open, acknowledged or in remediation.
 	OpenFindings(ctx context.Context) (map[Severity]int, error)
 	StageQuarantine(ctx context.Context, run int64, lines []Quarantined) error
-	UnstageQuarantine(ctx context.Context, run int64, file uint32) error
 	// Publish makes the run visible, all or nothing. ErrChanged: a person changed findings since they were read.
 	Publish(ctx context.Context, p *Publication) error
 }
@@ -96,7 +95,6 @@ type ReadRequest struct {
 	Purged   Day
 	Intake   Intake
 	Bad      func(ctx context.Context, lines []Quarantined) error // takes bad lines, some at a time
-	Unbad    func(ctx context.Context, file uint32) error         // takes back all of a file
 	Progress func(done, total int64)                              // bytes
 }
 
@@ -325,12 +323,6 @@ func (r *running) do() (*Result, error) {
 				return nil
 			}
 			return r.Store.StageQuarantine(ctx, r.run.Seq, lines)
-		},
-		Unbad: func(ctx context.Context, file uint32) error {
-			if r.o.DryRun {
-				return nil
-			}
-			return r.Store.UnstageQuarantine(ctx, r.run.Seq, file)
 		},
 		Progress: func(done, total int64) { r.progress("reading", done, total) },
 	})

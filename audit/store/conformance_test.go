@@ -520,8 +520,6 @@ func TestQuarantineFollowsItsFile(t *testing.T) {
 			t.Helper()
 			run := begin(t, s, l)
 			must(t, s.StageQuarantine(ctx, run.Seq, staged))
-			must(t, s.StageQuarantine(ctx, run.Seq, []audit.Quarantined{{File: 9, Line: 1}}))
-			must(t, s.UnstageQuarantine(ctx, run.Seq, 9)) // a file of which nothing is taken
 			p := finish(run)
 			p.Files = []audit.File{{ID: 1, Kind: audit.KindAccess, Path: "a"}, {ID: 2, Kind: audit.KindReports, Path: "b"}}
 			p.Read = read

@@ -22,14 +22,6 @@ func (s *Store) StageQuarantine(ctx context.Context, run int64, lines []audit.Qu
 	})
 }
 
-// UnstageQuarantine takes back what a run staged of a file.
-func (s *Store) UnstageQuarantine(ctx context.Context, run int64, file uint32) error {
-	return s.write(ctx, "take lines back from quarantine", func(t *tx) error {
-		_, err := t.exec(ctx, `DELETE FROM quarantine WHERE run = ? AND file_id = ?`, run, file)
-		return err
-	})
-}
-
 // Quarantine gives the lines in quarantine, by file and line.
 func (s *Store) Quarantine(ctx context.Context) (list []audit.Quarantined, err error) {
 	err = s.read(ctx, "read the quarantine", func(t *tx) error {
