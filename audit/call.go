@@ -1,6 +1,9 @@
 package audit
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Auth tells how a caller proved who it is.
 type Auth uint8
@@ -18,15 +21,18 @@ const (
 
 var authNames = [...]string{"", "connect-jwt", "oauth2", "forge-app", "forge-user", "api-token", "basic", "session"}
 
-// ParseAuth reads an access line's auth.
-func ParseAuth(s string) (Auth, error) {
+// ParseAuth is the kind of authentication that s names; 0 where it names none.
+func ParseAuth(s []byte) Auth {
 	for a, name := range authNames {
-		if a > 0 && name == s {
-			return Auth(a), nil
+		if a > 0 && name == string(s) {
+			return Auth(a)
 		}
 	}
-	return 0, fmt.Errorf("auth %q is none of connect-jwt, oauth2, forge-app, forge-user, api-token, basic, session", s)
+	return 0
 }
+
+// AuthNames lists the kinds of authentication for people.
+func AuthNames() string { return strings.Join(authNames[1:], ", ") }
 
 func (a Auth) String() string {
 	if int(a) < len(authNames) {

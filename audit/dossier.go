@@ -75,21 +75,6 @@ func (d *Dossier) ApprovedAt(t Instant) bool {
 	return false
 }
 
-// PurposeApprovedAt says whether purpose was among those in force at t.
-func (d *Dossier) PurposeApprovedAt(purpose string, t Instant) bool {
-	for i := range d.Approvals {
-		if a := &d.Approvals[i]; a.InForce(t) && slices.Contains(a.Purposes, purpose) {
-			return true
-		}
-	}
-	return false
-}
-
-// PurposeNamed says whether any approval of the app, in force or not, names purpose.
-func (d *Dossier) PurposeNamed(purpose string) bool {
-	return slices.ContainsFunc(d.Approvals, func(a Approval) bool { return slices.Contains(a.Purposes, purpose) })
-}
-
 // ApprovalNow is the newest approval in force at as-of: the one decided last, the later line of equals; nil where there is none.
 func (d *Dossier) ApprovalNow() *Approval {
 	var newest *Approval
@@ -304,12 +289,4 @@ type Answers struct {
 type Update struct {
 	At        Instant
 	Retrieved Instant
-}
-
-// ClosedAt is when an account was first answered `closed`; Never where it was not.
-func (a *Answers) ClosedAt(account string) Instant {
-	if i, ok := a.Accounts.Index(account); ok {
-		return a.Closed[i]
-	}
-	return Never
 }

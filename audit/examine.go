@@ -421,10 +421,7 @@ func (x *examination) takeEvents() {
 			continue
 		}
 		known[k] = true
-		x.counts.facts[e.Source.File]++
-		if e.At > x.o.AsOf.Add(clockTrouble) {
-			x.counts.trouble++
-		}
+		x.count(e.Source, e.At)
 		bySite[e.Site] = append(bySite[e.Site], e)
 		x.out.Events = append(x.out.Events, e)
 		x.changed = true
@@ -440,6 +437,27 @@ func (x *examination) takeEvents() {
 	slices.SortFunc(x.d.Sites, func(a, b SiteEvents) int { return cmp.Compare(a.Site, b.Site) })
 }
 
+// count counts a new fact.
+func (x *examination) count(s Source, at Instant) {
+	x.counts.facts[s.File]++
+	if at > x.o.AsOf.Add(clockTrouble) {
+		x.counts.trouble++
+	}
+}
+
+// drop counts lines that were copies.
+func (x *examination) drop(copies map[uint32]int64) {
+	for file, n := range copies {
+		x.counts.copies[file] += n
+	}
+}
+
+// wrote takes a pack that was sealed just now.
+func (x *examination) wrote(p *Pack) {
+	x.out.Packs = append(x.out.Packs, *p)
+	x.days.wrote(*p)
+}
+
 // seal packs the new calls and reports, and writes the headers of their days.
 func (x *examination) seal() error {
 	slices.Sort(x.calls)
@@ -453,22 +471,14 @@ func (x *examination) seal() error {
 		if err != nil {
 			return err
 		}
-		for file, n := range copies {
-			x.counts.copies[file] += n
-		}
-		if pack == nil {
+		if x.drop(copies); pack == nil {
 			continue
 		}
 		for i := range fresh.Calls {
-			c := &fresh.Calls[i]
-			x.counts.facts[c.Source.File]++
-			if c.At > x.o.AsOf.Add(clockTrouble) {
-				x.counts.trouble++
-			}
+			x.count(fresh.Calls[i].Source, fresh.Calls[i].At)
 		}
 		x.freshCalls = append(x.freshCalls, fresh)
-		x.out.Packs = append(x.out.Packs, *pack)
-		x.days.wrote(*pack)
+		x.wrote(pack)
 		if len(packs) == 0 {
 			x.days.calls.put(day, fresh)
 		}
@@ -482,22 +492,14 @@ func (x *examination) seal() error {
 		if err != nil {
 			return err
 		}
-		for file, n := range copies {
-			x.counts.copies[file] += n
-		}
-		if pack == nil {
+		if x.drop(copies); pack == nil {
 			continue
 		}
 		for i := range fresh.Reports {
-			c := &fresh.Reports[i]
-			x.counts.facts[c.Source.File]++
-			if c.At > x.o.AsOf.Add(clockTrouble) {
-				x.counts.trouble++
-			}
+			x.count(fresh.Reports[i].Source, fresh.Reports[i].At)
 		}
 		x.freshReport = append(x.freshReport, fresh)
-		x.out.Packs = append(x.out.Packs, *pack)
-		x.days.wrote(*pack)
+		x.wrote(pack)
 		if len(packs) == 0 {
 			x.days.reports.put(day, fresh)
 		}

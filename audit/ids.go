@@ -357,15 +357,6 @@ type IDsBuilder struct {
 // A number is a place among the ids of one shape, and the shape in its lowest bits.
 const shapeBits = 2
 
-// Len is the number of distinct ids.
-func (b *IDsBuilder) Len() int {
-	n := len(b.other)
-	for shape, w := range widths {
-		n += len(b.fixed[shape]) / w
-	}
-	return n
-}
-
 // Add gives the number of id.
 func (b *IDsBuilder) Add(id []byte) uint32 {
 	var buf [MaxPackedID]byte

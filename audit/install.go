@@ -1,6 +1,9 @@
 package audit
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Event is what happened to an app on a site.
 type Event uint8
@@ -16,15 +19,18 @@ const (
 
 var eventNames = [...]string{"", "installed", "uninstalled", "enabled", "disabled", "present"}
 
-// ParseEvent reads an installs line's event.
-func ParseEvent(s string) (Event, error) {
+// ParseEvent is the event that s names; 0 where it names none.
+func ParseEvent(s []byte) Event {
 	for e, name := range eventNames {
-		if e > 0 && name == s {
-			return Event(e), nil
+		if e > 0 && name == string(s) {
+			return Event(e)
 		}
 	}
-	return 0, fmt.Errorf("event %q is none of installed, uninstalled, enabled, disabled, present", s)
+	return 0
 }
+
+// EventNames lists the events for people.
+func EventNames() string { return strings.Join(eventNames[1:], ", ") }
 
 func (e Event) String() string {
 	if int(e) < len(eventNames) {

@@ -83,12 +83,3 @@ func (d Day) End() Instant { return (d + 1).Start() }
 
 // String is d as in 2026-11-22.
 func (d Day) String() string { return d.Start().Time().Format(time.DateOnly) }
-
-// ParseDay reads a day as String writes it.
-func ParseDay(s string) (Day, error) {
-	t, err := time.Parse(time.DateOnly, s)
-	if err != nil {
-		return 0, err
-	}
-	return At(t).Day(), nil
-}

@@ -4,16 +4,15 @@ package audit
 
 // A Ledger is what a night needs to know before it starts.
 type Ledger struct {
-	Last         *Run // the last finished run; nil: the store is empty
-	Rules        RulesTimeline
-	Purged       Day        // facts of earlier days are no longer kept; StateDay: nothing was purged
-	Registry     int        // number of the registry's version; 0: none was read
-	RegistryKeys int        // apps that the registry listed when it was last looked at
-	Files        []File     // every file that was ever read
-	Newest       []Newest   // of each source
-	Incidents    []Incident // as facts, one for each line
-	Apps         []AppIndex // every app that has any fact or registry entry, the empty key included
-	Due          []Due      // what earlier runs could not look at
+	Last      *Run // the last finished run; nil: the store is empty
+	Rules     RulesTimeline
+	Purged    Day        // facts of earlier days are no longer kept; StateDay: nothing was purged
+	Registry  int        // number of the registry's version; 0: none was read
+	Files     []File     // every file that was ever read
+	Newest    []Newest   // of each source
+	Incidents []Incident // as facts, one for each line
+	Apps      []AppIndex // every app that has any fact or registry entry, the empty key included
+	Due       []Due      // what earlier runs could not look at
 }
 
 // A File is an input file that was read, and how far.
@@ -127,18 +126,17 @@ func (c *Contribution) Key() ContributionKey {
 
 // A Publication is all that a run makes visible, at once.
 type Publication struct {
-	Run          *Run // Finished
-	Rules        *RulesFrom
-	Purged       Day
-	Registry     int
-	RegistryKeys int
-	Files        []File // new or changed ones
-	Read         []ReadFrom
-	Newest       []Newest
-	Incidents    []Incident // new ones
-	Apps         []AppUpdate
-	Trail        []TrailEntry // of the run itself, after the apps'
-	Outbox       []Message
+	Run       *Run // Finished
+	Rules     *RulesFrom
+	Purged    Day
+	Registry  int
+	Files     []File // new or changed ones
+	Read      []ReadFrom
+	Newest    []Newest
+	Incidents []Incident // new ones
+	Apps      []AppUpdate
+	Trail     []TrailEntry // of the run itself, after the apps'
+	Outbox    []Message
 }
 
 // A ReadFrom says from which line on a run read a file: what lay in quarantine of it from there on is replaced.

@@ -253,11 +253,8 @@ func (r *running) publish(newest []Newest) (*Result, error) {
 func (r *running) compose(newest []Newest) (*Result, *Publication, error) {
 	run := *r.run
 	run.Status, run.FinishedAt = Finished, At(r.Clock())
-	p := &Publication{Run: &run, Rules: r.newRules, Purged: r.purgedBefore(), Registry: r.version, RegistryKeys: r.led.RegistryKeys,
+	p := &Publication{Run: &run, Rules: r.newRules, Purged: r.purgedBefore(), Registry: r.version,
 		Newest: newest, Incidents: r.newIncs}
-	if r.listed != nil {
-		p.RegistryKeys = len(r.listed)
-	}
 	for i := range r.reading.Files {
 		f := &r.reading.Files[i]
 		p.Files = append(p.Files, f.File)

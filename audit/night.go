@@ -79,8 +79,6 @@ type Touched struct {
 
 // Sources reads the configured sources.
 type Sources interface {
-	// Configured lists the kinds of sources that the configuration names.
-	Configured() []Kind
 	// Read reads what is new in them: calls and reports go to in, the rest is in the Reading.
 	Read(ctx context.Context, r ReadRequest) (*Reading, error)
 }

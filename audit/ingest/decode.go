@@ -191,7 +191,7 @@ func (d *Decoder) fastCall(b []byte, rec *audit.CallRecord) bool {
 		case fAuth:
 			var v []byte
 			v, i = d.text(b, i)
-			if rec.Auth = authOf(v); rec.Auth == 0 {
+			if rec.Auth = audit.ParseAuth(v); rec.Auth == 0 {
 				return false
 			}
 		case fPurpose:
@@ -301,7 +301,7 @@ func (d *Decoder) fastLifecycle(b []byte) (audit.Lifecycle, bool) {
 		case fEvent:
 			var v []byte
 			v, i = d.text(b, i)
-			l.Event = eventOf(v)
+			l.Event = audit.ParseEvent(v)
 		case fUsers:
 			if null(b, i) {
 				return i + 4

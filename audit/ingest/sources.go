@@ -36,17 +36,6 @@ type Sources struct {
 	Now  func() time.Time
 }
 
-// Configured implements audit.Sources.
-func (s *Sources) Configured() []audit.Kind {
-	var out []audit.Kind
-	for _, x := range s.List {
-		if !slices.Contains(out, x.Kind) {
-			out = append(out, x.Kind)
-		}
-	}
-	return out
-}
-
 // Read implements audit.Sources. What cannot be read is the source's trouble, not an error; an error ends the run.
 func (s *Sources) Read(ctx context.Context, req audit.ReadRequest) (*audit.Reading, error) {
 	r := &reading{req: req, now: s.Now(), out: &audit.Reading{}, registry: map[string]*audit.App{}, bad: map[string]bool{}, replaced: map[uint32]int64{}, seen: map[uint32]audit.Newest{}, troubled: map[uint32]string{}, reached: map[string]bool{},

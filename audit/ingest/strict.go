@@ -347,9 +347,9 @@ func strictCall(line []byte) (audit.CallRecord, error) {
 	if err := checkStatus(status); err != nil {
 		return none, err
 	}
-	kind := authOf([]byte(auth))
+	kind := audit.ParseAuth([]byte(auth))
 	if kind == 0 {
-		return none, errors.New("auth is none of connect-jwt, oauth2, forge-app, forge-user, api-token, basic, session")
+		return none, errors.New("auth is none of " + audit.AuthNames())
 	}
 	if err := noAddress("app_key", app, "cloud_id", site); err != nil {
 		return none, err
@@ -363,27 +363,6 @@ func strictCall(line []byte) (audit.CallRecord, error) {
 		rec.Accounts = append(rec.Accounts, []byte(a))
 	}
 	return rec, nil
-}
-
-// authOf is the kind of authentication that v names, 0 where it names none.
-func authOf(v []byte) audit.Auth {
-	switch string(v) {
-	case "connect-jwt":
-		return audit.ConnectJWT
-	case "oauth2":
-		return audit.OAuth2
-	case "forge-app":
-		return audit.ForgeApp
-	case "forge-user":
-		return audit.ForgeUser
-	case "api-token":
-		return audit.APIToken
-	case "basic":
-		return audit.Basic
-	case "session":
-		return audit.Session
-	}
-	return 0
 }
 
 // strictReport reads a line of the reporting API's log.
@@ -461,9 +440,9 @@ func Lifecycle(line []byte) (audit.Lifecycle, error) {
 	if err != nil {
 		return none, fmt.Errorf("ts %w", err)
 	}
-	kind := eventOf([]byte(event))
+	kind := audit.ParseEvent([]byte(event))
 	if kind == 0 {
-		return none, errors.New("event is none of installed, uninstalled, enabled, disabled, present")
+		return none, errors.New("event is none of " + audit.EventNames())
 	}
 	if err := noAddress("app_key", app, "cloud_id", site); err != nil {
 		return none, err
@@ -475,23 +454,6 @@ func Lifecycle(line []byte) (audit.Lifecycle, error) {
 		}
 	}
 	return l, nil
-}
-
-// eventOf is the event that v names, 0 where it names none.
-func eventOf(v []byte) audit.Event {
-	switch string(v) {
-	case "installed":
-		return audit.Installed
-	case "uninstalled":
-		return audit.Uninstalled
-	case "enabled":
-		return audit.Enabled
-	case "disabled":
-		return audit.Disabled
-	case "present":
-		return audit.Present
-	}
-	return 0
 }
 
 // Incident reads a line of the incidents source. Its error says which field is wrong and how, and quotes nothing of the line.

@@ -47,7 +47,7 @@ func (t *tx) numbers(ctx context.Context, l *audit.Ledger) error {
 		return err
 	}
 	purged := int(audit.StateDay)
-	for name, n := range map[string]*int{metaPurged: &purged, metaRegistry: &l.Registry, metaRegistryKeys: &l.RegistryKeys} {
+	for name, n := range map[string]*int{metaPurged: &purged, metaRegistry: &l.Registry} {
 		if v, ok := values[name]; ok {
 			if *n, err = strconv.Atoi(v); err != nil {
 				return fmt.Errorf("meta %s: %w: %w", name, err, ErrDamaged)
@@ -176,14 +176,6 @@ func (t *tx) due(ctx context.Context, l *audit.Ledger) (map[string][]int64, erro
 	return rows, nil
 }
 
-// NextFileID is the first number that no file has. A kind and path have one number for ever.
-func (s *Store) NextFileID(ctx context.Context) (id uint32, err error) {
-	err = s.read(ctx, "number files", func(t *tx) error {
-		return t.one(ctx, &id, `SELECT coalesce(max(id), 0) + 1 FROM files`)
-	})
-	return id, err
-}
-
 // Paths gives the paths of files, for showing where evidence comes from. A number that no file has is left out.
 func (s *Store) Paths(ctx context.Context, ids []uint32) (map[uint32]string, error) {
 	paths := map[uint32]string{}
@@ -200,14 +192,4 @@ func (s *Store) Paths(ctx context.Context, ids []uint32) (map[uint32]string, err
 		})
 	})
 	return paths, err
-}
-
-// ForgetFiles makes the next run read these files again from their beginning.
-func (s *Store) ForgetFiles(ctx context.Context, ids []uint32) error {
-	return s.write(ctx, "have files read again", func(t *tx) error {
-		return chunks(ids, func(ids []uint32) error {
-			_, err := t.exec(ctx, `UPDATE files SET state = ? WHERE id IN (?)`, []byte{}, ids)
-			return err
-		})
-	})
 }

@@ -100,7 +100,7 @@ func (w *publishing) unchanged(ctx context.Context) error {
 func (w *publishing) numbers(ctx context.Context) error {
 	into := table{name: "meta", key: []string{"name"}, columns: []string{"value"}}
 	err := w.d.upsert(ctx, w.tx, into, func(add func(...any) error) error {
-		for name, n := range map[string]int{metaPurged: int(w.p.Purged), metaRegistry: w.p.Registry, metaRegistryKeys: w.p.RegistryKeys} {
+		for name, n := range map[string]int{metaPurged: int(w.p.Purged), metaRegistry: w.p.Registry} {
 			if err := add(name, fmt.Sprint(n)); err != nil {
 				return err
 			}

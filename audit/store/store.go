@@ -142,13 +142,12 @@ func random(n int) []byte {
 
 // The rows of meta.
 const (
-	metaID           = "store_id"
-	metaKey          = "archive_key"
-	metaFence        = "fence"
-	metaTrail        = "trail" // the row that is locked while entries are appended
-	metaPurged       = "purged"
-	metaRegistry     = "registry"
-	metaRegistryKeys = "registry_keys"
+	metaID       = "store_id"
+	metaKey      = "archive_key"
+	metaFence    = "fence"
+	metaTrail    = "trail" // the row that is locked while entries are appended
+	metaPurged   = "purged"
+	metaRegistry = "registry"
 )
 
 func (s *Store) meta(ctx context.Context) (map[string]string, error) {
