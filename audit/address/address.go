@@ -39,6 +39,19 @@ func Redact(s string) string {
 	return out.String()
 }
 
+// Spans is where in s everything begins and ends that Redact would mask.
+func Spans(s string) [][2]int {
+	var all [][2]int
+	for from := 0; ; {
+		start, end, found := find(s, from)
+		if !found {
+			return all
+		}
+		all = append(all, [2]int{start, end})
+		from = end
+	}
+}
+
 // maxQuoted is how far back the opening quote of a quoted local part is looked for, in bytes. The mail standards allow 64.
 const maxQuoted = 1024
 

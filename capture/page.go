@@ -1,0 +1,425 @@
+package capture
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/chromedp/cdproto/animation"
+	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/fetch"
+	"github.com/chromedp/cdproto/inspector"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/target"
+)
+
+// A visit is one page in one browser.
+type visit struct {
+	limits Limits
+	login  Login
+	origin string // of the page that was asked for
+	proxy  *proxy
+	client *client
+	record *recorder
+
+	ready   chan struct{} // closed when the page's session is there
+	loaded  chan struct{} // closed with the first load event
+	crashed chan struct{} // closed when the page's renderer is gone
+
+	mu     sync.Mutex
+	main   *session
+	frames []*session // the page and its frames that have a process of their own
+	popups int
+	alerts int
+	once   struct{ loaded, crashed sync.Once }
+}
+
+// The errors that end a visit.
+var (
+	errCrashed  = errors.New("the page crashed its renderer")
+	errDownload = errors.New("it is a download, not a page")
+	errRefused  = errors.New("it leads to a host that is not public, which is refused (capture.allow_private)")
+	errTooLong  = errors.New("it did not answer in time")
+)
+
+func newVisit(l Limits, login Login, origin string, p *proxy, c *client) *visit {
+	return &visit{limits: l, login: login, origin: origin, proxy: p, client: c, record: newRecorder(l),
+		ready: make(chan struct{}), loaded: make(chan struct{}), crashed: make(chan struct{})}
+}
+
+// on is called with every event of the browser.
+func (v *visit) on(ctx context.Context, s *session, event any) {
+	v.record.see(ctx, s, event)
+	switch e := event.(type) {
+	case *target.EventAttachedToTarget:
+		v.attach(ctx, s)
+	case *target.EventDetachedFromTarget:
+		v.mu.Lock()
+		v.frames = slices.DeleteFunc(v.frames, func(f *session) bool { return f == s })
+		v.mu.Unlock()
+	case *page.EventJavascriptDialogOpening:
+		v.mu.Lock()
+		v.alerts++
+		v.mu.Unlock()
+		go s.post(ctx, page.CommandHandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: e.Type == page.DialogTypeBeforeunload})
+	case *page.EventLifecycleEvent:
+		if e.Name == "load" && e.FrameID == cdp.FrameID(s.target) && s.kind == "page" && e.LoaderID != "" {
+			v.once.loaded.Do(func() { close(v.loaded) })
+		}
+	case *inspector.EventTargetCrashed:
+		if s.kind == "page" {
+			v.once.crashed.Do(func() { close(v.crashed) })
+		}
+	case *fetch.EventRequestPaused:
+		go s.post(ctx, fetch.CommandContinueRequest, v.login.continued(v.origin, e))
+	}
+}
+
+// attach sets a new target up, before anything of it runs.
+func (v *visit) attach(ctx context.Context, s *session) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	frame, worker := false, strings.HasSuffix(s.kind, "worker")
+	switch {
+	case s.kind == "page" && v.main != nil:
+		v.popups++
+		go v.client.root().post(ctx, target.CommandCloseTarget, target.CloseTargetParams{TargetID: s.target})
+		return
+	case s.kind == "page":
+		v.main, frame = s, true
+		defer close(v.ready)
+	case s.kind == "iframe":
+		frame = true
+	}
+	if frame {
+		v.frames = append(v.frames, s)
+	}
+	go func() { // one after the other, and without waiting: a target that waits does not answer everything
+		buffer, body := v.limits.Kept, v.limits.Body
+		if frame || worker { // not the browser's own windows
+			s.post(ctx, network.CommandEnable, network.EnableParams{MaxTotalBufferSize: &buffer, MaxResourceBufferSize: &body, MaxPostDataSize: &body})
+			s.post(ctx, target.CommandSetAutoAttach, autoAttach())
+		}
+		if frame {
+			s.post(ctx, page.CommandEnable, page.EnableParams{})
+			s.post(ctx, page.CommandSetLifecycleEventsEnabled, page.SetLifecycleEventsEnabledParams{Enabled: true})
+			s.post(ctx, inspector.CommandEnable, nil)
+			if len(v.login.Headers) > 0 {
+				s.post(ctx, fetch.CommandEnable, fetch.EnableParams{})
+			}
+		}
+		s.post(ctx, runtime.CommandRunIfWaitingForDebugger, nil)
+	}()
+}
+
+func autoAttach() target.SetAutoAttachParams {
+	yes := true
+	return target.SetAutoAttachParams{AutoAttach: true, WaitForDebuggerOnStart: true, Flatten: &yes}
+}
+
+// open opens the page and lets it load all that it wants to, within bounds.
+func (v *visit) open(ctx context.Context, to string) error {
+	root := v.client.root()
+	deny := browser.SetDownloadBehaviorParams{Behavior: browser.SetDownloadBehaviorBehaviorDeny}
+	if _, err := cdp.Call(ctx, root, browser.SetDownloadBehavior, deny); err != nil {
+		return err
+	}
+	if _, err := cdp.Call(ctx, root, target.SetAutoAttach, autoAttach()); err != nil {
+		return err
+	}
+	select {
+	case <-v.ready:
+	case <-v.client.lost:
+		return v.client.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if len(v.login.Cookies) > 0 {
+		if _, err := cdp.Call(ctx, v.main, network.SetCookies, network.SetCookiesParams{Cookies: v.login.Cookies}); err != nil {
+			return errors.New("the browser does not take the cookies: see that each has a domain and an allowed name")
+		}
+	}
+	if _, err := cdp.Call(ctx, v.main, emulation.SetDeviceMetricsOverride, viewport(viewHeight)); err != nil {
+		return err
+	}
+	if err := v.navigate(ctx, to); err != nil {
+		return err
+	}
+	v.linger(ctx)
+	select {
+	case <-v.crashed:
+		return errCrashed
+	case <-v.client.lost:
+		return v.client.err
+	default:
+	}
+	return nil
+}
+
+// navigate goes to the page; it returns when its document began to come.
+func (v *visit) navigate(ctx context.Context, to string) error {
+	type outcome struct {
+		res page.NavigateResult
+		err error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		res, err := cdp.Call(ctx, v.main, page.Navigate, page.NavigateParams{URL: to})
+		done <- outcome{res, err}
+	}()
+	select {
+	case <-v.crashed:
+		return errCrashed
+	case o := <-done:
+		switch {
+		case errors.Is(o.err, context.DeadlineExceeded):
+			return errTooLong
+		case o.err != nil:
+			return o.err
+		case o.res.IsDownload:
+			return errDownload
+		case o.res.ErrorText != "":
+			if v.wasRefused(ctx) {
+				return errRefused
+			}
+			return fmt.Errorf("it could not be opened (%s)", o.res.ErrorText)
+		}
+	}
+	return nil
+}
+
+// wasRefused says whether the page as it is now, or tries to be, is on a host that was refused.
+func (v *visit) wasRefused(ctx context.Context) bool {
+	tree, err := cdp.Call(ctx, v.main, page.GetFrameTree, cdp.Empty{})
+	if err != nil {
+		return false
+	}
+	for _, at := range []string{tree.FrameTree.Frame.UnreachableURL, tree.FrameTree.Frame.URL} {
+		if u, err := url.Parse(at); err == nil && v.proxy.refusal(u.Hostname()) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+const (
+	viewWidth  = 1280
+	viewHeight = 900
+	still      = 500 * time.Millisecond // how long the network must be quiet
+	stepTime   = 2 * time.Second        // what one look into the page may take
+	maxSteps   = 30                     // how far down a page without an end is followed
+)
+
+func viewport(height int64) emulation.SetDeviceMetricsOverrideParams {
+	return emulation.SetDeviceMetricsOverrideParams{Width: viewWidth, Height: height, DeviceScaleFactor: 1}
+}
+
+// linger waits until the page has loaded and rests, and scrolls it to its end, as someone does who reads it. Whatever it waits for has a bound.
+func (v *visit) linger(ctx context.Context) {
+	load, cancel := context.WithTimeout(ctx, v.limits.Load)
+	defer cancel()
+	select {
+	case <-v.loaded:
+	case <-v.crashed:
+		return
+	case <-load.Done():
+	}
+	v.rest(ctx, v.limits.Rest)
+	for range maxSteps {
+		if ctx.Err() != nil {
+			return
+		}
+		var more bool
+		if err := v.evaluate(ctx, v.main, "("+scrollScript+")(false)", &more); err != nil {
+			return
+		}
+		v.rest(ctx, time.Second)
+		if !more {
+			break
+		}
+	}
+	_ = v.evaluate(ctx, v.main, "("+scrollScript+")(true)", nil) // a page that does not scroll back is fine too
+	v.rest(ctx, v.limits.Rest)
+}
+
+// scrollScript scrolls all that scrolls one view down, or back to the top, and says whether anything moved.
+const scrollScript = `function (top) {
+	let moved = false, tried = 0
+	const step = e => {
+		const before = e.scrollTop
+		e.scrollTo({top: top ? 0 : before + Math.max(200, e.clientHeight * 0.8), behavior: "instant"})
+		if (Math.abs(e.scrollTop - before) > 1) moved = true
+	}
+	step(document.scrollingElement || document.documentElement)
+	for (const e of document.querySelectorAll("body *")) {
+		if (++tried > 20000) break
+		if (e.clientHeight > 100 && e.scrollHeight > e.clientHeight + 20 && getComputedStyle(e).overflowY !== "visible") step(e)
+	}
+	return moved
+}`
+
+// rest waits until the network is quiet, at most so long.
+func (v *visit) rest(ctx context.Context, most time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	began := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-v.crashed:
+			return
+		case <-v.client.lost:
+			return
+		case <-tick.C:
+			if time.Since(began) >= still && v.record.idle() >= still {
+				return
+			}
+		}
+	}
+}
+
+// world is mailreeve's own JavaScript world in a frame, which the page's scripts cannot reach.
+func world(ctx context.Context, s *session, frame cdp.FrameID) (runtime.ExecutionContextID, error) {
+	res, err := cdp.Call(ctx, s, page.CreateIsolatedWorld, page.CreateIsolatedWorldParams{FrameID: frame, WorldName: "mailreeve"})
+	return res.ExecutionContextID, err
+}
+
+// evaluate runs an expression in mailreeve's own world of a target's main frame, and decodes what it gives.
+func (v *visit) evaluate(ctx context.Context, s *session, expression string, into any) error {
+	return evaluateIn(ctx, s, cdp.FrameID(s.target), expression, into)
+}
+
+func evaluateIn(ctx context.Context, s *session, frame cdp.FrameID, expression string, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, stepTime)
+	defer cancel()
+	in, err := world(ctx, s, frame)
+	if err != nil {
+		return err
+	}
+	yes := true
+	res, err := cdp.Call(ctx, s, runtime.Evaluate, runtime.EvaluateParams{Expression: expression, ContextID: in, ReturnByValue: &yes, Silent: &yes})
+	if err != nil {
+		return err
+	}
+	if res.ExceptionDetails != nil {
+		return errors.New("a script of mailreeve's own failed in the page")
+	}
+	if into == nil {
+		return nil
+	}
+	return json.Unmarshal(res.Result.Value, into)
+}
+
+// freeze stops the page: no script runs any more, nothing moves, nothing more is loaded.
+func (v *visit) freeze(ctx context.Context) {
+	for _, s := range v.framesNow() {
+		s.post(ctx, emulation.CommandSetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+		s.post(ctx, runtime.CommandTerminateExecution, nil)
+		s.post(ctx, page.CommandStopLoading, nil)
+		s.post(ctx, animation.CommandEnable, nil)
+		s.post(ctx, animation.CommandSetPlaybackRate, animation.SetPlaybackRateParams{PlaybackRate: 0})
+	}
+}
+
+// framesNow is the page and its frames that have a process of their own.
+func (v *visit) framesNow() []*session {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return slices.Clone(v.frames)
+}
+
+// storageScript reads what a frame's origin keeps in the browser.
+const storageScript = `(() => {
+	const read = s => {
+		const out = []
+		let left = 2000000
+		try {
+			for (let i = 0; i < s.length && left > 0; i++) {
+				const k = s.key(i), v = s.getItem(k)
+				left -= k.length + v.length
+				if (left > 0) out.push({name: k, value: v})
+			}
+		} catch {}
+		return out
+	}
+	const get = name => { try { return read(window[name]) } catch { return [] } }
+	return {origin: self.origin, localStorage: get("localStorage"), sessionStorage: get("sessionStorage")}
+})()`
+
+// storage is what the page and its frames keep in the browser, an entry for each origin.
+func (v *visit) storage(ctx context.Context) []harStorage {
+	var all []harStorage
+	seen := map[string]bool{}
+	for _, s := range v.framesNow() {
+		tree, err := cdp.Call(ctx, s, page.GetFrameTree, cdp.Empty{})
+		if err != nil {
+			continue
+		}
+		for _, f := range flat(tree.FrameTree, 100) {
+			var one harStorage
+			if err := evaluateIn(ctx, s, f.ID, storageScript, &one); err != nil || seen[one.Origin] {
+				continue
+			}
+			seen[one.Origin] = true
+			if len(one.Local)+len(one.Session) > 0 {
+				all = append(all, one)
+			}
+		}
+	}
+	return all
+}
+
+// flat is the frames of a tree, at most so many.
+func flat(t *page.FrameTree, most int) []*cdp.Frame {
+	out := []*cdp.Frame{t.Frame}
+	for _, c := range t.ChildFrames {
+		if len(out) >= most {
+			break
+		}
+		out = append(out, flat(c, most-len(out))...)
+	}
+	return out
+}
+
+// documents names the documents that are shown now; it changes when any frame goes elsewhere.
+func (v *visit) documents(ctx context.Context) (string, error) {
+	var all []string
+	for _, s := range v.framesNow() {
+		tree, err := cdp.Call(ctx, s, page.GetFrameTree, cdp.Empty{})
+		if err != nil {
+			return "", err
+		}
+		for _, f := range flat(tree.FrameTree, 10_000) {
+			all = append(all, string(f.ID)+" "+string(f.LoaderID))
+		}
+	}
+	slices.Sort(all)
+	return strings.Join(all, "\n"), nil
+}
+
+// notes says what came in the way, without anything that the page could choose.
+func (v *visit) notes() []string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	notes := v.proxy.notes()
+	if v.popups > 0 {
+		notes = append(notes, fmt.Sprintf("%d new windows closed", v.popups))
+	}
+	if v.alerts > 0 {
+		notes = append(notes, fmt.Sprintf("%d dialogs dismissed", v.alerts))
+	}
+	return notes
+}

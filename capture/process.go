@@ -1,0 +1,170 @@
+package capture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// chromiums are the names under which Chromium is installed.
+var chromiums = [...]string{"chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "headless-shell", "chrome"}
+
+// FindChromium is the browser to start: the one that the configuration names, or the first of the usual names in PATH.
+func FindChromium(configured string) (string, error) {
+	if configured != "" {
+		path, err := exec.LookPath(configured)
+		if err != nil {
+			return "", fmt.Errorf("capture.chromium: %w: give the path of Chromium, as /usr/bin/chromium", err)
+		}
+		return path, nil
+	}
+	for _, name := range chromiums {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, nil
+		}
+	}
+	return "", errors.New("Chromium is not installed (Debian's package is chromium), or not in PATH: say where it is with capture.chromium")
+}
+
+// MaySandbox says whether the browser's sandbox can be on. It cannot for root.
+func MaySandbox(sandbox bool) error {
+	if sandbox && os.Geteuid() == 0 {
+		return errors.New("Chromium's sandbox does not work for root, and without it a hostile page has the machine: run mailreeve capture as another user " +
+			"(or, in a container that is thrown away, set capture.sandbox: false)")
+	}
+	return nil
+}
+
+// maxMessage is how much the browser may say at once: a body that is kept, or what is known of a page's nodes.
+const maxMessage = 512 << 20
+
+// A process is a browser and its profile.
+type process struct {
+	client  *client
+	profile string
+	kill    func()
+	done    chan struct{} // closed when the browser has ended and its profile is gone
+}
+
+// start starts a browser whose only way out is the proxy, with a profile of its own. It ends with ctx.
+func start(ctx context.Context, chromium string, sandbox bool, p *proxy) (*process, error) {
+	profile, err := os.MkdirTemp("", "mailreeve-capture-")
+	if err != nil {
+		return nil, fmt.Errorf("the browser's profile: %w", err)
+	}
+	cmd := exec.Command(chromium, arguments(profile, sandbox, p)...)
+	cmd.Dir, cmd.Env = profile, environment(profile)
+	fromUs, toBrowser, err1 := os.Pipe()
+	fromBrowser, toUs, err2 := os.Pipe()
+	cmd.ExtraFiles = []*os.File{fromUs, toUs} // 3 and 4, as --remote-debugging-pipe has it
+	alone(cmd)
+	b := &process{profile: profile, done: make(chan struct{})}
+	if err = errors.Join(err1, err2); err == nil {
+		err = b.run(cmd)
+	}
+	for _, f := range cmd.ExtraFiles {
+		_ = f.Close() // the browser's ends; nil where there is none
+	}
+	if err != nil {
+		for _, f := range []*os.File{toBrowser, fromBrowser} {
+			_ = f.Close()
+		}
+		return nil, errors.Join(fmt.Errorf("starting %s: %w", chromium, err), os.RemoveAll(profile))
+	}
+	pipe := chromedp.NewPipeConn(newBounded(fromBrowser, maxMessage), toBrowser)
+	stop := context.AfterFunc(ctx, b.kill)
+	go func() {
+		<-b.done
+		stop()
+		_ = pipe.Close()
+	}()
+	b.client = newClient(pipe)
+	return b, nil
+}
+
+// run starts the command and, when it has ended, removes what it leaves.
+func (b *process) run(cmd *exec.Cmd) error {
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread() // the kernel ends the browser with the thread that started it
+		defer runtime.UnlockOSThread()
+		if err := cmd.Start(); err != nil {
+			started <- err
+			return
+		}
+		b.kill = func() {
+			select {
+			case <-b.done: // its number may be another's by now
+			default:
+				killAll(cmd.Process.Pid, b.profile)
+			}
+		}
+		started <- nil
+		_ = cmd.Wait() // however it ended, it has
+		killAll(cmd.Process.Pid, b.profile)
+		for range 50 { // a child that was killed just now may still write
+			if os.RemoveAll(b.profile) == nil {
+				break
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		close(b.done)
+	}()
+	return <-started
+}
+
+// end ends the browser and waits until nothing of it is left.
+func (b *process) end() {
+	b.kill()
+	<-b.done
+}
+
+// environment is what the browser is told of the machine: nothing that could be a secret.
+func environment(profile string) []string {
+	env := []string{"HOME=" + profile, "TMPDIR=" + profile, "XDG_CONFIG_HOME=" + profile, "XDG_CACHE_HOME=" + profile, "XDG_RUNTIME_DIR=" + profile}
+	for _, name := range []string{"PATH", "LANG", "LC_ALL", "TZ", "FONTCONFIG_PATH", "FONTCONFIG_FILE", "LD_LIBRARY_PATH"} {
+		if v, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+v)
+		}
+	}
+	return env
+}
+
+// features that Chromium has on and a capture does not want: what speaks with its maker, what opens pages before they are asked for, what asks people.
+var features = [...]string{"Translate", "OptimizationHints", "MediaRouter", "DialMediaRouteProvider", "InterestFeedContentSuggestions", "CertificateTransparencyComponentUpdater",
+	"AutofillServerCommunication", "Prerender2", "SpeculationRulesPrefetchFuture", "NetworkTimeServiceQuerying", "AsyncDns", "DnsOverHttps", "PrivacySandboxSettings4", "HttpsUpgrades",
+	"HttpsFirstBalancedModeAutoEnable", "WebUSB", "WebBluetooth", "DirectSockets"}
+
+func arguments(profile string, sandbox bool, p *proxy) []string {
+	at := p.addr()
+	args := []string{
+		"--headless", "--remote-debugging-pipe", "--user-data-dir=" + profile, "--disk-cache-dir=" + filepath.Join(profile, "cache"),
+		// The proxy is for all; what would look a name up or send packets on its own cannot.
+		"--proxy-server=http://" + at.String(), "--proxy-bypass-list=<-loopback>",
+		"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE " + at.Addr().String(),
+		"--disable-quic", "--force-webrtc-ip-handling-policy=disable_non_proxied_udp", "--webrtc-ip-handling-policy=disable_non_proxied_udp",
+		"--dns-prefetch-disable", "--no-pings",
+		// Nothing but the page.
+		"--no-first-run", "--no-default-browser-check", "--no-service-autorun", "--disable-extensions", "--disable-component-extensions-with-background-pages",
+		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-default-apps", "--disable-domain-reliability",
+		"--disable-client-side-phishing-detection", "--safebrowsing-disable-auto-update", "--metrics-recording-only", "--disable-breakpad",
+		"--disable-crash-reporter", "--disable-search-engine-choice-screen", "--no-report-upload", "--disable-field-trial-config", "--disable-variations-seed-fetch",
+		"--password-store=basic", "--use-mock-keychain", "--disable-notifications", "--deny-permission-prompts", "--mute-audio", "--disable-remote-fonts", "--disable-print-preview",
+		"--disable-features=" + strings.Join(features[:], ","),
+		// A page that nobody looks at goes on as if somebody did, and looks the same everywhere.
+		"--disable-background-timer-throttling", "--disable-renderer-backgrounding", "--disable-backgrounding-occluded-windows", "--disable-hang-monitor",
+		"--force-color-profile=srgb", "--hide-scrollbars", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1280,900", "--lang=en-US",
+	}
+	if !sandbox {
+		args = append(args, "--no-sandbox")
+	}
+	return append(args, "about:blank")
+}

@@ -1,0 +1,215 @@
+package capture
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func TestOnlyPublicAddressesAreDialed(t *testing.T) {
+	for a, want := range map[string]bool{
+		"93.184.216.34": true, "8.8.8.8": true, "2606:4700::1111": true, "64:ff9b::808:808": true, "172.15.255.255": true, "172.32.0.0": true, "100.63.255.255": true, "100.128.0.0": true,
+		"127.0.0.1": false, "127.8.8.8": false, "0.0.0.0": false, "0.1.2.3": false, "10.0.0.1": false, "172.16.0.1": false, "172.31.255.255": false, "192.168.1.1": false,
+		"100.64.0.1": false, "100.127.255.255": false, "169.254.169.254": false, "224.0.0.1": false, "239.255.255.250": false, "255.255.255.255": false, "240.0.0.1": false,
+		"192.0.0.8": false, "198.18.0.1": false, "192.88.99.1": false, "192.0.2.1": false,
+		"::1": false, "::": false, "fe80::1": false, "fe80::1%eth0": false, "fc00::1": false, "fd12:3456::1": false, "ff02::1": false, "fec0::1": false,
+		"::ffff:127.0.0.1": false, "::ffff:10.0.0.1": false, "::ffff:8.8.8.8": true, "::ffff:169.254.169.254": false, "::127.0.0.1": false,
+		"2002:7f00:1::": false, "2002:808:808::": false, "64:ff9b::7f00:1": false, "64:ff9b::a9fe:a9fe": false, "64:ff9b:1::808:808": false, "2001:0:4136:e378::": false,
+		"2001:db8::1": false, "fd00:ec2::254": false,
+	} {
+		if got := public(netip.MustParseAddr(a)); got != want {
+			t.Errorf("%s: public is %t", a, got)
+		}
+	}
+	if public(netip.Addr{}) {
+		t.Error("no address is public")
+	}
+}
+
+// through starts a proxy and gives a client that goes through it.
+func through(t *testing.T, allowPrivate bool, resolve Resolver, l Limits) (*proxy, *http.Client) {
+	t.Helper()
+	p, err := newProxy(t.Context(), allowPrivate, resolve, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.close)
+	at := &url.URL{Scheme: "http", Host: p.addr().String()}
+	tr := &http.Transport{Proxy: http.ProxyURL(at), DisableCompression: true}
+	t.Cleanup(tr.CloseIdleConnections)
+	return p, &http.Client{Transport: tr, Timeout: 10 * time.Second}
+}
+
+func resolving(names map[string]string) Resolver {
+	return func(_ context.Context, host string) ([]netip.Addr, error) {
+		var all []netip.Addr
+		for _, a := range strings.Fields(names[host]) {
+			all = append(all, netip.MustParseAddr(a))
+		}
+		if len(all) == 0 {
+			return nil, errors.New("no such host")
+		}
+		return all, nil
+	}
+}
+
+func TestTheProxyRefusesWhatIsNotPublic(t *testing.T) {
+	var hits atomic.Int32
+	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) }))
+	defer srv.Close()
+	_, port, _ := net.SplitHostPort(strings.TrimPrefix(srv.URL, "http://"))
+	names := map[string]string{"inside.example": "127.0.0.1", "mixed.example": "93.184.216.34 127.0.0.1", "mapped.example": "::ffff:127.0.0.1", "metadata.example": "169.254.169.254",
+		"inside.example.": "127.0.0.1"}
+	p, c := through(t, false, resolving(names), DefaultLimits())
+	for _, host := range []string{"127.0.0.1", "localhost", "LOCALHOST", "sub.localhost", "[::1]", "[::ffff:127.0.0.1]", "inside.example", "inside.example.", "mixed.example",
+		"mapped.example", "metadata.example", "169.254.169.254", "127.1", "2130706433", "0x7f000001", "nowhere.example"} {
+		for _, scheme := range []string{"http", "https"} {
+			res, err := c.Get(scheme + "://" + host + ":" + port + "/")
+			if err == nil {
+				res.Body.Close()
+				if res.StatusCode != http.StatusBadGateway {
+					t.Errorf("%s://%s: status %d", scheme, host, res.StatusCode)
+				}
+			}
+		}
+	}
+	if hits.Load() != 0 {
+		t.Errorf("%d requests came through", hits.Load())
+	}
+	if p.refusal("Inside.example") == nil || p.refusal("nowhere.example") != nil {
+		t.Error("it is not told which hosts were refused")
+	}
+}
+
+func TestANameIsLookedUpOnce(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") }))
+	defer srv.Close()
+	_, port, _ := net.SplitHostPort(strings.TrimPrefix(srv.URL, "http://"))
+	var asked atomic.Int32
+	rebinding := func(context.Context, string) ([]netip.Addr, error) {
+		if asked.Add(1) == 1 {
+			return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
+		}
+		return []netip.Addr{netip.MustParseAddr("127.0.0.2")}, nil
+	}
+	_, c := through(t, true, rebinding, DefaultLimits())
+	for range 3 {
+		res, err := c.Get("http://name.example:" + port + "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(res.Body)
+		res.Body.Close()
+		if string(body) != "hello" {
+			t.Errorf("the body is %q", body)
+		}
+		c.CloseIdleConnections()
+	}
+	if asked.Load() != 1 {
+		t.Errorf("the name was looked up %d times", asked.Load())
+	}
+}
+
+func TestTheProxyStopsAtItsCaps(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for {
+			if _, err := w.Write(make([]byte, 1<<16)); err != nil {
+				return
+			}
+		}
+	}))
+	defer srv.Close()
+	defer srv.CloseClientConnections()
+	host := strings.TrimPrefix(srv.URL, "http://")
+	l := DefaultLimits()
+	l.Bytes, l.Response = 3<<20, 1<<20
+	p, c := through(t, true, resolveByDNS, l)
+	res, err := c.Get(srv.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := io.Copy(io.Discard, res.Body)
+	res.Body.Close()
+	if err == nil || n > l.Response {
+		t.Errorf("%d bytes of one response, error %v", n, err)
+	}
+
+	conn, err := net.Dial("tcp", p.addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n\r\nGET / HTTP/1.1\r\nHost: %s\r\n\r\n", host, host, host)
+	r := bufio.NewReader(conn)
+	if line, err := r.ReadString('\n'); err != nil || !strings.Contains(line, "200") {
+		t.Fatalf("%q %v", line, err)
+	}
+	if n, _ = io.Copy(io.Discard, r); n > l.Bytes {
+		t.Errorf("%d bytes through a tunnel", n)
+	}
+	if res, err := c.Get(srv.URL); err == nil {
+		n, err := io.Copy(io.Discard, res.Body)
+		res.Body.Close()
+		if n > 0 && err == nil && res.StatusCode == http.StatusOK {
+			t.Error("more came after all was used up")
+		}
+	}
+	if len(p.notes()) == 0 {
+		t.Error("it is not told that the network was cut off")
+	}
+}
+
+func TestTheProxyServesNothingElse(t *testing.T) {
+	p, c := through(t, true, resolveByDNS, DefaultLimits())
+	if res, err := http.Get("http://" + p.addr().String() + "/"); err != nil || res.StatusCode != http.StatusBadRequest {
+		t.Errorf("asked directly: %v %v", res, err)
+	}
+	if res, err := c.Get("http://" + p.addr().String() + "/"); err != nil || res.StatusCode != http.StatusBadGateway {
+		t.Errorf("asked for itself: %v %v", res, err)
+	}
+}
+
+func TestTheProxyEndsWithItsContext(t *testing.T) {
+	release := make(chan struct{})
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+	}))
+	defer srv.Close()
+	defer close(release)
+	ctx, cancel := context.WithCancel(t.Context())
+	p, err := newProxy(ctx, true, resolveByDNS, DefaultLimits())
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("tcp", p.addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	host := strings.TrimPrefix(srv.URL, "http://")
+	fmt.Fprintf(conn, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n\r\nGET / HTTP/1.1\r\nHost: %s\r\n\r\n", host, host, host)
+	r := bufio.NewReader(conn)
+	if _, err := r.ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	_ = conn.SetReadDeadline(time.Now().Add(time.Second))
+	if _, err := io.Copy(io.Discard, r); err != nil {
+		t.Errorf("the connection is still there: %v", err)
+	}
+	p.close()
+}

@@ -1,0 +1,429 @@
+package capture
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/network"
+)
+
+// A recorder turns what the browser tells of its network into a HAR. Its methods may be called at any time.
+type recorder struct {
+	limits Limits
+
+	mu       sync.Mutex
+	exchange map[network.RequestID]*exchange
+	order    []*hop
+	open     int       // hops that wait for the rest of their response
+	quiet    time.Time // since when open has not changed
+	kept     int64     // bytes of bodies and messages
+	left     int       // bodies and messages that were left out
+	dropped  int       // requests that were left out
+	bodies   sync.WaitGroup
+	fetching chan struct{} // one token a body that is being fetched
+}
+
+// An exchange is all hops of one request: the first and its redirections.
+type exchange struct {
+	hops     []*hop
+	sent     []map[string]string // headers as they went over the wire, one for each hop that has them
+	received []map[string]string
+}
+
+// A hop is one request and its response.
+type hop struct {
+	session   *session
+	id        network.RequestID
+	request   *network.Request
+	url       string
+	at        time.Time
+	start     cdp.MonotonicTime
+	end       cdp.MonotonicTime
+	kind      network.ResourceType
+	response  *network.Response
+	extra     bool // headers as they went over the wire are known
+	finished  bool
+	failed    string
+	post      []byte
+	body      []byte
+	hasBody   bool
+	comment   string
+	messages  []harSocketMessage
+	events    strings.Builder // of an event stream
+	handshake *network.WebSocketResponse
+	upgrade   *network.WebSocketRequest
+}
+
+func newRecorder(l Limits) *recorder {
+	return &recorder{limits: l, exchange: map[network.RequestID]*exchange{}, quiet: time.Now(), fetching: make(chan struct{}, 4)}
+}
+
+// maxRequests is how many requests of one page are recorded.
+const maxRequests = 20_000
+
+// see takes an event. It never waits.
+func (r *recorder) see(ctx context.Context, s *session, event any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch e := event.(type) {
+	case *network.EventRequestWillBeSent:
+		r.sent(s, e)
+	case *network.EventRequestWillBeSentExtraInfo:
+		x := r.of(e.RequestID)
+		x.sent = append(x.sent, texts(e.Headers))
+	case *network.EventResponseReceivedExtraInfo:
+		x := r.of(e.RequestID)
+		x.received = append(x.received, texts(e.Headers))
+	case *network.EventResponseReceived:
+		if h := r.last(e.RequestID); h != nil {
+			h.response, h.kind, h.extra, h.session = e.Response, e.Type, e.HasExtraInfo, s
+		}
+	case *network.EventLoadingFinished:
+		if h := r.last(e.RequestID); h != nil && !h.finished {
+			h.end, h.session = e.Timestamp, s
+			r.finish(h)
+			r.fetch(ctx, h)
+		}
+	case *network.EventLoadingFailed:
+		if h := r.last(e.RequestID); h != nil && !h.finished {
+			h.end, h.failed = e.Timestamp, e.ErrorText
+			r.finish(h)
+		}
+	case *network.EventEventSourceMessageReceived:
+		if h := r.last(e.RequestID); h != nil && r.take(len(e.Data)) {
+			fmt.Fprintf(&h.events, "event: %s\ndata: %s\n\n", e.EventName, e.Data)
+		}
+	case *network.EventWebSocketCreated:
+		h := &hop{session: s, id: e.RequestID, url: e.URL, at: time.Now(), kind: "websocket", finished: true,
+			request: &network.Request{Method: http.MethodGet, URL: e.URL}}
+		r.add(h)
+	case *network.EventWebSocketWillSendHandshakeRequest:
+		if h := r.last(e.RequestID); h != nil {
+			h.upgrade, h.start = e.Request, e.Timestamp
+		}
+	case *network.EventWebSocketHandshakeResponseReceived:
+		if h := r.last(e.RequestID); h != nil {
+			h.handshake = e.Response
+		}
+	case *network.EventWebSocketFrameSent:
+		r.message(e.RequestID, "send", e.Timestamp, e.Response)
+	case *network.EventWebSocketFrameReceived:
+		r.message(e.RequestID, "receive", e.Timestamp, e.Response)
+	case *network.EventWebSocketFrameError:
+		if h := r.last(e.RequestID); h != nil {
+			h.failed = e.ErrorMessage
+		}
+	}
+}
+
+func (r *recorder) of(id network.RequestID) *exchange {
+	x := r.exchange[id]
+	if x == nil {
+		x = &exchange{}
+		if len(r.exchange) < 2*maxRequests {
+			r.exchange[id] = x
+		}
+	}
+	return x
+}
+
+// last is the latest hop of a request; nil where none is recorded.
+func (r *recorder) last(id network.RequestID) *hop {
+	if x := r.exchange[id]; x != nil && len(x.hops) > 0 {
+		return x.hops[len(x.hops)-1]
+	}
+	return nil
+}
+
+func (r *recorder) add(h *hop) bool {
+	if len(r.order) >= maxRequests {
+		r.dropped++
+		return false
+	}
+	x := r.of(h.id)
+	x.hops = append(x.hops, h)
+	r.order = append(r.order, h)
+	return true
+}
+
+func (r *recorder) sent(s *session, e *network.EventRequestWillBeSent) {
+	if scheme, _, _ := strings.Cut(e.Request.URL, ":"); scheme == "data" || strings.HasPrefix(scheme, "chrome") || scheme == "devtools" {
+		return // it stands in what was recorded, or is the browser's own; and it goes nowhere
+	}
+	if h := r.last(e.RequestID); h != nil && e.RedirectResponse != nil {
+		h.response, h.extra, h.end = e.RedirectResponse, e.RedirectHasExtraInfo, e.Timestamp
+		if !h.finished {
+			r.finish(h)
+		}
+	}
+	h := &hop{session: s, id: e.RequestID, request: e.Request, url: e.Request.URL + e.Request.URLFragment, start: e.Timestamp, kind: e.Type,
+		at: time.UnixMicro(int64(e.WallTime.Float64() * 1e6))}
+	for _, p := range e.Request.PostDataEntries {
+		h.post = append(h.post, p.Bytes...)
+	}
+	if !r.take(len(h.post)) {
+		h.post = nil
+	}
+	if r.add(h) {
+		r.open++
+		r.quiet = time.Now()
+	}
+}
+
+func (r *recorder) finish(h *hop) {
+	h.finished = true
+	r.open--
+	r.quiet = time.Now()
+}
+
+// take says whether n more bytes may be kept, and counts them.
+func (r *recorder) take(n int) bool {
+	if int64(n) > r.limits.Body || r.kept+int64(n) > r.limits.Kept {
+		r.left++
+		return false
+	}
+	r.kept += int64(n)
+	return true
+}
+
+func (r *recorder) message(id network.RequestID, way string, at cdp.MonotonicTime, f *network.WebSocketFrame) {
+	h := r.last(id)
+	if h == nil || f == nil || !r.take(len(f.PayloadData)) {
+		return
+	}
+	m := harSocketMessage{Type: way, Opcode: int(f.Opcode), Data: string(f.PayloadData)}
+	if f.Opcode != 1 {
+		m.Data = base64.StdEncoding.EncodeToString(f.PayloadData)
+	}
+	if h.start != 0 {
+		m.Time = float64(h.at.UnixMicro())/1e6 + at.Float64() - h.start.Float64()
+	}
+	h.messages = append(h.messages, m)
+}
+
+// bodyTimeout is how long the browser may take to hand a body over.
+const bodyTimeout = 10 * time.Second
+
+// fetch gets the body of a response, beside what else goes on.
+func (r *recorder) fetch(ctx context.Context, h *hop) {
+	if h.response == nil || pictorial(h.response.MimeType) {
+		h.comment = "left out: no text"
+		return
+	}
+	if r.kept >= r.limits.Kept {
+		r.left++
+		h.comment = "left out: too much"
+		return
+	}
+	from := h.session
+	r.bodies.Go(func() {
+		select {
+		case r.fetching <- struct{}{}:
+			defer func() { <-r.fetching }()
+		case <-ctx.Done():
+			return
+		}
+		ctx, cancel := context.WithTimeout(ctx, bodyTimeout)
+		defer cancel()
+		res, err := cdp.Call(ctx, from, network.GetResponseBody, network.GetResponseBodyParams{RequestID: h.id})
+		var post network.GetRequestPostDataResult
+		if h.request.HasPostData && len(h.post) == 0 {
+			post, _ = cdp.Call(ctx, from, network.GetRequestPostData, network.GetRequestPostDataParams{RequestID: h.id})
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if len(post.PostData) > 0 && r.take(len(post.PostData)) {
+			h.post = post.PostData
+		}
+		switch {
+		case err != nil:
+			h.comment = "left out: the browser did not keep it"
+		case !r.take(len(res.Body)):
+			h.comment = "left out: too much"
+		default:
+			h.body, h.hasBody = res.Body, true
+		}
+	})
+}
+
+// idle is how long nothing has been under way; 0 where something is.
+func (r *recorder) idle() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.open > 0 {
+		return 0
+	}
+	return time.Since(r.quiet)
+}
+
+// complete gets what came so far of responses that have no end, and waits for all bodies.
+func (r *recorder) complete(ctx context.Context) {
+	r.mu.Lock()
+	for _, h := range r.order {
+		if h.finished || h.response == nil || pictorial(h.response.MimeType) {
+			continue
+		}
+		r.bodies.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, time.Second)
+			defer cancel()
+			res, err := cdp.Call(ctx, h.session, network.StreamResourceContent, network.StreamResourceContentParams{RequestID: h.id})
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			h.comment = "left out: it had no end"
+			if err == nil && r.take(len(res.BufferedData)) {
+				h.body, h.hasBody, h.comment = res.BufferedData, true, "it had no end; this is what came of it"
+			}
+		})
+	}
+	r.mu.Unlock()
+	done := make(chan struct{})
+	go func() { r.bodies.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
+
+// har is the recording so far.
+func (r *recorder) har(started time.Time, storage []harStorage) *har {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h := &har{harLog{Version: "1.2", Creator: harCreator{"mailreeve", "1"}, Storage: storage, Entries: []*harEntry{},
+		Pages: []harPage{{Started: stamp(started), ID: "page", Title: "page"}}}}
+	used := map[network.RequestID]int{} // hops of a request whose headers were taken
+	for _, x := range r.order {
+		e := x.entry()
+		ex := r.exchange[x.id]
+		if x.extra || x.response == nil && x.handshake == nil {
+			i := used[x.id]
+			used[x.id]++
+			if i < len(ex.sent) {
+				e.Request.Headers = pairs(ex.sent[i])
+				e.Request.Cookies = cookiesSent(ex.sent[i])
+			}
+			if i < len(ex.received) {
+				e.Response.Headers = pairs(ex.received[i])
+				e.Response.Cookies = cookiesSet(ex.received[i])
+			}
+		}
+		h.Log.Entries = append(h.Log.Entries, e)
+	}
+	if r.left > 0 || r.dropped > 0 {
+		h.Log.Comment = fmt.Sprintf("left out because it was too much: %d bodies and messages, %d requests", r.left, r.dropped)
+	}
+	return h
+}
+
+func (h *hop) entry() *harEntry {
+	e := &harEntry{Page: "page", Started: stamp(h.at), Type: strings.ToLower(string(h.kind)), Messages: h.messages}
+	if h.end > h.start {
+		e.Time = (h.end - h.start).Float64() * 1000
+		e.Timings.Receive = e.Time
+	}
+	e.Request = harRequest{Method: h.request.Method, URL: h.url, HTTPVersion: "HTTP/1.1", Cookies: []harPair{}, Headers: pairs(texts(h.request.Headers)),
+		Query: queryOf(h.url), HeadersSize: -1, BodySize: len(h.post)}
+	if len(h.post) > 0 || h.request.HasPostData {
+		p := &harPostData{MimeType: value(texts(h.request.Headers), "content-type")}
+		p.Text, p.Encoding = encoded(h.post)
+		p.Params = paramsOf(p.MimeType, p.Text)
+		if len(h.post) == 0 {
+			p.Comment = "left out"
+		}
+		e.Request.Post = p
+	}
+	e.Response = harResponse{HTTPVersion: "HTTP/1.1", Cookies: []harPair{}, Headers: []harPair{}, HeadersSize: -1, BodySize: -1, Error: h.failed}
+	switch {
+	case h.handshake != nil:
+		sent := h.handshake.RequestHeaders
+		if len(sent) == 0 && h.upgrade != nil {
+			sent = h.upgrade.Headers
+		}
+		e.Request.Headers, e.Request.Cookies = pairs(texts(sent)), cookiesSent(texts(sent))
+		e.Response.Status, e.Response.StatusText = h.handshake.Status, h.handshake.StatusText
+		e.Response.Headers, e.Response.Cookies = pairs(texts(h.handshake.Headers)), cookiesSet(texts(h.handshake.Headers))
+	case h.upgrade != nil:
+		e.Request.Headers, e.Request.Cookies = pairs(texts(h.upgrade.Headers)), cookiesSent(texts(h.upgrade.Headers))
+	case h.response != nil:
+		headers := texts(h.response.Headers)
+		e.Response.Status, e.Response.StatusText, e.Response.Headers = h.response.Status, h.response.StatusText, pairs(headers)
+		e.Response.RedirectURL = value(headers, "location")
+		e.Response.Content.MimeType = h.response.MimeType
+		if v := h.response.Protocol; v != "" {
+			e.Request.HTTPVersion, e.Response.HTTPVersion = v, v
+		}
+		if len(h.response.RequestHeaders) > 0 {
+			e.Request.Headers = pairs(texts(h.response.RequestHeaders))
+		}
+	}
+	body := h.body
+	if h.events.Len() > 0 {
+		body = []byte(h.events.String())
+	}
+	e.Response.Content.Size = len(body)
+	e.Response.Content.Text, e.Response.Content.Encoding = encoded(body)
+	e.Response.Content.Comment = h.comment
+	return e
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// texts is headers as text. The browser joins those that come more than once by line ends.
+func texts(h network.Headers) map[string]string {
+	out := make(map[string]string, len(h))
+	for k, v := range h {
+		if s, ok := v.(string); ok {
+			out[k] = s
+		}
+	}
+	return out
+}
+
+// value is a header's value; names compare without case.
+func value(h map[string]string, name string) string {
+	for k, v := range h {
+		if strings.EqualFold(k, name) {
+			return v
+		}
+	}
+	return ""
+}
+
+// pairs is headers by their names, one pair for each time that one comes.
+func pairs(h map[string]string) []harPair {
+	out := []harPair{}
+	for _, k := range slices.Sorted(maps.Keys(h)) {
+		for v := range strings.SplitSeq(h[k], "\n") {
+			out = append(out, harPair{k, v})
+		}
+	}
+	return out
+}
+
+func cookiesSent(h map[string]string) []harPair {
+	out := []harPair{}
+	for part := range strings.SplitSeq(value(h, "cookie"), ";") {
+		if k, v, ok := strings.Cut(strings.TrimSpace(part), "="); ok {
+			out = append(out, harPair{k, v})
+		}
+	}
+	return out
+}
+
+func cookiesSet(h map[string]string) []harPair {
+	out := []harPair{}
+	for line := range strings.SplitSeq(value(h, "set-cookie"), "\n") {
+		first, _, _ := strings.Cut(line, ";")
+		if k, v, ok := strings.Cut(strings.TrimSpace(first), "="); ok {
+			out = append(out, harPair{k, v})
+		}
+	}
+	return out
+}
