@@ -33,6 +33,8 @@ type Capturer struct {
 
 	// Addresses gives all addresses that were handed out to add, one at a time, until it returns an error.
 	Addresses func(ctx context.Context, add func(account, email string) error) error
+
+	dial dialer // nil: the machine's; tests have others
 }
 
 // A Page is what to open, as whom, and whose it is.
@@ -138,7 +140,7 @@ func (c *Capturer) see(ctx context.Context, p Page, started time.Time) (*seen, e
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	proxy, err := newProxy(ctx, c.AllowPrivate, resolve, c.Limits)
+	proxy, err := newProxy(ctx, c.AllowPrivate, resolve, c.dial, c.Limits)
 	if err != nil {
 		return nil, err
 	}
@@ -152,40 +154,38 @@ func (c *Capturer) see(ctx context.Context, p Page, started time.Time) (*seen, e
 	b.client.on = func(s *session, event any) { v.on(ctx, s, event) }
 	go b.client.run(ctx)
 
-	whole, stop := context.WithTimeout(ctx, c.Limits.Page)
-	defer stop()
-	opening, stopOpening := context.WithTimeout(whole, c.Limits.Page*2/3)
-	defer stopOpening()
+	whole, endWhole := context.WithTimeout(ctx, c.Limits.Page)
+	defer endWhole()
+	opening, endOpening := context.WithTimeout(whole, c.Limits.Page*2/3)
+	defer endOpening()
 	if err := v.open(opening, p.URL); err != nil {
 		return nil, orCanceled(ctx, err)
 	}
-	if v.wasRefused(whole) {
+	if v.wasRefused() {
 		return nil, errRefused
 	}
 	v.freeze(whole)
 	v.record.complete(whole)
 	recording := v.record.har(started, v.storage(whole))
-	proxy.close()
-	if err := v.fit(whole); err != nil {
-		return nil, orCanceled(ctx, err)
-	}
-	documents, err := v.documents(whole)
-	if err != nil {
-		return nil, orCanceled(ctx, err)
-	}
-	snap, err := v.look(whole)
-	if err != nil {
-		return nil, orCanceled(ctx, err)
-	}
+	secrets := append(p.Login.secrets(), recording.cookies()...)
 	out := &seen{notes: v.notes()}
-	secrets := p.Login.secrets()
+	snap, documents, err := v.still(whole)
+	if err != nil { // the recording may hold enough
+		if err = orCanceled(ctx, err); ctx.Err() != nil {
+			return nil, err
+		}
+		out.noScreenshot = err
+		out.notes = append(out.notes, "the page itself could not be read: "+err.Error())
+	}
 	finds := snap.finds(secrets)
 	if err := c.match(ctx, out, recording, snap, finds, &redactor{secrets: secrets}); err != nil {
 		return nil, err
 	}
-	shooting, stopShooting := context.WithTimeout(ctx, c.Limits.Screenshot)
-	defer stopShooting()
-	out.screenshot, out.noScreenshot = v.shoot(shooting, snap, finds, secrets, documents)
+	if out.noScreenshot == nil {
+		shooting, endShooting := context.WithTimeout(ctx, c.Limits.Screenshot)
+		defer endShooting()
+		out.screenshot, out.noScreenshot = v.shoot(shooting, snap, finds, secrets, documents)
+	}
 	return out, ctx.Err()
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"mime"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -183,4 +184,20 @@ func pictorial(mimeType string) bool {
 		}
 	}
 	return false
+}
+
+// minCookie is the length from which on a cookie's value is taken for a secret; shorter ones would be found everywhere by chance.
+const minCookie = 12
+
+// cookies are the values of all cookies that were sent or set.
+func (h *har) cookies() []string {
+	var all []string
+	for _, e := range h.Log.Entries {
+		for _, c := range slices.Concat(e.Request.Cookies, e.Response.Cookies) {
+			if len(c.Value) >= minCookie && !slices.Contains(all, c.Value) {
+				all = append(all, c.Value)
+			}
+		}
+	}
+	return all
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/chromedp/cdproto/animation"
@@ -36,7 +37,10 @@ type visit struct {
 	loaded  chan struct{} // closed with the first load event
 	crashed chan struct{} // closed when the page's renderer is gone
 
+	frozen atomic.Bool // what begins to load now is ended
+
 	mu     sync.Mutex
+	hosts  []string // of the page as it is now
 	main   *session
 	frames []*session // the page and its frames that have a process of their own
 	popups int
@@ -80,8 +84,18 @@ func (v *visit) on(ctx context.Context, s *session, event any) {
 		if s.kind == "page" {
 			v.once.crashed.Do(func() { close(v.crashed) })
 		}
+	case *page.EventFrameNavigated:
+		if s == v.page() && e.Frame.ParentID == "" {
+			v.mu.Lock()
+			v.hosts = []string{hostOf(e.Frame.URL), hostOf(e.Frame.UnreachableURL)}
+			v.mu.Unlock()
+		}
 	case *fetch.EventRequestPaused:
-		go s.post(ctx, fetch.CommandContinueRequest, v.login.continued(v.origin, e))
+		if v.frozen.Load() { // ended, not held: a navigation under way keeps the page from answering
+			go s.post(ctx, fetch.CommandFailRequest, fetch.FailRequestParams{RequestID: e.RequestID, ErrorReason: network.ErrorReasonAborted})
+		} else {
+			go s.post(ctx, fetch.CommandContinueRequest, v.login.continued(v.origin, e))
+		}
 	}
 }
 
@@ -189,7 +203,7 @@ func (v *visit) navigate(ctx context.Context, to string) error {
 		case o.res.IsDownload:
 			return errDownload
 		case o.res.ErrorText != "":
-			if v.wasRefused(ctx) {
+			if v.proxy.refusedAny() { // what leads to a page is all that was loaded yet
 				return errRefused
 			}
 			return fmt.Errorf("it could not be opened (%s)", o.res.ErrorText)
@@ -198,18 +212,26 @@ func (v *visit) navigate(ctx context.Context, to string) error {
 	return nil
 }
 
-// wasRefused says whether the page as it is now, or tries to be, is on a host that was refused.
-func (v *visit) wasRefused(ctx context.Context) bool {
-	tree, err := cdp.Call(ctx, v.main, page.GetFrameTree, cdp.Empty{})
+// wasRefused says whether the page as it is now is on a host that was refused.
+func (v *visit) wasRefused() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return slices.ContainsFunc(v.hosts, func(h string) bool { return v.proxy.refusal(h) != nil })
+}
+
+// page is the page's session; nil before it is there.
+func (v *visit) page() *session {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.main
+}
+
+func hostOf(raw string) string {
+	u, err := url.Parse(raw)
 	if err != nil {
-		return false
+		return ""
 	}
-	for _, at := range []string{tree.FrameTree.Frame.UnreachableURL, tree.FrameTree.Frame.URL} {
-		if u, err := url.Parse(at); err == nil && v.proxy.refusal(u.Hostname()) != nil {
-			return true
-		}
-	}
-	return false
+	return u.Hostname()
 }
 
 const (
@@ -325,7 +347,10 @@ func evaluateIn(ctx context.Context, s *session, frame cdp.FrameID, expression s
 
 // freeze stops the page: no script runs any more, nothing moves, nothing more is loaded.
 func (v *visit) freeze(ctx context.Context) {
+	v.frozen.Store(true)
+	all := fetch.EnableParams{Patterns: []*fetch.RequestPattern{{URLPattern: "*"}, {URLPattern: "*", RequestStage: fetch.RequestStageResponse}}}
 	for _, s := range v.framesNow() {
+		s.post(ctx, fetch.CommandEnable, all)
 		s.post(ctx, emulation.CommandSetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 		s.post(ctx, runtime.CommandTerminateExecution, nil)
 		s.post(ctx, page.CommandStopLoading, nil)

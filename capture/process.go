@@ -54,11 +54,17 @@ type process struct {
 	done    chan struct{} // closed when the browser has ended and its profile is gone
 }
 
+// maxProfile is how long the path of a profile may be: Chromium makes sockets in it, whose paths a kernel limits to 107 bytes.
+const maxProfile = 60
+
 // start starts a browser whose only way out is the proxy, with a profile of its own. It ends with ctx.
 func start(ctx context.Context, chromium string, sandbox bool, p *proxy) (*process, error) {
 	profile, err := os.MkdirTemp("", "mailreeve-capture-")
 	if err != nil {
 		return nil, fmt.Errorf("the browser's profile: %w", err)
+	}
+	if len(profile) > maxProfile {
+		return nil, errors.Join(fmt.Errorf("Chromium cannot work with a folder of so long a name as %s: set TMPDIR to a shorter one", profile), os.Remove(profile))
 	}
 	cmd := exec.Command(chromium, arguments(profile, sandbox, p)...)
 	cmd.Dir, cmd.Env = profile, environment(profile)

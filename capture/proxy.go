@@ -21,6 +21,9 @@ import (
 // A Resolver gives the addresses of a name.
 type Resolver func(ctx context.Context, host string) ([]netip.Addr, error)
 
+// A dialer connects with an address.
+type dialer func(ctx context.Context, network, addr string) (net.Conn, error)
+
 // resolveByDNS asks the machine's resolver.
 func resolveByDNS(ctx context.Context, host string) ([]netip.Addr, error) {
 	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
@@ -31,6 +34,7 @@ func resolveByDNS(ctx context.Context, host string) ([]netip.Addr, error) {
 type proxy struct {
 	allowPrivate bool
 	resolve      Resolver
+	dial         dialer
 	limits       Limits
 
 	ctx       context.Context
@@ -63,8 +67,11 @@ var errFull = errors.New("the page has used up its bytes")
 const dialTimeout = 10 * time.Second
 
 // newProxy listens until ctx is done or it is closed.
-func newProxy(ctx context.Context, allowPrivate bool, resolve Resolver, limits Limits) (*proxy, error) {
-	p := &proxy{allowPrivate: allowPrivate, resolve: resolve, limits: limits, ctx: ctx, busy: make(chan struct{}, limits.Connections),
+func newProxy(ctx context.Context, allowPrivate bool, resolve Resolver, dial dialer, limits Limits) (*proxy, error) {
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: dialTimeout}).DialContext
+	}
+	p := &proxy{allowPrivate: allowPrivate, resolve: resolve, dial: dial, limits: limits, ctx: ctx, busy: make(chan struct{}, limits.Connections),
 		names: map[string]*name{}, refused: map[string]error{}}
 	p.transport = &http.Transport{DialContext: p.dialContext, DisableCompression: true, ResponseHeaderTimeout: limits.Page,
 		MaxIdleConnsPerHost: 6, IdleConnTimeout: 30 * time.Second}
@@ -103,6 +110,13 @@ func (p *proxy) refusal(host string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.refused[strings.ToLower(host)]
+}
+
+// refusedAny says whether any host was refused.
+func (p *proxy) refusedAny() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.refused) > 0
 }
 
 // notes says what was kept from the page, without anything that the page could choose.
@@ -270,8 +284,7 @@ func (p *proxy) dialContext(ctx context.Context, network, hostPort string) (net.
 			return nil, errPrivate // itself
 		}
 		var c net.Conn
-		d := net.Dialer{Timeout: dialTimeout}
-		if c, err = d.DialContext(ctx, network, at); err == nil {
+		if c, err = p.dial(ctx, network, at); err == nil {
 			return c, nil
 		}
 	}

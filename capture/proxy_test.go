@@ -40,7 +40,7 @@ func TestOnlyPublicAddressesAreDialed(t *testing.T) {
 // through starts a proxy and gives a client that goes through it.
 func through(t *testing.T, allowPrivate bool, resolve Resolver, l Limits) (*proxy, *http.Client) {
 	t.Helper()
-	p, err := newProxy(t.Context(), allowPrivate, resolve, l)
+	p, err := newProxy(t.Context(), allowPrivate, resolve, nil, l)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +191,7 @@ func TestTheProxyEndsWithItsContext(t *testing.T) {
 	defer srv.Close()
 	defer close(release)
 	ctx, cancel := context.WithCancel(t.Context())
-	p, err := newProxy(ctx, true, resolveByDNS, DefaultLimits())
+	p, err := newProxy(ctx, true, resolveByDNS, nil, DefaultLimits())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,6 +71,20 @@ func (v *visit) fit(ctx context.Context) error {
 	return err
 }
 
+// still lays the frozen page out and looks at it. Where it fails, the snapshot is empty.
+func (v *visit) still(ctx context.Context) (snap *snapshot, documents string, err error) {
+	if err = v.fit(ctx); err == nil {
+		documents, err = v.documents(ctx)
+	}
+	if err == nil {
+		snap, err = v.look(ctx)
+	}
+	if err != nil {
+		snap = &snapshot{}
+	}
+	return snap, documents, err
+}
+
 // An operation changes a node; mask.js carries it out.
 type operation struct {
 	Do     string   `json:"do"`

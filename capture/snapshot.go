@@ -276,6 +276,9 @@ var metadata = []string{"html", "head", "body", "title", "style", "script", "met
 // `hidden` at elements of which nothing is laid out.
 func (s *snapshot) html(main *document) string {
 	w := &writer{snap: s, open: map[*document]bool{}}
+	if main == nil {
+		return "<!-- left out: the page could not be read -->\n"
+	}
 	w.document(main)
 	return w.out.String()
 }
@@ -307,7 +310,7 @@ func (s *snapshot) mask(finds []*find) {
 	}
 }
 
-// main is the document of the page itself.
+// main is the document of the page itself; nil where it could not be read.
 func (s *snapshot) main() *document {
 	if len(s.docs) == 0 {
 		return nil
