@@ -3,6 +3,8 @@ package exposure
 import (
 	"bytes"
 	"unicode/utf8"
+
+	"github.com/mailreeve/mailreeve/audit/address"
 )
 
 // window is how much of a text is searched for leads of every kind before the next: what fits a processor's cache.
@@ -10,6 +12,9 @@ const window = 64 << 10
 
 // explore looks through a text for addresses, hashes, and what can be decoded.
 func (s *scan) explore(b []byte, c chain) {
+	if s.strict && c.n > s.base && address.LooksLike(b) {
+		s.probe(nil, s.top[0], s.top[1])
+	}
 	if s.binary(b, c) {
 		return
 	}

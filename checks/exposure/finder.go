@@ -185,17 +185,18 @@ type scan struct {
 	base       uint8  // how long the chain is at the top
 	nodes      int    // what is left of the limits, for the lead that is followed
 	left       int
-	total      int64                   // bytes decoded of the document
-	memo       map[uint64]uint8        // texts decoded out of this lead, and how deep
-	ticks      int                     // until the context is asked again
-	stopped    error                   // what the context said
-	rots       int                     // addresses whose rotations are candidates, too
-	probe      func(from, to int)      // where set, it is told the spans of the top text that hold candidates, and none are kept
-	accept     func(from, to int) bool // where set, it says of which spans of the top text candidates are kept
-	top        [2]int                  // the span of the top text that the lead covers
-	scripted   [2]int                  // the stretch of scriptedOf that was read as a script
+	total      int64                          // bytes decoded of the document
+	memo       map[uint64]uint8               // texts decoded out of this lead, and how deep
+	ticks      int                            // until the context is asked again
+	stopped    error                          // what the context said
+	rots       int                            // addresses whose rotations are candidates, too
+	probe      func(key []byte, from, to int) // where set, it is told the spans of the top text that hold candidates, and none are kept
+	accept     func(from, to int) bool        // where set, it says of which spans of the top text candidates are kept
+	top        [2]int                         // the span of the top text that the lead covers
+	scripted   [2]int                         // the stretch of scriptedOf that was read as a script
 	scriptedOf *byte
 	nestHTML   int
+	strict     bool   // tell probe of what looks like an address in whatever way
 	what       string // before the name of a field, where one kind of URL is to be told from another
 	inflate    inflaters
 	buf        []byte
@@ -243,7 +244,7 @@ const maxSeen = 64
 
 func (s *scan) keep(into map[string][]seen, key []byte, c chain) {
 	if s.probe != nil {
-		s.probe(s.top[0], s.top[1])
+		s.probe(key, s.top[0], s.top[1])
 		return
 	}
 	if s.accept != nil && !s.accept(s.top[0], s.top[1]) {

@@ -14,7 +14,7 @@ import (
 // hold nothing.)
 func (s *scan) html(b []byte, prefix string, c chain) {
 	var spans []extent
-	s.probe = func(from, to int) {
+	s.probe = func(_ []byte, from, to int) {
 		if n := len(spans); n > 0 && spans[n-1].from <= from && to <= spans[n-1].to {
 			return
 		}

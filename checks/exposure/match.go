@@ -87,6 +87,7 @@ func (m *Matcher) Address(account, email string) {
 		if m.sums.may(s.Value) {
 			for _, at := range m.f.sums[string(s.Value)] {
 				m.found.add(m.f, account, at, append(at.chain.words(), s.Steps...), s.Kind.String())
+				m.found.sum(s.Value)
 			}
 		}
 		return true
@@ -117,6 +118,16 @@ func (m *Matcher) Sightings() map[int][]audit.Sighting { return m.found.sorted()
 type found struct {
 	mu        sync.Mutex
 	sightings map[int]map[string]audit.Sighting
+	sums      map[string]bool // raw hashes that are an address's
+}
+
+func (f *found) sum(value []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.sums == nil {
+		f.sums = map[string]bool{}
+	}
+	f.sums[string(value)] = true
 }
 
 func (f *found) add(finder *Finder, account string, at seen, chain []string, hash string) {

@@ -359,7 +359,7 @@ func (s *scan) broken(b []byte, i, n int, c chain) {
 	w := b[from:to]
 	if bytes.IndexByte(w, '<') >= 0 && (bytes.IndexByte(w, '>') >= 0) {
 		if t := stripTags(w, i-from); len(t) < len(w) {
-			s.node(t, c, from, to, stepSplit)
+			s.node(t, c, i, i+n, stepSplit)
 		}
 	}
 	if nearQuote(b, i, n) {
@@ -422,7 +422,7 @@ func (s *scan) quotedPrintable(b []byte, from, to int, c chain) {
 	if !hasQP(w) {
 		return
 	}
-	s.node(decodeQP(w), c, low, high, stepQP)
+	s.node(decodeQP(w), c, from, to, stepQP)
 }
 
 func hasQP(b []byte) bool {
