@@ -6,7 +6,6 @@
 package capture
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,10 +13,10 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/checks/exposure"
 )
 
 // A Capturer captures pages.
@@ -31,8 +30,9 @@ type Capturer struct {
 	Clock        func() time.Time // nil: the machine's
 	Log          *slog.Logger     // nil: nothing is logged
 
-	// Addresses gives all addresses that were handed out to add, one at a time, until it returns an error.
-	Addresses func(ctx context.Context, add func(account, email string) error) error
+	// Addresses gives all addresses that were handed out to add, one at a time, until it returns an error. It may be called more than once.
+	Addresses func(ctx context.Context, add func(Address) error) error
+	Key       *[32]byte // of digests among them; nil: there are none
 
 	dial dialer // nil: the machine's; tests have others
 }
@@ -79,12 +79,12 @@ func (c *Capturer) Capture(ctx context.Context, p Page) (*Result, error) {
 		now = c.Clock
 	}
 	started := now()
-	redact := &redactor{secrets: p.Login.secrets()}
+	redact := &redactor{ctx: ctx, masker: exposure.NewMasker(exposure.Limits{}), secrets: p.Login.secrets()}
 	seen, err := c.see(ctx, p, started)
 	if err != nil {
-		return nil, errors.New(redact.text(audit.CaptureText, err.Error()))
+		return nil, redact.error(err)
 	}
-	res := &Result{URL: redact.url(p.URL), App: p.App, HAR: seen.sightings[docHAR], DOM: seen.sightings[docDOM], Notes: seen.notes}
+	res := &Result{URL: redact.url(p.URL), App: p.App, HAR: seen.inHAR, DOM: seen.inDOM, Notes: seen.notes}
 	name := nameAt(started)
 	dir := filepath.Dir(c.Manifest)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -115,20 +115,11 @@ func (c *Capturer) Capture(ctx context.Context, p Page) (*Result, error) {
 	return res, appendLines(c.Manifest, []line{har, dom})
 }
 
-// The documents that the detector looks through, by their numbers; finds on the screen follow.
-const (
-	docHAR = iota
-	docDOM
-	docWrittenHAR
-	docWrittenDOM
-	docFinds
-)
-
 // seen is what there is to write of a page.
 type seen struct {
 	har, dom, screenshot []byte // redacted
 	noScreenshot         error
-	sightings            map[int][]audit.Sighting
+	inHAR, inDOM         []audit.Sighting
 	notes                []string
 }
 
@@ -177,14 +168,15 @@ func (c *Capturer) see(ctx context.Context, p Page, started time.Time) (*seen, e
 		out.noScreenshot = err
 		out.notes = append(out.notes, "the page itself could not be read: "+err.Error())
 	}
-	finds := snap.finds(secrets)
-	if err := c.match(ctx, out, recording, snap, finds, &redactor{secrets: secrets}); err != nil {
+	d := newDetector()
+	finds, err := c.match(ctx, out, d, recording, snap, secrets)
+	if err != nil {
 		return nil, err
 	}
 	if out.noScreenshot == nil {
 		shooting, endShooting := context.WithTimeout(ctx, c.Limits.Screenshot)
 		defer endShooting()
-		out.screenshot, out.noScreenshot = v.shoot(shooting, snap, finds, secrets, documents)
+		out.screenshot, out.noScreenshot = v.shoot(shooting, snap, finds, d, secrets, documents)
 	}
 	return out, ctx.Err()
 }
@@ -200,54 +192,64 @@ func orCanceled(ctx context.Context, err error) error {
 	return err
 }
 
-// match redacts the recording and the page, and looks for addresses in both, whole and redacted, and in what was found on the screen.
-func (c *Capturer) match(ctx context.Context, out *seen, recording *har, snap *snapshot, finds []*find, r *redactor) error {
+// match looks for addresses in the recording, the page and what its screen shows, and redacts all of it.
+func (c *Capturer) match(ctx context.Context, out *seen, d *detector, recording *har, snap *snapshot, secrets []string) ([]*find, error) {
 	whole, err := recording.bytes()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	page := snap.html(snap.main())
+	at := map[audit.CaptureKind]int{}
+	for kind, text := range map[audit.CaptureKind][]byte{audit.CaptureHAR: whole, audit.CaptureHTML: []byte(snap.html(snap.main()))} {
+		doc, notes, err := d.scan(ctx, kind, text)
+		if err != nil {
+			notes = append(notes, fmt.Sprintf("%s: could not be looked at: %v", kind, err))
+		}
+		at[kind], out.notes = doc, append(out.notes, notes...)
+	}
+	texts := map[int]string{}
+	for _, f := range snap.finds(ctx, d, secrets, nil) {
+		doc, _, err := d.scan(ctx, audit.CaptureText, []byte(f.text))
+		if err != nil {
+			return nil, err
+		}
+		texts[doc] = f.text
+	}
+	found, err := d.match(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	out.inHAR, out.inDOM = found[at[audit.CaptureHAR]], found[at[audit.CaptureHTML]]
+	known := map[string]bool{}
+	for doc, text := range texts {
+		known[text] = known[text] || len(found[doc]) > 0
+	}
+	finds := snap.finds(ctx, d, secrets, known)
+	return finds, c.redact(ctx, out, &redactor{ctx: ctx, masker: d.masker, secrets: secrets}, recording, snap, finds)
+}
+
+// redact makes what is written, and makes sure that no address can be found in it, as whoever reads it would try.
+func (c *Capturer) redact(ctx context.Context, out *seen, r *redactor, recording *har, snap *snapshot, finds []*find) (err error) {
 	if out.har, err = r.har(recording).bytes(); err != nil {
 		return err
 	}
 	snap.mask(finds)
 	out.dom = []byte(r.text(audit.CaptureHTML, snap.html(snap.main())))
-	f := newFinder()
-	documents := []struct {
-		kind audit.CaptureKind
-		text []byte
-	}{docHAR: {audit.CaptureHAR, whole}, docDOM: {audit.CaptureHTML, []byte(page)}, docWrittenHAR: {audit.CaptureHAR, out.har}, docWrittenDOM: {audit.CaptureHTML, out.dom}}
-	for i, d := range documents {
-		notes, err := f.scan(ctx, i, d.kind, bytes.NewReader(d.text))
-		if err != nil && i < docWrittenHAR {
-			out.notes = append(out.notes, string(d.kind)+" could not be looked at: "+err.Error())
-		}
-		if i < docWrittenHAR {
-			out.notes = append(out.notes, notes...)
-		}
+	again := newDetector()
+	har, _, errHAR := again.scan(ctx, audit.CaptureHAR, out.har)
+	dom, _, errDOM := again.scan(ctx, audit.CaptureHTML, out.dom)
+	found, err := again.match(ctx, c)
+	if err != nil {
+		return err
 	}
-	for i, x := range finds {
-		if _, err := f.scan(ctx, docFinds+i, audit.CaptureText, strings.NewReader(x.text)); err != nil {
-			return err
-		}
-	}
-	if err := c.Addresses(ctx, func(account, email string) error { f.address(account, email); return nil }); err != nil {
-		return fmt.Errorf("the addresses: %w", err)
-	}
-	out.sightings = f.sightings()
-	for i, x := range finds {
-		x.known = len(out.sightings[docFinds+i]) > 0
-	}
-	if len(out.sightings[docWrittenHAR]) > 0 {
-		empty := &har{harLog{Version: "1.2", Creator: recording.Log.Creator, Pages: recording.Log.Pages, Entries: []*harEntry{}, Comment: "left out: it could not be masked"}}
-		if out.har, err = empty.bytes(); err != nil {
+	if len(found[har]) > 0 || errHAR != nil && !errors.Is(errHAR, exposure.ErrNoBodies) {
+		if out.har, err = recording.leftOut().bytes(); err != nil {
 			return err
 		}
 		out.notes = append(out.notes, "the recording could not be masked and is left out")
 	}
-	if len(out.sightings[docWrittenDOM]) > 0 {
+	if len(found[dom]) > 0 || errDOM != nil {
 		out.dom = []byte("<!-- left out: it could not be masked -->\n")
 		out.notes = append(out.notes, "the page's text could not be masked and is left out")
 	}
-	return nil
+	return ctx.Err()
 }

@@ -29,9 +29,9 @@ const (
 	nancy = "nancy.stranger@elsewhere.example" // nobody that was handed out
 )
 
-func handedOut(_ context.Context, add func(account, email string) error) error {
+func handedOut(_ context.Context, add func(Address) error) error {
 	for account, email := range map[string]string{"jane": jane, "bob": bob, "me": mine} {
-		if err := add(account, email); err != nil {
+		if err := add(Address{Account: account, Email: email}); err != nil {
 			return err
 		}
 	}

@@ -201,3 +201,8 @@ func (h *har) cookies() []string {
 	}
 	return all
 }
+
+// leftOut is the recording where nothing of it may be written.
+func (h *har) leftOut() *har {
+	return &har{harLog{Version: h.Log.Version, Creator: h.Log.Creator, Pages: h.Log.Pages, Entries: []*harEntry{}, Comment: "left out: it could not be masked"}}
+}

@@ -1,6 +1,8 @@
 package capture
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -8,17 +10,20 @@ import (
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/address"
+	"github.com/mailreeve/mailreeve/checks/exposure"
 )
 
 // A redactor takes out of what is written all that must not be in it.
 type redactor struct {
+	ctx     context.Context
+	masker  *exposure.Masker
 	secrets []string
 	left    int // parts that were left out because they could not be masked
 }
 
 const (
 	secretMask = "[secret]"
-	leftOut    = "[left out]"
+	leftOut    = exposure.MarkLeftOut
 )
 
 // text is s without addresses and secrets; what cannot be masked is left out whole.
@@ -26,12 +31,21 @@ func (r *redactor) text(kind audit.CaptureKind, s string) string {
 	if s == "" {
 		return s
 	}
-	s = mask(kind, r.noSecrets(s))
-	if r.dirty(s) {
+	s = string(r.masker.Mask(r.ctx, kind, []byte(r.noSecrets(s))))
+	if s == exposure.MarkLeftOut || r.dirty(s) {
 		r.left++
 		return leftOut
 	}
 	return s
+}
+
+// error is err without addresses and secrets.
+func (r *redactor) error(err error) error {
+	clean := r.text(audit.CaptureText, err.Error())
+	if clean == err.Error() {
+		return err
+	}
+	return errors.New(clean)
 }
 
 // noSecrets is s with a mask for every secret, as it is and as it stands in URLs.
@@ -47,7 +61,7 @@ func (r *redactor) noSecrets(s string) string {
 
 // dirty says whether s still holds something that must not be written.
 func (r *redactor) dirty(s string) bool {
-	return address.LooksLike([]byte(s)) || len(spans(s)) > 0 || slices.ContainsFunc(r.secrets, func(x string) bool { return strings.Contains(s, x) })
+	return address.LooksLike([]byte(s)) || slices.ContainsFunc(r.secrets, func(x string) bool { return strings.Contains(s, x) })
 }
 
 // credentials are parameters of a URL that let their holder in.

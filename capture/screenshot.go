@@ -42,15 +42,15 @@ type find struct {
 	known bool // the address is one that was handed out
 }
 
-// finds are all of a snapshot.
-func (s *snapshot) finds(secrets []string) []*find {
+// finds are all of a snapshot; known tells of a text whether it is an address that was handed out.
+func (s *snapshot) finds(ctx context.Context, d *detector, secrets []string, known map[string]bool) []*find {
 	var all []*find
-	for _, d := range s.docs {
-		for _, r := range d.readings() {
-			for _, at := range shapes(r.text, secrets) {
-				if parts := r.parts(at[0], at[1]); len(parts) > 0 {
-					all = append(all, &find{text: r.text[at[0]:at[1]], parts: parts})
-				}
+	for _, r := range s.readings {
+		shapes, _ := d.shapes(ctx, r.text, secrets) // whether it could all be read is asked after masking
+		for _, x := range shapes {
+			if parts := r.parts(x.From, x.To); len(parts) > 0 {
+				text := r.text[x.From:x.To]
+				all = append(all, &find{text: text, parts: parts, known: x.Hash || known[text]})
 			}
 		}
 	}
@@ -220,7 +220,7 @@ func maskIn(ctx context.Context, s *session, in runtime.ExecutionContextID, list
 const settle = 150 * time.Millisecond
 
 // shoot masks the page as it was looked at, makes sure that nothing is left, and takes its picture.
-func (v *visit) shoot(ctx context.Context, snap *snapshot, finds []*find, secrets []string, documents string) ([]byte, error) {
+func (v *visit) shoot(ctx context.Context, snap *snapshot, finds []*find, d *detector, secrets []string, documents string) ([]byte, error) {
 	if err := v.mask(ctx, snap.operations(finds)); err != nil {
 		return nil, err
 	}
@@ -229,7 +229,7 @@ func (v *visit) shoot(ctx context.Context, snap *snapshot, finds []*find, secret
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	if err := v.clean(ctx, secrets, documents); err != nil {
+	if err := v.clean(ctx, d, secrets, documents); err != nil {
 		return nil, err
 	}
 	no := false
@@ -237,11 +237,11 @@ func (v *visit) shoot(ctx context.Context, snap *snapshot, finds []*find, secret
 	if err != nil {
 		return nil, err
 	}
-	return shot.Data, v.clean(ctx, secrets, documents) // nor did it change while the picture was taken
+	return shot.Data, v.clean(ctx, d, secrets, documents) // nor did it change while the picture was taken
 }
 
 // clean says whether the page as it is now shows nothing that must not be in a picture.
-func (v *visit) clean(ctx context.Context, secrets []string, documents string) error {
+func (v *visit) clean(ctx context.Context, d *detector, secrets []string, documents string) error {
 	now, err := v.documents(ctx)
 	if err != nil {
 		return err
@@ -253,11 +253,9 @@ func (v *visit) clean(ctx context.Context, secrets []string, documents string) e
 	if err != nil {
 		return err
 	}
-	for _, d := range snap.docs {
-		for _, r := range d.readings() {
-			if len(shapes(r.text, secrets)) > 0 {
-				return errLeft
-			}
+	for _, r := range snap.readings {
+		if shapes, sure := d.shapes(ctx, r.text, secrets); len(shapes) > 0 || !sure {
+			return errLeft
 		}
 	}
 	for d, list := range snap.operations(nil) {

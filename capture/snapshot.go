@@ -16,8 +16,9 @@ import (
 // A snapshot is what the browser's renderers know of the page at one moment: nodes, also those in closed shadow roots and in frames, and what is laid
 // out, also generated content. No script of the page has a say in it.
 type snapshot struct {
-	docs  []*document
-	after map[owner]*document // what frames hold, by their elements
+	docs     []*document
+	readings []*reading
+	after    map[owner]*document // what frames hold, by their elements
 }
 
 // An owner is the element of a frame.
@@ -105,6 +106,9 @@ func (v *visit) look(ctx context.Context) (*snapshot, error) {
 		}
 		roots[cdp.FrameID(s.target)] = here[0]
 		snap.docs = append(snap.docs, here...)
+		for _, d := range here {
+			snap.readings = append(snap.readings, d.readings()...)
+		}
 		for _, d := range here {
 			for element, i := range d.inner {
 				if i > 0 && int(i) < len(here) {
