@@ -41,6 +41,7 @@ type visit struct {
 
 	mu     sync.Mutex
 	hosts  []string // of the page as it is now
+	status int64    // with which it answered
 	main   *session
 	frames []*session // the page and its frames that have a process of their own
 	popups int
@@ -83,6 +84,12 @@ func (v *visit) on(ctx context.Context, s *session, event any) {
 	case *inspector.EventTargetCrashed:
 		if s.kind == "page" {
 			v.once.crashed.Do(func() { close(v.crashed) })
+		}
+	case *network.EventResponseReceived:
+		if e.Type == network.ResourceTypeDocument && e.FrameID == cdp.FrameID(s.target) && s == v.page() {
+			v.mu.Lock()
+			v.status = e.Response.Status
+			v.mu.Unlock()
 		}
 	case *page.EventFrameNavigated:
 		if s == v.page() && e.Frame.ParentID == "" {
@@ -440,6 +447,9 @@ func (v *visit) notes() []string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	notes := v.proxy.notes()
+	if v.status >= 400 {
+		notes = append(notes, fmt.Sprintf("the page answered with status %d", v.status))
+	}
 	if v.popups > 0 {
 		notes = append(notes, fmt.Sprintf("%d new windows closed", v.popups))
 	}

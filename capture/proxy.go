@@ -179,8 +179,7 @@ func (p *proxy) forward(w http.ResponseWriter, r *http.Request) {
 	}
 	res, err := p.transport.RoundTrip(out)
 	if err != nil {
-		http.Error(w, "this host cannot be reached", http.StatusBadGateway)
-		return
+		panic(http.ErrAbortHandler) // a page that says so would be taken for the one that was asked for
 	}
 	defer res.Body.Close()
 	dropHopByHop(res.Header)

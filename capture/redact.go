@@ -26,6 +26,12 @@ const (
 	leftOut    = exposure.MarkLeftOut
 )
 
+// RedactURL is a URL as it may be shown.
+func RedactURL(ctx context.Context, raw string) string {
+	r := &redactor{ctx: ctx, masker: exposure.NewMasker(exposure.Limits{})}
+	return r.url(raw)
+}
+
 // text is s without addresses and secrets; what cannot be masked is left out whole.
 func (r *redactor) text(kind audit.CaptureKind, s string) string {
 	if s == "" {

@@ -129,11 +129,45 @@ type Jira struct {
 
 // Capture is how apps' pages are opened.
 type Capture struct {
-	Chromium     string   `yaml:"chromium"`
-	Every        string   `yaml:"every"`
-	URLs         []string `yaml:"urls"`
-	AllowPrivate bool     `yaml:"allow_private"`
-	Sandbox      *bool    `yaml:"sandbox"`
+	Chromium     string        `yaml:"chromium"`
+	Every        string        `yaml:"every"`
+	URLs         []CapturePage `yaml:"urls"`
+	AllowPrivate bool          `yaml:"allow_private"`
+	Sandbox      *bool         `yaml:"sandbox"` // nil: on
+}
+
+// CapturePage is a page to open: a URL, or a mapping that also says whose it is and as whom to open it.
+type CapturePage struct {
+	URL         string
+	App         string // empty: the app of the registry whose host it is
+	Site        string
+	Viewer      string
+	CookiesFile string
+	HeadersFile string
+}
+
+// UnmarshalYAML reads a page. The decoder is not strict below a method of its own, so what is unknown is told here.
+func (p *CapturePage) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode {
+		return n.Decode(&p.URL)
+	}
+	if n.Kind != yaml.MappingNode {
+		return fmt.Errorf("line %d: a page of capture.urls is a URL, or a mapping with url", n.Line)
+	}
+	keys := map[string]*string{"url": &p.URL, "app": &p.App, "site": &p.Site, "viewer": &p.Viewer, "cookies_file": &p.CookiesFile, "headers_file": &p.HeadersFile}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		into := keys[n.Content[i].Value]
+		if into == nil {
+			return fmt.Errorf("line %d: unknown key %q", n.Content[i].Line, n.Content[i].Value)
+		}
+		if err := n.Content[i+1].Decode(into); err != nil {
+			return err
+		}
+	}
+	if p.URL == "" {
+		return fmt.Errorf("line %d: this page has no url", n.Line)
+	}
+	return nil
 }
 
 // Heartbeat is a URL that is called after each good night.

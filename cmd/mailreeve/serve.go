@@ -40,6 +40,11 @@ func (c *cli) serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { s.keepDelivering(ctx) })
+	wg.Go(func() {
+		if err := s.keepCapturing(ctx, c); err != nil && ctx.Err() == nil { // the nights go on
+			s.log.Error("nothing is captured", "error", err)
+		}
+	})
 	defer func() { cancel(); wg.Wait() }()
 	r := &schedule.Runner{Schedule: plan, Log: s.log, Last: s.lastNight, Night: s.scheduled}
 	return r.Serve(ctx)

@@ -54,6 +54,11 @@ func (c *cli) load() (*config.Config, error) {
 	if _, err := schedule.Parse(cfg.Schedule); err != nil {
 		return nil, fmt.Errorf("%s: schedule: %w", path, err)
 	}
+	if cfg.Capture.Every != "" {
+		if _, err := schedule.Parse(cfg.Capture.Every); err != nil {
+			return nil, fmt.Errorf("%s: capture.every: %w", path, err)
+		}
+	}
 	return cfg, nil
 }
 
