@@ -152,7 +152,7 @@ func (r *redactor) entry(e *harEntry) {
 	messages := make([]harSocketMessage, len(e.Messages))
 	for i, m := range e.Messages {
 		if m.Opcode != 1 {
-			m.Data = leftOut
+			m.Data = "[left out: no text]"
 		}
 		m.Data = r.text(audit.CaptureText, m.Data)
 		messages[i] = m
