@@ -84,3 +84,26 @@ func (c chain) within(d chain) bool {
 	}
 	return i == c.n
 }
+
+// asIDN corrects the step idn, which a chain has where a domain was in ASCII: if the address was handed out in that form it is none, and if it was not, and
+// is international, then the other form is.
+func (c chain) asIDN(handedOut, international bool) chain {
+	if !international {
+		return c
+	}
+	out := chain{}
+	has := false
+	for _, s := range c.steps[:c.n] {
+		if s == stepIDN {
+			has = true
+			if handedOut {
+				continue
+			}
+		}
+		out = out.with(s)
+	}
+	if handedOut && !has {
+		out = out.with(stepIDN)
+	}
+	return out
+}

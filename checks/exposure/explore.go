@@ -36,10 +36,6 @@ func (s *scan) explore(b []byte, c chain) {
 		s.pluses(b, lo, hi, c)
 		s.wide(b, lo, hi, c)
 	}
-	if c.n == s.base {
-		return
-	}
-	s.joined(b, c)
 }
 
 // span is the stretch around [from,to) without bytes that part words, at most max bytes to each side.

@@ -195,6 +195,7 @@ type scan struct {
 	top        [2]int                         // the span of the top text that the lead covers
 	scripted   [2]int                         // the stretch of scriptedOf that was read as a script
 	scriptedOf *byte
+	pinned     bool // top stays as it is: what is looked at was put together from it
 	nestHTML   int
 	strict     bool   // tell probe of what looks like an address in whatever way
 	what       string // before the name of a field, where one kind of URL is to be told from another
@@ -299,6 +300,9 @@ func (s *scan) deep(c chain) bool { return int(c.n-s.base) >= s.limits.Depth }
 
 // lead begins to follow a lead at the top: the limits are whole again.
 func (s *scan) lead(from, to int) {
+	if s.pinned {
+		return
+	}
 	s.top = [2]int{from, to}
 	s.nodes = s.limits.Nodes
 	s.left = s.limits.NodeBytes

@@ -541,7 +541,7 @@ func (h *harReader) multipart(b []byte, mime, to string) {
 		field := dispositionName(head)
 		h.in(audit.Sent, to, "form field "+name(field))
 		h.exploreFrom(h.unwrap(bytes.TrimRight(body, "\r\n"), ""))
-		h.in(audit.Sent, to, "header of form field "+name(field))
+		h.in(audit.Sent, to, "file name of form field "+name(field))
 		h.text(head)
 	}
 }

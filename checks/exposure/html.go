@@ -93,16 +93,8 @@ const (
 	elements
 )
 
-// meets says whether a span meets [from,to). Spans before from are passed for good, so from may only grow.
+// meets says whether a span meets [from,to).
 func (w *walk) meets(from, to int) bool {
-	for len(w.spans) > 0 && w.spans[0].to <= from {
-		w.spans = w.spans[1:]
-	}
-	return len(w.spans) > 0 && w.spans[0].from < to
-}
-
-// later says whether a span meets [from,to), and passes none.
-func (w *walk) later(from, to int) bool {
 	i, _ := slices.BinarySearchFunc(w.spans, from, func(x extent, from int) int {
 		if x.to <= from {
 			return -1
@@ -237,7 +229,7 @@ func (w *walk) addText(from, to int) {
 	if from >= to {
 		return
 	}
-	near := w.later(from-64<<10, to+64<<10)
+	near := w.meets(from-64<<10, to+64<<10)
 	w.run = append(w.run, extent{from, to})
 	w.veiled = append(w.veiled, near && w.hidden())
 	if len(w.run) > 4096 {
@@ -271,7 +263,7 @@ func (w *walk) flush() {
 					seams = append(seams, len(joined))
 				}
 				joined = append(joined, w.b[x.from:x.to]...)
-				if w.later(x.from, x.to) {
+				if w.meets(x.from, x.to) {
 					w.exploreFrom(w.b[x.from:x.to], w.chain)
 				}
 			}
@@ -577,8 +569,8 @@ func (w *walk) attributes(e element) {
 	}
 	veiled := w.hidden() || w.hides(e)
 	for a := range attributes(tag) {
-		if !w.later(int(e.from)+a.from, int(e.from)+a.to) {
-			if w.later(int(e.from)+a.from-len(a.name)-2, int(e.from)+a.from) && len(a.name) >= minText { // a name that holds something
+		if !w.meets(int(e.from)+a.from, int(e.from)+a.to) {
+			if w.meets(int(e.from)+a.from-len(a.name)-2, int(e.from)+a.from) && len(a.name) >= minText { // a name that holds something
 				w.in(audit.Payload, "", w.prefix+"attribute name")
 				w.exploreFrom([]byte(a.name), w.chain)
 			}

@@ -117,7 +117,7 @@ func (s *scan) address(b []byte, i, n int, c chain) bool {
 			return false
 		}
 	}
-	return !literalPart(b, from, to) && (to >= len(b) || b[to] != '\\' && b[to] != '<' && b[to] != '&' && b[to] != '%')
+	return bytes.IndexByte(host, '.') >= 0 && !literalPart(b, from, to) && (to >= len(b) || b[to] != '\\' && b[to] != '<' && b[to] != '&' && b[to] != '%')
 }
 
 // literalPart says whether b[from:to] touches the quote of a literal that is one of several in an expression or a list of a script.
@@ -187,6 +187,9 @@ func cutsHost(r rune, host []byte, j int) bool {
 	case r == '_':
 		return true
 	case r == '.':
+		if fileTypes[string(bytes.ToLower(host[j+1:]))] && bytes.IndexByte(host[:j], '.') > 0 {
+			return true
+		}
 		return j+1 < len(host) && 'A' <= host[j+1] && host[j+1] <= 'Z' && 'a' <= host[j-1] && host[j-1] <= 'z'
 	case r >= utf8.RuneSelf:
 		last := host[j-1]
@@ -194,6 +197,10 @@ func cutsHost(r rune, host []byte, j int) bool {
 	}
 	return false
 }
+
+// fileTypes are what may follow an address that is the name of a file. None of them is a domain.
+var fileTypes = map[string]bool{"csv": true, "pdf": true, "txt": true, "json": true, "png": true, "jpg": true, "jpeg": true, "gif": true, "svg": true, "xml": true, "html": true, "htm": true, "eml": true,
+	"vcf": true, "ics": true, "doc": true, "docx": true, "xls": true, "xlsx": true, "log": true, "js": true, "css": true, "php": true, "aspx": true, "webp": true, "gz": true, "har": true, "bak": true}
 
 // verp reads the address of the recipient out of a sender's, as bounce+jane=acme.example@vendor.example.
 func verp(local []byte) (name, host []byte, ok bool) {
@@ -224,10 +231,13 @@ func (s *scan) candidate(local, host []byte, c chain, from, to int) {
 		}
 		ascii = ascii && x < utf8.RuneSelf && x > ' '
 	}
-	if c.n == s.base {
+	if c.n == s.base && !s.pinned {
 		s.top = [2]int{from, to}
 	}
 	if ascii {
+		if hasXN(host) {
+			c = c.with(stepIDN)
+		}
 		s.keep(s.addrs, buf, c)
 		return
 	}
@@ -236,12 +246,25 @@ func (s *scan) candidate(local, host []byte, c chain, from, to int) {
 		c = c.with(stepSplit)
 		text = folded
 	}
+	if hasXN(host) {
+		c = c.with(stepIDN)
+	}
 	if folded := norm.NFKC.String(text); folded != text && folded != norm.NFC.String(text) {
 		c = c.with(stepCompat)
 	}
 	if text = address.Normalize(text); len(text) > 2 && text[0] != '@' {
 		s.keep(s.addrs, []byte(text), c)
 	}
+}
+
+// hasXN says whether a domain has an international label in ASCII.
+func hasXN(host []byte) bool {
+	for i := 0; i+4 < len(host); i++ {
+		if host[i]|0x20 == 'x' && hasFold(host, i, "xn--") && (i == 0 || host[i-1] == '.') {
+			return true
+		}
+	}
+	return false
 }
 
 // visible is s without characters that do not show.

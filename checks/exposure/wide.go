@@ -52,6 +52,7 @@ func (s *scan) wide(b []byte, lo, hi int, c chain) {
 		}
 		done = lo
 	}
+	s.lzRuns(b, lo, hi, c)
 	// Letters of other widths and styles, where they are not around a plain at-sign, which is followed anyway: encoded words, spelled signs.
 	done = lo
 	for i := lo; i < hi; i++ {
