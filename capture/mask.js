@@ -41,7 +41,7 @@ function (operations, ...nodes) {
 				middle.replaceWith(bar)
 			}
 		},
-		generated(element, {name, text, known}, i) {
+		generated(element, {name, text = "", known}, i) {
 			const mark = "data-mailreeve-" + i
 			element.setAttribute(mark, "")
 			const id = ":not(" + "#mailreeve".repeat(8) + ")"

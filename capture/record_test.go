@@ -52,7 +52,9 @@ func TestWhatIsRecorded(t *testing.T) {
 	s.mux.HandleFunc("/shared.js", script("shared"))
 	s.mux.HandleFunc("/sink", func(http.ResponseWriter, *http.Request) {})
 	s.mux.HandleFunc("/seen-cookie", func(http.ResponseWriter, *http.Request) {})
-	s.mux.HandleFunc("/hop", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Query().Get("to"), http.StatusFound) })
+	s.mux.HandleFunc("/hop", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, r.URL.Query().Get("to"), http.StatusFound)
+	})
 	s.mux.Handle("/socket", websocket.Server{Handler: func(ws *websocket.Conn) {
 		_ = websocket.Message.Send(ws, "welcome "+bob)
 		var in []byte
