@@ -69,11 +69,11 @@ func readSecret(path string) ([]byte, error) {
 }
 
 func parseCookies(text []byte) ([]*network.CookieParam, error) {
-	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff")))
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	var cookies []*network.CookieParam
 	var err error
-	if len(text) > 0 && (text[0] == '[' || text[0] == '{') {
-		cookies, err = cookiesFromJSON(text)
+	if begin := bytes.TrimSpace(text); len(begin) > 0 && (begin[0] == '[' || begin[0] == '{') {
+		cookies, err = cookiesFromJSON(begin)
 	} else {
 		cookies, err = cookiesFromNetscape(text)
 	}
