@@ -76,6 +76,15 @@ var credentials = []string{"jwt", "token", "access_token", "id_token", "refresh_
 
 // url is a URL without addresses and secrets, those of its query included. Its parts are masked one by one, so that the others can be read.
 func (r *redactor) url(raw string) string {
+	if scheme, rest, ok := strings.Cut(raw, "://"); ok {
+		end := strings.IndexAny(rest, "/?#")
+		if end < 0 {
+			end = len(rest)
+		}
+		if user := strings.LastIndexByte(rest[:end], '@'); user >= 0 { // name and password
+			raw = scheme + "://" + rest[user+1:]
+		}
+	}
 	var out strings.Builder
 	rest, name := raw, ""
 	for rest != "" {

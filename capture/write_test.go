@@ -85,7 +85,8 @@ func TestURLsCanBeReadAfterRedaction(t *testing.T) {
 		"https://app.example/?jwt=abc.def.ghi&x=1":                                  "https://app.example/?jwt=[secret]&x=1",
 		"https://app.example/?X=1&access_token=abc#id_token=def":                    "https://app.example/?X=1&access_token=[secret]#id_token=[secret]",
 		"https://app.example/the-crawlers-cookie/x":                                 "https://app.example/[secret]/x",
-		"": "",
+		"https://jane:pass@app.example/x@y":                                         "https://app.example/[address]",
+		"":                                                                          "",
 	} {
 		if got := r.url(raw); got != want {
 			t.Errorf("%s\n becomes %s\n    want %s", raw, got, want)
