@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -28,7 +27,6 @@ type Capturer struct {
 	Limits       Limits
 	Resolve      Resolver         // nil: the machine's
 	Clock        func() time.Time // nil: the machine's
-	Log          *slog.Logger     // nil: nothing is logged
 
 	// Addresses gives all addresses that were handed out to add, one at a time, until it returns an error. It may be called more than once.
 	Addresses func(ctx context.Context, add func(Address) error) error
@@ -79,7 +77,7 @@ func (c *Capturer) Capture(ctx context.Context, p Page) (*Result, error) {
 		now = c.Clock
 	}
 	started := now()
-	redact := &redactor{ctx: ctx, masker: exposure.NewMasker(exposure.Limits{}), secrets: p.Login.secrets()}
+	redact := newRedactor(ctx, exposure.NewMasker(exposure.Limits{}), p.Login.secrets())
 	seen, err := c.see(ctx, p, started)
 	if err != nil {
 		return nil, redact.error(err)
@@ -145,6 +143,14 @@ func (c *Capturer) see(ctx context.Context, p Page, started time.Time) (*seen, e
 	b.client.on = func(s *session, event any) { v.on(ctx, s, event) }
 	go b.client.run(ctx)
 
+	starting, endStarting := context.WithTimeout(ctx, c.Limits.Start)
+	defer endStarting()
+	if err := v.prepare(starting); err != nil {
+		if v.page() == nil && ctx.Err() == nil {
+			err = fmt.Errorf("the browser did not start (%s)", b.said)
+		}
+		return nil, orCanceled(ctx, err)
+	}
 	whole, endWhole := context.WithTimeout(ctx, c.Limits.Page)
 	defer endWhole()
 	opening, endOpening := context.WithTimeout(whole, c.Limits.Page*2/3)
@@ -224,7 +230,7 @@ func (c *Capturer) match(ctx context.Context, out *seen, d *detector, recording 
 		known[text] = known[text] || len(found[doc]) > 0
 	}
 	finds := snap.finds(ctx, d, secrets, known)
-	return finds, c.redact(ctx, out, &redactor{ctx: ctx, masker: d.masker, secrets: secrets}, recording, snap, finds)
+	return finds, c.redact(ctx, out, newRedactor(ctx, d.masker, secrets), recording, snap, finds)
 }
 
 // redact makes what is written, and makes sure that no address can be found in it, as whoever reads it would try.

@@ -17,7 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/address"
 )
 
@@ -130,25 +129,6 @@ func capture(t *testing.T, c *Capturer, url string) (res *Result, recording, dom
 		}
 	}
 	return res, recording, dom, shot
-}
-
-// saw is what was seen: account and place, and host where it was sent.
-func saw(list []audit.Sighting) []string {
-	var out []string
-	for _, s := range list {
-		what := s.Account + " " + string(s.Place)
-		if s.Host != "" {
-			what += " " + s.Host
-		}
-		if s.Hash != "" {
-			what += " " + s.Hash
-		}
-		if !slices.Contains(out, what) {
-			out = append(out, what)
-		}
-	}
-	slices.Sort(out)
-	return out
 }
 
 // read is what a screenshot says to who reads it.

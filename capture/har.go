@@ -189,12 +189,15 @@ func pictorial(mimeType string) bool {
 // minCookie is the length from which on a cookie's value is taken for a secret; shorter ones would be found everywhere by chance.
 const minCookie = 12
 
+// maxCookies is how many of them are looked for: a page may set any number.
+const maxCookies = 100
+
 // cookies are the values of all cookies that were sent or set.
 func (h *har) cookies() []string {
 	var all []string
 	for _, e := range h.Log.Entries {
 		for _, c := range slices.Concat(e.Request.Cookies, e.Response.Cookies) {
-			if len(c.Value) >= minCookie && !slices.Contains(all, c.Value) {
+			if len(c.Value) >= minCookie && len(all) < maxCookies && !slices.Contains(all, c.Value) {
 				all = append(all, c.Value)
 			}
 		}

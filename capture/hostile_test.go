@@ -63,11 +63,11 @@ func TestRefusesToGoWhereItIsNotPublic(t *testing.T) {
 		var d net.Dialer
 		return d.DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
 	}
-	c.Resolve = func(_ context.Context, host string) ([]netip.Addr, error) {
+	c.Resolve = func(ctx context.Context, host string) ([]netip.Addr, error) {
 		if host == "app.example" {
 			return []netip.Addr{netip.MustParseAddr("93.184.216.34")}, nil
 		}
-		return locally(nil, host)
+		return locally(ctx, host)
 	}
 	for _, url := range []string{s.at("inside.example", "/secret"), s.at("127.0.0.1", "/secret"), s.at("localhost", "/secret"), s.at("app.example", "/moved"), s.at("app.example", "/"),
 		strings.Replace(s.at("inside.example", "/secret"), "http:", "https:", 1)} {
@@ -95,7 +95,7 @@ func TestRefusesToGoWhereItIsNotPublic(t *testing.T) {
 func TestHostilePages(t *testing.T) {
 	apart(t)
 	c, s := capturer(t), newSite(t)
-	c.Limits.Page, c.Limits.Load, c.Limits.Rest = 12*time.Second, 2*time.Second, time.Second
+	c.Limits.Page, c.Limits.Load, c.Limits.Rest = 18*time.Second, 2*time.Second, time.Second
 	s.mux.HandleFunc("/endless", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		for r.Context().Err() == nil {
@@ -160,7 +160,7 @@ func TestHostilePages(t *testing.T) {
 					t.Errorf("it holds %q", m)
 				}
 			}
-			if took := time.Since(began); took > c.Limits.Page+c.Limits.Screenshot+5*time.Second {
+			if took := time.Since(began); took > c.Limits.Start+c.Limits.Page+c.Limits.Screenshot+5*time.Second {
 				t.Errorf("it took %s", took)
 			} else {
 				t.Log(took)

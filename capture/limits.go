@@ -4,6 +4,7 @@ import "time"
 
 // Limits bound what one page may take.
 type Limits struct {
+	Start       time.Duration // until the browser is there
 	Page        time.Duration // to open it and read all of it
 	Load        time.Duration // until its load event
 	Rest        time.Duration // until its network is quiet, each time
@@ -18,6 +19,6 @@ type Limits struct {
 
 // DefaultLimits are those of the command.
 func DefaultLimits() Limits {
-	return Limits{Page: 45 * time.Second, Load: 15 * time.Second, Rest: 5 * time.Second, Screenshot: 20 * time.Second,
+	return Limits{Start: 30 * time.Second, Page: 45 * time.Second, Load: 15 * time.Second, Rest: 5 * time.Second, Screenshot: 20 * time.Second,
 		Bytes: 200 << 20, Response: 50 << 20, Connections: 128, Body: 10 << 20, Kept: 60 << 20, Height: 8000}
 }

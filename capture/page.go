@@ -126,9 +126,9 @@ func (v *visit) attach(ctx context.Context, s *session) {
 		v.frames = append(v.frames, s)
 	}
 	go func() { // one after the other, and without waiting: a target that waits does not answer everything
-		buffer, body := v.limits.Kept, v.limits.Body
-		if frame || worker { // not the browser's own windows
-			s.post(ctx, network.CommandEnable, network.EnableParams{MaxTotalBufferSize: &buffer, MaxResourceBufferSize: &body, MaxPostDataSize: &body})
+		buffer, body, durable := v.limits.Kept, v.limits.Body, true // by the browser, since a renderer may be busy or gone
+		if frame || worker {                                        // not the browser's own windows
+			s.post(ctx, network.CommandEnable, network.EnableParams{MaxTotalBufferSize: &buffer, MaxResourceBufferSize: &body, MaxPostDataSize: &body, EnableDurableMessages: &durable})
 			s.post(ctx, target.CommandSetAutoAttach, autoAttach())
 		}
 		if frame {
@@ -148,8 +148,8 @@ func autoAttach() target.SetAutoAttachParams {
 	return target.SetAutoAttachParams{AutoAttach: true, WaitForDebuggerOnStart: true, Flatten: &yes}
 }
 
-// open opens the page and lets it load all that it wants to, within bounds.
-func (v *visit) open(ctx context.Context, to string) error {
+// prepare waits for the browser and makes it ready for the page.
+func (v *visit) prepare(ctx context.Context) error {
 	root := v.client.root()
 	deny := browser.SetDownloadBehaviorParams{Behavior: browser.SetDownloadBehaviorBehaviorDeny}
 	if _, err := cdp.Call(ctx, root, browser.SetDownloadBehavior, deny); err != nil {
@@ -170,9 +170,12 @@ func (v *visit) open(ctx context.Context, to string) error {
 			return errors.New("the browser does not take the cookies: see that each has a domain and an allowed name")
 		}
 	}
-	if _, err := cdp.Call(ctx, v.main, emulation.SetDeviceMetricsOverride, viewport(viewHeight)); err != nil {
-		return err
-	}
+	_, err := cdp.Call(ctx, v.main, emulation.SetDeviceMetricsOverride, viewport(viewHeight))
+	return err
+}
+
+// open opens the page and lets it load all that it wants to, within bounds.
+func (v *visit) open(ctx context.Context, to string) error {
 	if err := v.navigate(ctx, to); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/chromedp/chromedp"
@@ -31,13 +32,13 @@ func FindChromium(configured string) (string, error) {
 			return path, nil
 		}
 	}
-	return "", errors.New("Chromium is not installed (Debian's package is chromium), or not in PATH: say where it is with capture.chromium")
+	return "", errors.New("there is no Chromium in PATH: install Debian's package chromium, or say where it is with capture.chromium")
 }
 
 // MaySandbox says whether the browser's sandbox can be on. It cannot for root.
 func MaySandbox(sandbox bool) error {
 	if sandbox && os.Geteuid() == 0 {
-		return errors.New("Chromium's sandbox does not work for root, and without it a hostile page has the machine: run mailreeve capture as another user " +
+		return errors.New("the browser's sandbox does not work for root, and without it a hostile page has the machine: run mailreeve capture as another user " +
 			"(or, in a container that is thrown away, set capture.sandbox: false)")
 	}
 	return nil
@@ -50,6 +51,7 @@ const maxMessage = 512 << 20
 type process struct {
 	client  *client
 	profile string
+	said    *head // on its standard error
 	kill    func()
 	done    chan struct{} // closed when the browser has ended and its profile is gone
 }
@@ -64,7 +66,7 @@ func start(ctx context.Context, chromium string, sandbox bool, p *proxy) (*proce
 		return nil, fmt.Errorf("the browser's profile: %w", err)
 	}
 	if len(profile) > maxProfile {
-		return nil, errors.Join(fmt.Errorf("Chromium cannot work with a folder of so long a name as %s: set TMPDIR to a shorter one", profile), os.Remove(profile))
+		return nil, errors.Join(fmt.Errorf("%s is too long a path for the browser's profile: set TMPDIR to a shorter one", profile), os.Remove(profile))
 	}
 	cmd := exec.Command(chromium, arguments(profile, sandbox, p)...)
 	cmd.Dir, cmd.Env = profile, environment(profile)
@@ -72,7 +74,8 @@ func start(ctx context.Context, chromium string, sandbox bool, p *proxy) (*proce
 	fromBrowser, toUs, err2 := os.Pipe()
 	cmd.ExtraFiles = []*os.File{fromUs, toUs} // 3 and 4, as --remote-debugging-pipe has it
 	alone(cmd)
-	b := &process{profile: profile, done: make(chan struct{})}
+	b := &process{profile: profile, said: &head{}, done: make(chan struct{})}
+	cmd.Stderr, cmd.WaitDelay = b.said, time.Second
 	if err = errors.Join(err1, err2); err == nil {
 		err = b.run(cmd)
 	}
@@ -125,6 +128,28 @@ func (b *process) run(cmd *exec.Cmd) error {
 		close(b.done)
 	}()
 	return <-started
+}
+
+// A head keeps the beginning of what is written to it: why a browser does not start. Later it may be about pages, and is dropped.
+type head struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+func (h *head) Write(p []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.text = append(h.text, p[:min(len(p), 1000-len(h.text))]...)
+	return len(p), nil
+}
+
+func (h *head) String() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if s := strings.Join(strings.Fields(string(h.text)), " "); s != "" {
+		return s
+	}
+	return "it said nothing"
 }
 
 // end ends the browser and waits until nothing of it is left.

@@ -18,7 +18,20 @@ type redactor struct {
 	ctx     context.Context
 	masker  *exposure.Masker
 	secrets []string
-	left    int // parts that were left out because they could not be masked
+	without *strings.Replacer // takes secrets out
+	left    int               // parts that were left out because they could not be masked
+}
+
+// newRedactor takes secrets out, as they are and as they stand in URLs; the longest come first, since one may hold another.
+func newRedactor(ctx context.Context, m *exposure.Masker, secrets []string) *redactor {
+	var list []string
+	for _, x := range secrets {
+		list = append(list, x, secretMask)
+		if e := url.QueryEscape(x); e != x {
+			list = append(list, e, secretMask)
+		}
+	}
+	return &redactor{ctx: ctx, masker: m, secrets: secrets, without: strings.NewReplacer(list...)}
 }
 
 const (
@@ -28,7 +41,7 @@ const (
 
 // RedactURL is a URL as it may be shown.
 func RedactURL(ctx context.Context, raw string) string {
-	r := &redactor{ctx: ctx, masker: exposure.NewMasker(exposure.Limits{})}
+	r := newRedactor(ctx, exposure.NewMasker(exposure.Limits{}), nil)
 	return r.url(raw)
 }
 
@@ -37,7 +50,7 @@ func (r *redactor) text(kind audit.CaptureKind, s string) string {
 	if s == "" {
 		return s
 	}
-	s = string(r.masker.Mask(r.ctx, kind, []byte(r.noSecrets(s))))
+	s = string(r.masker.Mask(r.ctx, kind, []byte(r.without.Replace(s))))
 	if s == exposure.MarkLeftOut || r.dirty(s) {
 		r.left++
 		return leftOut
@@ -47,22 +60,14 @@ func (r *redactor) text(kind audit.CaptureKind, s string) string {
 
 // error is err without addresses and secrets.
 func (r *redactor) error(err error) error {
+	if r.ctx.Err() != nil {
+		return r.ctx.Err()
+	}
 	clean := r.text(audit.CaptureText, err.Error())
 	if clean == err.Error() {
 		return err
 	}
 	return errors.New(clean)
-}
-
-// noSecrets is s with a mask for every secret, as it is and as it stands in URLs.
-func (r *redactor) noSecrets(s string) string {
-	for _, x := range r.secrets {
-		s = strings.ReplaceAll(s, x, secretMask)
-		if e := url.QueryEscape(x); e != x {
-			s = strings.ReplaceAll(s, e, secretMask)
-		}
-	}
-	return s
 }
 
 // dirty says whether s still holds something that must not be written.

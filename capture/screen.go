@@ -80,7 +80,7 @@ func (d *document) pieces() []*piece {
 			if n.parent < 0 {
 				break
 			}
-			p := &piece{doc: d, index: i, node: n.id, what: pieceText, text: n.value, block: d.block(n.parent)}
+			p := &piece{doc: d, index: i, node: n.id, what: pieceText, text: n.value, block: d.nodes[n.parent].block}
 			switch {
 			case n.first >= 0:
 				p.place(d, i)
@@ -93,7 +93,7 @@ func (d *document) pieces() []*piece {
 		case n.pseudo != "" && n.parent >= 0:
 			for j := n.first; j >= 0 && j < len(d.laid) && d.laid[j].node == i; j++ {
 				if d.laid[j].text != "" {
-					p := &piece{doc: d, index: i, node: d.nodes[n.parent].id, what: pieceGenerated, name: n.pseudo, text: d.laid[j].text, block: d.block(n.parent)}
+					p := &piece{doc: d, index: i, node: d.nodes[n.parent].id, what: pieceGenerated, name: n.pseudo, text: d.laid[j].text, block: d.nodes[n.parent].block}
 					p.layout = j
 					p.x, p.y, p.w, p.h = d.laid[j].x, d.laid[j].y, d.laid[j].w, d.laid[j].h
 					out = append(out, p)
@@ -127,16 +127,6 @@ func (p *piece) place(d *document, i int) {
 		p.x, p.y = min(p.x, l.x), min(p.y, l.y)
 		p.w, p.h = right-p.x, bottom-p.y
 	}
-}
-
-// block is the nearest element around a node, it included, that is no part of a line.
-func (d *document) block(i int) int {
-	for ; i >= 0; i = d.nodes[i].parent {
-		if s := d.nodes[i].style(styleDisplay); s != "" && s != "inline" && s != "contents" {
-			return i
-		}
-	}
-	return -1
 }
 
 // maxLine is the height, in pixels, up to which a piece is taken for one line.
@@ -237,23 +227,13 @@ func (d *document) unreadable(after map[owner]*document) (whole, background []cd
 			if after[owner{d.session, n.id}] == nil {
 				whole = append(whole, n.id)
 			}
-		case slices.Contains(covered, name) && !d.within(i, "svg"), name == "input" && isImage(n), external(n.style(styleContent)):
+		case slices.Contains(covered, name) && !n.drawn, name == "input" && isImage(n), external(n.style(styleContent)):
 			whole = append(whole, n.id)
-		case paints && !d.within(i, "svg"):
+		case paints && !n.drawn:
 			background = append(background, n.id)
 		}
 	}
 	return whole, background, generated
-}
-
-// within says whether a node is in an element of this name.
-func (d *document) within(i int, name string) bool {
-	for j := d.nodes[i].parent; j >= 0; j = d.nodes[j].parent {
-		if strings.EqualFold(d.nodes[j].name, name) {
-			return true
-		}
-	}
-	return false
 }
 
 func isImage(n *node) bool {

@@ -52,7 +52,9 @@ type node struct {
 	isTyped bool
 	laid    bool // it, or something in it, is to be seen
 	styles  []string
-	first   int // its first layout; -1: none
+	first   int  // its first layout; -1: none
+	block   int  // the nearest element around it, itself included, that is no part of a line; -1: none
+	drawn   bool // it is in an SVG
 }
 
 // laid is something that is laid out.
@@ -83,11 +85,10 @@ const maxNodes = 1_000_000
 // look takes a snapshot of the page and its frames.
 func (v *visit) look(ctx context.Context) (*snapshot, error) {
 	snap := &snapshot{after: map[owner]*document{}}
-	yes := true
 	roots := map[cdp.FrameID]*document{} // of targets
 	left := maxNodes
 	for _, s := range v.framesNow() {
-		res, err := cdp.Call(ctx, s, domsnapshot.CaptureSnapshot, domsnapshot.CaptureSnapshotParams{ComputedStyles: styles, IncludePaintOrder: &yes})
+		res, err := cdp.Call(ctx, s, domsnapshot.CaptureSnapshot, domsnapshot.CaptureSnapshotParams{ComputedStyles: styles})
 		if err != nil {
 			if s != v.main && ctx.Err() == nil {
 				continue // a frame that has gone meanwhile, or does not answer: its place is covered
@@ -228,6 +229,17 @@ func documentOf(s *session, d *domsnapshot.DocumentSnapshot, table []string) *do
 		}
 		out.laid = append(out.laid, l)
 	}
+	for i := range out.nodes { // parents come first
+		n := &out.nodes[i]
+		n.block = -1
+		if n.parent >= 0 {
+			up := &out.nodes[n.parent]
+			n.block, n.drawn = up.block, up.drawn || strings.EqualFold(up.name, "svg")
+		}
+		if s := n.style(styleDisplay); s != "" && s != "inline" && s != "contents" {
+			n.block = i
+		}
+	}
 	for i := range out.nodes {
 		if !out.shows(i) {
 			continue
@@ -290,12 +302,15 @@ func (s *snapshot) html(main *document) string {
 // mask puts masks over what was found on the screen: an address may be read there that cannot be found in the order of the source.
 func (s *snapshot) mask(finds []*find) {
 	for _, m := range markings(finds) {
-		text, end := "", 0
+		var b strings.Builder
+		end := 0
 		for _, r := range m.ranges {
-			text += m.piece.text[end:r[0]] + address.Mask
+			b.WriteString(m.piece.text[end:r[0]])
+			b.WriteString(address.Mask)
 			end = r[1]
 		}
-		text += m.piece.text[end:]
+		b.WriteString(m.piece.text[end:])
+		text := b.String()
 		d := m.piece.doc
 		switch n := &d.nodes[m.piece.index]; m.piece.what {
 		case pieceText:

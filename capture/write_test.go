@@ -74,7 +74,7 @@ func TestAFileIsThereWholeOrNotAtAll(t *testing.T) {
 }
 
 func redacts(t *testing.T, secrets ...string) *redactor {
-	return &redactor{ctx: t.Context(), masker: exposure.NewMasker(exposure.Limits{}), secrets: secrets}
+	return newRedactor(t.Context(), exposure.NewMasker(exposure.Limits{}), secrets)
 }
 
 func TestURLsCanBeReadAfterRedaction(t *testing.T) {
@@ -149,9 +149,9 @@ func TestReadingsJoinWhatStandsTogether(t *testing.T) {
 	d := &document{}
 	add := func(parent int, kind int64, name, value, display string, x, y, w, h float64) int {
 		i := len(d.nodes)
-		n := node{parent: parent, kind: kind, name: name, value: value, first: len(d.laid), styles: []string{display}}
-		if kind == 3 {
-			n.styles = nil
+		n := node{parent: parent, kind: kind, name: name, value: value, first: len(d.laid), block: i}
+		if kind == 3 || display == "inline" {
+			n.block = d.nodes[parent].block
 		}
 		d.nodes = append(d.nodes, n)
 		d.laid = append(d.laid, laid{i, value, x, y, w, h})

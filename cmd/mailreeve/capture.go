@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -51,7 +50,7 @@ Without a URL it opens those of the configuration (capture.urls). See docs/captu
 			if len(pages) == 0 {
 				return usagef("give the URL of a page, or some in the configuration as capture.urls")
 			}
-			k, err := newCrawler(cmd.Context(), c, cfg, logger(c, cfg.Log))
+			k, err := newCrawler(cmd.Context(), c, cfg)
 			if err != nil {
 				return err
 			}
@@ -70,13 +69,12 @@ Without a URL it opens those of the configuration (capture.urls). See docs/captu
 type crawler struct {
 	*cli
 	cfg    *config.Config
-	log    *slog.Logger
 	camera capture.Capturer
 }
 
 // newCrawler finds out that everything is there before any page is opened.
-func newCrawler(ctx context.Context, c *cli, cfg *config.Config, log *slog.Logger) (*crawler, error) {
-	k := &crawler{cli: c, cfg: cfg, log: log}
+func newCrawler(ctx context.Context, c *cli, cfg *config.Config) (*crawler, error) {
+	k := &crawler{cli: c, cfg: cfg}
 	manifest, err := k.manifest()
 	if err != nil {
 		return nil, err
@@ -349,11 +347,16 @@ func (s *system) keepCapturing(ctx context.Context, c *cli) error {
 	if err != nil {
 		return fmt.Errorf("capture.every: %w", err)
 	}
-	k, err := newCrawler(ctx, c, s.cfg, s.log)
+	k, err := newCrawler(ctx, c, s.cfg)
 	if err != nil {
 		return fmt.Errorf("capture: %w", err)
 	}
 	never := func(context.Context) (time.Time, error) { return time.Time{}, nil } // what was missed is not made up
-	r := &schedule.Runner{Schedule: plan, Log: s.log, Last: never, Night: func(ctx context.Context, _, _ time.Time) error { return k.visit(ctx, s.cfg.Capture.URLs) }}
-	return r.Serve(ctx)
+	visit := func(ctx context.Context, _, _ time.Time) error {
+		if err := k.visit(ctx, s.cfg.Capture.URLs); err != nil && ctx.Err() == nil {
+			s.log.Warn("not all pages were captured", "error", err)
+		}
+		return nil
+	}
+	return (&schedule.Runner{Schedule: plan, Log: s.log, Last: never, Night: visit}).Serve(ctx)
 }
