@@ -195,7 +195,10 @@ type scan struct {
 	top        [2]int                         // the span of the top text that the lead covers
 	scripted   [2]int                         // the stretch of scriptedOf that was read as a script
 	scriptedOf *byte
-	pinned     bool // top stays as it is: what is looked at was put together from it
+	pinned     bool              // top stays as it is: what is looked at was put together from it
+	names      map[string]string // names of fields, as they may be told
+	quoted     [2]int            // likewise, from quoted-printable
+	quotedOf   *byte
 	nestHTML   int
 	strict     bool   // tell probe of what looks like an address in whatever way
 	what       string // before the name of a field, where one kind of URL is to be told from another
@@ -205,7 +208,7 @@ type scan struct {
 
 func newScan(ctx context.Context, f *Finder, doc int) *scan {
 	return &scan{ctx: ctx, f: f, limits: f.limits, doc: doc, index: map[where]uint32{}, addrs: map[string][]seen{}, sums: map[string][]seen{},
-		memo: map[uint64]uint8{}}
+		memo: map[uint64]uint8{}, names: map[string]string{}}
 }
 
 // err is why the scan has to end, if it has.

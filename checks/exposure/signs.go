@@ -378,6 +378,9 @@ func (s *scan) broken(b []byte, i, n int, c chain) {
 			return
 		}
 	}
+	if i > 0 && b[i-1] == '@' || i+n < len(b) && b[i+n] == '@' {
+		return
+	}
 	from, to := max(0, i-brokenReach), min(len(b), i+n+brokenReach)
 	w := b[from:to]
 	if bytes.IndexByte(w, '<') >= 0 && (bytes.IndexByte(w, '>') >= 0) {
@@ -440,10 +443,16 @@ func stripTags(b []byte, at int) []byte {
 
 // quotedPrintable decodes a window around [from,to) from quoted-printable, if it holds some.
 func (s *scan) quotedPrintable(b []byte, from, to int, c chain) {
-	low, high := max(0, from-brokenReach), min(len(b), to+brokenReach)
+	if c.n == s.base && s.quotedOf == &b[0] && from >= s.quoted[0] && to <= s.quoted[1] {
+		return // this stretch was decoded for an earlier lead
+	}
+	low, high := max(0, from-brokenReach), min(len(b), to+2*brokenReach)
 	w := b[low:high]
 	if !hasQP(w) {
 		return
+	}
+	if c.n == s.base {
+		s.quoted, s.quotedOf = [2]int{from, to + brokenReach}, &b[0]
 	}
 	s.node(decodeQP(w), c, from, to, stepQP)
 }
