@@ -69,7 +69,7 @@ var (
 )
 
 // reach is how far around a lead its word is looked for, in bytes.
-const reach = 4096
+const reach = 32 << 10
 
 // percents follows percent-encoding.
 func (s *scan) percents(b []byte, lo, hi int, c chain) {

@@ -298,8 +298,19 @@ func (s *scan) exploreFrom(b []byte, c chain) {
 	s.base = base
 }
 
-// deep says whether a chain is as long as the limit allows.
-func (s *scan) deep(c chain) bool { return int(c.n-s.base) >= s.limits.Depth }
+// deep says whether a chain is as long as the limit allows. What is compressed or in UTF-16 and then written in letters counts as one.
+func (s *scan) deep(c chain) bool {
+	if c.n >= maxChain-2 {
+		return true
+	}
+	depth := 0
+	for i := s.base; i < c.n; i++ {
+		if i == s.base || !c.steps[i].binary() || !c.steps[i-1].letters() {
+			depth++
+		}
+	}
+	return depth >= s.limits.Depth
+}
 
 // lead begins to follow a lead at the top: the limits are whole again.
 func (s *scan) lead(from, to int) {

@@ -61,7 +61,7 @@ func TestAddressBehindAnyChainIsFound(t *testing.T) {
 				break
 			}
 		}
-		before := rapid.StringMatching(`([a-z ]{0,20}[ ="'(>:])?`).Draw(t, "before")
+		before := rapid.StringMatching(`([a-z ]{0,20}[ ="(>:])?`).Draw(t, "before")
 		after := rapid.StringMatching(`([ "'<,;)][a-z ]{0,20})?`).Draw(t, "after")
 		f := New(Limits{})
 		notes, err := f.Scan(context.Background(), 1, audit.CaptureText, strings.NewReader(before+text+after))
