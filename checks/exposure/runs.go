@@ -145,6 +145,13 @@ func (s *scan) run(b []byte, from, to int, c chain) {
 	}
 	if parts > 1 {
 		s.rawSum(b, from, to, c)
+		if len(r) <= maxSmall && !s.deep(c) && lzFirst(r) && mixed(r) {
+			if end := lzEnd(b, to); end > from {
+				if t := lzBase64(b[from:end], s.left64()); t != nil {
+					s.node(t, c, from, end, stepLZ)
+				}
+			}
+		}
 	}
 	if !s.deep(c) {
 		s.base64(b, from, to, c, parts > 1)

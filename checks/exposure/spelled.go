@@ -3,6 +3,7 @@ package exposure
 import (
 	"bytes"
 	"encoding/binary"
+	"math/bits"
 	"unicode/utf8"
 )
 
@@ -35,11 +36,9 @@ func (s *scan) words(b []byte, lo, hi int, c chain) {
 	i := lo
 	for ; i+9 <= len(b) && i < hi; i += 8 {
 		x, y := binary.LittleEndian.Uint64(b[i:])|cases, binary.LittleEndian.Uint64(b[i+1:])|cases
-		if pair(x, y, 'a', 't')|pair(x, y, 'o', 'b')|pair(x, y, 'c', 'h')|pair(x, y, 'a', ']'|0x20)|pair(x, y, 'j', 'o')|pair(x, y, 't', 'j')|pair(x, y, 'f', 'f') == 0 {
-			continue
-		}
-		for j := i; j < i+8; j++ {
-			s.wordAt(b, j, c)
+		hits := pair(x, y, 'a', 't') | pair(x, y, 'o', 'b') | pair(x, y, 'c', 'h') | pair(x, y, 'a', ']'|0x20) | pair(x, y, 'j', 'o') | pair(x, y, 't', 'j') | pair(x, y, 'f', 'f')
+		for ; hits != 0; hits &= hits - 1 {
+			s.wordAt(b, i+bits.TrailingZeros64(hits)/8, c)
 		}
 	}
 	for ; i < min(hi, len(b)-1); i++ {
