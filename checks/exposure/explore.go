@@ -105,7 +105,7 @@ func partsOnly(w []byte) bool {
 	run := 0
 	for i := 0; i < len(w); i++ {
 		switch x := w[i]; {
-		case x == '@' || x == '&' || x == '\\' || x >= utf8.RuneSelf:
+		case x == '@' || x == '&' && i+1 < len(w) && w[i+1] == '#' || x == '\\' || x >= utf8.RuneSelf:
 			return false
 		case x == '%':
 			if i+2 >= len(w) {
@@ -130,10 +130,12 @@ func partsOnly(w []byte) bool {
 				return false
 			}
 			i += 2
-			run = 0
-		case is(x, inBase64):
-			if run++; run >= minRun {
-				return false
+			run = 1
+		case is(x, inBase64): // the run after what is encoded; others stand as they are
+			if run > 0 {
+				if run++; run > minRun {
+					return false
+				}
 			}
 		default:
 			run = 0

@@ -105,42 +105,33 @@ func (s *scan) run(b []byte, from, to int, c chain) {
 		s.notes.add("more than %d MiB of base64 in one place: the rest was not decoded", maxRun>>20)
 		r = r[:maxRun]
 	}
-	// Parts between the signs that are of the alphabet, and part words elsewhere.
-	dense, whole := false, len(r)
-	low := 0
-	start, marks, digits := 0, 0, 0
-	parts := 0
-	for i := 0; i <= len(r); i++ {
-		if i < len(r) {
-			x := r[i]
-			if x >= 'a' {
-				low++
-				continue
-			}
-			if x >= '0' && x <= '9' {
-				digits++
-				marks++
-				continue
-			}
-			if x >= 'A' && x <= 'Z' {
-				marks++
-				continue
-			}
-			if x == '_' && i+1 < len(r) && i > start && r[i-1] != '_' && false {
-				continue
-			}
+	// Most runs are words, paths, and names in camel case. What could be encoded has digits, or capitals that follow each other, and enough of them.
+	t := tally{}
+	whole := tally{}
+	dense := false
+	start, parts := 0, 0
+	for i := 0; ; i++ {
+		if i < len(r) && is(r[i], inWord) {
+			t.add(r[i])
+			continue
 		}
-		if n := i - start; n >= minRun && marks*6 >= n {
+		n := i - start
+		switch {
+		case n < minRun:
+		case t.dense(n):
 			dense = true
-			s.part(b, from+start, from+i, c, marks, digits)
-		} else if n >= 26 && digits >= 2 {
+			s.part(b, from+start, from+i, c)
+		case n >= 26 && t.digits >= 2:
 			s.small(b, from+start, from+i, c)
 		}
 		parts++
-		start, marks, digits = i+1, 0, 0
+		whole.join(t)
+		if i >= len(r) {
+			break
+		}
+		start, t = i+1, tally{}
 	}
-	whole -= low
-	if !dense && whole*6 < len(r) {
+	if !dense && (parts == 1 || !whole.dense(len(r)) || !mixed(r)) {
 		return
 	}
 	if parts > 1 {
@@ -158,8 +149,42 @@ func (s *scan) run(b []byte, from, to int, c chain) {
 	}
 }
 
+// A tally counts what is no lower-case letter in a run.
+type tally struct {
+	capitals, digits int
+	pairs            int // capitals that follow each other
+	last             bool
+}
+
+func (t *tally) add(x byte) {
+	switch {
+	case x >= 'a':
+		t.last = false
+	case x >= 'A':
+		t.capitals++
+		if t.last {
+			t.pairs++
+		}
+		t.last = true
+	default:
+		t.digits++
+		t.last = false
+	}
+}
+
+func (t *tally) join(u tally) {
+	t.capitals += u.capitals
+	t.digits += u.digits
+	t.pairs += u.pairs
+}
+
+// dense says whether a run of n bytes does not look like words.
+func (t *tally) dense(n int) bool {
+	return (t.capitals+t.digits)*6 >= n && (t.digits > 0 || t.pairs > 0 || n >= 24)
+}
+
 // part looks at a run of letters and digits that does not look like words.
-func (s *scan) part(b []byte, from, to int, c chain, marks, digits int) {
+func (s *scan) part(b []byte, from, to int, c chain) {
 	r := b[from:to]
 	hex := to
 	for i := from; i < to; i++ {
@@ -173,7 +198,7 @@ func (s *scan) part(b []byte, from, to int, c chain, marks, digits int) {
 		return
 	}
 	if to-from > 20 && b[from] == '0' && b[from+1]|0x20 == 'x' { // 0x…
-		s.part(b, from+2, to, c, marks, digits)
+		s.part(b, from+2, to, c)
 		return
 	}
 	if to-from <= maxSmall {
