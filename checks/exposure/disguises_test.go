@@ -277,8 +277,6 @@ func moved(s string, by int) string {
 	return strings.Join(out, ",")
 }
 
-const page = "<!doctype html><html><head><title>T</title></head><body>%s</body></html>"
-
 var inPages = []disguise{
 	inHTML("text", "<p>"+alice+"</p>", "visible", "text", ""),
 	inHTML("title of the page", "<head><title>Profile of "+alice+"</title></head>", "visible", "title", ""),

@@ -215,7 +215,14 @@ func (s *scan) ampersands(b []byte, lo, hi int, c chain) {
 			continue
 		}
 		from, to := span(b, i, i+1, reach, &partsWords)
-		s.node(unescapeHTML(b[from:to]), c, from, to, stepEntities)
+		decoded := unescapeHTML(b[from:to])
+		s.node(decoded, c, from, to, stepEntities)
+		if at := bytes.IndexByte(decoded, '@'); at >= 0 && (at == 0 || at == len(decoded)-1) { // tags around it
+			low, high := max(0, i-brokenReach), min(len(b), to+brokenReach)
+			if t := stripTags(b[low:high], i-low); len(t) < high-low {
+				s.node(t, c, from, to, stepSplit)
+			}
+		}
 		i = to - 1
 	}
 }
@@ -309,7 +316,11 @@ func (s *scan) backslashes(b []byte, lo, hi int, c chain) {
 		}
 		if css {
 			from, to := span(b, i, i+1, 512, &partsQuotes)
-			s.node(unescapeCSS(b[from:to]), c, from, to, stepCSS)
+			decoded := unescapeCSS(b[from:to])
+			s.node(decoded, c, from, to, stepCSS)
+			if len(decoded) < minText && bytes.IndexByte(decoded, '@') >= 0 {
+				s.script(b, i, to, c)
+			}
 			end = max(end, to)
 		}
 		i = max(i, end-1)

@@ -510,7 +510,7 @@ func (h *harReader) postData(e *entry, to string) {
 // formLike says whether b is name=value&…
 func formLike(b []byte) bool {
 	eq := bytes.IndexByte(b, '=')
-	return eq > 0 && eq < 64 && bytes.IndexAny(b[:eq], "{[\"< ") < 0
+	return eq > 0 && eq < 64 && !bytes.ContainsAny(b[:eq], "{[\"< ")
 }
 
 // multipart looks at the parts of a form with files.

@@ -25,6 +25,17 @@ func (s *scan) html(b []byte, prefix string, c chain) {
 	s.explore(b, c)
 	s.base = base
 	s.probe = nil
+	// Where text runs from right to left, look at all of it, backwards.
+	for _, mark := range [...]string{"rtl", "bidi-override"} {
+		for i := 0; len(spans) < 10_000; {
+			n := indexFold(b[i:], mark)
+			if n < 0 {
+				break
+			}
+			i += n + len(mark)
+			spans = append(spans, extent{i, min(len(b), i+2048)})
+		}
+	}
 	if len(spans) == 0 || s.stop() {
 		return
 	}
@@ -57,8 +68,7 @@ type walk struct {
 	counts [elements]int // of open elements, by what they are
 	run    []extent      // the texts since the last boundary
 	veiled []bool        // whether each of them is in a hidden element
-	inHead bool
-	nest   int // of srcdoc
+	nest   int           // of srcdoc
 }
 
 // An element is one that is open.
@@ -232,6 +242,7 @@ func (w *walk) addText(from, to int) {
 	near := w.meets(from-64<<10, to+64<<10)
 	w.run = append(w.run, extent{from, to})
 	w.veiled = append(w.veiled, near && w.hidden())
+	w.turned = w.turned || near && w.rightToLeft()
 	if len(w.run) > 4096 {
 		w.flush()
 	}
@@ -267,6 +278,9 @@ func (w *walk) flush() {
 					w.alone(i, veiled)
 				}
 			}
+			if len(joined) > 0 && len(joined) <= maxSmall && w.turned {
+				w.exploreFrom(reverse(joined), w.chain.with(stepReversed))
+			}
 			if len(seams) > 0 {
 				w.accept = func(from, to int) bool {
 					i, found := slices.BinarySearch(seams, from)
@@ -280,7 +294,7 @@ func (w *walk) flush() {
 			}
 		}
 	}
-	w.run, w.veiled = w.run[:0], w.veiled[:0]
+	w.run, w.veiled, w.turned = w.run[:0], w.veiled[:0], false
 }
 
 // alone looks through one of the texts by itself: words of neighbouring elements may be set apart. But what begins or ends with a sign that goes on is
@@ -368,6 +382,13 @@ func (w *walk) apply(from, to int) int {
 		w.attributes(e)
 	}
 	selfClosed := to-2 > from && b[to-2] == '/'
+	if what == void && hasFold(name, 0, "img") {
+		for a := range attributes(b[from:to]) { // a picture of a sign
+			if a.name == "alt" && len(a.value) == 1 {
+				w.addText(from+a.from, from+a.to)
+			}
+		}
+	}
 	if what == void || selfClosed && w.foreign() {
 		return to
 	}
@@ -452,6 +473,17 @@ func (w *walk) pop(to int) {
 		w.counts[e.what]--
 	}
 	w.open = w.open[:to]
+}
+
+// rightToLeft says whether an open element turns the direction of text.
+func (w *walk) rightToLeft() bool {
+	for i, tries := len(w.open)-1, 0; i >= 0 && tries < 8; i, tries = i-1, tries+1 {
+		tag := w.b[w.open[i].from:w.open[i].to]
+		if indexFold(tag, "rtl") >= 0 || indexFold(tag, "bidi") >= 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // foreign says whether the open element is part of an SVG or MathML.

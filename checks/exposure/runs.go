@@ -131,6 +131,9 @@ func (s *scan) run(b []byte, from, to int, c chain) {
 		}
 		start, t = i+1, tally{}
 	}
+	if len(r) == 36 && parts == 5 && r[8] == '-' && r[13] == '-' && r[18] == '-' && r[23] == '-' {
+		s.dashed(r, from, to, c)
+	}
 	if !dense && (parts == 1 || !whole.dense(len(r)) || !mixed(r)) {
 		return
 	}
@@ -209,6 +212,14 @@ func (s *scan) part(b []byte, from, to int, c chain) {
 			}
 			if j-i >= 16 {
 				s.hex(b, i, j, c)
+				for _, n := range sizes { // after a word that ends like a number: md5…, sha256…
+					if i > from && j-i > 2*n && j-i <= 2*n+4 {
+						if c.n == s.base {
+							s.lead(i, j)
+						}
+						s.keep(s.sums, unhex(b[j-2*n:j]), c)
+					}
+				}
 			}
 			i = max(i, j)
 		}
@@ -217,6 +228,26 @@ func (s *scan) part(b []byte, from, to int, c chain) {
 	if len(r) <= maxSmall && !s.deep(c) {
 		s.small(b, from, to, c)
 	}
+}
+
+// dashed looks at a hash of 128 bits that is written like a UUID, and is none by its version and variant.
+func (s *scan) dashed(r []byte, from, to int, c chain) {
+	if v, w := nibble[r[14]], nibble[r[19]]; 1 <= v && v <= 8 && w>>2 == 2 {
+		return
+	}
+	plain := bytes.ReplaceAll(r, []byte("-"), nil)
+	for _, x := range plain {
+		if !isHex(x) {
+			return
+		}
+	}
+	if len(plain) != 32 {
+		return
+	}
+	if c.n == s.base {
+		s.lead(from, to)
+	}
+	s.keep(s.sums, unhex(plain), c)
 }
 
 // sizes are the lengths of hashes, in bytes.
@@ -476,7 +507,14 @@ func (s *scan) texts64(r []byte, phase int, table *[256]byte, tell func(text []b
 						}
 					}
 					begin = i
-					text = make([]byte, 0, (len(r)-i)/4*3+3)
+					text = make([]byte, 0, (len(r)-i)/4*3+6)
+					if i >= 4 { // the end of the four before
+						for _, x := range decode64(r[i-4:i], table) {
+							if text = append(text, x); x >= utf8.RuneSelf || !is(x, inText) {
+								text = text[:0]
+							}
+						}
+					}
 				}
 				text = append(text, byte(v>>16), byte(v>>8), byte(v))
 				continue

@@ -446,6 +446,11 @@ func stripTags(b []byte, at int) []byte {
 			i++
 			continue
 		}
+		if i < at && at < i+1+n && hasFold(b, i+1, "img") { // a picture of the sign
+			out = append(out, b[at])
+			i += 1 + n + len(end)
+			continue
+		}
 		if i < at && at < i+1+n && b[i+1] != '!' { // it was no tag
 			out = append(out, b[i])
 			i++
@@ -475,7 +480,11 @@ func (s *scan) quotedPrintable(b []byte, from, to int, c chain) {
 	if c.n == s.base {
 		s.quoted, s.quotedOf = [2]int{low, max(to, high-brokenReach)}, &b[0]
 	}
-	s.node(decodeQP(w), c, from, to, stepQP)
+	text := decodeQP(w)
+	if i := bytes.IndexByte(w, '?'); i >= 0 && (bytes.Contains(w, []byte("?Q?")) || bytes.Contains(w, []byte("?q?"))) { // a header: underscores are spaces
+		text = bytes.ReplaceAll(text, []byte("_"), []byte(" "))
+	}
+	s.node(text, c, from, to, stepQP)
 }
 
 // qpByte says whether b[i] may be part of an address in quoted-printable: also a line end after an equals sign.
