@@ -12,7 +12,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/blake2b"
-	"golang.org/x/crypto/ripemd160" //nolint:staticcheck // trackers do not ask whether it is still good
+	//lint:ignore SA1019 trackers do not ask whether it is still good
+	"golang.org/x/crypto/ripemd160"
 )
 
 // A Kind is a hash function that trackers and apps are known to put addresses through.

@@ -44,6 +44,10 @@ func (s step) String() string {
 		"spelled out", "split", "char codes", "concatenation", "compatibility forms", "idn", "form", "verp"}[s]
 }
 
+// binary says whether what the step is taken from is no text, and letters whether the step takes bytes out of letters.
+func (s step) binary() bool  { return s >= stepGzip && s <= stepZstd || s == stepUTF16 }
+func (s step) letters() bool { return s >= stepBase64 && s <= stepBase58 }
+
 // A chain is the steps that led to a text, from the outside in. It can be compared.
 type chain struct {
 	n     uint8
@@ -51,7 +55,7 @@ type chain struct {
 }
 
 // maxChain is how many steps a chain can hold: the deepest limit, and steps that are no decoding of their own.
-const maxChain = 12
+const maxChain = 14
 
 // with is the chain with one more step.
 func (c chain) with(s step) chain {

@@ -277,8 +277,6 @@ func moved(s string, by int) string {
 	return strings.Join(out, ",")
 }
 
-const page = "<!doctype html><html><head><title>T</title></head><body>%s</body></html>"
-
 var inPages = []disguise{
 	inHTML("text", "<p>"+alice+"</p>", "visible", "text", ""),
 	inHTML("title of the page", "<head><title>Profile of "+alice+"</title></head>", "visible", "title", ""),
@@ -458,15 +456,12 @@ var combined = []disguise{
 	asText("codes in base64", b64("["+codes(alice, ",", "%d")+"]"), "base64 > char codes"),
 	inHTML("base64 in an attribute in entities", `<p data-x="`+each(b64(alice), "&#%d;")+`">x</p>`, "payload", "attribute data-x", "html entities > base64"),
 	inScript("escapes of base64", `atob("`+each(b64(alice), `\x%02x`)+`")`, "js escapes > base64"),
-	asText("upper-case hash in base64 of percent", b64(pct(`"`+hexed(md5s(alice))+`"`)), ""),
+	hashed("a hash in base64 of percent", b64(pct(`"`+hexed(md5s(alice))+`"`)), "base64 > percent", "md5"),
 }
 
 func TestDisguises(t *testing.T) {
 	found, total := 0, 0
 	for _, d := range disguises {
-		if d.name == "upper-case hash in base64 of percent" {
-			d.want = want{"alice", "visible", "", "text", "base64 > percent", "md5"}
-		}
 		total++
 		got, notes, err := look(t, New(Limits{}), d.kind, d.doc)
 		switch {

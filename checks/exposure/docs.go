@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"io/fs"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -15,7 +17,15 @@ import (
 
 // pieces looks through a page, a text or a script. One that is longer than the limit is read in pieces that overlap.
 func (s *scan) pieces(r io.Reader, kind audit.CaptureKind) error {
-	buf := make([]byte, 0, 64<<10)
+	size := 64 << 10
+	if known, ok := r.(interface{ Len() int }); ok {
+		size = known.Len() + 1
+	} else if file, ok := r.(interface{ Stat() (fs.FileInfo, error) }); ok {
+		if info, err := file.Stat(); err == nil {
+			size = int(min(info.Size(), int64(s.limits.Body))) + 1
+		}
+	}
+	buf := make([]byte, 0, min(size, s.limits.Body))
 	more := true
 	for piece := 0; more; piece++ {
 		for len(buf) < s.limits.Body {
@@ -23,7 +33,7 @@ func (s *scan) pieces(r io.Reader, kind audit.CaptureKind) error {
 				return err
 			}
 			if len(buf) == cap(buf) {
-				buf = append(buf, 0)[:len(buf)]
+				buf = slices.Grow(buf, min(max(len(buf), 512), s.limits.Body-len(buf)))
 			}
 			n, err := r.Read(buf[len(buf):min(cap(buf), s.limits.Body)])
 			buf = buf[:len(buf)+n]

@@ -17,23 +17,22 @@ import (
 	"fmt"
 	"io"
 	"math/big"
-	"mime/quotedprintable"
 	"strings"
 	"unicode/utf16"
 
 	"github.com/andybalholm/brotli"
 	"golang.org/x/crypto/blake2b"
-	"golang.org/x/crypto/ripemd160" //nolint:staticcheck // as in audit/address
+	//lint:ignore SA1019 as in audit/address
+	"golang.org/x/crypto/ripemd160"
 )
 
 // Encoders for tests, written apart from the decoders.
 
-func b64(s string) string     { return base64.StdEncoding.EncodeToString([]byte(s)) }
-func b64raw(s string) string  { return base64.RawStdEncoding.EncodeToString([]byte(s)) }
-func b64url(s string) string  { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
-func b64urlp(s string) string { return base64.URLEncoding.EncodeToString([]byte(s)) }
-func b32(s string) string     { return base32.StdEncoding.EncodeToString([]byte(s)) }
-func hexed(s string) string   { return hex.EncodeToString([]byte(s)) }
+func b64(s string) string    { return base64.StdEncoding.EncodeToString([]byte(s)) }
+func b64raw(s string) string { return base64.RawStdEncoding.EncodeToString([]byte(s)) }
+func b64url(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
+func b32(s string) string    { return base32.StdEncoding.EncodeToString([]byte(s)) }
+func hexed(s string) string  { return hex.EncodeToString([]byte(s)) }
 
 func b58(s string) string {
 	const letters = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
@@ -112,10 +111,6 @@ func defl(s string) string {
 }
 func br(s string) string {
 	return packed(s, func(w io.Writer) io.WriteCloser { return brotli.NewWriter(w) })
-}
-
-func qp(s string) string {
-	return packed(s, func(w io.Writer) io.WriteCloser { return quotedprintable.NewWriter(w) })
 }
 
 func utf16le(s string) string {

@@ -92,9 +92,9 @@ func (h *harReader) other(of, key string) error {
 	case strings.Contains(lower, "storage") || strings.Contains(lower, "cookie") || strings.Contains(lower, "indexeddb"):
 		h.in(audit.Payload, "", "storage")
 	case of != "" && (key == "title" || strings.Contains(lower, "url")):
-		h.in(audit.Payload, "", of+name(key))
+		h.in(audit.Payload, "", of+h.name(key))
 	case strings.Contains(lower, "console") || strings.Contains(lower, "dom") || strings.Contains(lower, "initiator"):
-		h.in(audit.Payload, "", "field "+name(key))
+		h.in(audit.Payload, "", "field "+h.name(key))
 	default:
 		return h.json.skip()
 	}
@@ -510,7 +510,7 @@ func (h *harReader) postData(e *entry, to string) {
 // formLike says whether b is name=value&…
 func formLike(b []byte) bool {
 	eq := bytes.IndexByte(b, '=')
-	return eq > 0 && eq < 64 && bytes.IndexAny(b[:eq], "{[\"< ") < 0
+	return eq > 0 && eq < 64 && !bytes.ContainsAny(b[:eq], "{[\"< ")
 }
 
 // multipart looks at the parts of a form with files.
@@ -539,9 +539,9 @@ func (h *harReader) multipart(b []byte, mime, to string) {
 			}
 		}
 		field := dispositionName(head)
-		h.in(audit.Sent, to, "form field "+name(field))
+		h.in(audit.Sent, to, "form field "+h.name(field))
 		h.exploreFrom(h.unwrap(bytes.TrimRight(body, "\r\n"), ""))
-		h.in(audit.Sent, to, "file name of form field "+name(field))
+		h.in(audit.Sent, to, "file name of form field "+h.name(field))
 		h.text(head)
 	}
 }

@@ -25,6 +25,17 @@ func (s *scan) html(b []byte, prefix string, c chain) {
 	s.explore(b, c)
 	s.base = base
 	s.probe = nil
+	// Where text runs from right to left, look at all of it, backwards.
+	for _, mark := range [...]string{"rtl", "bidi-override"} {
+		for i := 0; len(spans) < 10_000; {
+			n := indexFold(b[i:], mark)
+			if n < 0 {
+				break
+			}
+			i += n + len(mark)
+			spans = append(spans, extent{i, min(len(b), i+2048)})
+		}
+	}
 	if len(spans) == 0 || s.stop() {
 		return
 	}
@@ -57,8 +68,8 @@ type walk struct {
 	counts [elements]int // of open elements, by what they are
 	run    []extent      // the texts since the last boundary
 	veiled []bool        // whether each of them is in a hidden element
-	inHead bool
-	nest   int // of srcdoc
+	turned bool          // whether one of them runs from right to left
+	nest   int           // of srcdoc
 }
 
 // An element is one that is open.
@@ -232,6 +243,7 @@ func (w *walk) addText(from, to int) {
 	near := w.meets(from-64<<10, to+64<<10)
 	w.run = append(w.run, extent{from, to})
 	w.veiled = append(w.veiled, near && w.hidden())
+	w.turned = w.turned || near && w.rightToLeft()
 	if len(w.run) > 4096 {
 		w.flush()
 	}
@@ -264,8 +276,11 @@ func (w *walk) flush() {
 				}
 				joined = append(joined, w.b[x.from:x.to]...)
 				if w.meets(x.from, x.to) {
-					w.exploreFrom(w.b[x.from:x.to], w.chain)
+					w.alone(i, veiled)
 				}
+			}
+			if len(joined) > 0 && len(joined) <= maxSmall && w.turned {
+				w.exploreFrom(reverse(joined), w.chain.with(stepReversed))
 			}
 			if len(seams) > 0 {
 				w.accept = func(from, to int) bool {
@@ -280,7 +295,33 @@ func (w *walk) flush() {
 			}
 		}
 	}
-	w.run, w.veiled = w.run[:0], w.veiled[:0]
+	w.run, w.veiled, w.turned = w.run[:0], w.veiled[:0], false
+}
+
+// alone looks through one of the texts by itself: words of neighbouring elements may be set apart. But what begins or ends with a sign that goes on is
+// not by itself.
+func (w *walk) alone(i int, veiled bool) {
+	x := w.run[i]
+	text := w.b[x.from:x.to]
+	before, after := byte(' '), byte(' ')
+	for j := i - 1; j >= 0 && before == ' '; j-- {
+		if w.veiled[j] == veiled {
+			before = w.b[w.run[j].to-1]
+			break
+		}
+	}
+	for j := i + 1; j < len(w.run); j++ {
+		if w.veiled[j] == veiled {
+			after = w.b[w.run[j].from]
+			break
+		}
+	}
+	goesOn := func(c byte) bool { return c == '.' || c == '-' || c == '_' || c == '+' }
+	if goesOn(before) || goesOn(after) {
+		w.accept = func(from, to int) bool { return !(from == 0 && goesOn(before) || to == len(text) && goesOn(after)) }
+	}
+	w.exploreFrom(text, w.chain)
+	w.accept = nil
 }
 
 func (w *walk) nameOf(e element) string {
@@ -342,6 +383,13 @@ func (w *walk) apply(from, to int) int {
 		w.attributes(e)
 	}
 	selfClosed := to-2 > from && b[to-2] == '/'
+	if what == void && hasFold(name, 0, "img") {
+		for a := range attributes(b[from:to]) { // a picture of a sign
+			if a.name == "alt" && len(a.value) == 1 {
+				w.addText(from+a.from, from+a.to)
+			}
+		}
+	}
 	if what == void || selfClosed && w.foreign() {
 		return to
 	}
@@ -393,7 +441,7 @@ func (w *walk) close(name []byte) {
 	if w.counts[what] == 0 {
 		return
 	}
-	for i, tries := len(w.open)-1, 0; i >= 0 && tries < 4096; i, tries = i-1, tries+1 {
+	for i, tries := len(w.open)-1, 0; i >= 0 && tries < 128; i, tries = i-1, tries+1 {
 		e := w.open[i]
 		if int(e.name) == len(name) && bytes.EqualFold(w.b[e.from+1:int(e.from)+1+len(name)], name) {
 			w.pop(i)
@@ -410,7 +458,7 @@ func (w *walk) closeOpen(what, beyond kind) {
 	if w.counts[what] == 0 {
 		return
 	}
-	for i, tries := len(w.open)-1, 0; i >= 0 && tries < 256; i, tries = i-1, tries+1 {
+	for i, tries := len(w.open)-1, 0; i >= 0 && tries < 64; i, tries = i-1, tries+1 {
 		switch w.open[i].what {
 		case what:
 			w.pop(i)
@@ -426,6 +474,17 @@ func (w *walk) pop(to int) {
 		w.counts[e.what]--
 	}
 	w.open = w.open[:to]
+}
+
+// rightToLeft says whether an open element turns the direction of text.
+func (w *walk) rightToLeft() bool {
+	for i, tries := len(w.open)-1, 0; i >= 0 && tries < 8; i, tries = i-1, tries+1 {
+		tag := w.b[w.open[i].from:w.open[i].to]
+		if indexFold(tag, "rtl") >= 0 || indexFold(tag, "bidi") >= 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // foreign says whether the open element is part of an SVG or MathML.
@@ -584,13 +643,10 @@ func (w *walk) attributes(e element) {
 		if !veiled && shownAttribute(name, a.name, inputType) {
 			place = audit.Shown
 		}
-		w.in(place, "", w.prefix+"attribute "+fieldName(a.name))
+		w.in(place, "", w.prefix+"attribute "+w.name(a.name))
 		w.exploreFrom([]byte(a.value), w.chain)
 	}
 }
-
-// fieldName is name, for an attribute.
-func fieldName(of string) string { return name(of) }
 
 // srcdoc looks through the page in an attribute.
 func (w *walk) srcdoc(value string, veiled bool) {

@@ -85,30 +85,23 @@ func (s *scan) codes(b []byte, from, to int, c chain) int {
 		return 0
 	}
 	list := b[from:to]
-	bases := [...]int{10, 16}
-	for i := range list {
-		if isLetter(list[i]) && list[i]|0x20 != 'x' && (i < 1 || list[i-1] != '0' || list[i]|0x20 == 'x') {
-			bases[0] = 16
-			break
-		}
-	}
-	for _, base := range bases {
-		text, n := readCodes(list, base)
-		if n >= minCodes && bytes.IndexByte(text, '@') >= 0 {
+	for _, base := range [...]int{10, 16} {
+		if text, ok := readCodes(list, base); ok {
 			s.node(text, c, from, to, stepCodes)
 			return to
 		}
 	}
 	back := reverse(list)
-	if text, n := readCodes(back, bases[0]); n >= minCodes && bytes.IndexByte(text, '@') >= 0 {
+	if _, ok := readCodes(back, 10); ok {
 		s.node(back, c, from, to, stepReversed)
-		return to
 	}
 	return to
 }
 
-// readCodes reads numbers between separators as characters. Of keyed lists, as {"0":97,"1":108}, the keys are left out.
-func readCodes(b []byte, base int) (text []byte, n int) {
+// readCodes reads numbers between separators as characters. Of keyed lists, as {"0":97,"1":108}, the keys are left out. It is ok if they are enough, almost all of
+// them numbers, and an at-sign among them.
+func readCodes(b []byte, base int) (text []byte, ok bool) {
+	n, bad := 0, 0
 	keyed := bytes.Count(b, []byte{':'}) >= minCodes && bytes.Count(b, []byte{','}) >= minCodes-1
 	for i := 0; i < len(b); {
 		if isSeparator(b[i]) {
@@ -140,8 +133,9 @@ func readCodes(b []byte, base int) (text []byte, n int) {
 			n++
 		} else if n > 0 {
 			text = append(text, ' ')
+			bad++
 		}
 		i = j
 	}
-	return text, n
+	return text, n >= minCodes && bad <= 2+n/16 && bytes.IndexByte(text, '@') >= 0
 }

@@ -105,54 +105,89 @@ func (s *scan) run(b []byte, from, to int, c chain) {
 		s.notes.add("more than %d MiB of base64 in one place: the rest was not decoded", maxRun>>20)
 		r = r[:maxRun]
 	}
-	// Parts between the signs that are of the alphabet, and part words elsewhere.
-	dense, whole := false, len(r)
-	low := 0
-	start, marks, digits := 0, 0, 0
-	parts := 0
-	for i := 0; i <= len(r); i++ {
-		if i < len(r) {
-			x := r[i]
-			if x >= 'a' {
-				low++
-				continue
-			}
-			if x >= '0' && x <= '9' {
-				digits++
-				marks++
-				continue
-			}
-			if x >= 'A' && x <= 'Z' {
-				marks++
-				continue
-			}
-			if x == '_' && i+1 < len(r) && i > start && r[i-1] != '_' && false {
-				continue
-			}
+	// Most runs are words, paths, and names in camel case. What could be encoded has digits, or capitals that follow each other, and enough of them.
+	t := tally{}
+	whole := tally{}
+	dense := false
+	start, parts := 0, 0
+	for i := 0; ; i++ {
+		if i < len(r) && is(r[i], inWord) {
+			t.add(r[i])
+			continue
 		}
-		if n := i - start; n >= minRun && marks*6 >= n {
+		n := i - start
+		switch {
+		case n < minRun:
+		case t.dense(n):
 			dense = true
-			s.part(b, from+start, from+i, c, marks, digits)
-		} else if n >= 26 && digits >= 2 {
+			s.part(b, from+start, from+i, c)
+		case n >= 26 && t.digits >= 2:
 			s.small(b, from+start, from+i, c)
 		}
 		parts++
-		start, marks, digits = i+1, 0, 0
+		whole.join(t)
+		if i >= len(r) {
+			break
+		}
+		start, t = i+1, tally{}
 	}
-	whole -= low
-	if !dense && whole*6 < len(r) {
+	if len(r) == 36 && parts == 5 && r[8] == '-' && r[13] == '-' && r[18] == '-' && r[23] == '-' {
+		s.dashed(r, from, to, c)
+	}
+	if !dense && (parts == 1 || !whole.dense(len(r)) || !mixed(r)) {
 		return
 	}
 	if parts > 1 {
 		s.rawSum(b, from, to, c)
+		if len(r) <= maxSmall && !s.deep(c) && lzFirst(r) && mixed(r) {
+			if end := lzEnd(b, to); end > from {
+				if t := lzBase64(b[from:end], s.left64()); t != nil {
+					s.node(t, c, from, end, stepLZ)
+				}
+			}
+		}
 	}
 	if !s.deep(c) {
 		s.base64(b, from, to, c, parts > 1)
 	}
 }
 
+// A tally counts what is no lower-case letter in a run.
+type tally struct {
+	capitals, digits int
+	pairs            int // capitals that follow each other
+	last             bool
+}
+
+func (t *tally) add(x byte) {
+	switch {
+	case x >= 'a':
+		t.last = false
+	case x >= 'A':
+		t.capitals++
+		if t.last {
+			t.pairs++
+		}
+		t.last = true
+	default:
+		t.digits++
+		t.last = false
+	}
+}
+
+func (t *tally) join(u tally) {
+	t.capitals += u.capitals
+	t.digits += u.digits
+	t.pairs += u.pairs
+}
+
+// dense says whether a run of n bytes does not look like words.
+func (t *tally) dense(n int) bool {
+	return (t.capitals+t.digits)*6 >= n && (t.digits > 0 || t.pairs > 0 || n >= 24)
+}
+
 // part looks at a run of letters and digits that does not look like words.
-func (s *scan) part(b []byte, from, to int, c chain, marks, digits int) {
+func (s *scan) part(b []byte, from, to int, c chain) {
 	r := b[from:to]
 	hex := to
 	for i := from; i < to; i++ {
@@ -166,7 +201,7 @@ func (s *scan) part(b []byte, from, to int, c chain, marks, digits int) {
 		return
 	}
 	if to-from > 20 && b[from] == '0' && b[from+1]|0x20 == 'x' { // 0x…
-		s.part(b, from+2, to, c, marks, digits)
+		s.part(b, from+2, to, c)
 		return
 	}
 	if to-from <= maxSmall {
@@ -177,6 +212,14 @@ func (s *scan) part(b []byte, from, to int, c chain, marks, digits int) {
 			}
 			if j-i >= 16 {
 				s.hex(b, i, j, c)
+				for _, n := range sizes { // after a word that ends like a number: md5…, sha256…
+					if i > from && j-i > 2*n && j-i <= 2*n+4 {
+						if c.n == s.base {
+							s.lead(i, j)
+						}
+						s.keep(s.sums, unhex(b[j-2*n:j]), c)
+					}
+				}
 			}
 			i = max(i, j)
 		}
@@ -185,6 +228,26 @@ func (s *scan) part(b []byte, from, to int, c chain, marks, digits int) {
 	if len(r) <= maxSmall && !s.deep(c) {
 		s.small(b, from, to, c)
 	}
+}
+
+// dashed looks at a hash of 128 bits that is written like a UUID, and is none by its version and variant.
+func (s *scan) dashed(r []byte, from, to int, c chain) {
+	if v, w := nibble[r[14]], nibble[r[19]]; 1 <= v && v <= 8 && w>>2 == 2 {
+		return
+	}
+	plain := bytes.ReplaceAll(r, []byte("-"), nil)
+	for _, x := range plain {
+		if !isHex(x) {
+			return
+		}
+	}
+	if len(plain) != 32 {
+		return
+	}
+	if c.n == s.base {
+		s.lead(from, to)
+	}
+	s.keep(s.sums, unhex(plain), c)
 }
 
 // sizes are the lengths of hashes, in bytes.
@@ -444,7 +507,14 @@ func (s *scan) texts64(r []byte, phase int, table *[256]byte, tell func(text []b
 						}
 					}
 					begin = i
-					text = make([]byte, 0, (len(r)-i)/4*3+3)
+					text = make([]byte, 0, (len(r)-i)/4*3+6)
+					if i >= 4 { // the end of the four before
+						for _, x := range decode64(r[i-4:i], table) {
+							if text = append(text, x); x >= utf8.RuneSelf || !is(x, inText) {
+								text = text[:0]
+							}
+						}
+					}
 				}
 				text = append(text, byte(v>>16), byte(v>>8), byte(v))
 				continue

@@ -221,6 +221,7 @@ func (e *evaluator) name(i int, text string) bool {
 
 // evaluate goes through the tokens, twice: names that are used before they are set are known the second time.
 func (e *evaluator) evaluate() {
+	e.bind()
 	for range 2 {
 		for i := 0; i < len(e.toks); {
 			if e.steps++; e.steps > 4*maxTokens || e.stop() {
@@ -261,6 +262,64 @@ func (e *evaluator) evaluate() {
 	}
 }
 
+// bind sets the parameters of functions that are called where they stand, as (function(a,b){…})("x","y").
+func (e *evaluator) bind() {
+	for i := range e.toks {
+		if !e.name(i, "function") {
+			continue
+		}
+		j := i + 1
+		if e.at(j).kind == tokName {
+			j++
+		}
+		if !e.sign(j, "(") {
+			continue
+		}
+		var params []string
+		for j++; e.at(j).kind == tokName || e.sign(j, ","); j++ {
+			if e.at(j).kind == tokName {
+				params = append(params, e.at(j).text)
+			}
+		}
+		if !e.sign(j, ")") || !e.sign(j+1, "{") || len(params) == 0 {
+			continue
+		}
+		depth := 0
+		for j++; j < len(e.toks); j++ {
+			if e.steps++; e.steps > 2*maxTokens {
+				return
+			}
+			if e.sign(j, "{") {
+				depth++
+			} else if e.sign(j, "}") {
+				if depth--; depth == 0 {
+					break
+				}
+			}
+		}
+		j++
+		if e.sign(j, ")") {
+			j++
+		}
+		if !e.sign(j, "(") {
+			continue
+		}
+		j++
+		for _, p := range params {
+			v, next := e.sum(j, 0)
+			if next == j {
+				next = j + 1
+			} else if !v.isArr && len(v.text) < maxSmall {
+				e.known[p] = v.text
+			}
+			if j = next; !e.sign(j, ",") {
+				break
+			}
+			j++
+		}
+	}
+}
+
 // tell makes a node of a text that was put together.
 func (e *evaluator) tell(v val, i, next int) {
 	if v.isArr || v.parts < 2 && !v.codes && !v.back || len(v.text) < minText || next == i {
@@ -289,6 +348,15 @@ func (e *evaluator) sum(i, depth int) (v val, next int) {
 	v, next = e.term(i, depth)
 	if next == i {
 		return v, i
+	}
+	// Literals side by side are a list of CSS's content.
+	if e.at(i).kind == tokString && next == i+1 && e.at(next).kind == tokString {
+		v.text = string(unescapeCSS([]byte(e.at(i).raw)))
+		for ; e.at(next).kind == tokString && len(v.text) < maxSmall; next++ {
+			v.text += string(unescapeCSS([]byte(e.at(next).raw)))
+			v.parts++
+		}
+		return v, next
 	}
 	for e.sign(next, "+") && !v.isArr && !e.sign(next+1, "+") && !e.sign(next+1, "=") {
 		w, after := e.term(next+1, depth)

@@ -378,6 +378,12 @@ func (s *scan) broken(b []byte, i, n int, c chain) {
 			return
 		}
 	}
+	if isRule(b[i+n:]) && (i == 0 || !is(b[i-1], inWord)) {
+		return
+	}
+	if i > 0 && b[i-1] == '@' || i+n < len(b) && b[i+n] == '@' {
+		return
+	}
 	from, to := max(0, i-brokenReach), min(len(b), i+n+brokenReach)
 	w := b[from:to]
 	if bytes.IndexByte(w, '<') >= 0 && (bytes.IndexByte(w, '>') >= 0) {
@@ -385,17 +391,29 @@ func (s *scan) broken(b []byte, i, n int, c chain) {
 			s.node(t, c, i, i+n, stepSplit)
 		}
 	}
-	if nearQuote(b, i, n) {
+	if touchesQuote(b, i, n) {
 		s.script(b, i, i+n, c)
 	}
 	s.quotedPrintable(b, i, i+n, c)
 	s.spelledAround(b, i, i+n, c)
 }
 
-// nearQuote says whether a quote of a script is right before or after b[i:i+n], or part of the same short literal.
-func nearQuote(b []byte, i, n int) bool {
-	for j := i - 1; j >= 0 && j > i-maxLocal && b[j] != '\n'; j-- {
-		if b[j] == '"' || b[j] == '\'' || b[j] == '`' || b[j] == '}' {
+// touchesQuote says whether the word around b[i:i+n] ends or begins at a quote of a script, or at an expression in a template.
+func touchesQuote(b []byte, i, n int) bool {
+	j, k := i-1, i+n
+	for j >= 0 && j > i-maxLocal && is(b[j], inLocal) && b[j] != '`' && b[j] != '}' && b[j] != '\'' {
+		j--
+	}
+	for k < len(b) && k < i+maxLocal && is(b[k], inHost) {
+		k++
+	}
+	return j >= 0 && (isQuote(b[j]) || b[j] == '}') || k < len(b) && (isQuote(b[k]) || b[k] == '$')
+}
+
+// isRule says whether w begins with the name of a rule of CSS.
+func isRule(w []byte) bool {
+	for _, rule := range [...]string{"media", "import", "font-face", "keyframes", "-webkit-", "-moz-", "charset", "supports", "layer", "page", "namespace", "container", "property", "include", "param", "return", "license", "type", "see", "babel", "types"} {
+		if hasFold(w, 0, rule) {
 			return true
 		}
 	}
@@ -428,6 +446,11 @@ func stripTags(b []byte, at int) []byte {
 			i++
 			continue
 		}
+		if i < at && at < i+1+n && hasFold(b, i+1, "img") { // a picture of the sign
+			out = append(out, b[at])
+			i += 1 + n + len(end)
+			continue
+		}
 		if i < at && at < i+1+n && b[i+1] != '!' { // it was no tag
 			out = append(out, b[i])
 			i++
@@ -440,12 +463,40 @@ func stripTags(b []byte, at int) []byte {
 
 // quotedPrintable decodes a window around [from,to) from quoted-printable, if it holds some.
 func (s *scan) quotedPrintable(b []byte, from, to int, c chain) {
-	low, high := max(0, from-brokenReach), min(len(b), to+brokenReach)
+	if c.n == s.base && s.quotedOf == &b[0] && from >= s.quoted[0] && to <= s.quoted[1] {
+		return // this stretch was decoded for an earlier lead
+	}
+	low, high := from, to
+	for low > 0 && from-low < brokenReach && qpByte(b, low-1) {
+		low--
+	}
+	for high < len(b) && high-to < 3*brokenReach && qpByte(b, high) {
+		high++
+	}
 	w := b[low:high]
 	if !hasQP(w) {
 		return
 	}
-	s.node(decodeQP(w), c, from, to, stepQP)
+	if c.n == s.base {
+		s.quoted, s.quotedOf = [2]int{low, max(to, high-brokenReach)}, &b[0]
+	}
+	text := decodeQP(w)
+	if i := bytes.IndexByte(w, '?'); i >= 0 && (bytes.Contains(w, []byte("?Q?")) || bytes.Contains(w, []byte("?q?"))) { // a header: underscores are spaces
+		text = bytes.ReplaceAll(text, []byte("_"), []byte(" "))
+	}
+	s.node(text, c, from, to, stepQP)
+}
+
+// qpByte says whether b[i] may be part of an address in quoted-printable: also a line end after an equals sign.
+func qpByte(b []byte, i int) bool {
+	switch x := b[i]; {
+	case x == '\n':
+		return i > 0 && (b[i-1] == '=' || b[i-1] == '\r' && i > 1 && b[i-2] == '=')
+	case x == '\r':
+		return i > 0 && b[i-1] == '='
+	default:
+		return is(x, inLocal|inHost) || x == '@'
+	}
 }
 
 func hasQP(b []byte) bool {

@@ -3,6 +3,7 @@ package exposure
 import (
 	"bytes"
 	"encoding/binary"
+	"math/bits"
 	"unicode/utf8"
 )
 
@@ -17,6 +18,8 @@ var (
 	bracketsOnly = map[string]bool{"a": true, "et": true, "chez": false, "pont": false, "bod": true, "stip": true}
 	wideWords    = [...]string{"ät", "æt", "собак", "собачк", "アット", "あっと", "골뱅이", "앳", "艾特", "małpa", "zavináč", "［", "（", "【"}
 )
+
+var rareWords = [...]string{"apenstaartje", "klammeraffe", "affenschwanz", "kukac", "snabel", "zavinac", "malpa", "sobaka", "kuyruklu"}
 
 const (
 	lows  = 0x0101010101010101
@@ -35,15 +38,30 @@ func (s *scan) words(b []byte, lo, hi int, c chain) {
 	i := lo
 	for ; i+9 <= len(b) && i < hi; i += 8 {
 		x, y := binary.LittleEndian.Uint64(b[i:])|cases, binary.LittleEndian.Uint64(b[i+1:])|cases
-		if pair(x, y, 'a', 't')|pair(x, y, 'o', 'b')|pair(x, y, 'c', 'h')|pair(x, y, 'a', ']'|0x20)|pair(x, y, 'j', 'o')|pair(x, y, 't', 'j')|pair(x, y, 'f', 'f') == 0 {
-			continue
-		}
-		for j := i; j < i+8; j++ {
+		hits := pair(x, y, 'a', 't') | pair(x, y, 'o', 'b') | pair(x, y, 'c', 'h') | pair(x, y, 'a', ']'|0x20) | pair(x, y, 'j', 'o')
+		for ; hits != 0; hits &= hits - 1 {
+			j := i + bits.TrailingZeros64(hits)/8
+			if b[j+1]|0x20 == 't' && j > 0 && is(b[j-1], inWord) && b[j] >= 'a' { // within a word
+				continue
+			}
 			s.wordAt(b, j, c)
 		}
 	}
 	for ; i < min(hi, len(b)-1); i++ {
 		s.wordAt(b, i, c)
+	}
+	if len(b) <= maxSmall { // the rarer words only where that costs nothing
+		for _, w := range rareWords {
+			for i := lo; i < hi; {
+				n := indexFold(b[i:hi], w)
+				if n < 0 {
+					break
+				}
+				i += n
+				s.spelledAt(b, i, c)
+				i++
+			}
+		}
 	}
 	if !highIn(b[lo:hi]) {
 		return
@@ -95,16 +113,6 @@ func (s *scan) wordAt(b []byte, i int, c chain) {
 				j--
 			}
 			s.spelledAt(b, j, c)
-		}
-	case 't', 'f': // apenstaartje, klammeraffe, affenschwanz
-		if b[i+1]|0x20 == 'j' && i >= 9 && hasFold(b, i-9, "apenstaartje") {
-			s.spelledAt(b, i-9, c)
-		} else if b[i+1]|0x20 == 'f' && i > 0 && b[i-1]|0x20 == 'a' && i+2 < len(b) && b[i+2]|0x20 == 'e' {
-			if i >= 8 && hasFold(b, i-8, "klammeraffe") {
-				s.spelledAt(b, i-8, c)
-			} else {
-				s.spelledAt(b, i-1, c)
-			}
 		}
 	case 'j':
 		if i > 1 && b[i-1] == '.' && (b[i-2] == ']' || b[i-2] == ')') && hasFold(b, i, "join(") {

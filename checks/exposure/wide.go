@@ -23,9 +23,12 @@ func (s *scan) wide(b []byte, lo, hi int, c chain) {
 			}
 			i += n
 			from, to := span(b, i, i+len(sign), brokenReach, &partsWords)
+			to = max(to, i+len(sign))
 			if i > 0 && i+len(sign) < len(b) && !s.address(b, i, len(sign), c.with(stepCompat)) {
 				s.node(norm.NFKC.Bytes(b[from:to]), c, from, to, stepCompat)
 				s.broken(b, i, len(sign), c)
+				i = to
+				continue
 			}
 			i += len(sign)
 		}
