@@ -147,6 +147,7 @@ func (c *Capturer) see(ctx context.Context, p Page, started time.Time) (*seen, e
 	defer endStarting()
 	if err := v.prepare(starting); err != nil {
 		if v.page() == nil && ctx.Err() == nil {
+			b.end() // then all that it said is there
 			err = fmt.Errorf("the browser did not start (%s)", b.said)
 		}
 		return nil, orCanceled(ctx, err)
