@@ -25,11 +25,11 @@ func FindChromium(configured string) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("capture.chromium: %w: give the path of Chromium, as /usr/bin/chromium", err)
 		}
-		return path, nil
+		return filepath.Abs(path)
 	}
 	for _, name := range chromiums {
 		if path, err := exec.LookPath(name); err == nil {
-			return path, nil
+			return filepath.Abs(path)
 		}
 	}
 	return "", errors.New("there is no Chromium in PATH: install Debian's package chromium, or say where it is with capture.chromium")
@@ -56,17 +56,18 @@ type process struct {
 	done    chan struct{} // closed when the browser has ended and its profile is gone
 }
 
-// maxProfile is how long the path of a profile may be: Chromium makes sockets in it, whose paths a kernel limits to 107 bytes.
-const maxProfile = 60
+// maxDir is how long the path of the folder for profiles may be: Chromium makes sockets in a profile, whose paths kernels limit to some 100 bytes.
+const maxDir = 30
 
 // start starts a browser whose only way out is the proxy, with a profile of its own. It ends with ctx.
 func start(ctx context.Context, chromium string, sandbox bool, p *proxy) (*process, error) {
-	profile, err := os.MkdirTemp("", "mailreeve-capture-")
+	dir := os.TempDir()
+	if len(dir) > maxDir && runtime.GOOS != "windows" {
+		dir = "/tmp"
+	}
+	profile, err := os.MkdirTemp(dir, "mailreeve-capture-")
 	if err != nil {
 		return nil, fmt.Errorf("the browser's profile: %w", err)
-	}
-	if len(profile) > maxProfile {
-		return nil, errors.Join(fmt.Errorf("%s is too long a path for the browser's profile: set TMPDIR to a shorter one", profile), os.Remove(profile))
 	}
 	cmd := exec.Command(chromium, arguments(profile, sandbox, p)...)
 	cmd.Dir, cmd.Env = profile, environment(profile)

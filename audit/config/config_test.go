@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -110,4 +111,25 @@ func FuzzLoad(f *testing.F) {
 		c := &Config{}
 		_ = decode("mailreeve.yaml", text, c) // must not panic
 	})
+}
+
+func TestPagesToCapture(t *testing.T) {
+	c, err := load(t, "capture:\n  urls:\n    - https://a.example/\n    - {url: https://b.example/, app: com.b, site: s, viewer: v, cookies_file: c.txt, headers_file: h}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []CapturePage{{URL: "https://a.example/"}, {URL: "https://b.example/", App: "com.b", Site: "s", Viewer: "v", CookiesFile: "c.txt", HeadersFile: "h"}}
+	if !slices.Equal(c.Capture.URLs, want) {
+		t.Errorf("%+v", c.Capture.URLs)
+	}
+	for text, want := range map[string]string{
+		"capture:\n  urls:\n    - {app: com.b}\n":                       "line 3: this page has no url",
+		"capture:\n  urls:\n    - {url: https://b.example/, apps: x}\n": "line 3: unknown key \"apps\"",
+		"capture:\n  urls:\n    - [https://b.example/]\n":               "line 3: a page of capture.urls is a URL",
+		"capture:\n  urls:\n    - {url: [x]}\n":                         "line 3",
+	} {
+		if _, err := load(t, text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
 }

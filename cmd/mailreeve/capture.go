@@ -83,7 +83,11 @@ func newCrawler(ctx context.Context, c *cli, cfg *config.Config) (*crawler, erro
 	if err := capture.MaySandbox(sandbox); err != nil {
 		return nil, err
 	}
-	chromium, err := capture.FindChromium(cfg.Capture.Chromium)
+	chromium := cfg.Capture.Chromium
+	if strings.ContainsRune(chromium, filepath.Separator) { // else it is looked for in PATH
+		chromium = cfg.Resolve(chromium)
+	}
+	chromium, err = capture.FindChromium(chromium)
 	if err != nil {
 		return nil, err
 	}
