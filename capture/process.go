@@ -45,7 +45,7 @@ func MaySandbox(sandbox bool) error {
 }
 
 // maxMessage is how much the browser may say at once: a body that is kept, or what is known of a page's nodes.
-const maxMessage = 512 << 20
+const maxMessage = 128 << 20
 
 // A process is a browser and its profile.
 type process struct {

@@ -22,12 +22,12 @@ type recorder struct {
 	mu       sync.Mutex
 	exchange map[network.RequestID]*exchange
 	order    []*hop
-	open     int       // hops that wait for the rest of their response
-	quiet    time.Time // since when open has not changed
-	kept     int64     // bytes of bodies and messages
-	left     int       // bodies and messages that were left out
-	dropped  int       // requests that were left out
-	bodies   sync.WaitGroup
+	open     int           // hops that wait for the rest of their response
+	quiet    time.Time     // since when open has not changed
+	kept     int64         // bytes of bodies and messages
+	left     int           // bodies and messages that were left out
+	dropped  int           // requests that were left out
+	pending  int           // calls to the browser that are under way
 	fetching chan struct{} // one token a body that is being fetched
 }
 
@@ -54,7 +54,6 @@ type hop struct {
 	failed    string
 	post      []byte
 	body      []byte
-	hasBody   bool
 	comment   string
 	messages  []harSocketMessage
 	events    strings.Builder // of an event stream
@@ -77,31 +76,40 @@ func (r *recorder) see(ctx context.Context, s *session, event any) {
 	case *network.EventRequestWillBeSent:
 		r.sent(s, e)
 	case *network.EventRequestWillBeSentExtraInfo:
-		x := r.of(e.RequestID)
-		x.sent = append(x.sent, texts(e.Headers))
+		if h := texts(e.Headers); r.take(size(h)) {
+			x := r.of(e.RequestID)
+			x.sent = append(x.sent, h)
+		}
 	case *network.EventResponseReceivedExtraInfo:
-		x := r.of(e.RequestID)
-		x.received = append(x.received, texts(e.Headers))
+		if h := texts(e.Headers); r.take(size(h)) {
+			x := r.of(e.RequestID)
+			x.received = append(x.received, h)
+		}
 	case *network.EventResponseReceived:
-		if h := r.last(e.RequestID); h != nil {
+		if h := r.last(e.RequestID); h != nil && r.take(size(texts(e.Response.Headers))) {
 			h.response, h.kind, h.extra, h.session = e.Response, e.Type, e.HasExtraInfo, s
 		}
 	case *network.EventLoadingFinished:
 		if h := r.last(e.RequestID); h != nil && !h.finished {
 			h.end, h.session = e.Timestamp, s
 			r.finish(h)
+			r.fetchPost(ctx, h)
 			r.fetch(ctx, h)
 		}
 	case *network.EventLoadingFailed:
 		if h := r.last(e.RequestID); h != nil && !h.finished {
 			h.end, h.failed = e.Timestamp, e.ErrorText
 			r.finish(h)
+			r.fetchPost(ctx, h)
 		}
 	case *network.EventEventSourceMessageReceived:
 		if h := r.last(e.RequestID); h != nil && r.take(len(e.Data)) {
 			fmt.Fprintf(&h.events, "event: %s\ndata: %s\n\n", e.EventName, e.Data)
 		}
 	case *network.EventWebSocketCreated:
+		if !r.take(len(e.URL)) {
+			break
+		}
 		h := &hop{session: s, id: e.RequestID, url: e.URL, at: time.Now(), kind: "websocket", finished: true,
 			request: &network.Request{Method: http.MethodGet, URL: e.URL}}
 		r.add(h)
@@ -157,6 +165,10 @@ func (r *recorder) add(h *hop) bool {
 func (r *recorder) sent(s *session, e *network.EventRequestWillBeSent) {
 	if scheme, _, _ := strings.Cut(e.Request.URL, ":"); scheme == "data" || strings.HasPrefix(scheme, "chrome") || scheme == "devtools" {
 		return // it stands in what was recorded, or is the browser's own; and it goes nowhere
+	}
+	if !r.take(len(e.Request.URL) + len(e.Request.URLFragment) + size(texts(e.Request.Headers))) {
+		r.dropped++
+		return
 	}
 	if h := r.last(e.RequestID); h != nil && e.RedirectResponse != nil {
 		h.response, h.extra, h.end = e.RedirectResponse, e.RedirectHasExtraInfo, e.Timestamp
@@ -224,7 +236,7 @@ func (r *recorder) fetch(ctx context.Context, h *hop) {
 		return
 	}
 	from := h.session
-	r.bodies.Go(func() {
+	r.ask(func() {
 		select {
 		case r.fetching <- struct{}{}:
 			defer func() { <-r.fetching }()
@@ -234,22 +246,33 @@ func (r *recorder) fetch(ctx context.Context, h *hop) {
 		ctx, cancel := context.WithTimeout(ctx, bodyTimeout)
 		defer cancel()
 		res, err := cdp.Call(ctx, from, network.GetResponseBody, network.GetResponseBodyParams{RequestID: h.id})
-		var post network.GetRequestPostDataResult
-		if h.request.HasPostData && len(h.post) == 0 {
-			post, _ = cdp.Call(ctx, from, network.GetRequestPostData, network.GetRequestPostDataParams{RequestID: h.id})
-		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if len(post.PostData) > 0 && r.take(len(post.PostData)) {
-			h.post = post.PostData
-		}
 		switch {
 		case err != nil:
 			h.comment = "left out: the browser did not keep it"
 		case !r.take(len(res.Body)):
 			h.comment = "left out: too much"
 		default:
-			h.body, h.hasBody = res.Body, true
+			h.body = res.Body
+		}
+	})
+}
+
+// fetchPost gets what was posted, where it was not told with the request.
+func (r *recorder) fetchPost(ctx context.Context, h *hop) {
+	if !h.request.HasPostData || len(h.post) > 0 || r.kept >= r.limits.Kept {
+		return
+	}
+	from := h.session
+	r.ask(func() {
+		ctx, cancel := context.WithTimeout(ctx, bodyTimeout)
+		defer cancel()
+		res, err := cdp.Call(ctx, from, network.GetRequestPostData, network.GetRequestPostDataParams{RequestID: h.id})
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if err == nil && r.take(len(res.PostData)) {
+			h.post = res.PostData
 		}
 	})
 }
@@ -266,12 +289,14 @@ func (r *recorder) idle() time.Duration {
 
 // complete gets what came so far of responses that have no end, and waits for all bodies.
 func (r *recorder) complete(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, bodyTimeout)
+	defer cancel()
 	r.mu.Lock()
 	for _, h := range r.order {
 		if h.finished || h.response == nil || pictorial(h.response.MimeType) {
 			continue
 		}
-		r.bodies.Go(func() {
+		r.ask(func() {
 			ctx, cancel := context.WithTimeout(ctx, time.Second)
 			defer cancel()
 			res, err := cdp.Call(ctx, h.session, network.StreamResourceContent, network.StreamResourceContentParams{RequestID: h.id})
@@ -279,17 +304,30 @@ func (r *recorder) complete(ctx context.Context) {
 			defer r.mu.Unlock()
 			h.comment = "left out: it had no end"
 			if err == nil && r.take(len(res.BufferedData)) {
-				h.body, h.hasBody, h.comment = res.BufferedData, true, "it had no end; this is what came of it"
+				h.body, h.comment = res.BufferedData, "it had no end; this is what came of it"
 			}
 		})
 	}
-	r.mu.Unlock()
-	done := make(chan struct{})
-	go func() { r.bodies.Wait(); close(done) }()
-	select {
-	case <-done:
-	case <-ctx.Done():
+	for r.pending > 0 && ctx.Err() == nil {
+		r.mu.Unlock()
+		select {
+		case <-ctx.Done():
+		case <-time.After(20 * time.Millisecond):
+		}
+		r.mu.Lock()
 	}
+	r.mu.Unlock()
+}
+
+// ask calls the browser beside what else goes on; r.mu is held.
+func (r *recorder) ask(call func()) {
+	r.pending++
+	go func() {
+		call()
+		r.mu.Lock()
+		r.pending--
+		r.mu.Unlock()
+	}()
 }
 
 // har is the recording so far.
@@ -384,6 +422,15 @@ func texts(h network.Headers) map[string]string {
 		}
 	}
 	return out
+}
+
+// size is how many bytes headers take.
+func size(h map[string]string) int {
+	n := 0
+	for k, v := range h {
+		n += len(k) + len(v)
+	}
+	return n
 }
 
 // value is a header's value; names compare without case.

@@ -30,6 +30,7 @@ func TestWhatIsRecorded(t *testing.T) {
  fetch("http://app.example:PORT/hop?to=" + encodeURIComponent(to("hopped") + "?u=" + encodeURIComponent(a)), {mode: "no-cors"})
  const data = new FormData(); data.append("mail", a); fetch(to("multipart"), {method: "POST", body: data, mode: "no-cors"})
  fetch(to("hashed") + "?h=HASH", {mode: "no-cors"})
+ fetch(to("blob"), {method: "POST", body: new Blob([a]), mode: "no-cors"})
  document.getElementById("form").submit()
  const ws = new WebSocket("ws://socket.example:PORT/socket"); ws.onopen = () => ws.send("hello " + a)
  const binary = new WebSocket("ws://binary.example:PORT/socket"); binary.binaryType = "arraybuffer"; binary.onopen = () => binary.send(new TextEncoder().encode(a))
@@ -79,7 +80,7 @@ func TestWhatIsRecorded(t *testing.T) {
 	for _, x := range res.HAR {
 		found[fmt.Sprint(x.Account, " ", x.Place, " ", x.Host)] = true
 	}
-	for _, host := range []string{"pixel", "beacon", "fetched", "hopped", "multipart", "socket", "binary", "inframe", "worker", "shared", "hashed"} {
+	for _, host := range []string{"pixel", "beacon", "fetched", "hopped", "multipart", "socket", "binary", "inframe", "worker", "shared", "hashed", "blob"} {
 		if !found["jane sent "+host+".example"] {
 			t.Errorf("what was sent to %s was not seen", host)
 		}

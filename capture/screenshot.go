@@ -259,24 +259,17 @@ func (v *visit) clean(ctx context.Context, d *detector, secrets []string, docume
 		}
 	}
 	for d, list := range snap.operations(nil) {
+		covered := map[cdp.BackendNodeID]bool{}
+		for i := range d.nodes {
+			if n := &d.nodes[i]; strings.Contains(n.style(styleFilter), "contrast(0)") {
+				covered[n.id] = true
+			}
+		}
 		for _, o := range list {
-			if !d.done(o) {
+			if o.Do != "cover" || !covered[o.node] { // what is covered stays an image; nothing else is left to do
 				return errLeft
 			}
 		}
 	}
 	return nil
-}
-
-// done says whether a change that is still called for has been made: what is covered stays an image.
-func (d *document) done(o operation) bool {
-	if o.Do != "cover" {
-		return false
-	}
-	for i := range d.nodes {
-		if d.nodes[i].id == o.node {
-			return strings.Contains(d.nodes[i].style(styleFilter), "contrast(0)")
-		}
-	}
-	return false
 }
