@@ -183,7 +183,9 @@ func (c *Capturer) see(ctx context.Context, p Page, started time.Time) (*seen, e
 	if out.noScreenshot == nil {
 		shooting, endShooting := context.WithTimeout(ctx, c.Limits.Screenshot)
 		defer endShooting()
-		out.screenshot, out.noScreenshot = v.shoot(shooting, snap, finds, d, secrets, documents)
+		if out.screenshot, err = v.shoot(shooting, snap, finds, d, secrets, documents); err != nil {
+			out.screenshot, out.noScreenshot = nil, orCanceled(ctx, err)
+		}
 	}
 	return out, ctx.Err()
 }

@@ -122,7 +122,7 @@ func TestHostilePages(t *testing.T) {
 	})
 	s.page("/alerts", `<p>Text of alerts</p><script>setTimeout(() => { for (;;) alert("jane.quartermaine@customer.example") }, 100)</script>`)
 	s.page("/loop", `<p>Text of loop</p><script>setTimeout(() => { for (;;); }, 100)</script>`)
-	s.page("/huge", `<p>Text of huge</p><script>for (let i = 0; i < 400000; i++) document.body.append(document.createElement("i"))</script>`)
+	s.page("/huge", `<p>Text of huge</p><script>for (let i = 0; i < 150000; i++) document.body.append(document.createElement("i"))</script>`)
 	s.page("/deep", `<p>Text of deep</p>`+strings.Repeat("<div>", 20000))
 	s.page("/windows", `<p>Text of windows</p><script>for (let i = 0; i < 20; i++) { open("/windows?" + i); const a = document.createElement("a"); a.href = "/"; a.target = "_blank"; a.click() }</script>`)
 	s.page("/reload", `<p>Text of reload</p><meta http-equiv=refresh content=0><script>setInterval(() => location.reload(), 300)</script>`)

@@ -254,7 +254,11 @@ func (v *visit) clean(ctx context.Context, d *detector, secrets []string, docume
 		return err
 	}
 	for _, r := range snap.readings {
-		if shapes, sure := d.shapes(ctx, r.text, secrets); len(shapes) > 0 || !sure {
+		shapes, sure := d.shapes(ctx, r.text, secrets)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if len(shapes) > 0 || !sure {
 			return errLeft
 		}
 	}
