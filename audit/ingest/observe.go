@@ -78,7 +78,7 @@ func Observation(kind audit.Kind, line []byte) (audit.Observation, error) {
 func sightings(o *audit.Observation) reader {
 	var s audit.Sighting
 	var place string
-	each := objects(func() fields {
+	each := entries(func() fields {
 		s, place = audit.Sighting{}, ""
 		return fields{"account_id": text(&s.Account), "place": text(&place), "host": clean(&s.Host), "field": clean(&s.Field),
 			"chain": list(nil, func(in *strict, _ int) error {
@@ -103,14 +103,7 @@ func sightings(o *audit.Observation) reader {
 		o.Sightings = append(o.Sightings, s)
 		return nil
 	})
-	return func(in *strict) error {
-		t, err := in.token()
-		if err != nil || t == nil {
-			return err
-		}
-		o.Examined = true
-		return each(in)
-	}
+	return list(func() { o.Examined = true }, each)
 }
 
 // digests reads an object of lists of strings.
