@@ -135,7 +135,7 @@ func reference[T string | []byte](s T, i int) (r rune, n int) {
 	}
 	digits := j
 	for ; j < len(s); j++ {
-		d := hex(s[j])
+		d := hexDigit(s[j])
 		if d < 0 || rune(d) >= base {
 			break
 		}
@@ -152,8 +152,8 @@ func reference[T string | []byte](s T, i int) (r rune, n int) {
 	return r, j - i
 }
 
-// hex is the value of a hexadecimal digit, or -1.
-func hex(c byte) int {
+// hexDigit is the value of a hexadecimal digit, or -1.
+func hexDigit(c byte) int {
 	switch {
 	case '0' <= c && c <= '9':
 		return int(c - '0')
@@ -202,7 +202,7 @@ func literal[T string | []byte](s T, i int) int {
 			return j + 1
 		case c == '.' || c == ':':
 			number = true
-		case hex(c) < 0 && !letter(c):
+		case hexDigit(c) < 0 && !letter(c):
 			return 0
 		}
 	}
@@ -220,17 +220,17 @@ func label[T string | []byte](s T, i int) int {
 			return 0
 		}
 		return n
-	case c == '%' && i+2 < len(s) && hex(s[i+1]) >= 0 && hex(s[i+2]) >= 0:
-		if r := rune(hex(s[i+1])<<4 | hex(s[i+2])); inDomain(r) || r == '%' {
+	case c == '%' && i+2 < len(s) && hexDigit(s[i+1]) >= 0 && hexDigit(s[i+2]) >= 0:
+		if r := rune(hexDigit(s[i+1])<<4 | hexDigit(s[i+2])); inDomain(r) || r == '%' {
 			return 3
 		}
 	case c == '\\' && i+5 < len(s) && s[i+1] == 'u':
 		r := rune(0)
 		for _, d := range []byte(s[i+2 : i+6]) {
-			if hex(d) < 0 {
+			if hexDigit(d) < 0 {
 				return 0
 			}
-			r = r<<4 | rune(hex(d))
+			r = r<<4 | rune(hexDigit(d))
 		}
 		if inDomain(r) {
 			return 6

@@ -1,0 +1,203 @@
+package exposure
+
+import (
+	"bytes"
+	"compress/flate"
+	"compress/gzip"
+	"compress/zlib"
+	"io"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/zstd"
+)
+
+// inflaters are kept for the next text, since each holds some 40 KiB.
+type inflaters struct {
+	flate  io.ReadCloser
+	brotli *brotli.Reader
+}
+
+// compressed says whether t begins like gzip, zlib or zstd.
+func compressed(t []byte) bool {
+	if len(t) < 3 {
+		return false
+	}
+	return t[0] == 0x1F && t[1] == 0x8B && t[2] == 8 || isZlib(t) || len(t) >= 4 && t[0] == 0x28 && t[1] == 0xB5 && t[2] == 0x2F && t[3] == 0xFD
+}
+
+// isZlib checks the header of zlib, which has a check of its own.
+func isZlib(t []byte) bool {
+	return t[0]&0x8F == 8 && t[1]&0x20 == 0 && (uint(t[0])<<8|uint(t[1]))%31 == 0 && (t[2]&7 == 5 || t[2]&7 == 3 || t[2]&7 == 4 || t[2]&7 == 2 || t[2]&7 < 2)
+}
+
+// unpack decompresses up to limit bytes. What came before an error counts; cut says that there was more than the limit.
+func unpack(r io.Reader, limit int) (out []byte, cut bool) {
+	var buf bytes.Buffer
+	n, _ := io.Copy(&buf, io.LimitReader(r, int64(limit)+1))
+	if n > int64(limit) {
+		buf.Truncate(limit)
+		return buf.Bytes(), true
+	}
+	return buf.Bytes(), false
+}
+
+// inflated decompresses by what t begins with.
+func (s *scan) inflated(t []byte, limit int) (out []byte, st step, cut bool) {
+	switch {
+	case len(t) < 4:
+	case t[0] == 0x1F && t[1] == 0x8B:
+		if r, err := gzip.NewReader(bytes.NewReader(t)); err == nil {
+			out, cut = unpack(r, limit)
+			return out, stepGzip, cut
+		}
+	case t[0] == 0x28 && t[1] == 0xB5:
+		if r, err := zstd.NewReader(bytes.NewReader(t), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(8<<20), zstd.WithDecoderMaxWindow(8<<20)); err == nil {
+			out, cut = unpack(r, limit)
+			r.Close()
+			return out, stepZstd, cut
+		}
+	case isZlib(t):
+		if r, err := zlib.NewReader(bytes.NewReader(t)); err == nil {
+			out, cut = unpack(r, limit)
+			return out, stepZlib, cut
+		}
+	}
+	return nil, 0, false
+}
+
+// inflate decompresses raw deflate.
+func (s *scan) rawInflate(t []byte, limit int) ([]byte, bool) {
+	if s.inflate.flate == nil {
+		s.inflate.flate = flate.NewReader(bytes.NewReader(t))
+	} else if err := s.inflate.flate.(flate.Resetter).Reset(bytes.NewReader(t), nil); err != nil {
+		return nil, false
+	}
+	return unpack(s.inflate.flate, limit)
+}
+
+func (s *scan) unbrotli(t []byte, limit int) ([]byte, bool) {
+	if s.inflate.brotli == nil {
+		s.inflate.brotli = brotli.NewReader(bytes.NewReader(t))
+	} else if err := s.inflate.brotli.Reset(bytes.NewReader(t)); err != nil {
+		return nil, false
+	}
+	return unpack(s.inflate.brotli, limit)
+}
+
+// deflated says whether t is raw deflate of text. There is no mark of it, so what comes out has to be text from the start.
+func (s *scan) deflated(t []byte) bool {
+	if len(t) < 8 || t[0]&7 > 5 || t[0]&6 == 0 || s.stop() {
+		return false
+	}
+	out, _ := s.rawInflate(t, 256)
+	return len(out) >= minText && likelyText(out)
+}
+
+// brotlied says whether t is brotli of text.
+func (s *scan) brotlied(t []byte) bool {
+	if len(t) < 8 || s.stop() {
+		return false
+	}
+	out, _ := s.unbrotli(t, 256)
+	return len(out) >= 8 && likelyText(out)
+}
+
+// binary looks at what is decoded and no text in UTF-8: compressed, or in UTF-16. It says whether b was that, and nothing else is to be done.
+func (s *scan) binary(b []byte, c chain) bool {
+	if len(b) < 4 {
+		return false
+	}
+	if compressed(b) {
+		if out, st, cut := s.inflated(b, min(s.left, s.left64())); len(out) > 0 {
+			if cut {
+				s.notes.add("something compressed is larger than %d KiB: it was read in part", s.left64()>>10)
+			}
+			s.nested(out, c, st)
+			return true
+		}
+	}
+	if t := fromUTF16(b); t != nil {
+		s.nested(t, c, stepUTF16)
+		return true
+	}
+	for _, x := range b[:min(len(b), 64)] {
+		if !is(x, inText) {
+			if s.deflated(b) {
+				out, _ := s.rawInflate(b, min(s.left, s.left64()))
+				s.nested(out, c, stepDeflate)
+				return true
+			}
+			if s.brotlied(b) {
+				out, _ := s.unbrotli(b, min(s.left, s.left64()))
+				s.nested(out, c, stepBrotli)
+				return true
+			}
+			break
+		}
+	}
+	return false
+}
+
+// nested is node for what came out of a whole text.
+func (s *scan) nested(b []byte, c chain, st step) { s.node(b, c, s.top[0], s.top[1], st) }
+
+// utf16Looks says whether every other byte is zero, as in UTF-16 of Latin text, or a mark of UTF-16 comes first.
+func utf16Looks(b []byte) bool {
+	if len(b) < 8 {
+		return false
+	}
+	if b[0] == 0xFF && b[1] == 0xFE || b[0] == 0xFE && b[1] == 0xFF {
+		return true
+	}
+	n := min(len(b)&^1, 512)
+	even, odd, text := 0, 0, 0
+	for i := 0; i < n; i += 2 {
+		switch {
+		case b[i] == 0 && b[i+1] != 0:
+			even++
+			if is(b[i+1], inText) {
+				text++
+			}
+		case b[i+1] == 0 && b[i] != 0:
+			odd++
+			if is(b[i], inText) {
+				text++
+			}
+		}
+	}
+	return max(even, odd)*4 >= n/2*3 && text*4 >= n/2*3
+}
+
+// fromUTF16 is UTF-16 as UTF-8; nil where b does not look like it.
+func fromUTF16(b []byte) []byte {
+	if !utf16Looks(b) {
+		return nil
+	}
+	big := b[0] == 0xFE && b[1] == 0xFF || b[0] == 0 && b[1] != 0
+	return decodeUTF16(b, big)
+}
+
+func decodeUTF16(b []byte, big bool) []byte {
+	out := make([]byte, 0, len(b)/2)
+	unit := func(i int) rune {
+		if big {
+			return rune(b[i])<<8 | rune(b[i+1])
+		}
+		return rune(b[i+1])<<8 | rune(b[i])
+	}
+	for i := 0; i+1 < len(b); i += 2 {
+		r := unit(i)
+		if utf16.IsSurrogate(r) && i+3 < len(b) {
+			if two := utf16.DecodeRune(r, unit(i+2)); two != utf8.RuneError {
+				r = two
+				i += 2
+			}
+		}
+		if r != 0xFEFF {
+			out = utf8.AppendRune(out, r)
+		}
+	}
+	return out
+}

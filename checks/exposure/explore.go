@@ -1,0 +1,355 @@
+package exposure
+
+import (
+	"bytes"
+	"unicode/utf8"
+
+	"github.com/mailreeve/mailreeve/audit/address"
+)
+
+// window is how much of a text is searched for leads of every kind before the next: what fits a processor's cache.
+const window = 64 << 10
+
+// explore looks through a text for addresses, hashes, and what can be decoded.
+func (s *scan) explore(b []byte, c chain) {
+	if s.strict && c.n > s.base && address.LooksLike(b) {
+		s.probe(nil, s.top[0], s.top[1])
+	}
+	if s.binary(b, c) {
+		return
+	}
+	for lo := 0; lo < len(b); lo += window {
+		if s.stop() {
+			return
+		}
+		hi := min(lo+window, len(b))
+		s.signs(b, lo, hi, c)
+		s.runs(b, lo, hi, c)
+		if s.deep(c) {
+			continue
+		}
+		s.percents(b, lo, hi, c)
+		s.ampersands(b, lo, hi, c)
+		s.backslashes(b, lo, hi, c)
+		s.fours(b, lo, hi, c)
+		s.words(b, lo, hi, c)
+		s.pluses(b, lo, hi, c)
+		s.wide(b, lo, hi, c)
+	}
+	if c.n == s.base {
+		return
+	}
+	s.joined(b, c)
+}
+
+// span is the stretch around [from,to) without bytes that part words, at most max bytes to each side.
+func span(b []byte, from, to, most int, parts *[256]bool) (int, int) {
+	low, high := max(0, from-most), min(len(b), to+most)
+	for from > low && !parts[b[from-1]] {
+		from--
+	}
+	for to < high && !parts[b[to]] {
+		to++
+	}
+	return from, to
+}
+
+func set(bytes string, also func(byte) bool) (t [256]bool) {
+	for i := range len(bytes) {
+		t[bytes[i]] = true
+	}
+	for i := range t {
+		if also != nil && also(byte(i)) {
+			t[i] = true
+		}
+	}
+	return t
+}
+
+// What parts words: white space, quotes, angle brackets.
+var (
+	partsWords  = set("\"'<>`", func(c byte) bool { return is(c, inSpace) || c < ' ' })
+	partsQuotes = set("\"'<>`\n\r", nil)
+)
+
+// reach is how far around a lead its word is looked for, in bytes.
+const reach = 4096
+
+// percents follows percent-encoding.
+func (s *scan) percents(b []byte, lo, hi int, c chain) {
+	for i := lo; i < hi; i++ {
+		n := bytes.IndexByte(b[i:hi], '%')
+		if n < 0 {
+			return
+		}
+		i += n
+		forward := i+2 < len(b) && (isHex(b[i+1]) && isHex(b[i+2]) || b[i+1] == 'u' && isHex(b[i+2]))
+		backward := i >= 2 && isHex(b[i-1]) && isHex(b[i-2])
+		if !forward && !backward {
+			continue
+		}
+		from, to := span(b, i, i+1, reach, &partsWords)
+		word := b[from:to]
+		if forward {
+			s.node(percentDecode(word), c, from, to, stepPercent)
+		}
+		if backward && reversedPercent(word) {
+			s.node(reverse(word), c, from, to, stepReversed)
+		}
+		i = to - 1
+	}
+}
+
+// percentDecode decodes percent-encoding, and the %uXXXX of JavaScript's escape.
+func percentDecode(b []byte) []byte {
+	out := make([]byte, 0, len(b))
+	for i := 0; i < len(b); i++ {
+		if b[i] == '%' && i+2 < len(b) {
+			if isHex(b[i+1]) && isHex(b[i+2]) {
+				out = append(out, nibble[b[i+1]]<<4|nibble[b[i+2]])
+				i += 2
+				continue
+			}
+			if b[i+1] == 'u' && i+5 < len(b) {
+				if r, ok := hexRune(b[i+2 : i+6]); ok {
+					out = utf8.AppendRune(out, r)
+					i += 5
+					continue
+				}
+			}
+		}
+		out = append(out, b[i])
+	}
+	return out
+}
+
+// hexRune is the number that b spells in hexadecimal.
+func hexRune(b []byte) (rune, bool) {
+	if len(b) == 0 || len(b) > 8 {
+		return 0, false
+	}
+	r := rune(0)
+	for _, d := range b {
+		if !isHex(d) || r > 0xFFFFFF {
+			return 0, false
+		}
+		r = r<<4 | rune(nibble[d])
+	}
+	return r, true
+}
+
+// reversedPercent says whether a word read backwards holds an encoded at-sign or something likely to.
+func reversedPercent(w []byte) bool {
+	return bytes.Contains(w, []byte("04%")) || bytes.Contains(w, []byte("0452%")) || bytes.Contains(w, []byte("E2%")) || bytes.Contains(w, []byte("e2%")) || bytes.IndexByte(w, '@') >= 0
+}
+
+// reverse is b backwards, by characters.
+func reverse(b []byte) []byte {
+	out := make([]byte, 0, len(b))
+	for len(b) > 0 {
+		_, n := utf8.DecodeLastRune(b)
+		out = append(out, b[len(b)-n:]...)
+		b = b[:len(b)-n]
+	}
+	return out
+}
+
+// ampersands follows character references of HTML.
+func (s *scan) ampersands(b []byte, lo, hi int, c chain) {
+	for i := lo; i < hi; i++ {
+		n := bytes.IndexByte(b[i:hi], '&')
+		if n < 0 {
+			return
+		}
+		i += n
+		if i > lo && b[i-1] == '#' {
+			if from, to := span(b, i, i+1, reach, &partsWords); bytes.Contains(b[from:to], []byte("46#&")) || bytes.Contains(b[from:to], []byte("04x#&")) {
+				s.node(reverse(b[from:to]), c, from, to, stepReversed)
+			}
+		}
+		if !reference(b[i+1:]) {
+			continue
+		}
+		from, to := span(b, i, i+1, reach, &partsWords)
+		s.node(unescapeHTML(b[from:to]), c, from, to, stepEntities)
+		i = to - 1
+	}
+}
+
+// reference says whether what follows an ampersand is a character reference that may be part of an address, or hide one.
+func reference(b []byte) bool {
+	if len(b) < 3 {
+		return false
+	}
+	if b[0] == '#' {
+		return b[1]|0x20 == 'x' || '0' <= b[1] && b[1] <= '9'
+	}
+	for _, name := range hiding {
+		if len(b) >= len(name) && string(b[:len(name)]) == name {
+			if name == "amp;" {
+				return reference(b[4:])
+			}
+			return true
+		}
+	}
+	return false
+}
+
+// hiding are the named references that are worth decoding. Those of quotes and angle brackets part words anyway.
+var hiding = [...]string{"amp;", "commat", "period", "shy", "zwnj", "zwj", "ZeroWidthSpace", "NoBreak", "lowbar", "UnderBar", "plus;", "hyphen", "dash;",
+	"num;", "lpar", "rpar", "lsqb", "lbrack", "rsqb", "rbrack", "lcub", "lbrace", "equals", "percnt", "sol;", "bsol", "excl;", "Tab;", "NewLine", "InvisibleComma", "ic;", "it;", "af;",
+	"lrm", "rlm", "colon;", "quot;", "apos;", "nbsp"}
+
+// backslashes follows the escapes of JavaScript, JSON and CSS.
+func (s *scan) backslashes(b []byte, lo, hi int, c chain) {
+	for i := lo; i < hi; i++ {
+		n := bytes.IndexByte(b[i:hi], '\\')
+		if n < 0 {
+			return
+		}
+		i += n
+		if i > 0 && (b[i-1] == 'u' || b[i-1] == 'x') {
+			if from, to := span(b, i, i+1, reach, &partsWords); bytes.Contains(b[from:to], []byte(`0400u\`)) || bytes.Contains(b[from:to], []byte(`04x\`)) {
+				s.node(reverse(b[from:to]), c, from, to, stepReversed)
+			}
+		}
+		if i+1 >= len(b) {
+			return
+		}
+		js, css := false, false
+		switch d := b[i+1]; {
+		case d == 'u' || d == 'x' || d == 'U':
+			js = true
+		case '0' <= d && d <= '9':
+			js, css = d < '8', true
+		case isHex(d):
+			css = true
+		case d == '@' || d == '.' || d == '\n' || d == '\r':
+			js = true
+		}
+		if !js && !css {
+			i++ // also over a second backslash
+			if i+1 < len(b) && b[i] == '\\' && (b[i+1] == 'u' || b[i+1] == 'x') {
+				i--
+				js = true
+			} else {
+				continue
+			}
+		}
+		end := 0
+		if js {
+			parts := &partsWords
+			if b[i+1] == '\n' || b[i+1] == '\r' {
+				parts = &partsEscaped
+			}
+			from, to := span(b, i, i+1, reach, parts)
+			s.node(unescapeJS(b[from:to]), c, from, to, stepJS)
+			end = to
+		}
+		if css {
+			from, to := span(b, i, i+1, 512, &partsQuotes)
+			s.node(unescapeCSS(b[from:to]), c, from, to, stepCSS)
+			end = max(end, to)
+		}
+		i = max(i, end-1)
+	}
+}
+
+// partsEscaped lets a line end with a backslash before it be part of a word.
+var partsEscaped = set("\"'<>` \t", nil)
+
+// unescapeJS decodes the escapes of JavaScript and JSON.
+func unescapeJS(b []byte) []byte {
+	out := make([]byte, 0, len(b))
+	for i := 0; i < len(b); i++ {
+		if b[i] != '\\' || i+1 >= len(b) {
+			out = append(out, b[i])
+			continue
+		}
+		i++
+		switch d := b[i]; d {
+		case 'u', 'U':
+			if i+1 < len(b) && b[i+1] == '{' {
+				if n := bytes.IndexByte(b[i:min(len(b), i+12)], '}'); n > 2 {
+					if r, ok := hexRune(b[i+2 : i+n]); ok {
+						out = utf8.AppendRune(out, r)
+						i += n
+						continue
+					}
+				}
+			}
+			digits := 4
+			if d == 'U' {
+				digits = 8
+			}
+			if i+digits < len(b) {
+				if r, ok := hexRune(b[i+1 : i+1+digits]); ok {
+					i += digits
+					if 0xD800 <= r && r < 0xDC00 && i+6 < len(b) && b[i+1] == '\\' && b[i+2] == 'u' {
+						if low, ok := hexRune(b[i+3 : i+7]); ok && 0xDC00 <= low && low < 0xE000 {
+							r = (r-0xD800)<<10 + (low - 0xDC00) + 0x10000
+							i += 6
+						}
+					}
+					out = utf8.AppendRune(out, r)
+					continue
+				}
+			}
+			out = append(out, d)
+		case 'x':
+			if i+2 < len(b) && isHex(b[i+1]) && isHex(b[i+2]) {
+				out = utf8.AppendRune(out, rune(nibble[b[i+1]])<<4|rune(nibble[b[i+2]]))
+				i += 2
+				continue
+			}
+			out = append(out, d)
+		case 'n', 'r':
+			out = append(out, '\n')
+		case 't', 'b', 'f', 'v':
+			out = append(out, '\t')
+		case '\r':
+			if i+1 < len(b) && b[i+1] == '\n' {
+				i++
+			}
+		case '\n':
+		case '0', '1', '2', '3', '4', '5', '6', '7':
+			r := rune(0)
+			j := i
+			for ; j < len(b) && j < i+3 && '0' <= b[j] && b[j] <= '7' && r<<3|rune(b[j]-'0') < 256; j++ {
+				r = r<<3 | rune(b[j]-'0')
+			}
+			out = utf8.AppendRune(out, r)
+			i = j - 1
+		default:
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// unescapeCSS decodes the escapes of CSS: up to six hexadecimal digits, and one white space that ends them.
+func unescapeCSS(b []byte) []byte {
+	out := make([]byte, 0, len(b))
+	for i := 0; i < len(b); i++ {
+		if b[i] != '\\' || i+1 >= len(b) {
+			out = append(out, b[i])
+			continue
+		}
+		j := i + 1
+		r := rune(0)
+		for ; j < len(b) && j < i+7 && isHex(b[j]); j++ {
+			r = r<<4 | rune(nibble[b[j]])
+		}
+		if j == i+1 {
+			out = append(out, b[j])
+			i = j
+			continue
+		}
+		out = utf8.AppendRune(out, r)
+		if j < len(b) && is(b[j], inSpace) {
+			j++
+		}
+		i = j - 1
+	}
+	return out
+}

@@ -1,0 +1,680 @@
+package exposure
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"github.com/mailreeve/mailreeve/audit"
+)
+
+// html looks through a page. First it looks through the source as a text, to learn which spans of it hold candidates at all; most pages hold none, and
+// are done. Then it goes through the tags, keeping the open elements, and looks through those texts and attributes that meet such a span, each in its
+// place. (The tokenizer of x/net/html decodes and copies every text and attribute, which costs several times what is spent here, on pages that mostly
+// hold nothing.)
+func (s *scan) html(b []byte, prefix string, c chain) {
+	var spans []extent
+	s.probe = func(_ []byte, from, to int) {
+		if n := len(spans); n > 0 && spans[n-1].from <= from && to <= spans[n-1].to {
+			return
+		}
+		spans = append(spans, extent{from, to})
+	}
+	base := s.base
+	s.base = c.n
+	s.explore(b, c)
+	s.base = base
+	s.probe = nil
+	if len(spans) == 0 || s.stop() {
+		return
+	}
+	slices.SortFunc(spans, func(a, b extent) int { return a.from - b.from })
+	n := 0
+	for _, x := range spans[1:] { // merge
+		if x.from <= spans[n].to {
+			spans[n].to = max(spans[n].to, x.to)
+			continue
+		}
+		n++
+		spans[n] = x
+	}
+	w := walk{scan: s, b: b, prefix: prefix, chain: c, spans: spans[:n+1]}
+	w.styles = hidingRules(b)
+	w.walk()
+}
+
+type extent struct{ from, to int }
+
+// A walk goes through a page's tags.
+type walk struct {
+	*scan
+	b      []byte
+	prefix string
+	chain  chain
+	spans  []extent // where candidates are, in order
+	styles styles
+	open   []element
+	counts [elements]int // of open elements, by what they are
+	run    []extent      // the texts since the last boundary
+	veiled []bool        // whether each of them is in a hidden element
+	inHead bool
+	nest   int // of srcdoc
+}
+
+// An element is one that is open.
+type element struct {
+	what     kind
+	from, to int32 // its tag
+	name     uint8 // length of its name
+	state    uint8 // whether it is hidden: unknown, no, yes
+}
+
+const (
+	unknown = iota
+	shown
+	hidden
+)
+
+// kind is what an element is to a walk.
+type kind uint8
+
+const (
+	inline kind = iota // and all that is not known
+	block
+	void
+	paragraph
+	item
+	cell
+	row
+	option
+	raw       // its text is no HTML
+	escapable // its text is text
+	unseen    // never shown
+	elements
+)
+
+// meets says whether a span meets [from,to). Spans before from are passed for good, so from may only grow.
+func (w *walk) meets(from, to int) bool {
+	for len(w.spans) > 0 && w.spans[0].to <= from {
+		w.spans = w.spans[1:]
+	}
+	return len(w.spans) > 0 && w.spans[0].from < to
+}
+
+// later says whether a span meets [from,to), and passes none.
+func (w *walk) later(from, to int) bool {
+	i, _ := slices.BinarySearchFunc(w.spans, from, func(x extent, from int) int {
+		if x.to <= from {
+			return -1
+		}
+		return 1
+	})
+	return i < len(w.spans) && w.spans[i].from < to
+}
+
+func (w *walk) walk() {
+	b := w.b
+	for i := 0; i < len(b); {
+		if w.stop() {
+			return
+		}
+		n := bytes.IndexByte(b[i:], '<')
+		if n < 0 {
+			w.addText(i, len(b))
+			break
+		}
+		lt := i + n
+		next := w.tag(lt)
+		if next == lt { // no tag
+			w.addText(i, lt+1)
+			i = lt + 1
+			continue
+		}
+		if lt > i {
+			w.addText(i, lt)
+		}
+		i = w.apply(lt, next)
+	}
+	w.flush()
+}
+
+// tag is the end of the tag or comment that begins at b[i]; i where there is none.
+func (w *walk) tag(i int) int {
+	b := w.b
+	if i+1 >= len(b) {
+		return i
+	}
+	switch x := b[i+1]; {
+	case x == '!' || x == '?':
+		if bytes.HasPrefix(b[i:], []byte("<!--")) {
+			if bytes.HasPrefix(b[i+4:], []byte(">")) {
+				return i + 5
+			}
+			if bytes.HasPrefix(b[i+4:], []byte("->")) {
+				return i + 6
+			}
+			end := bytes.Index(b[i+4:], []byte("-->"))
+			if bang := bytes.Index(b[i+4:min(len(b), i+4+max(end, 0))], []byte("--!>")); bang >= 0 {
+				return i + 4 + bang + 4
+			}
+			if end < 0 {
+				return len(b)
+			}
+			return i + 4 + end + 3
+		}
+		if bytes.HasPrefix(b[i:], []byte("<![CDATA[")) && w.counts[unseen] >= 0 && w.foreign() {
+			if end := bytes.Index(b[i:], []byte("]]>")); end >= 0 {
+				return i + end + 3
+			}
+			return len(b)
+		}
+		if end := bytes.IndexByte(b[i:], '>'); end >= 0 {
+			return i + end + 1
+		}
+		return len(b)
+	case x == '/':
+		if i+2 >= len(b) {
+			return i
+		}
+		if !isLetter(b[i+2]) {
+			if end := bytes.IndexByte(b[i:], '>'); end >= 0 {
+				return i + end + 1
+			}
+			return len(b)
+		}
+	case !isLetter(x):
+		return i
+	}
+	return tagEnd(b, i+1)
+}
+
+func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
+
+// tagEnd is the end of a tag: the first > that is in no quoted value.
+func tagEnd(b []byte, i int) int {
+	for {
+		gt := bytes.IndexByte(b[i:], '>')
+		if gt < 0 {
+			return len(b)
+		}
+		// A quote counts only where a value begins.
+		q := bytes.IndexByte(b[i:i+gt], '=')
+		for q >= 0 {
+			j := i + q + 1
+			for j < len(b) && is(b[j], inSpace) {
+				j++
+			}
+			if j < len(b) && (b[j] == '"' || b[j] == '\'') {
+				end := bytes.IndexByte(b[j+1:], b[j])
+				if end < 0 {
+					return len(b)
+				}
+				end += j + 2
+				if end > i+gt { // the > was in the value
+					i = end
+					break
+				}
+				q = bytes.IndexByte(b[end:i+gt], '=')
+				if q >= 0 {
+					q += end - i
+				}
+				continue
+			}
+			if n := bytes.IndexByte(b[i+q+1:i+gt], '='); n >= 0 {
+				q += n + 1
+			} else {
+				q = -1
+			}
+		}
+		if q < 0 {
+			return i + gt + 1
+		}
+	}
+}
+
+// addText adds [from,to) to the texts since the last boundary.
+func (w *walk) addText(from, to int) {
+	if from >= to {
+		return
+	}
+	near := w.later(from-64<<10, to+64<<10)
+	w.run = append(w.run, extent{from, to})
+	w.veiled = append(w.veiled, near && w.hidden())
+	if len(w.run) > 4096 {
+		w.flush()
+	}
+}
+
+// flush looks through the texts since the last boundary, if a span meets them: each by itself, and what is shown joined, and what is hidden joined.
+func (w *walk) flush() {
+	if len(w.run) == 0 {
+		return
+	}
+	from, to := w.run[0].from, w.run[len(w.run)-1].to
+	if w.meets(from, to) {
+		place, field := audit.Shown, "text"
+		if w.counts[escapable] > 0 && w.counts[unseen] == 0 && len(w.open) > 0 && w.nameOf(w.open[len(w.open)-1]) == "title" {
+			field = "title"
+		}
+		for _, veiled := range [...]bool{false, true} {
+			if veiled {
+				place, field = audit.Payload, "hidden text"
+			}
+			w.in(place, "", w.prefix+field)
+			var joined []byte
+			var seams []int
+			for i, x := range w.run {
+				if w.veiled[i] != veiled {
+					continue
+				}
+				if len(joined) > 0 {
+					seams = append(seams, len(joined))
+				}
+				joined = append(joined, w.b[x.from:x.to]...)
+				if w.later(x.from, x.to) {
+					w.exploreFrom(w.b[x.from:x.to], w.chain)
+				}
+			}
+			if len(seams) > 0 {
+				w.accept = func(from, to int) bool {
+					i, found := slices.BinarySearch(seams, from)
+					if found {
+						i++
+					}
+					return i < len(seams) && seams[i] < to
+				}
+				w.exploreFrom(joined, w.chain.with(stepSplit))
+				w.accept = nil
+			}
+		}
+	}
+	w.run, w.veiled = w.run[:0], w.veiled[:0]
+}
+
+func (w *walk) nameOf(e element) string {
+	return strings.ToLower(string(w.b[e.from+1 : int(e.from)+1+int(e.name)]))
+}
+
+// apply does what the tag or comment at b[from:to] says, and gives where to go on.
+func (w *walk) apply(from, to int) int {
+	b := w.b
+	switch {
+	case b[from+1] == '!' || b[from+1] == '?':
+		if w.meets(from, to) {
+			if bytes.HasPrefix(b[from:], []byte("<![CDATA[")) && w.foreign() {
+				w.addText(from+9, to-3)
+				return to
+			}
+			w.in(audit.Payload, "", w.prefix+"comment")
+			w.exploreFrom(b[from:to], w.chain)
+		}
+		return to
+	case b[from+1] == '/':
+		n := from + 2
+		for n < to && n < from+34 && !is(b[n], inSpace) && b[n] != '>' && b[n] != '/' {
+			n++
+		}
+		w.close(b[from+2 : n])
+		return to
+	}
+	n := from + 1
+	for n < to && n < from+33 && !is(b[n], inSpace) && b[n] != '>' && b[n] != '/' {
+		n++
+	}
+	name := b[from+1 : n]
+	what := kindOf(name)
+	switch what {
+	case inline, void:
+		if what == void && hasFold(name, 0, "br") || hasFold(name, 0, "hr") {
+			w.flush()
+		}
+	case paragraph, block, raw, escapable, unseen:
+		if !(what == raw && hasFold(name, 0, "script")) {
+			w.flush()
+		}
+		if what == paragraph || what == block {
+			w.closeOpen(paragraph, block)
+		}
+	case item, option:
+		w.flush()
+		w.closeOpen(what, block)
+	case cell:
+		w.flush()
+		w.closeOpen(cell, row)
+	case row:
+		w.flush()
+		w.closeOpen(row, block)
+	}
+	e := element{what: what, from: int32(from), to: int32(to), name: uint8(n - from - 1)}
+	if w.meets(from, to) {
+		w.attributes(e)
+	}
+	selfClosed := to-2 > from && b[to-2] == '/'
+	if what == void || selfClosed && w.foreign() {
+		return to
+	}
+	if len(w.open) < 1<<20 {
+		w.open = append(w.open, e)
+		w.counts[what]++
+	}
+	if what != raw && what != escapable {
+		return to
+	}
+	// Up to the end tag nothing is a tag.
+	end := rawEnd(b, to, name)
+	if end > to {
+		if what == raw {
+			if w.meets(to, end) {
+				field := strings.ToLower(string(name))
+				w.in(audit.Payload, "", w.prefix+field)
+				w.exploreFrom(b[to:end], w.chain)
+			}
+		} else {
+			w.addText(to, end)
+			w.flush()
+		}
+	}
+	return end
+}
+
+// rawEnd is where the text of an element ends that holds no HTML: at its end tag.
+func rawEnd(b []byte, i int, name []byte) int {
+	for {
+		n := bytes.Index(b[i:], []byte("</"))
+		if n < 0 {
+			return len(b)
+		}
+		i += n
+		if j := i + 2 + len(name); j <= len(b) && bytes.EqualFold(b[i+2:j], name) && (j == len(b) || is(b[j], inSpace) || b[j] == '>' || b[j] == '/') {
+			return i
+		}
+		i += 2
+	}
+}
+
+// close closes the element of that name that is open last, and what is open in it. An end tag of an inline element does not reach beyond a block.
+func (w *walk) close(name []byte) {
+	what := kindOf(name)
+	if what != inline {
+		w.flush()
+	}
+	if w.counts[what] == 0 {
+		return
+	}
+	for i, tries := len(w.open)-1, 0; i >= 0 && tries < 4096; i, tries = i-1, tries+1 {
+		e := w.open[i]
+		if int(e.name) == len(name) && bytes.EqualFold(w.b[e.from+1:int(e.from)+1+len(name)], name) {
+			w.pop(i)
+			return
+		}
+		if what == inline && e.what != inline && e.what != paragraph {
+			return
+		}
+	}
+}
+
+// closeOpen closes the open element of a kind, as its end tag may be left out; not beyond one of the other kind.
+func (w *walk) closeOpen(what, beyond kind) {
+	if w.counts[what] == 0 {
+		return
+	}
+	for i, tries := len(w.open)-1, 0; i >= 0 && tries < 256; i, tries = i-1, tries+1 {
+		switch w.open[i].what {
+		case what:
+			w.pop(i)
+			return
+		case beyond:
+			return
+		}
+	}
+}
+
+func (w *walk) pop(to int) {
+	for _, e := range w.open[to:] {
+		w.counts[e.what]--
+	}
+	w.open = w.open[:to]
+}
+
+// foreign says whether the open element is part of an SVG or MathML.
+func (w *walk) foreign() bool {
+	for i, tries := len(w.open)-1, 0; i >= 0 && tries < 64; i, tries = i-1, tries+1 {
+		if n := w.nameOf(w.open[i]); n == "svg" || n == "math" {
+			return true
+		}
+	}
+	return false
+}
+
+// hidden says whether what comes now is in an element that a browser does not show.
+func (w *walk) hidden() bool {
+	// Up to the nearest element of which it is known, and then down again.
+	i := len(w.open) - 1
+	for i >= 0 && w.open[i].state == unknown {
+		i--
+	}
+	state := uint8(shown)
+	if i >= 0 {
+		state = w.open[i].state
+	}
+	for i++; i < len(w.open); i++ {
+		if state != hidden && w.hides(w.open[i]) {
+			state = hidden
+		}
+		w.open[i].state = state
+	}
+	return state == hidden
+}
+
+// hides says whether an element is one that hides what is in it.
+func (w *walk) hides(e element) bool {
+	if e.what == unseen {
+		return true
+	}
+	tag := w.b[e.from:e.to]
+	name := w.nameOf(e)
+	if w.styles.hide[name] {
+		return true
+	}
+	if len(tag) <= len(name)+3 {
+		return name == "dialog"
+	}
+	opened := false
+	for a := range attributes(tag) {
+		switch a.name {
+		case "hidden":
+			return true
+		case "open":
+			opened = true
+		case "style":
+			if hidingStyle(a.value) {
+				return true
+			}
+		case "class":
+			for class := range strings.FieldsSeq(a.value) {
+				if w.styles.hide["."+class] || w.styles.hide[name+"."+class] {
+					return true
+				}
+			}
+		case "id":
+			if w.styles.hide["#"+a.value] || w.styles.hide[name+"#"+a.value] {
+				return true
+			}
+		}
+	}
+	return name == "dialog" && !opened
+}
+
+// An attribute is a name in lower case and a value, its character references not decoded.
+type attribute struct {
+	name     string
+	value    string
+	from, to int // of the value, in the tag
+}
+
+// attributes gives the attributes of a start tag.
+func attributes(tag []byte) func(yield func(attribute) bool) {
+	return func(yield func(attribute) bool) {
+		i := 1
+		for i < len(tag) && !is(tag[i], inSpace) && tag[i] != '/' && tag[i] != '>' {
+			i++
+		}
+		for i < len(tag) {
+			for i < len(tag) && (is(tag[i], inSpace) || tag[i] == '/') {
+				i++
+			}
+			if i >= len(tag) || tag[i] == '>' {
+				return
+			}
+			start := i
+			i++
+			for i < len(tag) && !is(tag[i], inSpace) && tag[i] != '=' && tag[i] != '>' && tag[i] != '/' {
+				i++
+			}
+			a := attribute{name: strings.ToLower(string(tag[start:i])), from: i, to: i}
+			for i < len(tag) && is(tag[i], inSpace) {
+				i++
+			}
+			if i < len(tag) && tag[i] == '=' {
+				i++
+				for i < len(tag) && is(tag[i], inSpace) {
+					i++
+				}
+				if i < len(tag) && (tag[i] == '"' || tag[i] == '\'') {
+					end := bytes.IndexByte(tag[i+1:], tag[i])
+					if end < 0 {
+						end = len(tag) - i - 1
+					}
+					a.from, a.to = i+1, i+1+end
+					i += end + 2
+				} else {
+					a.from = i
+					for i < len(tag) && !is(tag[i], inSpace) && tag[i] != '>' {
+						i++
+					}
+					a.to = i
+				}
+				a.value = string(tag[a.from:min(a.to, len(tag))])
+			}
+			if !yield(a) {
+				return
+			}
+		}
+	}
+}
+
+// attributes looks through those attributes of a start tag that a span meets.
+func (w *walk) attributes(e element) {
+	tag := w.b[e.from:e.to]
+	name := w.nameOf(e)
+	inputType := ""
+	if name == "input" {
+		for a := range attributes(tag) {
+			if a.name == "type" {
+				inputType = strings.ToLower(a.value)
+			}
+		}
+	}
+	veiled := w.hidden() || w.hides(e)
+	for a := range attributes(tag) {
+		if !w.later(int(e.from)+a.from, int(e.from)+a.to) {
+			if w.later(int(e.from)+a.from-len(a.name)-2, int(e.from)+a.from) && len(a.name) >= minText { // a name that holds something
+				w.in(audit.Payload, "", w.prefix+"attribute name")
+				w.exploreFrom([]byte(a.name), w.chain)
+			}
+			continue
+		}
+		if a.name == "srcdoc" && name == "iframe" && w.nest < 2 {
+			w.srcdoc(a.value, veiled)
+			continue
+		}
+		place := audit.Payload
+		if !veiled && shownAttribute(name, a.name, inputType) {
+			place = audit.Shown
+		}
+		w.in(place, "", w.prefix+"attribute "+fieldName(a.name))
+		w.exploreFrom([]byte(a.value), w.chain)
+	}
+}
+
+// fieldName is name, for an attribute.
+func fieldName(of string) string { return name(of) }
+
+// srcdoc looks through the page in an attribute.
+func (w *walk) srcdoc(value string, veiled bool) {
+	inner := []byte(unescapeHTML([]byte(value)))
+	if veiled {
+		w.in(audit.Payload, "", w.prefix+"attribute srcdoc")
+		w.exploreFrom(inner, w.chain)
+		return
+	}
+	s := w.scan
+	s.nestHTML++
+	if s.nestHTML <= 3 {
+		s.html(inner, w.prefix+"attribute srcdoc, ", w.chain)
+	}
+	s.nestHTML--
+}
+
+// shownAttribute says whether browsers show the value of an attribute, or read it out.
+func shownAttribute(element, attribute, inputType string) bool {
+	switch attribute {
+	case "title", "placeholder", "aria-label", "aria-placeholder", "aria-description", "aria-valuetext", "aria-roledescription", "data-cfemail":
+		return !(element == "input" && inputType == "hidden")
+	case "alt":
+		return element == "img" || element == "area" || element == "input"
+	case "label":
+		return element == "option" || element == "optgroup" || element == "track"
+	case "value":
+		switch element {
+		case "input":
+			switch inputType {
+			case "hidden", "password", "checkbox", "radio", "file", "color", "range", "image":
+				return false
+			}
+			return true
+		case "button":
+			return false
+		}
+	}
+	return false
+}
+
+// kindOf is what an element of that name is to a walk.
+func kindOf(name []byte) kind {
+	var buf [12]byte
+	if len(name) > len(buf) {
+		return inline
+	}
+	for i, c := range name {
+		if 'A' <= c && c <= 'Z' {
+			c |= 0x20
+		}
+		buf[i] = c
+	}
+	switch string(buf[:len(name)]) {
+	case "p":
+		return paragraph
+	case "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr", "frame", "keygen":
+		return void
+	case "li", "dt", "dd":
+		return item
+	case "td", "th":
+		return cell
+	case "tr":
+		return row
+	case "option", "optgroup":
+		return option
+	case "script", "style", "xmp", "iframe", "noembed", "noframes", "plaintext":
+		return raw
+	case "title", "textarea":
+		return escapable
+	case "template", "noscript", "datalist", "defs", "object", "audio", "video", "canvas", "applet":
+		return unseen
+	case "address", "article", "aside", "blockquote", "body", "button", "caption", "center", "colgroup", "details", "dialog", "dir", "div", "dl", "fieldset",
+		"figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "head", "header", "hgroup", "html", "legend", "main", "menu", "nav", "ol", "pre",
+		"search", "section", "select", "summary", "table", "tbody", "tfoot", "thead", "ul", "svg", "math", "text", "label":
+		return block
+	}
+	return inline
+}

@@ -1,0 +1,222 @@
+package exposure
+
+import (
+	"cmp"
+	"hash/maphash"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/address"
+)
+
+// A Matcher compares addresses with the candidates of a Finder. Its methods may be called from many goroutines at once.
+type Matcher struct {
+	f     *Finder
+	seed  maphash.Seed
+	addrs sieve
+	sums  sieve
+	pool  sync.Pool // of *matching
+	found found
+}
+
+// matching is what one goroutine needs.
+type matching struct {
+	hasher *address.Hasher
+	lower  []byte
+}
+
+// Matcher is for when all documents are scanned.
+func (f *Finder) Matcher() *Matcher {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	m := &Matcher{f: f, seed: f.seed}
+	m.addrs = newSieve(m.seed, f.addrs)
+	m.sums = newSieve(m.seed, f.sums)
+	kinds := f.kinds
+	m.pool.New = func() any { return &matching{hasher: address.NewHasher(kinds, false)} }
+	m.found.sightings = map[int]map[string]audit.Sighting{}
+	return m
+}
+
+// A sieve says of most texts that they are not in a set, in a few nanoseconds.
+type sieve struct {
+	seed  maphash.Seed
+	bits  []uint64
+	shift uint
+}
+
+func newSieve(seed maphash.Seed, texts map[string][]seen) sieve {
+	bits := uint(10)
+	for 1<<bits < 16*len(texts) && bits < 28 {
+		bits++
+	}
+	s := sieve{seed, make([]uint64, 1<<(bits-6)), 64 - bits}
+	for text := range texts {
+		h := maphash.String(seed, text) >> s.shift
+		s.bits[h>>6] |= 1 << (h & 63)
+	}
+	return s
+}
+
+func (s *sieve) may(text []byte) bool {
+	h := maphash.Bytes(s.seed, text) >> s.shift
+	return s.bits[h>>6]&(1<<(h&63)) != 0
+}
+
+// Address compares the address of an account with the candidates: in itself, and in its hashes of those kinds whose shape was seen.
+func (m *Matcher) Address(account, email string) {
+	w := m.pool.Get().(*matching)
+	defer m.pool.Put(w)
+	if len(m.f.addrs) > 0 {
+		w.lower = appendLower(w.lower[:0], email)
+		if w.lower == nil {
+			w.lower = append(w.lower[:0], address.Normalize(email)...)
+		}
+		if m.addrs.may(w.lower) {
+			for _, at := range m.f.addrs[string(w.lower)] {
+				m.found.add(m.f, account, at, at.chain.words(), "")
+			}
+		}
+	}
+	if m.f.kinds == 0 {
+		return
+	}
+	w.hasher.Sums(email, func(s address.Sum) bool {
+		if m.sums.may(s.Value) {
+			for _, at := range m.f.sums[string(s.Value)] {
+				m.found.add(m.f, account, at, append(at.chain.words(), s.Steps...), s.Kind.String())
+				m.found.sum(s.Value)
+			}
+		}
+		return true
+	})
+}
+
+// appendLower is the fast way to normalise what is ASCII; nil where it is not, or has to be trimmed.
+func appendLower(to []byte, email string) []byte {
+	to = append(to, email...)
+	for i, c := range to {
+		switch {
+		case c <= ' ' || c >= 0x7F:
+			return nil
+		case 'A' <= c && c <= 'Z':
+			to[i] = c | 0x20
+		}
+	}
+	if n := len(to); n == 0 || to[n-1] == '.' {
+		return nil
+	}
+	return to
+}
+
+// Sightings are what was found so far, by document: sorted, no two of them equal.
+func (m *Matcher) Sightings() map[int][]audit.Sighting { return m.found.sorted() }
+
+// found collects sightings.
+type found struct {
+	mu        sync.Mutex
+	sightings map[int]map[string]audit.Sighting
+	sums      map[string]bool // raw hashes that are an address's
+}
+
+func (f *found) sum(value []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.sums == nil {
+		f.sums = map[string]bool{}
+	}
+	f.sums[string(value)] = true
+}
+
+func (f *found) add(finder *Finder, account string, at seen, chain []string, hash string) {
+	w := finder.places[at.place]
+	s := audit.Sighting{Account: account, Place: w.place, Host: w.host, Field: w.field, Chain: chain, Hash: hash}
+	key := strings.Join(append([]string{account, string(w.place), w.host, w.field, hash}, chain...), "\x00")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	of := f.sightings[w.doc]
+	if of == nil {
+		of = map[string]audit.Sighting{}
+		f.sightings[w.doc] = of
+	}
+	of[key] = s
+}
+
+func (f *found) sorted() map[int][]audit.Sighting {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	out := make(map[int][]audit.Sighting, len(f.sightings))
+	for doc, of := range f.sightings {
+		list := make([]audit.Sighting, 0, len(of))
+		for _, s := range of {
+			list = append(list, s)
+		}
+		slices.SortFunc(list, func(a, b audit.Sighting) int {
+			return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Place, b.Place), cmp.Compare(a.Host, b.Host), cmp.Compare(a.Field, b.Field),
+				cmp.Compare(a.Hash, b.Hash), slices.Compare(a.Chain, b.Chain))
+		})
+		out[doc] = list
+	}
+	return out
+}
+
+// A DigestMatcher compares keyed digests of addresses with those of the candidates. Its methods may be called from many goroutines at once.
+type DigestMatcher struct {
+	f     *Finder
+	by    map[string]map[string][]seen // by kind, then by digest
+	found found
+}
+
+// DigestMatcher digests the candidates with key, which is the one that the addresses were digested with; it is for when all documents are scanned.
+func (f *Finder) DigestMatcher(key [32]byte) *DigestMatcher {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	m := &DigestMatcher{f: f, by: map[string]map[string][]seen{}}
+	m.found.sightings = map[int]map[string]audit.Sighting{}
+	d := address.NewDigester(key)
+	keep := func(kind string, value string, list []seen) {
+		of := m.by[kind]
+		if of == nil {
+			of = map[string][]seen{}
+			m.by[kind] = of
+		}
+		digest := d.Digest(kind, []byte(value))
+		of[digest] = append(of[digest], list...)
+	}
+	for text, list := range f.addrs {
+		keep(address.AddressDigests, text, list)
+	}
+	for sum, list := range f.sums {
+		kinds := address.KindsOf(len(sum))
+		for k := range address.Kinds {
+			if kinds.Has(k) {
+				keep(k.String(), sum, list)
+			}
+		}
+	}
+	return m
+}
+
+// Digests compares the digests of an account's address, as address.Digests gives them.
+func (m *DigestMatcher) Digests(account string, digests map[string][]string) {
+	for kind, values := range digests {
+		of := m.by[kind]
+		if of == nil {
+			continue
+		}
+		hash := kind
+		if kind == address.AddressDigests {
+			hash = ""
+		}
+		for _, v := range values {
+			for _, at := range of[v] {
+				m.found.add(m.f, account, at, at.chain.words(), hash)
+			}
+		}
+	}
+}
+
+// Sightings are what was found so far, by document: sorted, no two of them equal.
+func (m *DigestMatcher) Sightings() map[int][]audit.Sighting { return m.found.sorted() }

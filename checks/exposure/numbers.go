@@ -1,0 +1,121 @@
+package exposure
+
+import (
+	"bytes"
+	"unicode/utf8"
+)
+
+// minCodes is the fewest numbers that are taken for the codes of an address.
+const minCodes = 6
+
+// fours follows the code of the at-sign, which is 64, or 40 in hexadecimal and in quoted-printable, and looks for a list of codes around it.
+func (s *scan) fours(b []byte, lo, hi int, c chain) {
+	done := lo
+	for i := lo; i < hi; i++ {
+		n := bytes.IndexByte(b[i:hi], '4')
+		if n < 0 {
+			return
+		}
+		i += n
+		if i < done {
+			continue
+		}
+		switch {
+		case i > 0 && b[i-1] == '6' && !aloneIn(b, i-1, i+1):
+		case i > 0 && b[i-1] == '6':
+			done = max(done, s.codes(b, i-1, i+1, 10, c))
+		case i+1 < len(b) && b[i+1] == '0':
+			switch {
+			case i > 0 && b[i-1] == '=':
+				s.quotedPrintable(b, i-1, i+2, c)
+			case i > 1 && b[i-1]|0x20 == 'x' && b[i-2] == '0' && (i+2 >= len(b) || !is(b[i+2], inWord)):
+				done = max(done, s.codes(b, i-2, i+2, 16, c))
+			case aloneIn(b, i, i+2):
+				done = max(done, s.codes(b, i, i+2, 16, c))
+			}
+		case i+1 < len(b) && b[i+1] == '6' && aloneIn(b, i, i+2): // 64 backwards
+			if from, to, ok := digitsAround(b, i, i+2); ok && bytes.Count(b[from:to], []byte{','}) >= minCodes {
+				s.node(reverse(b[from:to]), c, from, to, stepReversed)
+				done = to
+			}
+		}
+	}
+}
+
+// aloneIn says whether b[from:to] is a number of its own.
+func aloneIn(b []byte, from, to int) bool {
+	return (from == 0 || !is(b[from-1], inWord) && b[from-1] != '.' && b[from-1] != '#' && b[from-1] != '%') && (to >= len(b) || !is(b[to], inWord) && b[to] != '%')
+}
+
+func isSeparator(c byte) bool {
+	switch c {
+	case ',', ';', ' ', '\n', '\r', '\t', ':', '-', '_', '|', '.', '/', '"', '\'', '+', '[', ']', '(', ')', '*', '~', '!', '{', '}', '&', '#':
+		return true
+	}
+	return false
+}
+
+// digitsAround is the stretch of digits and separators around [from,to).
+func digitsAround(b []byte, from, to int) (int, int, bool) {
+	start := from
+	for from > 0 && from > start-reach && (isHex(b[from-1]) || isSeparator(b[from-1]) || b[from-1]|0x20 == 'x') {
+		from--
+	}
+	for to < len(b) && to < start+reach && (isHex(b[to]) || isSeparator(b[to]) || b[to]|0x20 == 'x') {
+		to++
+	}
+	return from, to, to-from >= 2*minCodes
+}
+
+// codes reads a list of character codes around the one at b[from:to]. It gives the end of what needs not be looked at again.
+func (s *scan) codes(b []byte, from, to int, base int, c chain) int {
+	from, to, ok := digitsAround(b, from, to)
+	if !ok {
+		return 0
+	}
+	text, n := readCodes(b[from:to], base)
+	if n < minCodes || bytes.IndexByte(text, '@') < 0 {
+		return 0
+	}
+	s.node(text, c, from, to, stepCodes)
+	return to
+}
+
+// readCodes reads numbers between separators as characters. Of keyed lists, as {"0":97,"1":108}, the keys are left out.
+func readCodes(b []byte, base int) (text []byte, n int) {
+	keyed := bytes.Count(b, []byte{':'}) >= minCodes && bytes.Count(b, []byte{','}) >= minCodes-1
+	for i := 0; i < len(b); {
+		if isSeparator(b[i]) {
+			i++
+			continue
+		}
+		j := i
+		r := rune(0)
+		good := true
+		digits := base
+		if j+2 < len(b) && b[j] == '0' && b[j+1]|0x20 == 'x' {
+			j += 2
+			digits = 16
+		}
+		for ; j < len(b) && !isSeparator(b[j]); j++ {
+			d := rune(nibble[b[j]])
+			if d >= rune(digits) || r > utf8.MaxRune {
+				good = false
+				continue
+			}
+			r = r*rune(digits) + d
+		}
+		if keyed && j < len(b) && (b[j] == ':' || b[j] == '"' && j+1 < len(b) && b[j+1] == ':') {
+			i = j
+			continue
+		}
+		if good && r >= ' ' && r <= utf8.MaxRune && r != 0x7F {
+			text = utf8.AppendRune(text, r)
+			n++
+		} else if n > 0 {
+			text = append(text, ' ')
+		}
+		i = j
+	}
+	return text, n
+}

@@ -1,0 +1,504 @@
+package exposure
+
+import (
+	"bytes"
+	"unicode/utf8"
+)
+
+// Bounds of runs of letters and digits that are decoded.
+const (
+	minRun    = 11      // base64 of eight bytes
+	maxRun    = 8 << 20 // longer ones are read as far
+	maxSmall  = 4096    // for decoders that are not linear, or rarely of use
+	minBase58 = 11
+	minHex    = 14
+)
+
+// runs follows runs of the letters of base64, hexadecimal and their kin. To be fast it looks at every minRun-th byte only: a run that is long enough has one
+// of them.
+func (s *scan) runs(b []byte, lo, hi int, c chain) {
+	// A run belongs to the window where it begins.
+	i := lo
+	if i > 0 {
+		for i < hi && class[b[i]]&inBase64 != 0 && class[b[i-1]]&inBase64 != 0 {
+			i++
+		}
+	}
+	start := i
+	for i += minRun - 1; i < len(b); i += minRun {
+		if class[b[i]]&inBase64 == 0 {
+			if i >= hi+minRun {
+				return
+			}
+			start = i + 1
+			continue
+		}
+		from := i
+		for from > start && class[b[from-1]]&inBase64 != 0 {
+			from--
+		}
+		if from >= hi {
+			return
+		}
+		to := i + 1
+		for to < len(b) && class[b[to]]&inBase64 != 0 {
+			to++
+		}
+		if to-from >= minRun {
+			s.run(b, from, to, c)
+			if s.stopped != nil {
+				return
+			}
+		}
+		start = to + 1
+		i = to
+	}
+}
+
+// run looks at a run of the letters of base64.
+func (s *scan) run(b []byte, from, to int, c chain) {
+	r := b[from:to]
+	if len(r) > maxRun {
+		s.notes.add("more than %d MiB of base64 in one place: the rest was not decoded", maxRun>>20)
+		r = r[:maxRun]
+	}
+	// Parts between the signs that are of the alphabet, and part words elsewhere.
+	dense, whole := false, len(r)
+	low := 0
+	start, marks, digits := 0, 0, 0
+	parts := 0
+	for i := 0; i <= len(r); i++ {
+		if i < len(r) {
+			x := r[i]
+			if x >= 'a' {
+				low++
+				continue
+			}
+			if x >= '0' && x <= '9' {
+				digits++
+				marks++
+				continue
+			}
+			if x >= 'A' && x <= 'Z' {
+				marks++
+				continue
+			}
+			if x == '_' && i+1 < len(r) && i > start && r[i-1] != '_' && false {
+				continue
+			}
+		}
+		if n := i - start; n >= minRun && marks*6 >= n {
+			dense = true
+			s.part(b, from+start, from+i, c, marks, digits)
+		} else if n >= 26 && digits >= 2 {
+			s.small(b, from+start, from+i, c)
+		}
+		parts++
+		start, marks, digits = i+1, 0, 0
+	}
+	whole -= low
+	if !dense && whole*6 < len(r) {
+		return
+	}
+	if parts > 1 {
+		s.rawSum(b, from, to, c)
+	}
+	if !s.deep(c) {
+		s.base64(b, from, to, c, parts > 1)
+	}
+}
+
+// part looks at a run of letters and digits that does not look like words.
+func (s *scan) part(b []byte, from, to int, c chain, marks, digits int) {
+	r := b[from:to]
+	hex := to
+	for i := from; i < to; i++ {
+		if !isHex(b[i]) {
+			hex = i
+			break
+		}
+	}
+	if hex == to {
+		s.hex(b, from, to, c)
+		return
+	}
+	if to-from > 20 && b[from] == '0' && b[from+1]|0x20 == 'x' { // 0x…
+		s.part(b, from+2, to, c, marks, digits)
+		return
+	}
+	if to-from <= maxSmall {
+		for i := from; i < to; i++ { // within other letters
+			j := i
+			for j < to && isHex(b[j]) {
+				j++
+			}
+			if j-i >= 16 {
+				s.hex(b, i, j, c)
+			}
+			i = max(i, j)
+		}
+	}
+	s.rawSum(b, from, to, c)
+	if len(r) <= maxSmall && !s.deep(c) {
+		s.small(b, from, to, c)
+	}
+}
+
+// sizes are the lengths of hashes, in bytes.
+var sizes = [...]int{16, 20, 28, 32, 48, 64}
+
+// hex looks at a run of hexadecimal digits: a hash, text, compressed text, or what Cloudflare makes of an address.
+func (s *scan) hex(b []byte, from, to int, c chain) {
+	r := b[from:to]
+	if c.n == s.base {
+		s.lead(from, to)
+	}
+	for _, n := range sizes {
+		if len(r) == 2*n {
+			s.keep(s.sums, unhex(r), c)
+		}
+	}
+	if len(r) < minHex || s.deep(c) {
+		return
+	}
+	if len(r)%2 == 1 {
+		if t := unhex(r[1:]); likelyText(t) {
+			s.node(t, c, from, to, stepHex)
+		}
+		r = r[:len(r)-1]
+	}
+	t := unhex(r)
+	if likelyText(t) || compressed(t) {
+		s.node(t, c, from, to, stepHex)
+	} else if s.deflated(t) {
+		s.node(t, c, from, to, stepHex)
+	}
+	if m := uncloud(t); m != nil {
+		s.node(m, c, from, to, stepCFEmail)
+	}
+	back := make([]byte, len(r))
+	for i := range r {
+		back[len(r)-1-i] = r[i]
+	}
+	if t := unhex(back); likelyText(t) {
+		s.node(back, c, from, to, stepReversed)
+	}
+}
+
+func unhex(r []byte) []byte {
+	out := make([]byte, len(r)/2)
+	for i := range out {
+		out[i] = nibble[r[2*i]]<<4 | nibble[r[2*i+1]]
+	}
+	return out
+}
+
+// uncloud undoes Cloudflare's protection of addresses: the first byte is a key, with which the others are combined.
+func uncloud(t []byte) []byte {
+	if len(t) < 6 || len(t) > 512 {
+		return nil
+	}
+	at := false
+	for _, x := range t[1:] {
+		at = at || x^t[0] == '@'
+	}
+	if !at {
+		return nil
+	}
+	out := make([]byte, 0, len(t)-1)
+	for _, x := range t[1:] {
+		out = append(out, x^t[0])
+	}
+	if !likelyText(out) {
+		return nil
+	}
+	return out
+}
+
+// rawSum takes a run of base64 for a hash, if it has the length of one, and a text of random letters' look.
+func (s *scan) rawSum(b []byte, from, to int, c chain) {
+	n := to - from
+	for _, size := range sizes {
+		full := (size*8 + 5) / 6
+		if n != full || size%3 == 0 && n != size/3*4 {
+			continue
+		}
+		if !mixed(b[from:to]) {
+			return
+		}
+		if c.n == s.base {
+			s.lead(from, to)
+		}
+		st := stepBase64
+		if bytes.IndexByte(b[from:to], '-') >= 0 || bytes.IndexByte(b[from:to], '_') >= 0 {
+			st = stepBase64URL
+		}
+		if sum := decode64(b[from:to], &base64Value); len(sum) == size {
+			s.keep(s.sums, sum, c.with(st))
+		}
+	}
+}
+
+// mixed says whether letters of both cases and digits follow each other as if by chance.
+func mixed(r []byte) bool {
+	changes := 0
+	kind := func(x byte) byte {
+		switch {
+		case x >= 'a':
+			return 1
+		case x >= 'A':
+			return 2
+		}
+		return 3
+	}
+	for i := 1; i < len(r); i++ {
+		if kind(r[i]) != kind(r[i-1]) {
+			changes++
+		}
+	}
+	return changes*4 >= len(r)
+}
+
+// base64Value is the value of each letter of base64 and base64url, 0xFF of what is none.
+var base64Value = base64Values()
+
+// base64Value13 is the same for letters that ROT13 changed.
+var base64Value13 = rotated(base64Value)
+
+func base64Values() (t [256]byte) {
+	for i := range t {
+		t[i] = 0xFF
+	}
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+	for i := range len(letters) {
+		t[letters[i]] = byte(i)
+	}
+	t['-'], t['_'] = 62, 63
+	return t
+}
+
+func rotated(from [256]byte) (t [256]byte) {
+	t = from
+	for c := byte('a'); c <= 'z'; c++ {
+		t[c] = from['a'+(c-'a'+13)%26]
+		t[c-0x20] = from['A'+(c-'a'+13)%26]
+	}
+	return t
+}
+
+func decode64(r []byte, table *[256]byte) []byte {
+	out := make([]byte, 0, len(r)*3/4+3)
+	i := 0
+	for ; i+4 <= len(r); i += 4 {
+		v := uint32(table[r[i]])<<18 | uint32(table[r[i+1]])<<12 | uint32(table[r[i+2]])<<6 | uint32(table[r[i+3]])
+		out = append(out, byte(v>>16), byte(v>>8), byte(v))
+	}
+	switch len(r) - i {
+	case 2:
+		v := uint32(table[r[i]])<<18 | uint32(table[r[i+1]])<<12
+		out = append(out, byte(v>>16))
+	case 3:
+		v := uint32(table[r[i]])<<18 | uint32(table[r[i+1]])<<12 | uint32(table[r[i+2]])<<6
+		out = append(out, byte(v>>16), byte(v>>8))
+	}
+	return out
+}
+
+// base64 decodes a run of base64 or base64url that may begin and end anywhere in r: each of the four ways to cut it in fours is tried as long as text
+// comes out. Whole runs may also hold what is no text: compressed, or in UTF-16.
+func (s *scan) base64(b []byte, from, to int, c chain, parted bool) {
+	r := b[from:to]
+	tell := func(text []byte, i, j int) {
+		st := stepBase64
+		if bytes.IndexByte(r[i:j], '-') >= 0 || bytes.IndexByte(r[i:j], '_') >= 0 {
+			st = stepBase64URL
+		}
+		if st == stepBase64URL || bytes.IndexByte(r[i:j], '+') < 0 && bytes.IndexByte(r[i:j], '/') < 0 {
+			if i == 0 && jwtPart(b, from, to, text) {
+				st = stepJWT
+			}
+		}
+		s.node(text, c, from, to, st)
+	}
+	// What is no text, only where a run or a part of it begins.
+	starts := [4]int{0}
+	n := 1
+	if parted {
+		for i := 1; i+minRun < len(r) && n < len(starts); i++ {
+			if !is(r[i-1], inWord) && is(r[i], inWord) {
+				starts[n] = i
+				n++
+			}
+		}
+	}
+	for _, i := range starts[:n] {
+		s.whole64(r, i, tell, from == 0 || b[from-1] != '=')
+	}
+	for phase := range 4 {
+		s.texts64(r, phase, &base64Value, tell)
+	}
+	if !mixed(r) || len(r) > maxRun/4 {
+		return
+	}
+	other := func(st step, mapped func() []byte) func([]byte, int, int) {
+		done := false
+		return func([]byte, int, int) {
+			if !done {
+				done = true
+				s.node(mapped(), c, from, to, st)
+			}
+		}
+	}
+	// ROT13 and reversal of base64.
+	rot := func() []byte {
+		t := append([]byte(nil), r...)
+		for i, x := range t {
+			if 'a' <= x|0x20 && x|0x20 <= 'z' {
+				t[i] = (x|0x20-'a'+13)%26 + 'a' - (0x20 &^ x)
+			}
+		}
+		return t
+	}
+	s.texts64(r, 0, &base64Value13, other(stepROT13, rot))
+	back := reverse(r)
+	for phase := range 4 {
+		s.texts64(back, phase, &base64Value, other(stepReversed, func() []byte { return back }))
+	}
+	if magic64(back) {
+		s.node(back, c, from, to, stepReversed)
+	}
+}
+
+// jwtPart says whether r is a part of a token as JWT has them: base64url of JSON, between full stops.
+func jwtPart(b []byte, from, to int, text []byte) bool {
+	if len(text) == 0 || text[0] != '{' {
+		return false
+	}
+	return from > 0 && b[from-1] == '.' || to < len(b) && b[to] == '.'
+}
+
+// minText is the shortest text that is worth looking at: a@b.co.
+const minText = 6
+
+// texts64 tells of each stretch of r that decodes to text, cut in fours from phase on.
+func (s *scan) texts64(r []byte, phase int, table *[256]byte, tell func(text []byte, i, j int)) {
+	var text []byte
+	begin := phase
+	for i := phase; ; i += 4 {
+		if i+4 <= len(r) {
+			v := uint32(table[r[i]])<<18 | uint32(table[r[i+1]])<<12 | uint32(table[r[i+2]])<<6 | uint32(table[r[i+3]])
+			if v&0x808080 == 0 && is(byte(v>>16), inText) && is(byte(v>>8), inText) && is(byte(v), inText) {
+				if text == nil {
+					if len(r)-i < minRun-3 {
+						return
+					}
+					// The next four have to be text, too, before anything is allocated.
+					if i+8 <= len(r) {
+						w := uint32(table[r[i+4]])<<18 | uint32(table[r[i+5]])<<12 | uint32(table[r[i+6]])<<6 | uint32(table[r[i+7]])
+						if w&0x808080 != 0 || !is(byte(w>>16), inText) || !is(byte(w>>8), inText) || !is(byte(w), inText) {
+							i += 4
+							continue
+						}
+					}
+					begin = i
+					text = make([]byte, 0, (len(r)-i)/4*3+3)
+				}
+				text = append(text, byte(v>>16), byte(v>>8), byte(v))
+				continue
+			}
+			if text == nil {
+				continue
+			}
+		}
+		if text != nil {
+			// What is left over, or the beginning of what is no text.
+			rest := decode64(r[i:min(len(r), i+3)], table)
+			for _, x := range rest {
+				if x >= utf8.RuneSelf || !is(x, inText) {
+					break
+				}
+				text = append(text, x)
+			}
+			if len(text) >= minText {
+				tell(text, begin, min(i, len(r)))
+			}
+			text = nil
+		}
+		if i+4 > len(r) {
+			return
+		}
+	}
+}
+
+// whole64 looks whether r[i:] decodes to something that is no ASCII: compressed, UTF-16, or text of other scripts.
+func (s *scan) whole64(r []byte, i int, tell func(text []byte, i, j int), _ bool) {
+	r = r[i:]
+	if len(r) < minRun {
+		return
+	}
+	var head [48]byte
+	n := copy(head[:], r)
+	n -= n % 4
+	h := decode64(head[:n], &base64Value)
+	switch {
+	case compressed(h):
+	case utf16Looks(h):
+	case wideText(h):
+	case mixed(r[:min(len(r), 256)]) && len(r) <= maxSmall:
+		t := decode64(r, &base64Value)
+		if s.deflated(t) || s.brotlied(t) {
+			tell(t, i, i+len(r))
+		}
+		return
+	default:
+		return
+	}
+	tell(decode64(r, &base64Value), i, i+len(r))
+}
+
+// wideText says whether h begins like UTF-8 that is not ASCII only.
+func wideText(h []byte) bool {
+	wide := false
+	for len(h) > utf8.UTFMax {
+		r, n := utf8.DecodeRune(h)
+		if r == utf8.RuneError || r < ' ' && r != '\n' && r != '\t' && r != '\r' {
+			return false
+		}
+		wide = wide || n > 1
+		h = h[n:]
+	}
+	return wide
+}
+
+// magic64 says whether r is base64 of something compressed.
+func magic64(r []byte) bool {
+	if len(r) < 8 {
+		return false
+	}
+	return compressed(decode64(r[:8], &base64Value))
+}
+
+// likelyText says whether t could be text, in UTF-8 or UTF-16.
+func likelyText(t []byte) bool {
+	if len(t) < minText {
+		return false
+	}
+	wide := false
+	for _, x := range t {
+		if !is(x, inText) {
+			return utf16Looks(t)
+		}
+		wide = wide || x >= utf8.RuneSelf
+	}
+	return !wide || utf8.Valid(t) || validPrefix(t)
+}
+
+// validPrefix says whether t is UTF-8 that was cut off.
+func validPrefix(t []byte) bool {
+	for n := 1; n < utf8.UTFMax && n < len(t); n++ {
+		if utf8.Valid(t[:len(t)-n]) {
+			return true
+		}
+	}
+	return false
+}

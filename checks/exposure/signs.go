@@ -1,0 +1,467 @@
+package exposure
+
+import (
+	"bytes"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/mailreeve/mailreeve/audit/address"
+)
+
+// Bounds of what is taken for an address. The mail standards allow 64 and 255; disguises by compatibility forms are longer in bytes.
+const (
+	maxLocal = 192
+	maxHost  = 512
+	maxCuts  = 16
+)
+
+// maxRotations is of how many addresses of a document all 25 rotations of the alphabet are candidates, too.
+const maxRotations = 2048
+
+// signs follows at-signs.
+func (s *scan) signs(b []byte, lo, hi int, c chain) {
+	for i := lo; i < hi; i++ {
+		n := bytes.IndexByte(b[i:hi], '@')
+		if n < 0 {
+			return
+		}
+		i += n
+		if s.stop() {
+			return
+		}
+		s.sign(b, i, 1, c)
+	}
+}
+
+// sign looks at an at-sign of n bytes at b[i].
+func (s *scan) sign(b []byte, i, n int, c chain) {
+	before, after := i > 0 && (is(b[i-1], inLocal) || b[i-1] == '"'), i+n < len(b) && is(b[i+n], inHost)
+	if before && after && s.address(b, i, n, c) {
+		return
+	}
+	if i == 0 && i+n == len(b) || s.deep(c) {
+		return
+	}
+	s.broken(b, i, n, c)
+}
+
+// address takes the address around the at-sign at b[i] for a candidate. It says whether it looks whole.
+func (s *scan) address(b []byte, i, n int, c chain) bool {
+	from := i
+	if b[i-1] == '"' {
+		from = quoted(b, i-1)
+	} else {
+		for from > 0 && from > i-maxLocal && is(b[from-1], inLocal) {
+			from--
+		}
+		if from == i-maxLocal {
+			for from < i && !utf8.RuneStart(b[from]) {
+				from++
+			}
+		}
+		// An escape of a script in front, as \n or \t of JSON.
+		if from > 0 && b[from-1] == '\\' && from+1 < i && (b[from] == 'n' || b[from] == 't' || b[from] == 'r') {
+			s.candidate(b[from+1:i], b[i+n:hostEnd(b, i+n)], c, from+1, i+n)
+		}
+	}
+	to := hostEnd(b, i+n)
+	if from == i || to == i+n {
+		return false
+	}
+	local, host := b[from:i], b[i+n:to]
+	if c.n == s.base {
+		s.lead(from, to)
+	}
+	s.candidate(local, host, c, from, to)
+	// What else may have been meant, where a character may part as well as belong.
+	cuts := 0
+	for j := 0; j+1 < len(local) && cuts < maxCuts; {
+		r, size := utf8.DecodeRune(local[j:])
+		j += size
+		if j < len(local) && cutsLocal(r, local[:j-size]) {
+			s.candidate(local[j:], host, c, from, to)
+			cuts++
+		}
+	}
+	for j := 1; j < len(host) && cuts < maxCuts; {
+		r, size := utf8.DecodeRune(host[j:])
+		if cutsHost(r, host, j) {
+			s.candidate(local, host[:j], c, from, to)
+			for k := 0; k+1 < len(local) && cuts < maxCuts; {
+				r, size := utf8.DecodeRune(local[k:])
+				k += size
+				if k < len(local) && cutsLocal(r, local[:k-size]) {
+					s.candidate(local[k:], host[:j], c, from, to)
+					cuts++
+				}
+			}
+			cuts++
+		}
+		j += size
+	}
+	if verpLocal, verpHost, ok := verp(local); ok {
+		s.candidate(verpLocal, verpHost, c.with(stepVERP), from, to)
+	}
+	if bytes.IndexByte(host, '.') < 0 && bytes.IndexByte(local, '.') < 0 || s.deep(c) {
+		return bytes.IndexByte(host, '.') >= 0
+	}
+	s.substituted(local, host, c, from, to)
+	// Quoted-printable breaks lines and encodes within what else is plain.
+	if bytes.IndexByte(local, '=') >= 0 || to < len(b) && b[to] == '=' || from > 1 && b[from-1] == '\n' && b[from-2] != '\n' {
+		s.quotedPrintable(b, from, to, c)
+	}
+	for _, x := range b[from:to] {
+		if x == '%' || x == '&' || x >= utf8.RuneSelf { // an escape or something wide within: other leads follow it
+			return false
+		}
+	}
+	return !literalPart(b, from, to) && (to >= len(b) || b[to] != '\\' && b[to] != '<' && b[to] != '&' && b[to] != '%')
+}
+
+// literalPart says whether b[from:to] touches the quote of a literal that is one of several in an expression or a list of a script.
+func literalPart(b []byte, from, to int) bool {
+	if from > 0 && (b[from-1] == '"' || b[from-1] == '\'' || b[from-1] == '`') {
+		i := from - 2
+		for i > 0 && is(b[i], inSpace) {
+			i--
+		}
+		if i >= 0 && (b[i] == '+' || b[i] == ',' || b[i] == '[') {
+			return true
+		}
+	}
+	if to < len(b) && (b[to] == '"' || b[to] == '\'' || b[to] == '`') {
+		i := to + 1
+		for i < len(b) && is(b[i], inSpace) {
+			i++
+		}
+		return i < len(b) && (b[i] == '+' || b[i] == ',' || b[i] == '.' || b[i] == ']')
+	}
+	return false
+}
+
+// quoted is where the local part begins whose closing quote is b[end].
+func quoted(b []byte, end int) int {
+	for i := end - 1; i > 0 && i > end-maxLocal; i-- {
+		if b[i] == '"' && b[i-1] != '\\' || b[i] == '\n' {
+			if b[i] == '\n' {
+				return end + 1
+			}
+			return i
+		}
+	}
+	if end > 0 && end < maxLocal && b[0] == '"' {
+		return 0
+	}
+	return end + 1
+}
+
+func hostEnd(b []byte, i int) int {
+	to := i
+	for to < len(b) && to < i+maxHost && is(b[to], inHost) {
+		to++
+	}
+	for to > i && (b[to-1] == '.' || b[to-1] == '-' || b[to-1] == '_') {
+		to--
+	}
+	return to
+}
+
+// cutsLocal says whether an address may begin after r, which may belong to a local part, too. Full stops, hyphens, underscores and plus signs are parts
+// of names, so what follows one is another address.
+func cutsLocal(r rune, before []byte) bool {
+	switch r {
+	case '=', '&', '/', '?', '#', '|', '`', '{', '}', '~', '^', '!', '*', '$', '%':
+		return true
+	case '\'':
+		return len(before) == 0 || !is(before[len(before)-1], inWord)
+	}
+	return r >= utf8.RuneSelf && r != utf8.RuneError && !unicode.Is(unicode.Latin, r) && !unicode.Is(unicode.Greek, r) && !unicode.Is(unicode.Cyrillic, r) && !address.Invisible(r) &&
+		!unicode.IsMark(r) && norm.NFKC.String(string(r)) == string(r)
+}
+
+// cutsHost says whether an address may end before r at host[j:]: where another script begins, where a sentence does, before an underscore.
+func cutsHost(r rune, host []byte, j int) bool {
+	switch {
+	case r == '_':
+		return true
+	case r == '.':
+		return j+1 < len(host) && 'A' <= host[j+1] && host[j+1] <= 'Z' && 'a' <= host[j-1] && host[j-1] <= 'z'
+	case r >= utf8.RuneSelf:
+		last := host[j-1]
+		return last < utf8.RuneSelf && last != '.' && last != '-' && bytes.IndexByte(host[:j], '.') > 0
+	}
+	return false
+}
+
+// verp reads the address of the recipient out of a sender's, as bounce+jane=acme.example@vendor.example.
+func verp(local []byte) (name, host []byte, ok bool) {
+	eq := bytes.LastIndexByte(local, '=')
+	if eq <= 0 || bytes.IndexByte(local[eq:], '.') < 0 {
+		return nil, nil, false
+	}
+	name, host = local[:eq], local[eq+1:]
+	for i := len(name) - 1; i >= 0; i-- {
+		if name[i] == '+' || name[i] == '-' && bytes.IndexByte(name[:i], '+') < 0 || name[i] == '=' || name[i] == '/' {
+			return name[i+1:], host, i+1 < len(name)
+		}
+	}
+	return name, host, true
+}
+
+// candidate keeps local@host, normalised, for the matcher.
+func (s *scan) candidate(local, host []byte, c chain, from, to int) {
+	if len(local) == 0 || len(host) == 0 {
+		return
+	}
+	buf := append(append(append(s.buf[:0], local...), '@'), host...)
+	s.buf = buf
+	ascii := true
+	for i, x := range buf {
+		if 'A' <= x && x <= 'Z' {
+			buf[i] = x | 0x20
+		}
+		ascii = ascii && x < utf8.RuneSelf && x > ' '
+	}
+	if c.n == s.base {
+		s.top = [2]int{from, to}
+	}
+	if ascii {
+		s.keep(s.addrs, buf, c)
+		return
+	}
+	text := string(append(append(append([]byte(nil), local...), '@'), host...))
+	if folded := visible(text); folded != text {
+		c = c.with(stepSplit)
+		text = folded
+	}
+	if folded := norm.NFKC.String(text); folded != text && folded != norm.NFC.String(text) {
+		c = c.with(stepCompat)
+	}
+	if text = address.Normalize(text); len(text) > 2 && text[0] != '@' {
+		s.keep(s.addrs, []byte(text), c)
+	}
+}
+
+// visible is s without characters that do not show.
+func visible(s string) string {
+	var out []rune
+	changed := false
+	for _, r := range s {
+		if address.Invisible(r) {
+			changed = true
+			continue
+		}
+		out = append(out, r)
+	}
+	if !changed {
+		return s
+	}
+	return string(out)
+}
+
+// other is the alphabet of a tracker that changes each letter and digit for another (Leaky Forms found it), as written by it for usual.
+const (
+	usual = "kibp8A4EWRMKHa7gvyz1dOPt6UI5xYD3nqhVwZBXfCcFeJmrLN20lS9QGsjTuo"
+	other = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+)
+
+var fromOther = alphabet(other, usual)
+
+func alphabet(from, to string) (t [256]byte) {
+	for i := range t {
+		t[i] = byte(i)
+	}
+	for i := range len(from) {
+		t[from[i]] = to[i]
+	}
+	return t
+}
+
+// substituted keeps what an address becomes that is read backwards or whose letters stand for others: ROT13 and the other rotations, the reversed
+// alphabet, and one tracker's own.
+func (s *scan) substituted(local, host []byte, c chain, from, to int) {
+	backHost, backLocal := reverse(local), reverse(host)
+	rc := c.with(stepReversed)
+	s.candidate(trimDots(backLocal), trimDots(backHost), rc, from, to)
+	for j := len(local) - 1; j > 0; j-- { // mailto=moc.elpmaxe@ecila and such
+		if cutsLocal(rune(local[j]), local[:j]) && local[j] < utf8.RuneSelf {
+			s.candidate(trimDots(backLocal), trimDots(reverse(local[j+1:])), rc, from, to)
+			break
+		}
+	}
+	if s.probe != nil || s.rots >= maxRotations {
+		return
+	}
+	s.rots++
+	start := 0
+	for j := range local {
+		if cutsLocal(rune(local[j]), local[:j]) && local[j] < utf8.RuneSelf {
+			start = j + 1
+		}
+	}
+	l, h := append([]byte(nil), local[start:]...), append([]byte(nil), host...)
+	for shift := 1; shift < 26; shift++ {
+		rotate(l)
+		rotate(h)
+		st := stepROT
+		if shift == 13 {
+			st = stepROT13
+			s.candidate(trimDots(reverse(h)), trimDots(reverse(l)), c.with(stepReversed).with(st), from, to)
+		}
+		s.candidate(l, h, c.with(st), from, to)
+	}
+	map1 := func(src []byte, table *[256]byte) []byte {
+		out := make([]byte, len(src))
+		for i, x := range src {
+			out[i] = table[x]
+		}
+		return out
+	}
+	s.candidate(map1(local[start:], &fromOther), map1(host, &fromOther), c.with(stepAlphabet), from, to)
+	s.candidate(map1(local[start:], &atbash), map1(host, &atbash), c.with(stepAlphabet), from, to)
+}
+
+var atbash = alphabet("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", "zyxwvutsrqponmlkjihgfedcbaZYXWVUTSRQPONMLKJIHGFEDCBA")
+
+func trimDots(b []byte) []byte { return bytes.Trim(b, ".-_=&?/:;,") }
+
+// rotate moves each letter one further in the alphabet.
+func rotate(b []byte) {
+	for i, c := range b {
+		switch {
+		case c == 'z' || c == 'Z':
+			b[i] = c - 25
+		case 'a' <= c && c < 'z' || 'A' <= c && c < 'Z':
+			b[i] = c + 1
+		}
+	}
+}
+
+// brokenReach is how far around an at-sign the rest of an address is looked for that something splits.
+const brokenReach = 320
+
+// broken looks at an at-sign that has no whole address around it: what is around may be split by tags, comments, line ends, or be parts of a script's
+// expression.
+func (s *scan) broken(b []byte, i, n int, c chain) {
+	// Most at-signs are a style sheet's or a decorator's: white space or an opening before, a word without a full stop after.
+	if i == 0 || is(b[i-1], inSpace) || b[i-1] == '{' || b[i-1] == '}' || b[i-1] == ';' || b[i-1] == '/' {
+		j := i + n
+		for j < len(b) && is(b[j], inWord) {
+			j++
+		}
+		if j > i+n && (j >= len(b) || b[j] != '.' && b[j] != '<' && b[j] != '&' && b[j] != '\\' && b[j] != '=' && b[j] != '%') {
+			return
+		}
+	}
+	from, to := max(0, i-brokenReach), min(len(b), i+n+brokenReach)
+	w := b[from:to]
+	if bytes.IndexByte(w, '<') >= 0 && (bytes.IndexByte(w, '>') >= 0) {
+		if t := stripTags(w, i-from); len(t) < len(w) {
+			s.node(t, c, i, i+n, stepSplit)
+		}
+	}
+	if nearQuote(b, i, n) {
+		s.script(b, i, i+n, c)
+	}
+	s.quotedPrintable(b, i, i+n, c)
+	s.spelledAround(b, i, i+n, c)
+}
+
+// nearQuote says whether a quote of a script is right before or after b[i:i+n], or part of the same short literal.
+func nearQuote(b []byte, i, n int) bool {
+	for j := i - 1; j >= 0 && j > i-maxLocal && b[j] != '\n'; j-- {
+		if b[j] == '"' || b[j] == '\'' || b[j] == '`' || b[j] == '}' {
+			return true
+		}
+	}
+	return false
+}
+
+// stripTags removes tags and comments from a stretch of HTML that may begin and end anywhere; at is a byte of it that is text, or inside a tag.
+func stripTags(b []byte, at int) []byte {
+	out := make([]byte, 0, len(b))
+	for i := 0; i < len(b); {
+		if b[i] != '<' {
+			if b[i] == '>' && i < at { // the end of a tag that began before
+				out = out[:0]
+				i++
+				continue
+			}
+			out = append(out, b[i])
+			i++
+			continue
+		}
+		end := "\x3e"
+		if bytes.HasPrefix(b[i:], []byte("<!--")) {
+			end = "-->"
+		}
+		n := bytes.Index(b[i+1:], []byte(end))
+		if n < 0 {
+			if i > at {
+				break
+			}
+			i++
+			continue
+		}
+		if i < at && at < i+1+n && b[i+1] != '!' { // it was no tag
+			out = append(out, b[i])
+			i++
+			continue
+		}
+		i += 1 + n + len(end)
+	}
+	return out
+}
+
+// quotedPrintable decodes a window around [from,to) from quoted-printable, if it holds some.
+func (s *scan) quotedPrintable(b []byte, from, to int, c chain) {
+	low, high := max(0, from-brokenReach), min(len(b), to+brokenReach)
+	w := b[low:high]
+	if !hasQP(w) {
+		return
+	}
+	s.node(decodeQP(w), c, from, to, stepQP)
+}
+
+func hasQP(b []byte) bool {
+	for i := 0; i+1 < len(b); i++ {
+		n := bytes.IndexByte(b[i:], '=')
+		if n < 0 {
+			return false
+		}
+		i += n
+		if i+1 < len(b) && (b[i+1] == '\n' || b[i+1] == '\r') || i+2 < len(b) && isHex(b[i+1]) && isHex(b[i+2]) {
+			return true
+		}
+	}
+	return false
+}
+
+func decodeQP(b []byte) []byte {
+	out := make([]byte, 0, len(b))
+	for i := 0; i < len(b); i++ {
+		if b[i] == '=' {
+			if i+2 < len(b) && isHex(b[i+1]) && isHex(b[i+2]) {
+				out = append(out, nibble[b[i+1]]<<4|nibble[b[i+2]])
+				i += 2
+				continue
+			}
+			j := i + 1
+			for j < len(b) && (b[j] == ' ' || b[j] == '\t') {
+				j++
+			}
+			if j < len(b) && b[j] == '\n' {
+				i = j
+				continue
+			}
+			if j+1 < len(b) && b[j] == '\r' && b[j+1] == '\n' {
+				i = j + 1
+				continue
+			}
+		}
+		out = append(out, b[i])
+	}
+	return out
+}

@@ -1,0 +1,107 @@
+package exposure
+
+import (
+	"bytes"
+	"encoding/binary"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/mailreeve/mailreeve/audit/address"
+)
+
+// wide follows what is not ASCII: at-signs of other widths, and characters that do not show and part what belongs together.
+func (s *scan) wide(b []byte, lo, hi int, c chain) {
+	if !highIn(b[lo:hi]) {
+		return
+	}
+	for _, sign := range [...]string{"＠", "﹫"} {
+		for i := lo; i < hi; {
+			n := bytes.Index(b[i:min(len(b), hi+2)], []byte(sign))
+			if n < 0 {
+				break
+			}
+			i += n
+			from, to := span(b, i, i+len(sign), brokenReach, &partsWords)
+			if i > 0 && i+len(sign) < len(b) && !s.address(b, i, len(sign), c.with(stepCompat)) {
+				s.node(norm.NFKC.Bytes(b[from:to]), c, from, to, stepCompat)
+				s.broken(b, i, len(sign), c)
+			}
+			i += len(sign)
+		}
+	}
+	// Characters that do not show: U+200B…, U+2060…, U+FEFF, soft hyphen.
+	done := lo
+	for i := lo; i < hi; i++ {
+		n := bytes.IndexByte(b[i:hi], 0xE2)
+		if n < 0 {
+			break
+		}
+		i += n
+		done = s.hiddenAt(b, i, done, c)
+	}
+	done = lo
+	for _, first := range [...]byte{0xC2, 0xEF, 0xCD} {
+		for i := lo; i < hi; i++ {
+			n := bytes.IndexByte(b[i:hi], first)
+			if n < 0 {
+				break
+			}
+			i += n
+			done = s.hiddenAt(b, i, done, c)
+		}
+		done = lo
+	}
+	// Letters of other widths and styles, where they are not around a plain at-sign, which is followed anyway: encoded words, spelled signs.
+	done = lo
+	for i := lo; i < hi; i++ {
+		n := bytes.IndexByte(b[i:hi], 0xEF)
+		if n < 0 {
+			break
+		}
+		i += n
+		if i < done || i+2 >= len(b) || b[i+1] < 0xBC || b[i+1] > 0xBD {
+			continue
+		}
+		if r, _ := utf8.DecodeRune(b[i:]); r < 0xFF05 || r > 0xFF5A {
+			continue
+		}
+		from, to := span(b, i, i+3, brokenReach, &partsQuotes)
+		done = to
+		if to-from > 12 {
+			s.node(norm.NFKC.Bytes(b[from:to]), c, from, to, stepCompat)
+		}
+	}
+}
+
+// hiddenAt looks at what may be a character that does not show.
+func (s *scan) hiddenAt(b []byte, i, done int, c chain) int {
+	if i < done {
+		return done
+	}
+	r, size := utf8.DecodeRune(b[i:])
+	if size < 2 || !address.Invisible(r) {
+		return done
+	}
+	from, to := span(b, i, i+size, brokenReach, &partsQuotes)
+	if t := visible(string(b[from:to])); len(t) >= minText {
+		s.node([]byte(t), c, from, to, stepSplit)
+	}
+	return to
+}
+
+// highIn says whether b is more than ASCII.
+func highIn(b []byte) bool {
+	for len(b) >= 32 {
+		if (binary.LittleEndian.Uint64(b)|binary.LittleEndian.Uint64(b[8:])|binary.LittleEndian.Uint64(b[16:])|binary.LittleEndian.Uint64(b[24:]))&0x8080808080808080 != 0 {
+			return true
+		}
+		b = b[32:]
+	}
+	for _, x := range b {
+		if x >= utf8.RuneSelf {
+			return true
+		}
+	}
+	return false
+}
