@@ -122,19 +122,40 @@ type phrase struct {
 	wide   [][]rune // of Japanese: the pieces between gaps
 }
 
-// expand gives all that a phrase with alternatives stands for.
+// expand gives all that a phrase with alternatives stands for; they may be nested.
 func expand(s string) []string {
 	open := strings.IndexByte(s, '(')
 	if open < 0 {
 		return []string{s}
 	}
-	end := open + strings.IndexByte(s[open:], ')')
-	if end < open {
-		return []string{s}
+	var alternatives []string
+	depth, from, end := 0, open+1, len(s)
+	for i := open; i < len(s); i++ {
+		switch s[i] {
+		case '(':
+			depth++
+		case ')':
+			depth--
+		case '|':
+			if depth == 1 {
+				alternatives = append(alternatives, s[from:i])
+				from = i + 1
+			}
+		}
+		if depth == 0 {
+			end = i
+			break
+		}
 	}
+	alternatives = append(alternatives, s[min(from, end):end])
+	rest := expand(s[min(end+1, len(s)):])
 	var out []string
-	for alt := range strings.SplitSeq(s[open+1:end], "|") {
-		out = append(out, expand(s[:open]+alt+s[end+1:])...)
+	for _, alt := range alternatives {
+		for _, one := range expand(alt) {
+			for _, tail := range rest {
+				out = append(out, s[:open]+one+tail)
+			}
+		}
 	}
 	return out
 }
@@ -197,16 +218,19 @@ func match(pieces []piece, tokens []token, i int) (int, bool) {
 	return i, true
 }
 
-// lexicon holds all wordings, by their first letters.
+// lexicon holds all wordings, by what they begin with.
 type lexicon struct {
-	byStart map[string][]phrase
-	numbers []phrase // that begin with a number
-	wide    map[rune][]phrase
+	words    map[string][]phrase // by their first word
+	prefixes map[string][]phrase // that begin with the beginning of a word: by its first prefixBytes
+	numbers  []phrase            // that begin with a number
+	wide     map[rune][]phrase   // Japanese
 }
+
+const prefixBytes = 3
 
 // wordings is the lexicon of all languages, made at its first use.
 var wordings = sync.OnceValue(func() lexicon {
-	l := lexicon{byStart: map[string][]phrase{}, wide: map[rune][]phrase{}}
+	l := lexicon{words: map[string][]phrase{}, prefixes: map[string][]phrase{}, wide: map[rune][]phrase{}}
 	for _, tongue := range tongues() {
 		for c, list := range tongue.words {
 			for _, s := range list {
@@ -220,9 +244,11 @@ var wordings = sync.OnceValue(func() lexicon {
 					case len(p.pieces) == 0 || p.pieces[0].gap:
 					case p.pieces[0].number:
 						l.numbers = append(l.numbers, p)
+					case p.pieces[0].prefix:
+						start := p.pieces[0].word[:min(prefixBytes, len(p.pieces[0].word))]
+						l.prefixes[start] = append(l.prefixes[start], p)
 					default:
-						start := firstLetters(p.pieces[0].word)
-						l.byStart[start] = append(l.byStart[start], p)
+						l.words[p.pieces[0].word] = append(l.words[p.pieces[0].word], p)
 					}
 				}
 			}
@@ -230,9 +256,6 @@ var wordings = sync.OnceValue(func() lexicon {
 	}
 	return l
 })
-
-// firstLetters is what phrases are filed by: the first two bytes of their first word.
-func firstLetters(word string) string { return word[:min(2, len(word))] }
 
 // hit is a wording that was found; at counts from the beginning, in words.
 type hit struct {
@@ -251,9 +274,10 @@ func (l lexicon) find(t text) []hit {
 		if len(hits) > maxHits {
 			return hits
 		}
-		lists := [2][]phrase{l.byStart[firstLetters(t.tokens[i].word)]}
+		word := t.tokens[i].word
+		lists := [3][]phrase{l.words[word], l.prefixes[word[:min(prefixBytes, len(word))]]}
 		if t.tokens[i].digit {
-			lists[1] = l.numbers
+			lists[2] = l.numbers
 		}
 		for _, list := range lists {
 			for _, p := range list {
