@@ -11,7 +11,7 @@ func TestWordings(t *testing.T) {
 	for _, tongue := range tongues() {
 		for c, list := range tongue.words {
 			for _, s := range list {
-				if strings.Count(s, "(") != strings.Count(s, ")") || strings.ContainsAny(s, "[]{}+^?") {
+				if strings.Count(s, "(") != strings.Count(s, ")") || strings.ContainsAny(s, "[]{}+?") {
 					t.Errorf("%s: %q is no wording", tongue.name, s)
 				}
 				for _, one := range expand(s) {

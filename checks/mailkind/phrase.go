@@ -16,6 +16,7 @@ import (
 //	your (free |)trial         "free " or nothing
 //	#% off                     # is any word that begins with a digit
 //	invit~ you                 words that begin with invit
+//	^welcome                   at the beginning of a sentence or a block
 //	invited you * project      up to six words in between, within a sentence
 //
 // In Japanese there are no words: a phrase is looked for in the text without its spaces, and * is up to 20 characters within a sentence.
@@ -119,6 +120,7 @@ type phrase struct {
 	cue    cue
 	lang   string
 	pieces []piece
+	starts bool     // it stands at the beginning of a sentence or a block
 	wide   [][]rune // of Japanese: the pieces between gaps
 }
 
@@ -168,6 +170,7 @@ func newPhrase(c cue, lang, s string) phrase {
 		}
 		return p
 	}
+	s, p.starts = strings.CutPrefix(s, "^")
 	for f := range strings.FieldsSeq(s) {
 		switch {
 		case f == "*":
@@ -191,6 +194,9 @@ func newPhrase(c cue, lang, s string) phrase {
 
 // at says whether the phrase is at tokens[i], and where it ends.
 func (p phrase) at(tokens []token, i int) (end int, found bool) {
+	if p.starts && i > 0 && !tokens[i-1].stop && !tokens[i-1].line {
+		return 0, false
+	}
 	return match(p.pieces, tokens, i)
 }
 
