@@ -213,7 +213,7 @@ func mailThirdParty() audit.Check {
 				may := circleAt(d, o.At)
 				for _, host := range o.Mail.Senders() {
 					if subject := may.outside(host); subject != "" {
-						mailCount(d, t, subject, o, kindDetail(o.Mail))
+						mailCount(d, t, subject, o, "mail of kind "+o.Mail.Kind)
 					}
 				}
 			}
@@ -271,7 +271,7 @@ func mailAfterUninstall() audit.Check {
 				o := &mails[i]
 				rules := d.Rules.At(o.At)
 				if _, left := d.Site(o.Site).StateAt(o.At, d.AsOf, rules); left != audit.Ever && o.At > left.Add(rules.Policy.MailAfter) {
-					mailCount(d, t, "", o, kindDetail(o.Mail)+", the app left at "+moment(left))
+					mailCount(d, t, "", o, "mail of kind "+o.Mail.Kind+", the app left at "+moment(left))
 				}
 			}
 			return nil

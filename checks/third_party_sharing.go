@@ -40,8 +40,8 @@ func thirdPartySharing() audit.Check {
 			return nil
 		},
 		Explain: func(f *audit.Finding, _ *audit.Policy) string {
-			return fmt.Sprintf("%s show that the addresses of %s%s, or hashes of them, go to %s, %s. No approval in force named it.%s",
-				count(f.Occurrences, "capture or mail", "captures or mails"), accounts(f.Accounts), onSites(f), f.Subject, window(f), first(f))
+			return fmt.Sprintf("The addresses of %s%s, or hashes of them, go to %s: seen in %s, %s. No approval in force named it.%s",
+				accounts(f.Accounts), onSites(f), f.Subject, count(f.Occurrences, "capture or mail", "captures and mails"), window(f), first(f))
 		},
 
 		Proof: audit.Proof{
