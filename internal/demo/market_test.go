@@ -222,7 +222,7 @@ func TestSizes(t *testing.T) {
 		}
 		keys[app.Key] = true
 	}
-	if kinds["access"] != 31 || endings[".gz"] == 0 || endings[".zst"] == 0 || endings[".jsonl"] == 0 {
+	if kinds["access"] != 32 || endings[".gz"] == 0 || endings[".zst"] == 0 || endings[".jsonl"] == 0 {
 		t.Errorf("files: %v, %v", kinds, endings)
 	}
 }
