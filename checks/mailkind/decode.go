@@ -150,7 +150,7 @@ func toUTF8(b []byte, name string, html bool) (text []byte, lied bool) {
 		return looks(b), name != "" && !plain
 	}
 	canonical, _ := htmlindex.Name(enc)
-	wide := strings.HasPrefix(canonical, "utf-16")
+	wide := strings.HasPrefix(canonical, "utf-16") || canonical == "" && isUTF16(name)
 	switch {
 	case canonical == "utf-8":
 		if valid {
@@ -169,13 +169,19 @@ func toUTF8(b []byte, name string, html bool) (text []byte, lied bool) {
 	return out, false
 }
 
+// isUTF16 says whether name is UTF-16 of no given order of bytes.
+func isUTF16(name string) bool {
+	name = strings.ToLower(strings.Trim(strings.TrimSpace(name), `"'`))
+	return name == "utf-16" || name == "utf16" || name == "unicode" || name == "ucs-2"
+}
+
 // find is the charset of that name; nil where there is none that can be decoded.
 func find(name string) encoding.Encoding {
 	name = strings.ToLower(strings.Trim(strings.TrimSpace(name), `"'`))
 	if name == "" || len(name) > 60 {
 		return nil
 	}
-	if name == "utf-16" || name == "utf16" || name == "unicode" {
+	if isUTF16(name) {
 		return unicode.UTF16(unicode.BigEndian, unicode.UseBOM)
 	}
 	enc, err := htmlindex.Get(name)

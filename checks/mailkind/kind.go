@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -60,6 +61,9 @@ func (m *Mail) Kind() Verdict {
 			mean := meaningOf(f.cue)
 			signs = append(signs, sign{mean.kind, "wording: " + mean.says + " (" + f.lang + ")", f.score})
 		}
+	}
+	if namesIssue(cut(m.subject, 2000)) {
+		signs = append(signs, sign{SubscribedAlerts, "structure: the key of an issue in the subject", 2.5})
 	}
 	signs = append(signs, m.headerSigns()...)
 	signs = append(signs, structureSigns(view)...)
@@ -301,6 +305,20 @@ func structureSigns(p page) []sign {
 		out = append(out, sign{Marketing, "structure: images instead of text", 0.6})
 	}
 	return out
+}
+
+// namesIssue says whether a subject names an issue, by a key as trackers write it: capital letters, a dash, up to six digits.
+func namesIssue(subject string) bool {
+	for _, w := range strings.FieldsFunc(subject, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("[](){}:,;#/", r) }) {
+		letters, digits, found := strings.Cut(w, "-")
+		if !found || len(letters) < 2 || len(letters) > 10 || len(digits) < 1 || len(digits) > 6 {
+			continue
+		}
+		if strings.Trim(letters, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == "" && strings.Trim(digits, "0123456789") == "" && letters != "INV" && letters != "COVID" {
+			return true
+		}
+	}
+	return false
 }
 
 // judge sums up: of each kind the strongest sign in full, the next ones less and less, so that many weak signs do not make a strong one.

@@ -16,7 +16,8 @@ import (
 //	your (free |)trial         "free " or nothing
 //	#% off                     # is any word that begins with a digit
 //	invit~ you                 words that begin with invit
-//	^welcome                   at the beginning of a sentence or a block
+//	^welcome                   at the beginning of a sentence or a block, or behind a colon
+//	^new^                      also at the end of one, or before a colon
 //	invited you * project      up to six words in between, within a sentence
 //
 // In Japanese there are no words: a phrase is looked for in the text without its spaces, and * is up to 20 characters within a sentence.
@@ -80,7 +81,7 @@ func fold(s string) text {
 		case unicode.Is(unicode.Mn, r) || unicode.Is(unicode.Cf, r):
 		case unicode.IsLetter(r) || unicode.IsDigit(r):
 			word.WriteRune(r)
-		case r == '\n':
+		case r == '\n' || r == ':':
 			mark(false)
 		case (r == '.' || r == ',') && i > 0 && i+1 < len(runes) && unicode.IsDigit(runes[i-1]) && unicode.IsDigit(runes[i+1]):
 			word.WriteRune(r)
@@ -121,6 +122,7 @@ type phrase struct {
 	lang   string
 	pieces []piece
 	starts bool     // it stands at the beginning of a sentence or a block
+	ends   bool     // it stands at the end of one
 	wide   [][]rune // of Japanese: the pieces between gaps
 }
 
@@ -171,6 +173,7 @@ func newPhrase(c cue, lang, s string) phrase {
 		return p
 	}
 	s, p.starts = strings.CutPrefix(s, "^")
+	s, p.ends = strings.CutSuffix(s, "^")
 	for f := range strings.FieldsSeq(s) {
 		switch {
 		case f == "*":
@@ -197,7 +200,11 @@ func (p phrase) at(tokens []token, i int) (end int, found bool) {
 	if p.starts && i > 0 && !tokens[i-1].stop && !tokens[i-1].line {
 		return 0, false
 	}
-	return match(p.pieces, tokens, i)
+	end, found = match(p.pieces, tokens, i)
+	if found && p.ends && end < len(tokens) && !tokens[end-1].stop && !tokens[end-1].line {
+		return 0, false
+	}
+	return end, found
 }
 
 func match(pieces []piece, tokens []token, i int) (int, bool) {
