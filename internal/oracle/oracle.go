@@ -18,6 +18,13 @@ type Key struct{ Check, App, Subject string }
 // Numbers are the counts of a finding. They are exact.
 type Numbers struct{ Occurrences, Accounts, Sites int }
 
+// Finding is what is open under a key.
+type Finding struct {
+	Numbers
+	Severity   string
+	Confidence string // the highest among its occurrences
+}
+
 // File is the content of one file of a source, decompressed. The name is for messages only.
 type File struct {
 	Name string
@@ -57,7 +64,7 @@ type BadLine struct {
 
 // Result is what one run on an empty store must show.
 type Result struct {
-	Open  map[Key]Numbers
+	Open  map[Key]Finding
 	Kinds map[string]Lines
 	Bad   []BadLine
 	// UnknownInstalls counts the retrievals of apps for which it is unknown whether the app was installed on the site.
@@ -91,28 +98,41 @@ type tally struct {
 	occurrences int
 	accounts    map[string]bool
 	sites       map[string]bool
+	confidence  string
 }
 
-// count adds one occurrence with its accounts and sites.
+// count adds one occurrence with its accounts and sites, as sure as the table of checks says.
 func (a *audit) count(check, app, subject string, accounts []string, sites ...string) {
+	_, confidence := grade(check, subject)
+	a.countAs(confidence, check, app, subject, accounts, sites...)
+}
+
+// countAs adds one occurrence that is as sure as confidence says. No site is the empty one.
+func (a *audit) countAs(confidence, check, app, subject string, accounts []string, sites ...string) {
 	k := Key{check, app, subject}
 	t := a.found[k]
 	if t == nil {
-		t = &tally{accounts: map[string]bool{}, sites: map[string]bool{}}
+		t = &tally{accounts: map[string]bool{}, sites: map[string]bool{}, confidence: confidence}
 		a.found[k] = t
+	}
+	if surer(confidence, t.confidence) {
+		t.confidence = confidence
 	}
 	t.occurrences++
 	for _, id := range accounts {
 		t.accounts[id] = true
 	}
 	for _, s := range sites {
-		t.sites[s] = true
+		if s != "" {
+			t.sites[s] = true
+		}
 	}
 }
 
 // state notes that a state holds: one occurrence, no accounts, no sites.
 func (a *audit) state(check, app, subject string) {
-	a.found[Key{check, app, subject}] = &tally{occurrences: 1}
+	_, confidence := grade(check, subject)
+	a.found[Key{check, app, subject}] = &tally{occurrences: 1, confidence: confidence}
 }
 
 // Judge reads the lines and judges everything.
@@ -146,9 +166,10 @@ func Judge(in Input) Result {
 	a.listingIncomplete()
 	a.policyLanguageChanged()
 
-	res.Open = map[Key]Numbers{}
+	res.Open = map[Key]Finding{}
 	for k, t := range a.found {
-		res.Open[k] = Numbers{t.occurrences, len(t.accounts), len(t.sites)}
+		severity, _ := grade(k.Check, k.Subject)
+		res.Open[k] = Finding{Numbers{t.occurrences, len(t.accounts), len(t.sites)}, severity, t.confidence}
 	}
 	res.UnknownInstalls = a.unknownInstalls
 	return res

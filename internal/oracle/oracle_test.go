@@ -267,7 +267,7 @@ func TestBoundaries(t *testing.T) {
 				if k.App != "a" {
 					s += "|" + k.App
 				}
-				got[s] = n
+				got[s] = n.Numbers
 			}
 			if d := cmp.Diff(tt.want, got); d != "" {
 				t.Errorf("(-want +got)\n%s", d)
@@ -308,7 +308,7 @@ func TestLines(t *testing.T) {
 	if d := cmp.Diff(want, res.Kinds); d != "" {
 		t.Errorf("(-want +got)\n%s\n%v", d, res.Bad)
 	}
-	if d := cmp.Diff(map[Key]Numbers{{"access-not-app", "", "basic"}: {3, 2, 1}}, res.Open); d != "" {
+	if d := cmp.Diff(map[Key]Finding{{"access-not-app", "", "basic"}: {Numbers{3, 2, 1}, "high", "certain"}}, res.Open); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}
 }

@@ -87,7 +87,7 @@ func (r *reference) Run(_ context.Context, dir string, asOf time.Time) error {
 	return nil
 }
 
-func (r *reference) Open(_ context.Context, dir string) (map[oracle.Key]oracle.Numbers, error) {
+func (r *reference) Open(_ context.Context, dir string) (map[oracle.Key]oracle.Finding, error) {
 	m := r.state[dir]
 	config, err := os.ReadFile(filepath.Join(dir, "mailreeve.yaml"))
 	if err != nil {
