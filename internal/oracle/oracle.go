@@ -40,6 +40,18 @@ type AccessSource struct {
 	Files    []File
 }
 
+// Manifest is a configured source whose lines name files. Beside holds these by the name that a line gives them.
+type Manifest struct {
+	Files  []File
+	Beside map[string][]byte
+}
+
+// Mailboxes is the source of canary mail.
+type Mailboxes struct {
+	Manifest
+	AuthservID string // whose Authentication-Results prove a sender; empty: none
+}
+
 // Input is what a run looks at. A nil source is not configured.
 type Input struct {
 	AsOf      time.Time
@@ -48,6 +60,10 @@ type Input struct {
 	Installs  *Source
 	Incidents *Source
 	Apps      *Source
+	Captures  *Manifest
+	Mail      *Mailboxes
+	Signals   *Source
+	Addresses *Source
 	// CompleteSince is from when on the installs source tells every site's state; zero: never.
 	CompleteSince time.Time
 }
@@ -82,12 +98,18 @@ type audit struct {
 	reports   []report
 	events    []event
 	incidents []incident
+	captures  []capture
+	mails     []mail
+	signals   []signal
+	addresses map[string]string // by account, as compared
 	apps      map[string]app
 	// unreadable are apps whose registry lines are all bad: checks that need the registry cannot look at them.
 	unreadable map[string]bool
 
 	lookedAccess, lookedReports, lookedInstalls, lookedIncidents, lookedApps bool
 	configuredAccess, configuredIncidents                                    bool
+	lookedCaptures, lookedMail, lookedSignals, lookedAddresses               bool
+	configuredCaptures, configuredMail                                       bool
 
 	found           map[Key]*tally
 	unknownInstalls int
@@ -141,6 +163,7 @@ func Judge(in Input) Result {
 		asOf:          in.AsOf,
 		completeSince: in.CompleteSince,
 		apps:          map[string]app{},
+		addresses:     map[string]string{},
 		unreadable:    map[string]bool{},
 		found:         map[Key]*tally{},
 	}
@@ -150,6 +173,10 @@ func Judge(in Input) Result {
 	a.readInstalls(in, &res)
 	a.readIncidents(in, &res)
 	a.readApps(in, &res)
+	a.readAddresses(in, &res)
+	a.readCaptures(in, &res)
+	a.readMail(in, &res)
+	a.readSignals(in, &res)
 
 	a.approvalAndPurpose()
 	a.refusedProbing()
@@ -165,6 +192,13 @@ func Judge(in Input) Result {
 	a.featureDrift()
 	a.listingIncomplete()
 	a.policyLanguageChanged()
+	a.exposure()
+	a.sharing()
+	a.mailKinds()
+	a.mailThirdParty()
+	a.mailAfterUninstall()
+	a.staleMail()
+	a.userReported()
 
 	res.Open = map[Key]Finding{}
 	for k, t := range a.found {

@@ -304,7 +304,7 @@ func TestLines(t *testing.T) {
 		strings.Replace(good, `"r"`, `"r2"`, 1),
 	}, "\n")
 	res := Judge(Input{AsOf: when("2025-03-02T00:00:00Z"), Access: []AccessSource{{true, []File{{"f", []byte(data)}}}}})
-	want := map[string]Lines{"access": {Lines: 25, Facts: 3, Duplicates: 1, Quarantined: 21}, "reports": {}, "installs": {}, "incidents": {}, "apps": {}}
+	want := map[string]Lines{"access": {Lines: 25, Facts: 3, Duplicates: 1, Quarantined: 21}, "reports": {}, "installs": {}, "incidents": {}, "apps": {}, "addresses": {}, "captures": {}, "mail": {}, "signals": {}}
 	if d := cmp.Diff(want, res.Kinds); d != "" {
 		t.Errorf("(-want +got)\n%s\n%v", d, res.Bad)
 	}
