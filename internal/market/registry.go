@@ -68,8 +68,10 @@ func (g *generator) app(key string) App {
 	if g.chance(80) {
 		a.fields = append(a.fields, kv{"kind", map[string]string{"connect": "connect", "forge": "forge", "oauth2": "oauth2", "hybrid": "forge"}[kind]})
 	}
-	own := g.subset(60, "lantern.example", "heron.example", "mail.lantern.example")
-	domains = append(domains, own...)
+	own := g.subset(50, "lantern.example", "heron.example", "mail.lantern.example", "Lantern.github.io")
+	for _, d := range own {
+		domains = append(domains, strings.ToLower(d))
+	}
 	a.fields = append(a.fields, kv{"domains", list(own)})
 	if kind == "connect" || kind == "hybrid" {
 		base := pick(g, "https://app.lantern.example", "https://App.Heron.example:8443/x/", "https://lantern.example")
@@ -190,13 +192,14 @@ func (g *generator) approvalsOf(a *App, scopes, modules, egress, domains []strin
 		if !revoked.IsZero() {
 			g.anchor(revoked)
 		}
-		purposes := g.subset(35, "error-reports", "security-alerts", "user-sync", "crm-link", "Odd Purpose", "marketing", strings.Repeat("p", 64))
+		purposes := g.subset(35, "error-reports", "security-alerts", "user-sync", "crm-link", "Odd Purpose", "marketing", strings.Repeat("p", 64),
+			"subscribed-alerts", "user-invitations", "connect-mail-service")
 		if g.chance(3) {
-			purposes = append(purposes, "none")
+			purposes = append(purposes, pick(g, "none", "other"))
 		}
 		base := obj{{"request_id", fmt.Sprintf("REQ-%d-%s", i, g.hex(3))}, {"purposes", list(purposes)}, {"functionality", "sends alerts"},
 			{"policy_excerpt", pick[any](g, `we use addresses to send "security alerts" - and nothing else`, "We use addresses to send “Security  Alerts” – and nothing else.", "We never use addresses", "", nil)},
-			{"third_parties", []any{"relay.example"}}}
+			{"third_parties", opt{list(g.subset(45, "relay.example", "Out.Courier.co.uk", "tracker.example", "heron.github.io"))}}}
 		if g.chance(85) {
 			s := obj{}
 			part := func(name string, now []string, other ...string) {

@@ -47,14 +47,16 @@ func (a *audit) look(kind string, data []byte) ([]sighting, error) {
 // find looks for every known address in a text: as it stands, without its entities, without its percent signs.
 func (a *audit) find(text string, where place, host string) []sighting {
 	var out []sighting
-	for account, address := range a.addresses {
-		for _, t := range []string{text, html.UnescapeString(text), unpercent(text), unpercent(html.UnescapeString(text))} {
-			if plainly(t, address) || encoded(t, address) {
+	for _, t := range set([]string{text, html.UnescapeString(text), unpercent(text), unpercent(html.UnescapeString(text))}) {
+		lower := strings.ToLower(t)
+		for account, address := range a.addresses {
+			if alone(lower, address, inAddress, beyondAddress) || alone(t, base64.RawStdEncoding.EncodeToString([]byte(address)), inBase64, inBase64) ||
+				alone(t, base64.RawURLEncoding.EncodeToString([]byte(address)), inBase64, inBase64) {
 				out = append(out, sighting{account, where, host, ""})
 			}
 			m, s1, s2 := md5.Sum([]byte(address)), sha1.Sum([]byte(address)), sha256.Sum256([]byte(address)) //nolint:gosec // what trackers use
 			for kind, sum := range map[string][]byte{"md5": m[:], "sha1": s1[:], "sha256": s2[:]} {
-				if strings.Contains(strings.ToLower(t), hex.EncodeToString(sum)) {
+				if strings.Contains(lower, hex.EncodeToString(sum)) {
 					out = append(out, sighting{account, where, host, kind})
 				}
 			}
@@ -63,36 +65,29 @@ func (a *audit) find(text string, where place, host string) []sighting {
 	return out
 }
 
-// plainly: the address itself, not a part of a longer one.
-func plainly(text, address string) bool {
-	text = strings.ToLower(text)
+var (
+	inAddress     = regexp.MustCompile(`[a-z0-9._%+-]$`)   // before an address: it is a part of a longer one
+	beyondAddress = regexp.MustCompile(`^(\.?[a-z0-9]|-)`) // after it, likewise
+	inBase64      = regexp.MustCompile(`^[A-Za-z0-9+/_-]`)
+)
+
+// alone says whether the text holds s, neither before nor behind which the text goes on as these say.
+func alone(text, s string, before, behind *regexp.Regexp) bool {
 	for from := 0; ; {
-		i := strings.Index(text[from:], address)
+		i := strings.Index(text[from:], s)
 		if i < 0 {
 			return false
 		}
 		i += from
-		before, after := byte(' '), text[i+len(address):]
+		last := ""
 		if i > 0 {
-			before = text[i-1]
+			last = text[i-1 : i]
 		}
-		longer := regexp.MustCompile(`^(\.?[a-z0-9]|-)`).MatchString(after)
-		if !longer && !strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789._%+-", rune(before)) {
+		if !before.MatchString(last) && !behind.MatchString(text[i+len(s):]) {
 			return true
 		}
 		from = i + 1
 	}
-}
-
-// encoded: the address in base64 of either alphabet, padded or not, not a part of a longer one.
-func encoded(text, address string) bool {
-	for _, enc := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
-		e := regexp.QuoteMeta(enc.EncodeToString([]byte(address)))
-		if regexp.MustCompile(`(^|[^A-Za-z0-9+/_-])` + e + `($|[^A-Za-z0-9+/_-])`).MatchString(text) {
-			return true
-		}
-	}
-	return false
 }
 
 var percent = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)

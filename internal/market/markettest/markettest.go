@@ -84,6 +84,26 @@ func Input(m *market.Market) oracle.Input {
 	if m.Incidents {
 		in.Incidents = &oracle.Source{Files: file("incidents")}
 	}
+	manifest := func(kind string) oracle.Manifest {
+		beside := map[string][]byte{}
+		for name, text := range m.Beside(kind) {
+			beside[name] = []byte(text)
+		}
+		return oracle.Manifest{Files: file(kind), Beside: beside}
+	}
+	if m.Captures {
+		c := manifest("captures")
+		in.Captures = &c
+	}
+	if m.Mail {
+		in.Mail = &oracle.Mailboxes{Manifest: manifest("mail"), AuthservID: m.AuthservID}
+	}
+	if m.Signals {
+		in.Signals = &oracle.Source{Files: file("signals")}
+	}
+	if m.Addresses {
+		in.Addresses = &oracle.Source{Files: file("addresses")}
+	}
 	return in
 }
 
