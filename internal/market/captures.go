@@ -236,7 +236,7 @@ func (c cast) har(key string) string {
 				target += "?v=1&uid=" + v
 				request["queryString"] = []any{fields{"name": "v", "value": "1"}, fields{"name": "uid", "value": v}}
 			case 3:
-				target += "/" + c.one(inURL) + "/open"
+				target += pick(g, "/", "/open#u=") + c.one(inURL)
 			case 4:
 				headers = append(headers, fields{"name": "Referer", "value": "https://app.lantern.example/x?user=" + c.one(inURL)})
 			case 5:
@@ -309,8 +309,8 @@ func (g *generator) turns(key string) []time.Time {
 
 // around is a moment at which an approval of the app may just have begun or ended.
 func (g *generator) around(key string) time.Time {
-	if turns := g.turns(key); len(turns) > 0 && g.chance(40) {
-		return pick(g, turns...).Add(g.jitter())
+	if turns := g.turns(key); len(turns) > 0 && g.chance(45) {
+		return pick(g, turns...).Add(pick[time.Duration](g, 0, 0, -1, 1))
 	}
 	return g.moment()
 }

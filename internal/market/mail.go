@@ -132,6 +132,13 @@ func wordings() []wording {
 // message writes a mail as a server keeps it.
 func (g *generator) message(c *canary) string {
 	w := pick(g, wordings()...)
+	if purpose := pick(g, g.purposesOf(c.key)...); g.chance(40) { // a kind that an approval may name
+		for _, x := range wordings() {
+			if x.kind == purpose {
+				w = x
+			}
+		}
+	}
 	own := g.own(c.key)
 	domain := func() string {
 		if len(own) > 0 && g.chance(60) {

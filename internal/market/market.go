@@ -854,7 +854,7 @@ func (g *generator) unreadable(kind string, t time.Time, key string) {
 		file := g.fileName("eml")
 		l.Text = g.spell(kind, mailObject(file, key, pick(g, g.sites...), pick(g, g.known...).id, t))
 		if g.chance(70) {
-			l.Beside = []Beside{{file, pick(g, "", "\x00\x01\x02\xff\xfe\x00", "no mail at all\n")}}
+			l.Beside = []Beside{{file, pick(g, "", "\x00\x01\x02\xff\xfe\x00", "\r\n \r\n")}}
 		}
 		g.Lines = append(g.Lines, l)
 		return

@@ -50,8 +50,8 @@ func (a *audit) find(text string, where place, host string) []sighting {
 	for _, t := range set([]string{text, html.UnescapeString(text), unpercent(text), unpercent(html.UnescapeString(text))}) {
 		lower := strings.ToLower(t)
 		for account, address := range a.addresses {
-			if alone(lower, address, inAddress, beyondAddress) || alone(t, base64.RawStdEncoding.EncodeToString([]byte(address)), inBase64, inBase64) ||
-				alone(t, base64.RawURLEncoding.EncodeToString([]byte(address)), inBase64, inBase64) {
+			if alone(lower, address, inAddress, beyondAddress) || alone(t, base64.RawStdEncoding.EncodeToString([]byte(address)), inStandard, inStandard) ||
+				alone(t, base64.RawURLEncoding.EncodeToString([]byte(address)), inForURLs, inForURLs) {
 				out = append(out, sighting{account, where, host, ""})
 			}
 			m, s1, s2 := md5.Sum([]byte(address)), sha1.Sum([]byte(address)), sha256.Sum256([]byte(address)) //nolint:gosec // what trackers use
@@ -68,7 +68,8 @@ func (a *audit) find(text string, where place, host string) []sighting {
 var (
 	inAddress     = regexp.MustCompile(`[a-z0-9._%+-]$`)   // before an address: it is a part of a longer one
 	beyondAddress = regexp.MustCompile(`^(\.?[a-z0-9]|-)`) // after it, likewise
-	inBase64      = regexp.MustCompile(`^[A-Za-z0-9+/_-]`)
+	inStandard    = regexp.MustCompile(`^[A-Za-z0-9+/]`)   // in base64, at either end
+	inForURLs     = regexp.MustCompile(`^[A-Za-z0-9_-]`)   // in base64url
 )
 
 // alone says whether the text holds s, neither before nor behind which the text goes on as these say.
