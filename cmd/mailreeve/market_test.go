@@ -119,7 +119,7 @@ type blinking struct {
 }
 
 func (b blinking) Run(ctx context.Context, dir string, asOf time.Time) error {
-	for _, sub := range []string{"logs", "status", "registry"} {
+	for _, sub := range []string{"logs", "status", "registry", "captures", "canary", "signals", "accounts"} {
 		if b.rng.IntN(2) == 0 {
 			continue
 		}

@@ -345,6 +345,9 @@ func (g *generator) captures() {
 			if viewer == "unknown" {
 				viewer = ""
 			}
+			if kind != "har" && g.chance(50) {
+				kind = pick(g, "html", "text", "js")
+			}
 			g.lineWith("captures", t, captureObject(g, file, kind, pick(g, keys...), viewer, t), Beside{file, content})
 		}
 	}

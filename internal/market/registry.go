@@ -244,11 +244,26 @@ func (g *generator) approvalsOf(a *App, scopes, modules, egress, domains []strin
 			p.final = form("withdrawn", at, revoked)
 			p.earlier = pick(g, form("pending", nil, nil), form("approved", decided, nil), form("approved", decided, revoked.Add(day)))
 		}
-		if g.chance(40) {
+		switch n := g.rng.IntN(10); {
+		case n < 4:
 			p.earlier = nil
+		case n < 7 && p.earlier != nil: // purposes and third parties were others, too
+			p.earlier = with(p.earlier, "purposes", list(g.subset(40, "error-reports", "user-sync", "subscribed-alerts", "security-alerts")))
+			p.earlier = with(p.earlier, "third_parties", opt{list(g.subset(40, "relay.example", "courier.co.uk", "two.github.io"))})
 		}
 		a.approvals = append(a.approvals, p)
 	}
+}
+
+// with is the object with another value in a field that it has.
+func with(o obj, name string, v any) obj {
+	out := append(obj{}, o...)
+	for i := range out {
+		if out[i].name == name {
+			out[i].value = v
+		}
+	}
+	return out
 }
 
 func field(o obj, name string) any {
