@@ -1,8 +1,8 @@
 package market
 
 import (
-	"crypto/md5"  //nolint:gosec // what trackers use
-	"crypto/sha1" //nolint:gosec // what trackers use
+	"crypto/md5"
+	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -61,7 +61,7 @@ const (
 // disguised writes an address, or its hash, in one of the simple ways.
 func (g *generator) disguised(address string, where spot) string {
 	if g.chance(30) {
-		m, s1, s2 := md5.Sum([]byte(address)), sha1.Sum([]byte(address)), sha256.Sum256([]byte(address)) //nolint:gosec // what trackers use
+		m, s1, s2 := md5.Sum([]byte(address)), sha1.Sum([]byte(address)), sha256.Sum256([]byte(address))
 		h := pick(g, fmt.Sprintf("%x", m), fmt.Sprintf("%x", s1), fmt.Sprintf("%x", s2), fmt.Sprintf("%x", s2))
 		return pick(g, h, h, strings.ToUpper(h))
 	}
@@ -230,7 +230,7 @@ func (c cast) har(key string) string {
 		headers := []any{fields{"name": "Accept", "value": "*/*"}}
 		request := fields{"method": "GET", "httpVersion": "HTTP/1.1", "cookies": []any{}, "queryString": []any{}, "headersSize": -1, "bodySize": -1}
 		if g.chance(55) {
-			switch g.rng.IntN(8) {
+			switch g.rng.IntN(10) {
 			case 0, 1, 2:
 				v := c.one(inURL)
 				target += "?v=1&uid=" + v
@@ -247,6 +247,11 @@ func (c cast) har(key string) string {
 			case 7:
 				request["method"] = "POST"
 				request["postData"] = fields{"mimeType": "application/x-www-form-urlencoded", "text": "a=1&mail=" + c.one(inURL)}
+			case 8:
+				request["method"] = "POST"
+				request["postData"] = fields{"mimeType": "multipart/form-data; boundary=edge", "text": "--edge\r\nContent-Disposition: form-data; name=\"mail\"\r\n\r\n" + c.one(inText) + "\r\n--edge--\r\n"}
+			case 9:
+				request["cookies"] = []any{fields{"name": "uid", "value": c.one(inURL)}}
 			}
 		}
 		request["url"], request["headers"] = target, headers
@@ -279,13 +284,21 @@ func (c cast) har(key string) string {
 		}
 		entries = append(entries, entry)
 	}
-	return harOf(entries)
+	log := fields{"entries": entries}
+	if g.chance(10) { // what pages keep in the browser
+		log[pick(g, "_localStorage", "_sessionStorage", "_storage")] = []any{fields{"origin": "https://app.lantern.example", "items": []any{fields{"name": "user", "value": c.one(inText)}}}}
+	}
+	return archive(log)
 }
 
-func harOf(entries []any) string {
-	data, _ := json.Marshal(fields{"log": fields{"version": "1.2", "creator": fields{"name": "crawler", "version": "1"}, "entries": entries}})
+// archive is a HAR with this log.
+func archive(log fields) string {
+	log["version"], log["creator"] = "1.2", fields{"name": "crawler", "version": "1"}
+	data, _ := json.Marshal(fields{"log": log})
 	return string(data)
 }
+
+func harOf(entries []any) string { return archive(fields{"entries": entries}) }
 
 // turns are the moments at which the app's approvals begin and end.
 func (g *generator) turns(key string) []time.Time {
@@ -372,7 +385,7 @@ func (g *generator) signals() {
 		// Silent: two signals of one instant whose texts differ in nothing but an address.
 		g.line("signals", t, obj{{"ts", t}, {"app_key", pick(g, keys...)}, {"cloud_id", opt{pick(g, append([]string{""}, g.sites...)...)}},
 			{"kind", pick(g, "ui-exposure", "ui-exposure", "ui-exposure", "mail-exposure", "-exposure", "exposure", "ui-exposure ", "UI-Exposure", "praise", "ui-exposures")},
-			{"text", opt{pick(g, "", "I can see everybody's address", "<b>=1+1</b> @channel", "my mail "+g.freshAddress("people.example")+" is on the page", "odd \"ünd\" \\ text")}},
+			{"text", opt{pick(g, "", "I can see everybody's address", "<b>=1+1</b> @channel", fmt.Sprintf("%s is on page %d", g.freshAddress("people.example"), g.serial), "odd \"ünd\" \\ text")}},
 			{"source", opt{pick(g, "", "support-ticket", "review", "=review")}}})
 	}
 }

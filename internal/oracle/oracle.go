@@ -5,7 +5,9 @@
 // one function a check. Where both disagree, one of them misreads the rules.
 //
 // It leaves out what one run on an empty store cannot show: retention (nothing has been purged, so no line is expired),
-// files refused because too many of their lines are bad, and the age of sources.
+// files refused because too many of their lines are bad, and the age of sources. Of captures and mails it reads what package market
+// writes: simple pages, archives and messages, addresses in simple disguises and listed as such (no digests), and the kind of a mail
+// in a header that only tests write.
 package oracle
 
 import (

@@ -1,8 +1,8 @@
 package oracle
 
 import (
-	"crypto/md5"  //nolint:gosec // what trackers use
-	"crypto/sha1" //nolint:gosec // what trackers use
+	"crypto/md5"
+	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -54,7 +54,7 @@ func (a *audit) find(text string, where place, host string) []sighting {
 				alone(t, base64.RawURLEncoding.EncodeToString([]byte(address)), inForURLs, inForURLs) {
 				out = append(out, sighting{account, where, host, ""})
 			}
-			m, s1, s2 := md5.Sum([]byte(address)), sha1.Sum([]byte(address)), sha256.Sum256([]byte(address)) //nolint:gosec // what trackers use
+			m, s1, s2 := md5.Sum([]byte(address)), sha1.Sum([]byte(address)), sha256.Sum256([]byte(address))
 			for kind, sum := range map[string][]byte{"md5": m[:], "sha1": s1[:], "sha256": s2[:]} {
 				if strings.Contains(lower, hex.EncodeToString(sum)) {
 					out = append(out, sighting{account, where, host, kind})
@@ -140,32 +140,39 @@ func (a *audit) page(text string) []sighting {
 // har finds addresses in what a browser sent and received. A HAR without any body could not be looked at.
 func (a *audit) har(data []byte) ([]sighting, error) {
 	var doc struct {
-		Log *struct {
-			Entries []struct {
-				Request  map[string]any `json:"request"`
-				Response struct {
-					Headers     any    `json:"headers"`
-					Cookies     any    `json:"cookies"`
-					RedirectURL string `json:"redirectURL"`
-					Content     struct {
-						MimeType string  `json:"mimeType"`
-						Text     *string `json:"text"`
-						Encoding string  `json:"encoding"`
-					} `json:"content"`
-				} `json:"response"`
-				Messages []struct{ Type, Data string } `json:"_webSocketMessages"`
-			} `json:"entries"`
-		} `json:"log"`
+		Log map[string]json.RawMessage `json:"log"`
 	}
 	if err := json.Unmarshal(data, &doc); err != nil {
 		return nil, errors.New("no HAR: not JSON")
 	}
-	if doc.Log == nil || doc.Log.Entries == nil {
+	var entries []struct {
+		Request  map[string]any `json:"request"`
+		Response struct {
+			Headers     any    `json:"headers"`
+			Cookies     any    `json:"cookies"`
+			RedirectURL string `json:"redirectURL"`
+			Content     struct {
+				MimeType string `json:"mimeType"`
+				Text     string `json:"text"`
+				Encoding string `json:"encoding"`
+			} `json:"content"`
+		} `json:"response"`
+		Messages []struct{ Type, Data string } `json:"_webSocketMessages"`
+	}
+	if err := json.Unmarshal(doc.Log["entries"], &entries); err != nil || entries == nil {
 		return nil, errors.New("no HAR: no entries")
 	}
 	var out []sighting
+	for name, field := range doc.Log {
+		var kept any
+		if strings.Contains(strings.ToLower(name), "storage") && json.Unmarshal(field, &kept) == nil {
+			for _, s := range texts(kept) {
+				out = append(out, a.find(s, payload, "")...)
+			}
+		}
+	}
 	bodies := 0
-	for _, e := range doc.Log.Entries {
+	for _, e := range entries {
 		target, _ := e.Request["url"].(string)
 		h := urlHost(target)
 		for _, s := range texts(e.Request) {
@@ -182,11 +189,11 @@ func (a *audit) har(data []byte) ([]sighting, error) {
 			out = append(out, a.find(s, payload, "")...)
 		}
 		c := e.Response.Content
-		if c.Text == nil || *c.Text == "" {
+		if c.Text == "" {
 			continue
 		}
 		bodies++
-		body := *c.Text
+		body := c.Text
 		if c.Encoding == "base64" {
 			b, err := base64.StdEncoding.DecodeString(body)
 			if err != nil {
@@ -200,7 +207,7 @@ func (a *audit) har(data []byte) ([]sighting, error) {
 			out = append(out, a.find(body, payload, "")...)
 		}
 	}
-	if bodies == 0 && len(doc.Log.Entries) > 0 {
+	if bodies == 0 && len(entries) > 0 {
 		return nil, errors.New("a HAR without bodies")
 	}
 	return out, nil
