@@ -51,8 +51,8 @@ func set(list []string) []string {
 	return out
 }
 
-// exposure judges what reached the browser. The viewer's own address is no exposure. A capture that shows an address is ui-exposure
-// only, also where it carries addresses as payload; hashes are judged beside that.
+// exposure judges what reached the browser. The viewer's own address is no exposure. An address that a capture shows is ui-exposure only,
+// also where the capture carries it as payload; hashes are judged beside that.
 func (a *audit) exposure() {
 	if !a.lookedCaptures || !a.lookedAddresses {
 		return
@@ -71,11 +71,17 @@ func (a *audit) exposure() {
 				carried = append(carried, s.account)
 			}
 		}
-		switch {
-		case len(shown) > 0:
+		var hidden []string
+		for _, account := range carried {
+			if !in(shown, account) {
+				hidden = append(hidden, account)
+			}
+		}
+		if len(shown) > 0 {
 			a.count("ui-exposure", c.app, c.kind, set(shown), c.site)
-		case len(carried) > 0:
-			a.count("ui-payload-exposure", c.app, c.kind, set(carried), c.site)
+		}
+		if len(hidden) > 0 {
+			a.count("ui-payload-exposure", c.app, c.kind, set(hidden), c.site)
 		}
 		for kind, accounts := range hashed {
 			a.count("ui-hash-exposure", c.app, kind, set(accounts), c.site)
@@ -147,7 +153,7 @@ func (a *audit) mailKinds() {
 		} else {
 			approved := false
 			for _, x := range a.apps[m.app].inForce(m.at) {
-				approved = approved || in(x.purposes, m.kind)
+				approved = approved || m.kind != "other" && in(x.purposes, m.kind) // a mail of no kind is for no purpose, even one called so
 			}
 			if approved {
 				continue
@@ -208,7 +214,7 @@ func (a *audit) staleMail() {
 			}
 		}
 		if !fresh {
-			a.count("storage-undeclared", m.app, "stale-mail", []string{m.account})
+			a.countAs(a.sure(m, "storage-undeclared", "stale-mail"), "storage-undeclared", m.app, "stale-mail", []string{m.account})
 		}
 	}
 }
@@ -219,7 +225,7 @@ func (a *audit) userReported() {
 		return
 	}
 	for _, s := range a.signals {
-		if strings.HasSuffix(s.kind, "-exposure") {
+		if s.kind == "exposure" || strings.HasSuffix(s.kind, "-exposure") {
 			a.count("user-reported-exposure", s.app, "", nil, s.site)
 		}
 	}

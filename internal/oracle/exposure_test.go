@@ -72,7 +72,7 @@ func TestExposure(t *testing.T) {
 			captures: []string{cap1("a.html", "html", ten), cap1("b.html", "html", ten), cap1("c.txt", "text", ten), cap1("d.js", "js", ten)},
 			files: map[string]string{"a.html": `<p title="` + strings.ToUpper(ada) + `">x</p><!-- ` + bo + ` -->`, "b.html": `<div hidden>ada.berg&#64;people.example</div><script>x="` + bo + `"</script>`,
 				"c.txt": "ada.berg%40people.example", "d.js": `atob("` + b64 + `")`},
-			want: map[string]Finding{"ui-exposure|html": crit(one), "ui-payload-exposure|html": med(Numbers{1, 2, 1}), "ui-exposure|text": crit(one), "ui-payload-exposure|js": med(one)}},
+			want: map[string]Finding{"ui-exposure|html": crit(one), "ui-payload-exposure|html": med(Numbers{2, 2, 1}), "ui-exposure|text": crit(one), "ui-payload-exposure|js": med(one)}},
 		{name: "the viewer's own is no exposure, and does not hide that of others", only: "ui-",
 			captures: []string{cap1("a.html", "html", ten), cap1("b.html", "html", ten)},
 			files:    map[string]string{"a.html": "<p>" + vera + "</p><input type=\"hidden\" value=\"" + ada + "\">", "b.html": "<p>" + vera + "</p>"},
@@ -92,7 +92,7 @@ func TestExposure(t *testing.T) {
 			files: map[string]string{"a.har": `{"log":{"entries":[{"request":{"url":"https://a.example/"},"response":{"headers":[{"name":"X","value":"` + bo + `"}],"content":{"mimeType":"text/html","encoding":"base64","text":"` +
 				base64.StdEncoding.EncodeToString([]byte("<p>"+ada+"</p>")) + `"}}}]}}`,
 				"b.har": `{"log":{"entries":[{"request":{"url":"https://a.example/?e=` + ada + `"},"response":{"content":{"mimeType":"application/json","text":"{}"}},"_webSocketMessages":[{"type":"receive","data":"` + bo + `"},{"type":"send","data":"` + ada + `"}]}]}}`},
-			want: map[string]Finding{"ui-exposure|har": crit(one), "ui-payload-exposure|har": med(one)}},
+			want: map[string]Finding{"ui-exposure|har": crit(one), "ui-payload-exposure|har": med(Numbers{2, 1, 1})}},
 		{name: "hosts of one's own, of the platform, of the page, and others", only: "third-", apps: []string{own}, captures: []string{cap1("a.har", "har", ten)},
 			files: map[string]string{"a.har": requests("https://x.a.example/?e="+ada, "https://b.example/"+ada, "https://acme.atlassian.net/?e="+ada, "https://cdn.page.example/?e="+ada,
 				"https://notatlassian.net/?e="+ada, "https://X.Tracker.co.uk:8443/?e="+md5OfAda, "https://y.tracker.co.uk/?v=vera%40people.example", "https://one.github.io/?e="+b64, "https://none.example/?e=x"+ada)},
@@ -143,13 +143,13 @@ func TestExposure(t *testing.T) {
 		{name: "stale mail", only: "storage", apps: []string{reg("")}, asOf: "2025-04-01T00:00:00Z",
 			access: []string{get("2025-03-01T10:00:00Z"), c("2025-03-10T10:00:00Z", "x", site1, 200, "", "oauth2", acc), c("2025-03-10T10:00:00Z", "a", site1, 403, "", "oauth2", acc), c("2025-03-10T10:00:00Z", "a", site1, 200, "", "oauth2", acc2)},
 			mails:  []string{ml("1.eml", "2025-03-01T09:59:59.999999999Z"), ml("1.eml", ten), ml("1.eml", "2025-03-08T10:00:00Z"), ml("1.eml", "2025-03-08T10:00:00.000000001Z"), ml("1.eml", "2025-03-11T10:00:00Z")},
-			files:  map[string]string{"1.eml": eml("other", "")}, want: map[string]Finding{"storage-undeclared|stale-mail": {Numbers{3, 1, 0}, "high", "likely"}}},
+			files:  map[string]string{"1.eml": eml("other", "")}, want: map[string]Finding{"storage-undeclared|stale-mail": {Numbers{3, 1, 0}, "high", "possible"}}},
 		{name: "an app that says that it stores", only: "storage", apps: []string{reg(stores)}, mails: []string{ml("1.eml", ten)}, files: map[string]string{"1.eml": eml("other", "")}, want: map[string]Finding{}},
 		{name: "an app that says that it does not", only: "storage", apps: []string{reg(`,"stores_personal_data":false`)}, mails: []string{ml("1.eml", ten)}, files: map[string]string{"1.eml": eml("other", "")},
-			want: map[string]Finding{"storage-undeclared|stale-mail": {Numbers{1, 1, 0}, "high", "likely"}}},
+			want: map[string]Finding{"storage-undeclared|stale-mail": {Numbers{1, 1, 0}, "high", "possible"}}},
 		{name: "signals", only: "", signals: []string{
 			`{"ts":"2025-03-01T10:00:00Z","app_key":"a","cloud_id":"` + site1 + `","kind":"ui-exposure","text":"x","source":"y"}`, `{"source":"y","ts":"2025-03-01T11:00:00+01:00","app_key":"a","cloud_id":"` + site1 + `","kind":"ui-exposure","text":"x"}`,
-			`{"ts":"2025-03-01T10:00:00Z","app_key":"a","kind":"mail-exposure"}`, `{"ts":"2025-03-01T10:00:00Z","app_key":"a","cloud_id":"` + site2 + `","kind":"exposure"}`, `{"ts":"2025-03-06T10:00:00Z","app_key":"a","cloud_id":"` + site2 + `","kind":"ui-exposure"}`},
+			`{"ts":"2025-03-01T10:00:00Z","app_key":"a","kind":"mail-exposure"}`, `{"ts":"2025-03-01T10:00:00Z","app_key":"a","cloud_id":"` + site2 + `","kind":"slowness"}`, `{"ts":"2025-03-06T10:00:00Z","app_key":"a","cloud_id":"` + site2 + `","kind":"ui-exposure"}`},
 			want: map[string]Finding{"user-reported-exposure": {Numbers{2, 0, 1}, "low", "possible"}}},
 	}
 	for _, tt := range tests {
