@@ -208,7 +208,7 @@ func (a *audit) staleMail() {
 			}
 		}
 		if !fresh {
-			a.count("storage-undeclared", m.app, "stale-mail", []string{m.account})
+			a.countAs(a.sure(m, "storage-undeclared", "stale-mail"), "storage-undeclared", m.app, "stale-mail", []string{m.account})
 		}
 	}
 }
