@@ -360,15 +360,22 @@ func judge(files map[string]string, asOf time.Time, only map[string]bool) []audi
 		}
 		byApp[app][kind].WriteString(text)
 	}
-	var incidents string
+	var incidents, addresses string
+	beside := map[string]map[string][]byte{"captures": {}, "canary": {}} // by folder: the files that manifests name
 	for name, text := range files {
 		kind, _, _ := strings.Cut(filepath.Base(name), "-")
-		switch name {
-		case "status/incidents.jsonl":
+		switch folder, file := filepath.Split(name); {
+		case name == "status/incidents.jsonl":
 			incidents = text
 			continue
-		case "registry/apps.jsonl":
+		case name == "registry/addresses.jsonl":
+			addresses = text
+			continue
+		case name == "registry/apps.jsonl":
 			kind = "apps"
+		case beside[filepath.Clean(folder)] != nil && !strings.HasSuffix(file, ".jsonl"):
+			beside[filepath.Clean(folder)][file] = []byte(text)
+			continue
 		}
 		field := `"app_key":"`
 		if kind == "apps" {
@@ -406,7 +413,11 @@ func judge(files map[string]string, asOf time.Time, only map[string]bool) []audi
 				res := oracle.Judge(oracle.Input{
 					AsOf: asOf, Access: []oracle.AccessSource{{Purposes: true, Files: of("access")}}, Reports: &oracle.Source{Files: of("reports")},
 					Installs: &oracle.Source{Files: of("installs")}, Incidents: &oracle.Source{Files: []oracle.File{{Name: "incidents", Data: []byte(incidents)}}},
-					Apps: &oracle.Source{Files: registry}, CompleteSince: asOf.Add(-150 * 24 * time.Hour).Truncate(24 * time.Hour),
+					Captures:  &oracle.Manifest{Files: of("captures"), Beside: beside["captures"]},
+					Mail:      &oracle.Mailboxes{Manifest: oracle.Manifest{Files: of("mail"), Beside: beside["canary"]}, AuthservID: "mx.marketplace.example"},
+					Signals:   &oracle.Source{Files: of("signals")},
+					Addresses: &oracle.Source{Files: []oracle.File{{Name: "addresses", Data: []byte(addresses)}}},
+					Apps:      &oracle.Source{Files: registry}, CompleteSince: asOf.Add(-150 * 24 * time.Hour).Truncate(24 * time.Hour),
 				})
 				mu.Lock()
 				for k, n := range res.Open {

@@ -382,9 +382,9 @@ func (g *generator) signals() {
 	keys := g.keys()
 	for range 1 + g.rng.IntN(10) {
 		t := g.moment()
-		// Silent: two signals of one instant whose texts differ in nothing but an address.
+		// Silent: the kind `exposure`; two signals of one instant whose texts differ in nothing but an address.
 		g.line("signals", t, obj{{"ts", t}, {"app_key", pick(g, keys...)}, {"cloud_id", opt{pick(g, append([]string{""}, g.sites...)...)}},
-			{"kind", pick(g, "ui-exposure", "ui-exposure", "ui-exposure", "mail-exposure", "-exposure", "exposure", "ui-exposure ", "UI-Exposure", "praise", "ui-exposures")},
+			{"kind", pick(g, "ui-exposure", "ui-exposure", "ui-exposure", "mail-exposure", "-exposure", "exposures", "overexposure", "ui-exposure ", "UI-Exposure", "praise", "ui-exposures")},
 			{"text", opt{pick(g, "", "I can see everybody's address", "<b>=1+1</b> @channel", fmt.Sprintf("%s is on page %d", g.freshAddress("people.example"), g.serial), "odd \"ünd\" \\ text")}},
 			{"source", opt{pick(g, "", "support-ticket", "review", "=review")}}})
 	}
