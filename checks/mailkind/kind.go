@@ -19,7 +19,7 @@ type Verdict struct {
 
 const (
 	maxSigns  = 12
-	threshold = 2.4 // what a kind needs at least; else the mail is other
+	threshold = 1.8 // what a kind needs at least; else the mail is other
 )
 
 // How much a wording counts, by where it stands.
