@@ -23,7 +23,7 @@ func Kinds() []string {
 	}
 }
 
-// cue is something that wordings say. Each speaks for one kind.
+// cue is something that wordings say. Each speaks for one kind. jobFailed is the first, appointment the last.
 type cue int
 
 const (

@@ -53,7 +53,7 @@ type sign struct {
 // Kind tells the kind of the mail. It is a pure function of the mail.
 func (m *Mail) Kind() Verdict {
 	view := m.look()
-	subject, body := fold(cut(m.subject, 2000)), fold(cut(view.text, maxPage))
+	subject, body := fold(cut(m.subject, 2000)), fold(cut(view.text, maxPage)).shorten()
 	both := text{append(slices.Clone(subject.tokens), body.tokens...), append(slices.Clone(subject.wide), body.wide...)}
 	lang := language(both)
 	cues := findCues(subject, body, lang)
