@@ -163,7 +163,7 @@ func meaningOf(c cue) meaning {
 	case asked:
 		return meaning{Other, 4.5, "an export or report that was asked for, or the end of an account"}
 	default: // appointment
-		return meaning{Other, 4, "an appointment or a message between people"}
+		return meaning{Other, 3, "an appointment or a message between people"}
 	}
 }
 
