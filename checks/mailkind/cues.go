@@ -23,7 +23,7 @@ func Kinds() []string {
 	}
 }
 
-// cue is something that wordings say. Each speaks for one kind.
+// cue is something that wordings say. Each speaks for one kind. jobFailed is the first, appointment the last.
 type cue int
 
 const (
@@ -163,7 +163,7 @@ func meaningOf(c cue) meaning {
 	case asked:
 		return meaning{Other, 4.5, "an export or report that was asked for, or the end of an account"}
 	default: // appointment
-		return meaning{Other, 4, "an appointment or a message between people"}
+		return meaning{Other, 3, "an appointment or a message between people"}
 	}
 }
 

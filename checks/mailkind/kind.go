@@ -19,7 +19,7 @@ type Verdict struct {
 
 const (
 	maxSigns  = 12
-	threshold = 2.4 // what a kind needs at least; else the mail is other
+	threshold = 1.8 // what a kind needs at least; else the mail is other
 )
 
 // How much a wording counts, by where it stands.
@@ -53,8 +53,11 @@ type sign struct {
 // Kind tells the kind of the mail. It is a pure function of the mail.
 func (m *Mail) Kind() Verdict {
 	view := m.look()
-	cues := m.cues(view.text)
-	weigh(cues)
+	subject, body := fold(cut(m.subject, 2000)), fold(cut(view.text, maxPage)).shorten()
+	both := text{append(slices.Clone(subject.tokens), body.tokens...), append(slices.Clone(subject.wide), body.wide...)}
+	lang := language(both)
+	cues := findCues(subject, body, lang)
+	factors := weigh(cues)
 	var signs []sign
 	for _, f := range cues {
 		if f.score > 0 {
@@ -64,6 +67,12 @@ func (m *Mail) Kind() Verdict {
 	}
 	if namesIssue(cut(m.subject, 2000)) {
 		signs = append(signs, sign{SubscribedAlerts, "structure: the key of an issue in the subject", 2.5})
+	}
+	for _, s := range vocabularySigns(subject, body, lang) {
+		if f, lessened := factors[offer]; lessened && s.kind == Marketing {
+			s.score *= f
+		}
+		signs = append(signs, s)
 	}
 	signs = append(signs, m.headerSigns()...)
 	signs = append(signs, structureSigns(view)...)
@@ -77,8 +86,9 @@ func (m *Mail) Kind() Verdict {
 	return judge(signs)
 }
 
-// cues finds what the subject and the text say: each cue once, with all that its wordings count together.
-func (m *Mail) cues(body string) []found {
+// findCues finds what the subject and the text say: each cue once, with all that its wordings count together. Of a text in a known language, wordings of
+// others do not count, but for English ones, which every language borrows, and for Spanish and Portuguese, which share many.
+func findCues(subject, t text, lang string) []found {
 	words := wordings()
 	type tally struct {
 		best  float64
@@ -87,6 +97,10 @@ func (m *Mail) cues(body string) []found {
 	}
 	tallies := map[cue]*tally{}
 	add := func(h hit, factor float64, top, title bool) {
+		near := lang == "es" && h.lang == "pt" || lang == "pt" && h.lang == "es"
+		if lang != "" && h.lang != lang && h.lang != "en" && !near {
+			return
+		}
 		t := tallies[h.cue]
 		if t == nil {
 			t = &tally{found: found{cue: h.cue, lang: h.lang}}
@@ -99,10 +113,9 @@ func (m *Mail) cues(body string) []found {
 		t.found.top = t.found.top || top
 		t.found.title = t.found.title || title
 	}
-	for _, h := range words.find(fold(cut(m.subject, 2000))) {
+	for _, h := range words.find(subject) {
 		add(h, inSubject, true, true)
 	}
-	t := fold(cut(body, maxPage))
 	hits := words.find(t)
 	size := max(len(t.tokens), len(t.wide)/2)
 	footer := footerAt(hits, size)
@@ -191,8 +204,8 @@ func rules() []rule {
 	}
 }
 
-// weigh applies the rules, by what was found before any of them was applied.
-func weigh(cues []found) {
+// weigh applies the rules, by what was found before any of them was applied, and gives by how much which cues count less.
+func weigh(cues []found) map[cue]float64 {
 	factors := map[cue]float64{}
 	for _, r := range rules() {
 		i := slices.IndexFunc(cues, func(f found) bool { return f.cue == r.where })
@@ -210,6 +223,7 @@ func weigh(cues []found) {
 			cues[i].score *= f
 		}
 	}
+	return factors
 }
 
 // headerSign tells what a header that is there speaks for.

@@ -1,6 +1,7 @@
 package mailkind
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
@@ -95,6 +96,23 @@ func fold(s string) text {
 		}
 	}
 	flush()
+	return t
+}
+
+// How much of a long text is looked at, in words: a mail is what it opens with, and its footer is at its end.
+const (
+	headWords = 1500
+	tailWords = 200
+)
+
+// shorten leaves out what is between the beginning and the end of a long text.
+func (t text) shorten() text {
+	if n := len(t.tokens); n > headWords+tailWords {
+		t.tokens = slices.Concat(t.tokens[:headWords], t.tokens[n-tailWords:])
+	}
+	if n := len(t.wide); n > 4*(headWords+tailWords) {
+		t.wide = slices.Concat(t.wide[:4*headWords], t.wide[n-4*tailWords:])
+	}
 	return t
 }
 
@@ -245,8 +263,8 @@ const prefixBytes = 3
 var wordings = sync.OnceValue(func() lexicon {
 	l := lexicon{words: map[string][]phrase{}, prefixes: map[string][]phrase{}, wide: map[rune][]phrase{}}
 	for _, tongue := range tongues() {
-		for c, list := range tongue.words {
-			for _, s := range list {
+		for c := jobFailed; c <= appointment; c++ { // in a fixed order, so that the same mail has the same signs
+			for _, s := range tongue.words[c] {
 				for _, one := range expand(s) {
 					p := newPhrase(c, tongue.name, one)
 					switch {
