@@ -1,7 +1,8 @@
 // Package address knows what an e-mail address looks like. It is the one place that does: whatever refuses, masks or finds an address asks here.
 //
 // An address is anything of the shape something@something, also with the at-sign in full width (＠ ﹫) or encoded (%40, &#64;, \u0040), with
-// letters of any script, a quoted local part or a domain literal. Whether such an address exists is not asked.
+// letters of any script, a quoted local part or a domain literal; and what people write for one, as name (at) host (dot) tld, name @ host.tld, and
+// name=40host.tld in quoted-printable, where it has a domain with a full stop. Whether such an address exists is not asked.
 package address
 
 import (
@@ -46,15 +47,15 @@ const maxQuoted = 1024
 func find[T string | []byte](s T, from int) (start, end int, found bool) {
 	for i := from; i < len(s); i++ {
 		n := at(s, i)
-		if n == 0 {
-			continue
+		if n > 0 {
+			if end, dotted := domain(s, i+n); end > 0 {
+				if start := local(s, from, i, dotted); start < i {
+					return start, extend(s, end), true
+				}
+			}
 		}
-		end, dotted := domain(s, i+n)
-		if end == 0 {
-			continue
-		}
-		if start := local(s, from, i, dotted); start < i {
-			return start, extend(s, end), true
+		if start, end := loose(s, from, i, n); end > 0 {
+			return start, end, true
 		}
 	}
 	return 0, 0, false

@@ -39,6 +39,18 @@ func TestRedact(t *testing.T) {
 		{"a@b@c.example x", "[address] x"},
 		{"jane\u200b@acme.example", "[address]"},
 		{"jane\x00@acme.example", "[address]"},
+		{"write to jane.doe (at) acme (dot) example now", "write to [address] now"},
+		{"jane[at]acme.example", "[address]"},
+		{"jane {at} acme {dot} co {dot} example", "[address]"},
+		{"jane at acme dot example", "[address]"},
+		{"jane @ acme.example", "[address]"},
+		{"jane (@) acme.example.", "[address]."},
+		{"jane=40acme.example", "[address]"},
+		{"ja\u200bne\u00ad@\u2060acme.example", "[address]"},
+		{"look at docs.acme.example", "look at docs.acme.example"},
+		{"width=40px; a=40.5; b=401.2", "width=40px; a=40.5; b=401.2"},
+		{"arrived (at) noon", "arrived (at) noon"},
+		{"5 @ 3.99", "5 @ 3.99"},
 		{"712020:jane@acme.example", "712020:[address]"},
 		{"@media and a @ b, @name", "@media and a @ b, @name"},
 		{"https://host.example/@name/policy", "https://host.example/@name/policy"},
@@ -56,7 +68,7 @@ func TestRedact(t *testing.T) {
 }
 
 func TestRedactIsLinear(t *testing.T) {
-	for _, unit := range []string{`"@a.b `, `\"@a.b `, `"`, "@", "%25", "a@", `"a@b`, "&#64", ".", "é@", `x@/`, "&", "&#", "&#;@a"} {
+	for _, unit := range []string{`"@a.b `, `\"@a.b `, `"`, "@", "%25", "a@", `"a@b`, "&#64", ".", "é@", `x@/`, "&", "&#", "&#;@a", "a (at) ", "(at)", "a at b dot ", " at ", "x=40", "=40a.", "a @ ", "a.b @ c.", "( at )"} {
 		s := strings.Repeat(unit, 1<<20/len(unit))
 		if out := Redact(s); LooksLike([]byte(out)) {
 			t.Errorf("of %q something remains", unit)
@@ -68,6 +80,7 @@ func FuzzRedact(f *testing.F) {
 	for _, s := range []string{
 		"jane@acme.example", `"a@b"@c.d`, `"a@b "@c.d`, `\"a\"@c.d`, "a@b.@c", "a@b@", "x@/y@z.w", `x@"q r"@z.w`, "a%40b%26c%40d", "[address]@b.c",
 		`"[address]"@c.d`, "é＠b。c", "a@[1.2.3.4]@b", "&#64;a&#64;b;@c", `\u0040\u0040a`, "a@b%2E%40c", "\xff@\xff", "a@b\n\"@c.d",
+		"a (at) b (dot) cd", "a at b dot cd at e.fg", "a=40b.cd=40e.fg", "a @ b.cd @ e.fg", "é (at) é.éé", "[address] (at) b.cd", "a(at)[address]", "\xffat\xff (at) \xff.\xff\xff",
 	} {
 		f.Add(s)
 	}

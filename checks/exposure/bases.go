@@ -97,7 +97,7 @@ func base58Values() (t [256]byte) {
 }
 
 // maxBase58 is the longest text that is read as base58, which takes time in proportion to the square of it.
-const maxBase58 = 700
+const maxBase58 = 2048
 
 // decode58 decodes base58; nil where r is none, or no text. The first bytes are worked out in floating point, to give up early.
 func decode58(r []byte) []byte {

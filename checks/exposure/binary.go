@@ -88,16 +88,63 @@ func (s *scan) unbrotli(t []byte, limit int) ([]byte, bool) {
 
 // deflated says whether t is raw deflate of text. There is no mark of it, so what comes out has to be text from the start.
 func (s *scan) deflated(t []byte) bool {
-	if len(t) < 8 || t[0]&7 > 5 || t[0]&6 == 0 || s.stop() {
+	if len(t) < 8 || !deflateLooks(t) || s.stop() {
 		return false
 	}
 	out, _ := s.rawInflate(t, 256)
 	return len(out) >= minText && likelyText(out)
 }
 
+// deflateLooks checks the head of a deflate stream: that the first letters in the fixed code are text, or that the lengths of a dynamic code fit.
+func deflateLooks(t []byte) bool {
+	var v uint64
+	for i := range min(len(t), 8) {
+		v |= uint64(t[i]) << (8 * i)
+	}
+	switch v >> 1 & 3 {
+	case 1:
+		v >>= 3
+		for range 4 { // literals of eight bits, highest bit first; others are not text
+			code := byte(0)
+			for range 8 {
+				code = code<<1 | byte(v&1)
+				v >>= 1
+			}
+			if code < 0x30 {
+				return code != 0 // a length: but not the first of all
+			}
+			if code >= 0xC0 {
+				return true // a letter beyond ASCII, of nine bits
+			}
+			if !is(code-0x30, inText) {
+				return false
+			}
+		}
+		return true
+	case 2:
+		hlit, hdist, hclen := v>>3&31, v>>8&31, int(v>>13&15)+4
+		if hlit > 29 || hdist > 29 {
+			return false
+		}
+		sum, bit := 0, 17
+		for range hclen {
+			if bit/8+1 >= len(t) {
+				return false
+			}
+			n := (uint(t[bit/8]) | uint(t[bit/8+1])<<8) >> (bit % 8) & 7
+			if n > 0 {
+				sum += 128 >> n
+			}
+			bit += 3
+		}
+		return sum == 128
+	}
+	return false
+}
+
 // brotlied says whether t is brotli of text.
 func (s *scan) brotlied(t []byte) bool {
-	if len(t) < 8 || s.stop() {
+	if len(t) < 8 || t[0]&3 != 3 || s.stop() { // windows of 2^18 to 2^24
 		return false
 	}
 	out, _ := s.unbrotli(t, 256)

@@ -44,6 +44,10 @@ func (s step) String() string {
 		"spelled out", "split", "char codes", "concatenation", "compatibility forms", "idn", "form", "verp"}[s]
 }
 
+// binary says whether what the step is taken from is no text, and letters whether the step takes bytes out of letters.
+func (s step) binary() bool  { return s >= stepGzip && s <= stepZstd || s == stepUTF16 }
+func (s step) letters() bool { return s >= stepBase64 && s <= stepBase58 }
+
 // A chain is the steps that led to a text, from the outside in. It can be compared.
 type chain struct {
 	n     uint8
@@ -51,7 +55,7 @@ type chain struct {
 }
 
 // maxChain is how many steps a chain can hold: the deepest limit, and steps that are no decoding of their own.
-const maxChain = 12
+const maxChain = 14
 
 // with is the chain with one more step.
 func (c chain) with(s step) chain {
@@ -83,4 +87,27 @@ func (c chain) within(d chain) bool {
 		}
 	}
 	return i == c.n
+}
+
+// asIDN corrects the step idn, which a chain has where a domain was in ASCII: if the address was handed out in that form it is none, and if it was not, and
+// is international, then the other form is.
+func (c chain) asIDN(handedOut, international bool) chain {
+	if !international {
+		return c
+	}
+	out := chain{}
+	has := false
+	for _, s := range c.steps[:c.n] {
+		if s == stepIDN {
+			has = true
+			if handedOut {
+				continue
+			}
+		}
+		out = out.with(s)
+	}
+	if handedOut && !has {
+		out = out.with(stepIDN)
+	}
+	return out
 }

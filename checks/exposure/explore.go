@@ -36,10 +36,6 @@ func (s *scan) explore(b []byte, c chain) {
 		s.pluses(b, lo, hi, c)
 		s.wide(b, lo, hi, c)
 	}
-	if c.n == s.base {
-		return
-	}
-	s.joined(b, c)
 }
 
 // span is the stretch around [from,to) without bytes that part words, at most max bytes to each side.
@@ -73,7 +69,7 @@ var (
 )
 
 // reach is how far around a lead its word is looked for, in bytes.
-const reach = 4096
+const reach = 32 << 10
 
 // percents follows percent-encoding.
 func (s *scan) percents(b []byte, lo, hi int, c chain) {
@@ -90,6 +86,10 @@ func (s *scan) percents(b []byte, lo, hi int, c chain) {
 		}
 		from, to := span(b, i, i+1, reach, &partsWords)
 		word := b[from:to]
+		if forward && c.n == s.base && partsOnly(word) {
+			i = to - 1
+			continue
+		}
 		if forward {
 			s.node(percentDecode(word), c, from, to, stepPercent)
 		}
@@ -98,6 +98,48 @@ func (s *scan) percents(b []byte, lo, hi int, c chain) {
 		}
 		i = to - 1
 	}
+}
+
+// partsOnly says whether what is encoded in a word only parts what is not, and that is too short, or no address, as it stands.
+func partsOnly(w []byte) bool {
+	run := 0
+	for i := 0; i < len(w); i++ {
+		switch x := w[i]; {
+		case x == '@' || x == '&' || x == '\\' || x >= utf8.RuneSelf:
+			return false
+		case x == '%':
+			if i+2 >= len(w) {
+				return true
+			}
+			switch w[i+1] {
+			case '2':
+				switch w[i+2] | 0x20 {
+				case '5', '6', 'e', 'd', 'b':
+					return false
+				}
+			case '3':
+				if w[i+2]|0x20 == 'd' || w[i+2] <= '9' {
+					return false
+				}
+			case '5', '7':
+				if d := w[i+2] | 0x20; d != 'b' && d != 'd' {
+					return false
+				}
+			case '0':
+			default:
+				return false
+			}
+			i += 2
+			run = 0
+		case is(x, inBase64):
+			if run++; run >= minRun {
+				return false
+			}
+		default:
+			run = 0
+		}
+	}
+	return true
 }
 
 // percentDecode decodes percent-encoding, and the %uXXXX of JavaScript's escape.
@@ -184,21 +226,38 @@ func reference(b []byte) bool {
 	if b[0] == '#' {
 		return b[1]|0x20 == 'x' || '0' <= b[1] && b[1] <= '9'
 	}
-	for _, name := range hiding {
-		if len(b) >= len(name) && string(b[:len(name)]) == name {
-			if name == "amp;" {
-				return reference(b[4:])
-			}
+	var names []string
+	switch b[0] {
+	case 'a':
+		if len(b) > 4 && b[1] == 'm' && b[2] == 'p' && b[3] == ';' {
+			return reference(b[4:])
+		}
+		return false
+	case 'n', 'q', 'g': // nbsp, quot, gt: the most usual
+		if b[1] != 'u' {
+			return false
+		}
+		names = hiding[:]
+	case 'l':
+		if b[1] == 't' {
+			return false
+		}
+		names = hiding[:]
+	default:
+		names = hiding[:]
+	}
+	for _, name := range names {
+		if b[0] == name[0] && len(b) >= len(name) && string(b[:len(name)]) == name {
 			return true
 		}
 	}
 	return false
 }
 
-// hiding are the named references that are worth decoding. Those of quotes and angle brackets part words anyway.
-var hiding = [...]string{"amp;", "commat", "period", "shy", "zwnj", "zwj", "ZeroWidthSpace", "NoBreak", "lowbar", "UnderBar", "plus;", "hyphen", "dash;",
+// hiding are the named references that are worth decoding. Those of quotes, angle brackets and spaces part words anyway.
+var hiding = [...]string{"commat", "period", "shy", "zwnj", "zwj", "ZeroWidthSpace", "NoBreak", "lowbar", "UnderBar", "plus;", "hyphen", "dash;",
 	"num;", "lpar", "rpar", "lsqb", "lbrack", "rsqb", "rbrack", "lcub", "lbrace", "equals", "percnt", "sol;", "bsol", "excl;", "Tab;", "NewLine", "InvisibleComma", "ic;", "it;", "af;",
-	"lrm", "rlm", "colon;", "quot;", "apos;", "nbsp"}
+	"lrm", "rlm", "colon;"}
 
 // backslashes follows the escapes of JavaScript, JSON and CSS.
 func (s *scan) backslashes(b []byte, lo, hi int, c chain) {

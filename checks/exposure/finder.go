@@ -195,6 +195,10 @@ type scan struct {
 	top        [2]int                         // the span of the top text that the lead covers
 	scripted   [2]int                         // the stretch of scriptedOf that was read as a script
 	scriptedOf *byte
+	pinned     bool              // top stays as it is: what is looked at was put together from it
+	names      map[string]string // names of fields, as they may be told
+	quoted     [2]int            // likewise, from quoted-printable
+	quotedOf   *byte
 	nestHTML   int
 	strict     bool   // tell probe of what looks like an address in whatever way
 	what       string // before the name of a field, where one kind of URL is to be told from another
@@ -204,7 +208,7 @@ type scan struct {
 
 func newScan(ctx context.Context, f *Finder, doc int) *scan {
 	return &scan{ctx: ctx, f: f, limits: f.limits, doc: doc, index: map[where]uint32{}, addrs: map[string][]seen{}, sums: map[string][]seen{},
-		memo: map[uint64]uint8{}}
+		memo: map[uint64]uint8{}, names: map[string]string{}}
 }
 
 // err is why the scan has to end, if it has.
@@ -294,11 +298,25 @@ func (s *scan) exploreFrom(b []byte, c chain) {
 	s.base = base
 }
 
-// deep says whether a chain is as long as the limit allows.
-func (s *scan) deep(c chain) bool { return int(c.n-s.base) >= s.limits.Depth }
+// deep says whether a chain is as long as the limit allows. What is compressed or in UTF-16 and then written in letters counts as one.
+func (s *scan) deep(c chain) bool {
+	if c.n >= maxChain-2 {
+		return true
+	}
+	depth := 0
+	for i := s.base; i < c.n; i++ {
+		if i == s.base || !c.steps[i].binary() || !c.steps[i-1].letters() {
+			depth++
+		}
+	}
+	return depth >= s.limits.Depth
+}
 
 // lead begins to follow a lead at the top: the limits are whole again.
 func (s *scan) lead(from, to int) {
+	if s.pinned {
+		return
+	}
 	s.top = [2]int{from, to}
 	s.nodes = s.limits.Nodes
 	s.left = s.limits.NodeBytes

@@ -92,9 +92,9 @@ func (h *harReader) other(of, key string) error {
 	case strings.Contains(lower, "storage") || strings.Contains(lower, "cookie") || strings.Contains(lower, "indexeddb"):
 		h.in(audit.Payload, "", "storage")
 	case of != "" && (key == "title" || strings.Contains(lower, "url")):
-		h.in(audit.Payload, "", of+name(key))
+		h.in(audit.Payload, "", of+h.name(key))
 	case strings.Contains(lower, "console") || strings.Contains(lower, "dom") || strings.Contains(lower, "initiator"):
-		h.in(audit.Payload, "", "field "+name(key))
+		h.in(audit.Payload, "", "field "+h.name(key))
 	default:
 		return h.json.skip()
 	}
@@ -539,9 +539,9 @@ func (h *harReader) multipart(b []byte, mime, to string) {
 			}
 		}
 		field := dispositionName(head)
-		h.in(audit.Sent, to, "form field "+name(field))
+		h.in(audit.Sent, to, "form field "+h.name(field))
 		h.exploreFrom(h.unwrap(bytes.TrimRight(body, "\r\n"), ""))
-		h.in(audit.Sent, to, "header of form field "+name(field))
+		h.in(audit.Sent, to, "file name of form field "+h.name(field))
 		h.text(head)
 	}
 }

@@ -93,16 +93,8 @@ const (
 	elements
 )
 
-// meets says whether a span meets [from,to). Spans before from are passed for good, so from may only grow.
+// meets says whether a span meets [from,to).
 func (w *walk) meets(from, to int) bool {
-	for len(w.spans) > 0 && w.spans[0].to <= from {
-		w.spans = w.spans[1:]
-	}
-	return len(w.spans) > 0 && w.spans[0].from < to
-}
-
-// later says whether a span meets [from,to), and passes none.
-func (w *walk) later(from, to int) bool {
 	i, _ := slices.BinarySearchFunc(w.spans, from, func(x extent, from int) int {
 		if x.to <= from {
 			return -1
@@ -237,7 +229,7 @@ func (w *walk) addText(from, to int) {
 	if from >= to {
 		return
 	}
-	near := w.later(from-64<<10, to+64<<10)
+	near := w.meets(from-64<<10, to+64<<10)
 	w.run = append(w.run, extent{from, to})
 	w.veiled = append(w.veiled, near && w.hidden())
 	if len(w.run) > 4096 {
@@ -271,8 +263,8 @@ func (w *walk) flush() {
 					seams = append(seams, len(joined))
 				}
 				joined = append(joined, w.b[x.from:x.to]...)
-				if w.later(x.from, x.to) {
-					w.exploreFrom(w.b[x.from:x.to], w.chain)
+				if w.meets(x.from, x.to) {
+					w.alone(i, veiled)
 				}
 			}
 			if len(seams) > 0 {
@@ -289,6 +281,32 @@ func (w *walk) flush() {
 		}
 	}
 	w.run, w.veiled = w.run[:0], w.veiled[:0]
+}
+
+// alone looks through one of the texts by itself: words of neighbouring elements may be set apart. But what begins or ends with a sign that goes on is
+// not by itself.
+func (w *walk) alone(i int, veiled bool) {
+	x := w.run[i]
+	text := w.b[x.from:x.to]
+	before, after := byte(' '), byte(' ')
+	for j := i - 1; j >= 0 && before == ' '; j-- {
+		if w.veiled[j] == veiled {
+			before = w.b[w.run[j].to-1]
+			break
+		}
+	}
+	for j := i + 1; j < len(w.run); j++ {
+		if w.veiled[j] == veiled {
+			after = w.b[w.run[j].from]
+			break
+		}
+	}
+	goesOn := func(c byte) bool { return c == '.' || c == '-' || c == '_' || c == '+' }
+	if goesOn(before) || goesOn(after) {
+		w.accept = func(from, to int) bool { return !(from == 0 && goesOn(before) || to == len(text) && goesOn(after)) }
+	}
+	w.exploreFrom(text, w.chain)
+	w.accept = nil
 }
 
 func (w *walk) nameOf(e element) string {
@@ -401,7 +419,7 @@ func (w *walk) close(name []byte) {
 	if w.counts[what] == 0 {
 		return
 	}
-	for i, tries := len(w.open)-1, 0; i >= 0 && tries < 4096; i, tries = i-1, tries+1 {
+	for i, tries := len(w.open)-1, 0; i >= 0 && tries < 128; i, tries = i-1, tries+1 {
 		e := w.open[i]
 		if int(e.name) == len(name) && bytes.EqualFold(w.b[e.from+1:int(e.from)+1+len(name)], name) {
 			w.pop(i)
@@ -418,7 +436,7 @@ func (w *walk) closeOpen(what, beyond kind) {
 	if w.counts[what] == 0 {
 		return
 	}
-	for i, tries := len(w.open)-1, 0; i >= 0 && tries < 256; i, tries = i-1, tries+1 {
+	for i, tries := len(w.open)-1, 0; i >= 0 && tries < 64; i, tries = i-1, tries+1 {
 		switch w.open[i].what {
 		case what:
 			w.pop(i)
@@ -577,8 +595,8 @@ func (w *walk) attributes(e element) {
 	}
 	veiled := w.hidden() || w.hides(e)
 	for a := range attributes(tag) {
-		if !w.later(int(e.from)+a.from, int(e.from)+a.to) {
-			if w.later(int(e.from)+a.from-len(a.name)-2, int(e.from)+a.from) && len(a.name) >= minText { // a name that holds something
+		if !w.meets(int(e.from)+a.from, int(e.from)+a.to) {
+			if w.meets(int(e.from)+a.from-len(a.name)-2, int(e.from)+a.from) && len(a.name) >= minText { // a name that holds something
 				w.in(audit.Payload, "", w.prefix+"attribute name")
 				w.exploreFrom([]byte(a.name), w.chain)
 			}
@@ -592,13 +610,10 @@ func (w *walk) attributes(e element) {
 		if !veiled && shownAttribute(name, a.name, inputType) {
 			place = audit.Shown
 		}
-		w.in(place, "", w.prefix+"attribute "+fieldName(a.name))
+		w.in(place, "", w.prefix+"attribute "+w.name(a.name))
 		w.exploreFrom([]byte(a.value), w.chain)
 	}
 }
-
-// fieldName is name, for an attribute.
-func fieldName(of string) string { return name(of) }
 
 // srcdoc looks through the page in an attribute.
 func (w *walk) srcdoc(value string, veiled bool) {

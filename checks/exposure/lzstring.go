@@ -1,6 +1,9 @@
 package exposure
 
-import "unicode/utf8"
+import (
+	"unicode"
+	"unicode/utf8"
+)
 
 // lz-string packs text with LZW over bits, least significant first, and writes the bits as letters of base64 (or of an alphabet that is safe in URLs), or
 // as characters of UTF-16. Nothing marks it, so a run is unpacked until something comes out that cannot be.
@@ -25,20 +28,21 @@ func lzEnd(b []byte, to int) int {
 
 // lzFirst says whether the first character of what r packs is a printable one of 8 bits.
 func lzFirst(r []byte) bool {
-	if len(r) < 8 || base64Value[r[0]] >= 16 {
+	if len(r) < 8 || base64Value[r[0]] >= 48 {
 		return false
 	}
 	bits := lzBits{next: func(i int) (uint32, bool) {
-		if i >= 2 {
+		if i >= 3 {
 			return 0, false
 		}
 		return uint32(lzValue[r[i]]), lzValue[r[i]] < 64
 	}, width: 6}
-	if k, ok := bits.read(2); !ok || k != 0 {
+	kind, ok := bits.read(2)
+	if !ok || kind > 1 {
 		return false
 	}
-	k, ok := bits.read(8)
-	return ok && is(byte(k), inText) && k < utf8.RuneSelf
+	k, ok := bits.read(8 << kind)
+	return ok && (k < utf8.RuneSelf && is(byte(k), inText) || kind == 1 && unicode.IsGraphic(rune(k)))
 }
 
 // lzBase64 unpacks what compressToBase64 or compressToEncodedURIComponent made; nil where r is neither.

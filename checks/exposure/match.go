@@ -1,6 +1,7 @@
 package exposure
 
 import (
+	"bytes"
 	"cmp"
 	"hash/maphash"
 	"slices"
@@ -76,7 +77,7 @@ func (m *Matcher) Address(account, email string) {
 		}
 		if m.addrs.may(w.lower) {
 			for _, at := range m.f.addrs[string(w.lower)] {
-				m.found.add(m.f, account, at, at.chain.words(), "")
+				m.found.add(m.f, account, at, at.chain.asIDN(strings.Contains(email, "xn--"), bytes.Contains(w.lower, []byte("xn--"))).words(), "")
 			}
 		}
 	}

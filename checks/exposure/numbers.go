@@ -21,23 +21,22 @@ func (s *scan) fours(b []byte, lo, hi int, c chain) {
 			continue
 		}
 		switch {
-		case i > 0 && b[i-1] == '6' && !aloneIn(b, i-1, i+1):
 		case i > 0 && b[i-1] == '6':
-			done = max(done, s.codes(b, i-1, i+1, 10, c))
-		case i+1 < len(b) && b[i+1] == '0':
+			if aloneIn(b, i-1, i+1) {
+				done = max(done, s.codes(b, i-1, i+1, c))
+			}
+		case i+1 >= len(b):
+		case b[i+1] == '0':
 			switch {
 			case i > 0 && b[i-1] == '=':
 				s.quotedPrintable(b, i-1, i+2, c)
 			case i > 1 && b[i-1]|0x20 == 'x' && b[i-2] == '0' && (i+2 >= len(b) || !is(b[i+2], inWord)):
-				done = max(done, s.codes(b, i-2, i+2, 16, c))
+				done = max(done, s.codes(b, i-2, i+2, c))
 			case aloneIn(b, i, i+2):
-				done = max(done, s.codes(b, i, i+2, 16, c))
+				done = max(done, s.codes(b, i, i+2, c))
 			}
-		case i+1 < len(b) && b[i+1] == '6' && aloneIn(b, i, i+2): // 64 backwards
-			if from, to, ok := digitsAround(b, i, i+2); ok && bytes.Count(b[from:to], []byte{','}) >= minCodes {
-				s.node(reverse(b[from:to]), c, from, to, stepReversed)
-				done = to
-			}
+		case b[i+1] == '6' && aloneIn(b, i, i+2): // 64 backwards
+			done = max(done, s.codes(b, i, i+2, c))
 		}
 	}
 }
@@ -64,25 +63,45 @@ func digitsAround(b []byte, from, to int) (int, int, bool) {
 	for to < len(b) && to < start+reach && (isHex(b[to]) || isSeparator(b[to]) || b[to]|0x20 == 'x') {
 		to++
 	}
+	// Not the parts of words at the ends.
+	if from > 0 && is(b[from-1], inWord) {
+		for from < start && is(b[from], inWord) {
+			from++
+		}
+	}
+	if to < len(b) && is(b[to], inWord) {
+		for to > start && is(b[to-1], inWord) {
+			to--
+		}
+	}
 	return from, to, to-from >= 2*minCodes
 }
 
-// codes reads a list of character codes around the one at b[from:to]. It gives the end of what needs not be looked at again.
-func (s *scan) codes(b []byte, from, to int, base int, c chain) int {
+// codes reads a list of character codes around a number at b[from:to]: decimal, or hexadecimal where there are its digits, forwards or backwards. It
+// gives the end of what needs not be looked at again.
+func (s *scan) codes(b []byte, from, to int, c chain) int {
 	from, to, ok := digitsAround(b, from, to)
 	if !ok {
 		return 0
 	}
-	text, n := readCodes(b[from:to], base)
-	if n < minCodes || bytes.IndexByte(text, '@') < 0 {
-		return 0
+	list := b[from:to]
+	for _, base := range [...]int{10, 16} {
+		if text, ok := readCodes(list, base); ok {
+			s.node(text, c, from, to, stepCodes)
+			return to
+		}
 	}
-	s.node(text, c, from, to, stepCodes)
+	back := reverse(list)
+	if _, ok := readCodes(back, 10); ok {
+		s.node(back, c, from, to, stepReversed)
+	}
 	return to
 }
 
-// readCodes reads numbers between separators as characters. Of keyed lists, as {"0":97,"1":108}, the keys are left out.
-func readCodes(b []byte, base int) (text []byte, n int) {
+// readCodes reads numbers between separators as characters. Of keyed lists, as {"0":97,"1":108}, the keys are left out. It is ok if they are enough, almost all of
+// them numbers, and an at-sign among them.
+func readCodes(b []byte, base int) (text []byte, ok bool) {
+	n, bad := 0, 0
 	keyed := bytes.Count(b, []byte{':'}) >= minCodes && bytes.Count(b, []byte{','}) >= minCodes-1
 	for i := 0; i < len(b); {
 		if isSeparator(b[i]) {
@@ -114,8 +133,9 @@ func readCodes(b []byte, base int) (text []byte, n int) {
 			n++
 		} else if n > 0 {
 			text = append(text, ' ')
+			bad++
 		}
 		i = j
 	}
-	return text, n
+	return text, n >= minCodes && bad <= 2+n/16 && bytes.IndexByte(text, '@') >= 0
 }

@@ -45,6 +45,13 @@ func (s *scan) runs(b []byte, lo, hi int, c chain) {
 			to++
 		}
 		if to-from >= minRun {
+			if to-from >= 60 && to < len(b) && (b[to] == '\n' || b[to] == '\r') {
+				if end := s.lines(b, from, to, c); end > to {
+					to = end
+					start, i = to+1, to
+					continue
+				}
+			}
 			s.run(b, from, to, c)
 			if s.stopped != nil {
 				return
@@ -53,6 +60,42 @@ func (s *scan) runs(b []byte, lo, hi int, c chain) {
 		start = to + 1
 		i = to
 	}
+}
+
+// lines looks at base64 that is broken into lines of one length, as mail does, and gives its end; 0 where it is none.
+func (s *scan) lines(b []byte, from, to int, c chain) int {
+	n := to - from
+	joined := append([]byte(nil), b[from:to]...)
+	end := to
+	for len(joined) < maxRun {
+		i := end
+		for i < len(b) && (b[i] == '\r' || b[i] == '\n') && i < end+2 {
+			i++
+		}
+		j := i
+		for j < len(b) && j-i < n && class[b[j]]&inBase64 != 0 {
+			j++
+		}
+		if i == end || j == i {
+			break
+		}
+		joined = append(joined, b[i:j]...)
+		end = j
+		if j-i < n {
+			break
+		}
+	}
+	if end == to {
+		return 0
+	}
+	pinned := s.pinned
+	if c.n == s.base && !pinned {
+		s.lead(from, end)
+		s.pinned = true
+	}
+	s.run(joined, 0, len(joined), c)
+	s.pinned = pinned
+	return end
 }
 
 // run looks at a run of the letters of base64.
@@ -102,6 +145,13 @@ func (s *scan) run(b []byte, from, to int, c chain) {
 	}
 	if parts > 1 {
 		s.rawSum(b, from, to, c)
+		if len(r) <= maxSmall && !s.deep(c) && lzFirst(r) && mixed(r) {
+			if end := lzEnd(b, to); end > from {
+				if t := lzBase64(b[from:end], s.left64()); t != nil {
+					s.node(t, c, from, end, stepLZ)
+				}
+			}
+		}
 	}
 	if !s.deep(c) {
 		s.base64(b, from, to, c, parts > 1)

@@ -117,7 +117,7 @@ func (s *scan) address(b []byte, i, n int, c chain) bool {
 			return false
 		}
 	}
-	return !literalPart(b, from, to) && (to >= len(b) || b[to] != '\\' && b[to] != '<' && b[to] != '&' && b[to] != '%')
+	return bytes.IndexByte(host, '.') >= 0 && !literalPart(b, from, to) && (to >= len(b) || b[to] != '\\' && b[to] != '<' && b[to] != '&' && b[to] != '%')
 }
 
 // literalPart says whether b[from:to] touches the quote of a literal that is one of several in an expression or a list of a script.
@@ -187,6 +187,9 @@ func cutsHost(r rune, host []byte, j int) bool {
 	case r == '_':
 		return true
 	case r == '.':
+		if fileTypes[string(bytes.ToLower(host[j+1:]))] && bytes.IndexByte(host[:j], '.') > 0 {
+			return true
+		}
 		return j+1 < len(host) && 'A' <= host[j+1] && host[j+1] <= 'Z' && 'a' <= host[j-1] && host[j-1] <= 'z'
 	case r >= utf8.RuneSelf:
 		last := host[j-1]
@@ -194,6 +197,10 @@ func cutsHost(r rune, host []byte, j int) bool {
 	}
 	return false
 }
+
+// fileTypes are what may follow an address that is the name of a file. None of them is a domain.
+var fileTypes = map[string]bool{"csv": true, "pdf": true, "txt": true, "json": true, "png": true, "jpg": true, "jpeg": true, "gif": true, "svg": true, "xml": true, "html": true, "htm": true, "eml": true,
+	"vcf": true, "ics": true, "doc": true, "docx": true, "xls": true, "xlsx": true, "log": true, "js": true, "css": true, "php": true, "aspx": true, "webp": true, "gz": true, "har": true, "bak": true}
 
 // verp reads the address of the recipient out of a sender's, as bounce+jane=acme.example@vendor.example.
 func verp(local []byte) (name, host []byte, ok bool) {
@@ -224,10 +231,13 @@ func (s *scan) candidate(local, host []byte, c chain, from, to int) {
 		}
 		ascii = ascii && x < utf8.RuneSelf && x > ' '
 	}
-	if c.n == s.base {
+	if c.n == s.base && !s.pinned {
 		s.top = [2]int{from, to}
 	}
 	if ascii {
+		if hasXN(host) {
+			c = c.with(stepIDN)
+		}
 		s.keep(s.addrs, buf, c)
 		return
 	}
@@ -236,12 +246,25 @@ func (s *scan) candidate(local, host []byte, c chain, from, to int) {
 		c = c.with(stepSplit)
 		text = folded
 	}
+	if hasXN(host) {
+		c = c.with(stepIDN)
+	}
 	if folded := norm.NFKC.String(text); folded != text && folded != norm.NFC.String(text) {
 		c = c.with(stepCompat)
 	}
 	if text = address.Normalize(text); len(text) > 2 && text[0] != '@' {
 		s.keep(s.addrs, []byte(text), c)
 	}
+}
+
+// hasXN says whether a domain has an international label in ASCII.
+func hasXN(host []byte) bool {
+	for i := 0; i+4 < len(host); i++ {
+		if host[i]|0x20 == 'x' && hasFold(host, i, "xn--") && (i == 0 || host[i-1] == '.') {
+			return true
+		}
+	}
+	return false
 }
 
 // visible is s without characters that do not show.
@@ -355,6 +378,12 @@ func (s *scan) broken(b []byte, i, n int, c chain) {
 			return
 		}
 	}
+	if isRule(b[i+n:]) && (i == 0 || !is(b[i-1], inWord)) {
+		return
+	}
+	if i > 0 && b[i-1] == '@' || i+n < len(b) && b[i+n] == '@' {
+		return
+	}
 	from, to := max(0, i-brokenReach), min(len(b), i+n+brokenReach)
 	w := b[from:to]
 	if bytes.IndexByte(w, '<') >= 0 && (bytes.IndexByte(w, '>') >= 0) {
@@ -362,17 +391,29 @@ func (s *scan) broken(b []byte, i, n int, c chain) {
 			s.node(t, c, i, i+n, stepSplit)
 		}
 	}
-	if nearQuote(b, i, n) {
+	if touchesQuote(b, i, n) {
 		s.script(b, i, i+n, c)
 	}
 	s.quotedPrintable(b, i, i+n, c)
 	s.spelledAround(b, i, i+n, c)
 }
 
-// nearQuote says whether a quote of a script is right before or after b[i:i+n], or part of the same short literal.
-func nearQuote(b []byte, i, n int) bool {
-	for j := i - 1; j >= 0 && j > i-maxLocal && b[j] != '\n'; j-- {
-		if b[j] == '"' || b[j] == '\'' || b[j] == '`' || b[j] == '}' {
+// touchesQuote says whether the word around b[i:i+n] ends or begins at a quote of a script, or at an expression in a template.
+func touchesQuote(b []byte, i, n int) bool {
+	j, k := i-1, i+n
+	for j >= 0 && j > i-maxLocal && is(b[j], inLocal) && b[j] != '`' && b[j] != '}' && b[j] != '\'' {
+		j--
+	}
+	for k < len(b) && k < i+maxLocal && is(b[k], inHost) {
+		k++
+	}
+	return j >= 0 && (isQuote(b[j]) || b[j] == '}') || k < len(b) && (isQuote(b[k]) || b[k] == '$')
+}
+
+// isRule says whether w begins with the name of a rule of CSS.
+func isRule(w []byte) bool {
+	for _, rule := range [...]string{"media", "import", "font-face", "keyframes", "-webkit-", "-moz-", "charset", "supports", "layer", "page", "namespace", "container", "property", "include", "param", "return", "license", "type", "see", "babel", "types"} {
+		if hasFold(w, 0, rule) {
 			return true
 		}
 	}
@@ -417,12 +458,36 @@ func stripTags(b []byte, at int) []byte {
 
 // quotedPrintable decodes a window around [from,to) from quoted-printable, if it holds some.
 func (s *scan) quotedPrintable(b []byte, from, to int, c chain) {
-	low, high := max(0, from-brokenReach), min(len(b), to+brokenReach)
+	if c.n == s.base && s.quotedOf == &b[0] && from >= s.quoted[0] && to <= s.quoted[1] {
+		return // this stretch was decoded for an earlier lead
+	}
+	low, high := from, to
+	for low > 0 && from-low < brokenReach && qpByte(b, low-1) {
+		low--
+	}
+	for high < len(b) && high-to < 3*brokenReach && qpByte(b, high) {
+		high++
+	}
 	w := b[low:high]
 	if !hasQP(w) {
 		return
 	}
+	if c.n == s.base {
+		s.quoted, s.quotedOf = [2]int{low, max(to, high-brokenReach)}, &b[0]
+	}
 	s.node(decodeQP(w), c, from, to, stepQP)
+}
+
+// qpByte says whether b[i] may be part of an address in quoted-printable: also a line end after an equals sign.
+func qpByte(b []byte, i int) bool {
+	switch x := b[i]; {
+	case x == '\n':
+		return i > 0 && (b[i-1] == '=' || b[i-1] == '\r' && i > 1 && b[i-2] == '=')
+	case x == '\r':
+		return i > 0 && b[i-1] == '='
+	default:
+		return is(x, inLocal|inHost) || x == '@'
+	}
 }
 
 func hasQP(b []byte) bool {

@@ -3,6 +3,7 @@ package exposure
 import (
 	"bytes"
 	"encoding/binary"
+	"math/bits"
 	"unicode/utf8"
 )
 
@@ -10,7 +11,7 @@ import (
 var (
 	atWords = []string{"at", "arroba", "arobase", "arobas", "chez", "chiocciola", "apenstaartje", "klammeraffe", "affenschwanz", "kukac", "snabel-a", "snabela", "zavinac",
 		"zavináč", "malpa", "małpa", "ät", "aet", "æt", "et", "a", "(at)", "at-sign", "atsign", "sobaka", "собака", "собачка", "アットマーク", "アット", "あっと", "골뱅이", "앳", "艾特", "kuyruklu", "@"}
-	dotWords = []string{"dot", "d0t", "dotcom", "punkt", "punto", "point", "ponto", "punt", "pont", "punct", "prikk", "prick", "prik", "piste", "tecka", "tečka", "kropka", "nokta",
+	dotWords = []string{"dot", "d0t", "punkt", "punto", "point", "ponto", "punt", "pont", "punct", "prikk", "prick", "prik", "piste", "tecka", "tečka", "kropka", "nokta",
 		"stip", "bod", "bodka", "period", "fullstop", "full-stop", "точка", "ドット", "どっと", "点", "點", "점", "닷", "."}
 	otherWords = map[string]byte{"plus": '+', "dash": '-', "hyphen": '-', "minus": '-', "underscore": '_', "bindestrich": '-', "guion": '-', "tiret": '-', "unterstrich": '_'}
 	// Bare words of these are too usual to begin an address without brackets.
@@ -35,11 +36,9 @@ func (s *scan) words(b []byte, lo, hi int, c chain) {
 	i := lo
 	for ; i+9 <= len(b) && i < hi; i += 8 {
 		x, y := binary.LittleEndian.Uint64(b[i:])|cases, binary.LittleEndian.Uint64(b[i+1:])|cases
-		if pair(x, y, 'a', 't')|pair(x, y, 'o', 'b')|pair(x, y, 'c', 'h')|pair(x, y, 'a', ']'|0x20)|pair(x, y, 'j', 'o') == 0 {
-			continue
-		}
-		for j := i; j < i+8; j++ {
-			s.wordAt(b, j, c)
+		hits := pair(x, y, 'a', 't') | pair(x, y, 'o', 'b') | pair(x, y, 'c', 'h') | pair(x, y, 'a', ']'|0x20) | pair(x, y, 'j', 'o') | pair(x, y, 't', 'j') | pair(x, y, 'f', 'f')
+		for ; hits != 0; hits &= hits - 1 {
+			s.wordAt(b, i+bits.TrailingZeros64(hits)/8, c)
 		}
 	}
 	for ; i < min(hi, len(b)-1); i++ {
@@ -95,6 +94,16 @@ func (s *scan) wordAt(b []byte, i int, c chain) {
 				j--
 			}
 			s.spelledAt(b, j, c)
+		}
+	case 't', 'f': // apenstaartje, klammeraffe, affenschwanz
+		if b[i+1]|0x20 == 'j' && i >= 9 && hasFold(b, i-9, "apenstaartje") {
+			s.spelledAt(b, i-9, c)
+		} else if b[i+1]|0x20 == 'f' && i > 0 && b[i-1]|0x20 == 'a' && i+2 < len(b) && b[i+2]|0x20 == 'e' {
+			if i >= 8 && hasFold(b, i-8, "klammeraffe") {
+				s.spelledAt(b, i-8, c)
+			} else {
+				s.spelledAt(b, i-1, c)
+			}
 		}
 	case 'j':
 		if i > 1 && b[i-1] == '.' && (b[i-2] == ']' || b[i-2] == ')') && hasFold(b, i, "join(") {
@@ -279,14 +288,20 @@ func spelledHost(b []byte, i int) (host []byte, end int) {
 		}
 		// example-dot-com, exampleDOTcom
 		cut := -1
-		for k := i + 1; k+5 < j && cut < 0; k++ {
+		for k := i + 1; k+3 < j && cut < 0; k++ {
 			if b[k] == '-' {
 				for _, w := range dotWords {
 					if len(w) > 2 && hasFold(b, k+1, w) && k+1+len(w) < j && b[k+1+len(w)] == '-' {
 						cut = k
 					}
 				}
-			} else if b[k] == 'D' && b[k+1] == 'O' && b[k+2] == 'T' && b[k-1] >= 'a' && b[k+3] >= 'a' {
+			} else if b[k] >= utf8.RuneSelf {
+				for _, w := range dotWords {
+					if w[0] >= utf8.RuneSelf && hasFold(b, k, w) {
+						cut = k
+					}
+				}
+			} else if b[k] == 'D' && b[k+1] == 'O' && b[k+2] == 'T' && b[k-1] >= 'a' && k+3 < j && b[k+3] >= 'a' {
 				cut = k
 			}
 		}

@@ -38,37 +38,38 @@ func host(raw string) string {
 	return rest
 }
 
-// name is a name of a field as it may be told: not one that could be an address or hold one.
-func name(of string) string {
-	if len(of) > 64 || of == "" || address.LooksLike([]byte(of)) || strings.ContainsAny(of, "%@\\&=") {
+// name is a name of a field as it may be told: not one that is an address, or a hash, or holds one in some disguise.
+func (s *scan) name(of string) string {
+	if len(of) > 64 || of == "" {
 		return "…"
 	}
-	hex, mixedCase := 0, 0
+	if told, ok := s.names[of]; ok {
+		return told
+	}
+	told := of
 	for i := range len(of) {
-		c := of[i]
-		if c < ' ' || c == 0x7F {
-			return "…"
-		}
-		if isHex(c) {
-			hex++
-		}
-		if '0' <= c && c <= '9' {
-			mixedCase++
+		if c := of[i]; c < ' ' || c == 0x7F || c == '@' {
+			told = "…"
 		}
 	}
-	if len(of) >= 20 && (hex*10 > len(of)*8 || mixedCase > 3) { // may be a hash, or encoded
-		return "…"
+	if len(of) >= minText && told == of {
+		inner := newScan(s.ctx, s.f, 0)
+		inner.probe = func([]byte, int, int) { told = "…" }
+		inner.text([]byte(of))
 	}
-	return of
+	if len(s.names) < 10_000 {
+		s.names[of] = told
+	}
+	return told
 }
 
 // field looks at the value of a named field, and at the name.
 func (s *scan) field(place audit.Place, to, what, of, value string) {
-	s.in(place, to, what+name(of))
+	s.in(place, to, what+s.name(of))
 	if value != "" {
 		s.value(value)
 	}
-	if len(of) >= minText && name(of) == "…" {
+	if len(of) >= minText && s.name(of) == "…" {
 		s.in(place, to, what+"…")
 		s.value(of)
 	}

@@ -23,9 +23,12 @@ func (s *scan) wide(b []byte, lo, hi int, c chain) {
 			}
 			i += n
 			from, to := span(b, i, i+len(sign), brokenReach, &partsWords)
+			to = max(to, i+len(sign))
 			if i > 0 && i+len(sign) < len(b) && !s.address(b, i, len(sign), c.with(stepCompat)) {
 				s.node(norm.NFKC.Bytes(b[from:to]), c, from, to, stepCompat)
 				s.broken(b, i, len(sign), c)
+				i = to
+				continue
 			}
 			i += len(sign)
 		}
@@ -52,6 +55,7 @@ func (s *scan) wide(b []byte, lo, hi int, c chain) {
 		}
 		done = lo
 	}
+	s.lzRuns(b, lo, hi, c)
 	// Letters of other widths and styles, where they are not around a plain at-sign, which is followed anyway: encoded words, spelled signs.
 	done = lo
 	for i := lo; i < hi; i++ {
