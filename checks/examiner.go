@@ -48,7 +48,11 @@ func (x *examination) Mail(ctx context.Context, n int, r io.Reader, authserv str
 	if !kind.Sure {
 		signs = append(slices.Clone(signs), "little speaks for it")
 	}
-	return &audit.MailReading{Kind: kind.Kind, Signs: signs, From: sender.From, Envelope: sender.Envelope, Signed: sender.Signed, Proved: sender.Proved}, notes, nil
+	reading := &audit.MailReading{Kind: kind.Kind, Signs: signs, From: address.Redact(sender.From), Envelope: address.Redact(sender.Envelope), Proved: sender.Proved}
+	for _, host := range sender.Signed {
+		reading.Signed = append(reading.Signed, address.Redact(host))
+	}
+	return reading, notes, nil
 }
 
 func (x *examination) Empty() bool { return x.finder.Empty() }
@@ -83,12 +87,16 @@ func (m *matching) Digests(account, key string, digests map[string][]string) err
 
 func (m *matching) Sightings() map[int][]audit.Sighting {
 	all := m.plain.Sightings()
-	if m.keyed == nil {
-		return all
+	if m.keyed != nil {
+		for n, list := range m.keyed.Sightings() {
+			all[n] = append(all[n], list...)
+			slices.SortStableFunc(all[n], func(a, b audit.Sighting) int { return cmp.Compare(a.Account, b.Account) })
+		}
 	}
-	for n, list := range m.keyed.Sightings() {
-		all[n] = append(all[n], list...)
-		slices.SortStableFunc(all[n], func(a, b audit.Sighting) int { return cmp.Compare(a.Account, b.Account) })
+	for _, list := range all {
+		for i := range list { // a host's name, and that of a parameter, can hold an address as well
+			list[i].Host, list[i].Field = address.Redact(list[i].Host), address.Redact(list[i].Field)
+		}
 	}
 	return all
 }

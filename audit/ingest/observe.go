@@ -39,8 +39,11 @@ func Observation(kind audit.Kind, line []byte) (audit.Observation, error) {
 	if err := required("app_key", o.App); err != nil {
 		return o, err
 	}
-	if err := noAddress("app_key", o.App, "cloud_id", o.Site, "file", o.File); err != nil {
+	if err := noAddress("app_key", o.App, "cloud_id", o.Site); err != nil {
 		return o, err
+	}
+	if address.Redact(o.File) != o.File { // it stands in evidence
+		return o, errors.New("file looks like an address")
 	}
 	if o.Account != "" {
 		if err := checkAccount(o.Account); err != nil {
