@@ -196,6 +196,9 @@ var (
 
 // watched makes what captures, canary mail and people show.
 func (m *Market) watched() {
+	for _, kind := range []string{"captures", "mail", "signals"} {
+		m.log(kind, 0) // the sources are there from the first night on, with nothing to tell yet
+	}
 	m.exposures()
 	m.sharing()
 	m.mails()
