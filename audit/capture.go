@@ -11,6 +11,11 @@ const (
 	CaptureJS   CaptureKind = "js"   // a script
 )
 
+// Known says whether k is one of the kinds.
+func (k CaptureKind) Known() bool {
+	return k == CaptureHAR || k == CaptureHTML || k == CaptureText || k == CaptureJS
+}
+
 // Place tells where in a capture or a mail an address was.
 type Place string
 

@@ -12,6 +12,10 @@ const (
 	KindInstalls  Kind = "installs"
 	KindIncidents Kind = "incidents"
 	KindApps      Kind = "apps"
+	KindAddresses Kind = "addresses"
+	KindCaptures  Kind = "captures"
+	KindMail      Kind = "mail"
+	KindSignals   Kind = "signals"
 )
 
 // Nature tells what a check finds.
@@ -26,6 +30,7 @@ const (
 // A Check is one rule of the guideline, as a value: what it says, and pure functions that find what breaks it.
 type Check struct {
 	ID         string
+	Part       string // its only subject, where several values share an ID because each needs other sources; else empty
 	Clause     string // of the guideline, P1 to P14
 	Nature     Nature
 	Severity   Severity
@@ -38,10 +43,15 @@ type Check struct {
 
 	Needs      []Kind // the sources that it needs
 	NeedsIfSet []Kind // the sources that it needs where they are configured
+	NeedsOneOf []Kind // sources of which at least one has to be configured; it needs those that are
 	Purposes   bool   // it needs access logs that carry purposes
+
+	// LooksBack tells how many days before a day c has to see to judge it: none of them may have been purged. Nil: none.
+	LooksBack func(p *Policy) Day
 
 	NoAccounts bool // its findings count no accounts
 	NoSites    bool // its findings count no sites
+	BySite     bool // a site that is new to a suppressed finding of it breaks the suppression off
 
 	// Grade tells severity and confidence by subject, where they are not the check's own.
 	Grade func(subject string) (Severity, Confidence)
@@ -60,6 +70,17 @@ type Check struct {
 
 	Proof Proof
 }
+
+// Key names c among all checks: its ID, and its Part where it is one.
+func (c *Check) Key() string {
+	if c.Part == "" {
+		return c.ID
+	}
+	return c.ID + ":" + c.Part
+}
+
+// Owns says whether findings of a subject are c's: of a Part only its own are.
+func (c *Check) Owns(subject string) bool { return c.Part == "" || c.Part == subject }
 
 // GradeOf is the severity and confidence of a finding of c.
 func (c *Check) GradeOf(subject string) (Severity, Confidence) {
@@ -83,6 +104,10 @@ const (
 	TouchUpdated   Touch = "updated"   // an `updated`, or the first retrieval after it, that the day's reports are held against changed
 	TouchReporting Touch = "reporting" // for accounts retrieved on the day: a report or an answer within the deadline, the deadline, or its passing
 	TouchRegistry  Touch = "registry"  // the app's first registry entry came, which holds from ever
+	TouchCaptures  Touch = "captures"  // a capture of the day, or what was seen in it
+	TouchMail      Touch = "mail"      // a mail of the day, what was seen in it, or who else retrieved its canary
+	TouchSignals   Touch = "signals"   // a signal of the day
+	TouchRetrieved Touch = "retrieved" // for mails of the day: a retrieval in the days before
 )
 
 // IsTouched says whether c lists t.

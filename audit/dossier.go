@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"slices"
 	"sort"
 	"time"
@@ -18,6 +19,7 @@ type Dossier struct {
 	Sites     []SiteEvents // by site
 	Headers   []DayHeader  // by day
 	Answers   Answers
+	Canaries  Canaries
 
 	Days Days
 }
@@ -30,6 +32,8 @@ type Days interface {
 	Stored(day Day) (IDs, error)
 	// Retrieved gives the accounts that the retrievals of the day got.
 	Retrieved(day Day) (IDs, error)
+	// Observations gives the captures, mails and signals of the day, by time.
+	Observations(day Day) ([]Observation, error)
 }
 
 // An AppVersion is a registry entry and since when it holds.
@@ -46,7 +50,9 @@ type DayHeader struct {
 	LastReport           Instant `json:"last_report"`            // the last report that counts
 	Held                 bool    `json:"held"`                   // one at that instant held accounts
 	RetrievalAfterReport Instant `json:"retrieval_after_report"` // the first retrieval after LastReport, on the same day
-	Newest               Instant `json:"newest"`                 // of any fact
+	Newest               Instant `json:"newest"`                 // of any call or report
+
+	Observed ObservedKinds `json:"observed,omitempty"` // what observations there were
 }
 
 // App is the registry entry that held at t; nil where the registry did not list the app.
@@ -157,6 +163,65 @@ func (d *Dossier) LastReport() (at Instant, held bool, err error) {
 		}
 	}
 	return Ever, false, nil
+}
+
+// Observed gives the observations of one kind of a day, up to as-of.
+func (d *Dossier) Observed(day Day, kind Kind) ([]Observation, error) {
+	i, ok := slices.BinarySearchFunc(d.Headers, day, func(h DayHeader, day Day) int { return cmp.Compare(h.Day, day) })
+	if !ok || d.Headers[i].Observed&ObservedKind(kind) == 0 {
+		return nil, nil
+	}
+	all, err := d.Days.Observations(day)
+	if err != nil {
+		return nil, err
+	}
+	var out []Observation
+	for _, o := range all {
+		if o.Kind == kind && o.At <= d.AsOf {
+			out = append(out, o)
+		}
+	}
+	return out, nil
+}
+
+// RetrievedBetween says whether the app retrieved an account's address from one instant to another, both included.
+func (d *Dossier) RetrievedBetween(account string, from, to Instant) (bool, error) {
+	for day := from.Day(); day <= to.Day(); day++ {
+		got, err := d.Days.Retrieved(day)
+		if err != nil {
+			return false, err
+		}
+		if !got.Has(account) {
+			continue
+		}
+		if from <= day.Start() && day.End() <= to {
+			return true, nil
+		}
+		calls, err := d.Days.Calls(day)
+		if err != nil {
+			return false, err
+		}
+		which, _ := calls.Accounts.Index(account)
+		for i := range calls.Calls {
+			if c := &calls.Calls[i]; from <= c.At && c.At <= to && c.Retrieval() && slices.Contains(c.Accounts, uint32(which)) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// Canaries tells, by canary account, the first retrieval of each app that is known to have retrieved it.
+type Canaries map[string]map[string]Instant
+
+// RetrievedByAnother says whether another app than app retrieved a canary, up to t.
+func (c Canaries) RetrievedByAnother(account, app string, t Instant) bool {
+	for other, at := range c[account] {
+		if other != app && at <= t {
+			return true
+		}
+	}
+	return false
 }
 
 // A Deadline is the first instant that is too late, and whether an incident of the platform's own moved it.

@@ -52,7 +52,7 @@ func (q *dueDays) span(s span, t Touch) {
 	}
 }
 
-// approvalSpans is where the approvals in force, or the purposes that they name, differ between two states of an app's approvals.
+// approvalSpans is where the approvals in force, the third parties that they allow, or the purposes that they name, differ between two states of an app's approvals.
 func approvalSpans(before, after []Approval) []span {
 	named := func(list []Approval) []string {
 		var out []string
@@ -83,6 +83,9 @@ func approvalSpans(before, after []Approval) []span {
 			if list[i].InForce(t) {
 				any = true
 				out = append(out, list[i].Purposes...)
+				for _, p := range list[i].ThirdParties {
+					out = append(out, "\x00"+p) // no purpose
+				}
 			}
 		}
 		slices.Sort(out)

@@ -17,7 +17,10 @@ type work struct {
 	calls     []Day // days with facts that the run brought
 	reports   []Day
 	events    []Lifecycle
-	due       []Due // what earlier runs left
+	observed  []Observation // new ones
+	examined  []Observation // earlier ones, that were looked into just now
+	seeded    bool          // who retrieved a canary of its mails may have changed
+	due       []Due         // what earlier runs left
 	passed    map[Touch][]Day
 	registry  bool   // the registry was looked at, and has to say something of the app
 	states    bool   // its states may have changed
@@ -74,6 +77,17 @@ func (r *running) works(touched []Touched) ([]*work, error) {
 		w := of(e.App)
 		w.events = append(w.events, e)
 	}
+	for _, o := range r.reading.Observations {
+		w := of(o.App)
+		w.observed = append(w.observed, o)
+	}
+	for _, o := range r.reading.Examined {
+		w := of(o.App)
+		w.examined = append(w.examined, o)
+	}
+	for app := range r.touchedByCanaries {
+		of(app).seeded = true
+	}
 	for _, d := range r.led.Due {
 		w := of(d.App)
 		w.due = append(w.due, d)
@@ -90,6 +104,14 @@ func (r *running) works(touched []Touched) ([]*work, error) {
 			}
 			w := of(t.App)
 			w.passed[touch] = append(w.passed[touch], t.Day)
+		}
+		observed, err := r.Store.ObservedBetween(r.ctx, r.prev, r.o.AsOf)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range observed {
+			w := of(t.App)
+			w.passed[touchOf(t.Kind)] = append(w.passed[touchOf(t.Kind)], t.Day)
 		}
 	}
 	if err := r.deadlinesPassed(of); err != nil {
@@ -282,6 +304,7 @@ type examination struct {
 	freshCalls    []*CallDay
 	freshReport   []*ReportDay
 	newEvents     []Lifecycle // new ones, and known ones whose time has come
+	newObserved   []Observation
 	approvalsWere []Approval
 	queue         dueDays
 	changed       bool // something new was learned of the app
@@ -290,10 +313,13 @@ type examination struct {
 func (x *examination) do() (*appResult, error) {
 	x.out.Key, x.out.suspended = x.key, x.suspended
 	x.d = Dossier{Key: x.key, AsOf: x.o.AsOf, Rules: x.rules, Versions: x.before.Versions, Approvals: x.before.Approvals,
-		Blind: x.before.Blind, Incidents: x.incidents, Headers: x.before.Headers, Days: x.days}
+		Blind: x.before.Blind, Incidents: x.incidents, Headers: x.before.Headers, Canaries: x.canaryOf, Days: x.days}
 	x.queue = dueDays{purged: x.led.Purged, touched: map[Day]map[Touch]bool{}}
 	firstEntry := x.takeRegistry()
 	x.takeEvents()
+	if err := x.takeObservations(); err != nil {
+		return nil, err
+	}
 	if err := x.seal(); err != nil {
 		return nil, err
 	}
@@ -437,6 +463,45 @@ func (x *examination) takeEvents() {
 	slices.SortFunc(x.d.Sites, func(a, b SiteEvents) int { return cmp.Compare(a.Site, b.Site) })
 }
 
+// takeObservations takes the new captures, mails and signals, and what was seen in earlier ones.
+func (x *examination) takeObservations() error {
+	known := map[ObservationID]*Observation{}
+	byDay := map[Day][]Observation{}
+	take := func(o Observation) {
+		day := o.At.Day()
+		byDay[day] = append(byDay[day], o)
+		x.newObserved = append(x.newObserved, o)
+		x.out.Observations = append(x.out.Observations, o)
+		x.changed = true
+	}
+	for _, o := range x.observed {
+		list, err := x.days.Observations(o.At.Day())
+		if err != nil {
+			return err
+		}
+		for i := range list {
+			known[list[i].ID] = &list[i]
+		}
+		if was := known[o.ID]; was != nil {
+			x.counts.copies[o.Source.File]++
+			if was.Trouble == "" || o.Trouble != "" {
+				continue
+			}
+		} else {
+			x.count(o.Source, o.At)
+		}
+		known[o.ID] = &o
+		take(o)
+	}
+	for _, o := range x.examined {
+		take(o)
+	}
+	for day, list := range byDay {
+		x.days.bring(day, list)
+	}
+	return nil
+}
+
 // count counts a new fact.
 func (x *examination) count(s Source, at Instant) {
 	x.counts.facts[s.File]++
@@ -516,8 +581,17 @@ func (x *examination) writeHeaders() error {
 	for _, d := range x.freshReport {
 		fresh[d.Day] = true
 	}
+	observed := map[Day]ObservedKinds{}
+	for i := range x.newObserved {
+		o := &x.newObserved[i]
+		observed[o.At.Day()] |= ObservedKind(o.Kind)
+		fresh[o.At.Day()] = true
+	}
 	if len(fresh) == 0 {
 		return nil
+	}
+	for i := range x.d.Headers {
+		observed[x.d.Headers[i].Day] |= x.d.Headers[i].Observed
 	}
 	x.changed = true
 	headers := slices.DeleteFunc(slices.Clone(x.d.Headers), func(h DayHeader) bool { return fresh[h.Day] })
@@ -531,6 +605,7 @@ func (x *examination) writeHeaders() error {
 			return err
 		}
 		h := headerOf(day, calls, reports)
+		h.Observed = observed[day]
 		headers = append(headers, h)
 		x.out.Headers = append(x.out.Headers, h)
 	}
@@ -613,6 +688,20 @@ func (x *examination) touch(answers []answerChange, firstEntry bool) {
 			}
 		}
 	}
+	for i := range x.newObserved {
+		o := &x.newObserved[i]
+		q.day(o.At.Day(), touchOf(o.Kind))
+	}
+	for i := range q.headers {
+		if h := &q.headers[i]; h.Observed&ObservedMail != 0 {
+			if x.seeded {
+				q.day(h.Day, TouchMail)
+			}
+			if x.retrievedBefore(h.Day) {
+				q.day(h.Day, TouchRetrieved)
+			}
+		}
+	}
 	for t, days := range x.passed {
 		for _, d := range days {
 			q.day(d, t)
@@ -656,6 +745,40 @@ func (x *examination) touch(answers []answerChange, firstEntry bool) {
 	}
 }
 
+// touchOf is the touch of observations of a kind on their own day.
+func touchOf(k Kind) Touch {
+	switch k {
+	case KindCaptures:
+		return TouchCaptures
+	case KindMail:
+		return TouchMail
+	}
+	return TouchSignals
+}
+
+// retrievedBefore says whether new calls, or calls whose time has come, may be retrievals that a mail of the day is held against.
+func (x *examination) retrievedBefore(day Day) bool {
+	from := day - x.longest((*Policy).FreshDays)
+	return slices.ContainsFunc(x.freshCalls, func(c *CallDay) bool { return from <= c.Day && c.Day <= day }) ||
+		slices.ContainsFunc(x.passed[TouchCalls], func(d Day) bool { return from <= d && d <= day })
+}
+
+// longest is the most days that any rules ever gave: a day may be judged by old ones.
+func (x *examination) longest(days func(*Policy) Day) Day {
+	longest := Day(0)
+	for i := range x.rules {
+		longest = max(longest, days(x.rules[i].Policy))
+	}
+	return longest
+}
+
+func (x *examination) looksBack(c *Check) Day {
+	if c.LooksBack == nil {
+		return 0
+	}
+	return x.longest(c.LooksBack)
+}
+
 // longestClosedGrace is the longest that any rules ever gave: a day may be judged by old ones.
 func (x *examination) longestClosedGrace() time.Duration {
 	longest := time.Duration(0)
@@ -686,12 +809,13 @@ func (x *examination) judgeDays() error {
 	add := func(day Day, c *Check, since int64) {
 		switch {
 		case day.Start() > x.o.AsOf: // its time comes
-		case x.unset[c.ID]: // what is configured holds from its first run on, so nothing is owed
+		case x.led.Purged != StateDay && day-x.looksBack(c) < x.led.Purged: // what it would have to see is gone: what was said of the day stays
+		case x.unset[c.Key()]: // what is configured holds from its first run on, so nothing is owed
 		case !x.sees(c):
-			later(day, c.ID, since)
-		case slices.ContainsFunc(jobs[day], func(j job) bool { return j.check.ID == c.ID }):
+			later(day, c.Key(), since)
+		case slices.ContainsFunc(jobs[day], func(j job) bool { return j.check.Key() == c.Key() }):
 			for i := range jobs[day] {
-				if j := &jobs[day][i]; j.check.ID == c.ID {
+				if j := &jobs[day][i]; j.check.Key() == c.Key() {
 					j.since = min(j.since, since)
 				}
 			}
@@ -713,7 +837,7 @@ func (x *examination) judgeDays() error {
 			}
 		}
 		for _, d := range x.due {
-			if d.Day != StateDay && d.Day >= x.led.Purged && slices.Contains(d.Checks, c.ID) {
+			if d.Day != StateDay && d.Day >= x.led.Purged && slices.Contains(d.Checks, c.Key()) {
 				add(d.Day, c, d.Since)
 			}
 		}
@@ -776,7 +900,7 @@ func (x *examination) contributions(want []Due) (map[dayCheck][]Contribution, er
 
 // sees says whether a check can look at the app.
 func (x *examination) sees(c *Check) bool {
-	return x.canLook[c.ID] && !(x.d.Blind && slices.Contains(c.Needs, KindApps))
+	return x.canLook[c.Key()] && !(x.d.Blind && slices.Contains(c.Needs, KindApps))
 }
 
 // judge judges one day, or the present state, by one check, and notes what changed.
@@ -785,6 +909,9 @@ func (x *examination) judge(c *Check, day Day, since int64, before []Contributio
 	old := map[string]*Contribution{}
 	counted := map[string][]uint64{}
 	for i := range before {
+		if !c.Owns(before[i].Subject) {
+			continue
+		}
 		old[before[i].Subject] = &before[i]
 		counted[before[i].Subject] = before[i].Occurrences
 	}
@@ -809,7 +936,7 @@ func (x *examination) judge(c *Check, day Day, since int64, before []Contributio
 	for _, n := range t.Contributions(x.key) {
 		o := old[n.Subject]
 		delete(old, n.Subject)
-		if o != nil && slices.Equal(o.Occurrences, n.Occurrences) && sameIDs(o.Accounts, n.Accounts) && sameIDs(o.Sites, n.Sites) &&
+		if o != nil && o.Doubtful == n.Doubtful && slices.Equal(o.Occurrences, n.Occurrences) && sameIDs(o.Accounts, n.Accounts) && sameIDs(o.Sites, n.Sites) &&
 			(day != StateDay || slices.EqualFunc(o.Evidence, n.Evidence, func(a, b Evidence) bool { return a.Detail == b.Detail })) {
 			continue
 		}
@@ -879,14 +1006,14 @@ func (x *examination) judgeStates() error {
 	var look []*Check
 	for i := range x.Checks {
 		c := &x.Checks[i]
-		if c.Holds == nil || !touched && !slices.Contains(pending, c.ID) {
+		if c.Holds == nil || !touched && !slices.Contains(pending, c.Key()) {
 			continue
 		}
-		if x.unset[c.ID] {
+		if x.unset[c.Key()] {
 			continue
 		}
 		if !x.sees(c) {
-			left.Checks = append(left.Checks, c.ID)
+			left.Checks = append(left.Checks, c.Key())
 			continue
 		}
 		look = append(look, c)

@@ -13,6 +13,8 @@ type Ledger struct {
 	Incidents []Incident // as facts, one for each line
 	Apps      []AppIndex // every app that has any fact or registry entry, the empty key included
 	Due       []Due      // what earlier runs could not look at
+	Canaries  []Canary
+	Pending   []Observation // captures and mails that no run has held against the addresses yet
 }
 
 // A File is an input file that was read, and how far.
@@ -71,6 +73,13 @@ type Pack struct {
 	Run         int64 // Seq of the run that wrote it
 }
 
+// An ObservedDay says that an app has observations of one kind on a day.
+type ObservedDay struct {
+	App  string
+	Kind Kind
+	Day  Day
+}
+
 // An Arrival is a lifecycle event and the run that brought it.
 type Arrival struct {
 	Lifecycle
@@ -102,7 +111,9 @@ type AppUpdate struct {
 	SetAnswers   bool
 	Answers      []byte
 
-	Events   []Lifecycle // new ones
+	Events       []Lifecycle   // new ones
+	Observations []Observation // new ones, and earlier ones that were looked into
+
 	Headers  []DayHeader // new or changed ones
 	Packs    []Pack      // new ones
 	Due      []Due       // all that is left
@@ -134,6 +145,7 @@ type Publication struct {
 	Read      []ReadFrom
 	Newest    []Newest
 	Incidents []Incident // new ones
+	Canaries  []Canary   // new or changed ones
 	Apps      []AppUpdate
 	Trail     []TrailEntry // of the run itself, after the apps'
 	Outbox    []Message

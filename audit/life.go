@@ -13,6 +13,7 @@ type totals struct {
 	first, last     Instant
 	accounts, sites IDs
 	evidence        []Evidence
+	doubtful        bool // all of it is possible only
 }
 
 // evidenceShown is how many rows of evidence a finding shows of its earliest contributions, and of its latest.
@@ -20,7 +21,7 @@ const evidenceShown = 8
 
 // totalsOf is the union of contributions.
 func totalsOf(list []Contribution) totals {
-	t := totals{first: Never, last: Ever}
+	t := totals{first: Never, last: Ever, doubtful: len(list) > 0}
 	accounts, sites := make([]IDs, 0, len(list)), make([]IDs, 0, len(list))
 	slices.SortFunc(list, func(a, b Contribution) int { return cmp.Compare(a.Day, b.Day) })
 	for i := range list {
@@ -29,6 +30,7 @@ func totalsOf(list []Contribution) totals {
 		t.first, t.last = min(t.first, c.First), max(t.last, c.Last)
 		accounts, sites = append(accounts, c.Accounts), append(sites, c.Sites)
 		t.evidence = append(t.evidence, c.Evidence...)
+		t.doubtful = t.doubtful && c.Doubtful
 	}
 	t.accounts, t.sites = Union(accounts...), Union(sites...)
 	slices.SortStableFunc(t.evidence, compareEvidence)
@@ -101,6 +103,9 @@ func (r *running) live(s lifeStep) (f *Finding, what ChangeKind, ended []Act, tr
 				if d.grew() {
 					note("grew", "", numbers)
 				}
+				if s.before.Confidence != f.Confidence {
+					note("graded", fmt.Sprintf("its confidence is %s, and was %s", f.Confidence, s.before.Confidence), nil)
+				}
 			}
 		}
 	}
@@ -112,7 +117,7 @@ func (r *running) live(s lifeStep) (f *Finding, what ChangeKind, ended []Act, tr
 		was := f.Status == Suppressed || f.Status == FalsePositive
 		grew := s.delta != nil && s.delta.grew()
 		switch {
-		case quiet != "" && grew && r.breaksOff(by, s.totals.accounts):
+		case quiet != "" && grew && r.breaksOff(by, s):
 			status(Open, "")
 			f.Worsened = true
 			what = IsWorsened
@@ -120,7 +125,8 @@ func (r *running) live(s lifeStep) (f *Finding, what ChangeKind, ended []Act, tr
 				a.Ended = asOf
 				ended = append(ended, a)
 			}
-			note("worsened", fmt.Sprintf("it outgrew what it was when it was %s", pastOf(by.Kind)), map[string]any{"accounts_then": by.Accounts.Len(), "accounts": f.Accounts})
+			note("worsened", fmt.Sprintf("it outgrew what it was when it was %s", pastOf(by.Kind)),
+				map[string]any{"accounts_then": by.Accounts.Len(), "accounts": f.Accounts, "sites_then": by.Sites.Len(), "sites": f.Sites})
 		case quiet != "":
 			if f.Status != quiet {
 				note(string(quiet), fmt.Sprintf("it is %s for all that it holds: %s", pastOf(by.Kind), by.Reason), nil)
@@ -188,8 +194,11 @@ func quieted(f *Finding, sites IDs, running []Act) (Status, *Act) {
 }
 
 // breaksOff says whether a finding outgrew what it was when a person quieted it.
-func (r *running) breaksOff(by *Act, accounts IDs) bool {
-	added := accounts.Minus(by.Accounts).Len()
+func (r *running) breaksOff(by *Act, s lifeStep) bool {
+	if s.delta.check.BySite && s.totals.sites.Minus(by.Sites).Len() > 0 {
+		return true
+	}
+	added := s.totals.accounts.Minus(by.Accounts).Len()
 	return added > max(r.rules.At(r.o.AsOf).Policy.WorsenedAccounts, by.Accounts.Len())
 }
 
@@ -199,6 +208,9 @@ func (r *running) measure(f *Finding, d *delta, t totals) {
 	rules := r.rules.At(r.o.AsOf)
 	f.Clause = c.Clause
 	f.Severity, f.Confidence = c.GradeOf(f.Subject)
+	if t.doubtful {
+		f.Confidence = Possible
+	}
 	f.Remediation = c.Remediation
 	if c.Nature == IsEvent {
 		f.Occurrences = t.occurrences
@@ -254,7 +266,7 @@ func (r *running) compose(newest []Newest) (*Result, *Publication, error) {
 	run := *r.run
 	run.Status, run.FinishedAt = Finished, At(r.Clock())
 	p := &Publication{Run: &run, Rules: r.newRules, Purged: r.purgedBefore(), Registry: r.version,
-		Newest: newest, Incidents: r.newIncs}
+		Newest: newest, Incidents: r.newIncs, Canaries: r.canaries}
 	for i := range r.reading.Files {
 		f := &r.reading.Files[i]
 		p.Files = append(p.Files, f.File)

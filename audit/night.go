@@ -33,6 +33,12 @@ type Store interface {
 	ActsEnding(ctx context.Context, t Instant) ([]Act, error)
 	// OpenFindings counts, by severity, the findings that are open, acknowledged or in remediation.
 	OpenFindings(ctx context.Context) (map[Severity]int, error)
+	// Observations gives an app's captures, mails and signals of the days from from to to.
+	Observations(ctx context.Context, app string, from, to Day) ([]Observation, error)
+	// ObservedBetween gives the days that have observations after one instant, and up to another.
+	ObservedBetween(ctx context.Context, after, upTo Instant) ([]ObservedDay, error)
+	// KnownObservations gives those of ids that are kept, and whose files could be looked into as far as was tried.
+	KnownObservations(ctx context.Context, ids []ObservationID) (map[ObservationID]bool, error)
 	StageQuarantine(ctx context.Context, run int64, lines []Quarantined) error
 	// Publish makes the run visible, all or nothing. ErrChanged: a person changed findings since they were read.
 	Publish(ctx context.Context, p *Publication) error
@@ -92,8 +98,11 @@ type ReadRequest struct {
 	Workers  int
 	Purged   Day
 	Intake   Intake
-	Bad      func(ctx context.Context, lines []Quarantined) error // takes bad lines, some at a time
-	Progress func(done, total int64)                              // bytes
+	Canaries map[string]bool                                                                // the accounts that a mail was caught for
+	Pending  []Observation                                                                  // to be held against the addresses
+	Observed func(ctx context.Context, ids []ObservationID) (map[ObservationID]bool, error) // which are kept already
+	Bad      func(ctx context.Context, lines []Quarantined) error                           // takes bad lines, some at a time
+	Progress func(done, total int64)                                                        // bytes
 }
 
 // A Reading is what a run read.
@@ -103,7 +112,15 @@ type Reading struct {
 	Lifecycle []Lifecycle
 	Incidents []Incident
 	Registry  *RegistryReading // nil: no apps source could be read
-	Resolve   func(place uint64) (Source, bool)
+
+	Observations []Observation
+	Examined     []Observation    // of the request's Pending: those that were looked into, or cannot be any more
+	Canaries     []Canary         // mailed or retrieved, as the files that were read say; an account and app may come more than once
+	Facts        map[uint32]int64 // by file: lines that are facts and go nowhere from here
+	Copies       map[uint32]int64 // by file: lines that say what is known, and go nowhere from here
+	Notes        []string         // what could be read in part only
+
+	Resolve func(place uint64) (Source, bool)
 }
 
 // A SourceReading is what a run met at one source.
@@ -268,19 +285,22 @@ type running struct {
 
 	committed bool // the intake is durable
 
-	reading   *Reading
-	rules     RulesTimeline
-	newRules  *RulesFrom
-	incidents []Incident // of the reporting API, merged
-	newIncs   []Incident
-	looked    map[Kind]bool
-	set       map[Kind]bool
-	canLook   map[string]bool // checks, by id
-	unset     map[string]bool // checks that the configuration lets not look: nothing waits for them
-	version   int             // of the registry
-	listed    map[string]*App // nil: the registry was not looked at
-	oldBy     func(Day) Deadline
-	newBy     func(Day) Deadline
+	reading           *Reading
+	rules             RulesTimeline
+	newRules          *RulesFrom
+	incidents         []Incident // of the reporting API, merged
+	newIncs           []Incident
+	looked            map[Kind]bool
+	set               map[Kind]bool
+	canLook           map[string]bool // checks, by id
+	unset             map[string]bool // checks that the configuration lets not look: nothing waits for them
+	version           int             // of the registry
+	listed            map[string]*App // nil: the registry was not looked at
+	canaryOf          Canaries
+	canaries          []Canary        // new or changed ones
+	touchedByCanaries map[string]bool // apps with mails whose canaries these are
+	oldBy             func(Day) Deadline
+	newBy             func(Day) Deadline
 
 	names  sync.Once
 	nameOf map[uint32]string
@@ -316,6 +336,7 @@ func (r *running) do() (*Result, error) {
 	}
 	r.reading, err = r.Sources.Read(r.ctx, ReadRequest{
 		AsOf: r.o.AsOf, Known: r.led.Files, Newest: r.led.Newest, Reread: r.o.Reread, Workers: workers, Purged: r.led.Purged, Intake: r.intake,
+		Canaries: mailedCanaries(r.led.Canaries), Pending: r.led.Pending, Observed: r.Store.KnownObservations,
 		Bad: func(ctx context.Context, lines []Quarantined) error {
 			if r.o.DryRun {
 				return nil
@@ -332,11 +353,15 @@ func (r *running) do() (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.copies, r.facts = map[uint32]int64{}, map[uint32]int64{}
+	r.copies, r.facts = r.reading.Copies, r.reading.Facts
 	if err := r.setRules(); err != nil {
 		return nil, err
 	}
 	r.setIncidents()
+	r.run.Summary.Notes = append(r.run.Summary.Notes, r.reading.Notes...)
+	if err := r.setCanaries(); err != nil {
+		return nil, err
+	}
 	sources, newest := r.sourceResults()
 	r.setRegistry(sources)
 	r.setChecks(sources)
@@ -385,8 +410,7 @@ func (r *running) setRules() error {
 	r.rules = r.led.Rules
 	now := r.Rules
 	if len(r.rules) > 0 {
-		last := r.rules[len(r.rules)-1].Rules
-		if last.Policy.Digest == now.Policy.Digest && last.CompleteSince == now.CompleteSince && last.Purposes == now.Purposes {
+		if r.rules[len(r.rules)-1].Equal(&now) {
 			return nil
 		}
 		r.newRules = &RulesFrom{From: r.o.AsOf, Rules: now}
@@ -491,7 +515,7 @@ func (r *running) sourceResults() ([]SourceResult, []Newest) {
 		x.Kind, x.Path = s.Kind, s.Path
 		newest = append(newest, x)
 		res := SourceResult{Kind: s.Kind, Path: s.Path, Newest: x.At, Trouble: s.Trouble, Looked: s.Trouble == ""}
-		if res.Looked && s.MaxAge > 0 && s.Kind != KindApps {
+		if res.Looked && s.MaxAge > 0 && s.Kind != KindApps && s.Kind != KindAddresses { // these have no times
 			switch {
 			case x.At == Ever:
 				res.Looked, res.Trouble = false, fmt.Sprintf("it has no record up to %s, and max_age is %s", r.o.AsOf, s.MaxAge)
@@ -580,37 +604,54 @@ func (r *running) setChecks(sources []SourceResult) {
 		}
 		r.looked[s.Kind] = r.looked[s.Kind] && s.Looked
 	}
-	for _, c := range r.Checks {
-		res := CheckResult{ID: c.ID, Looked: true}
-		configured := true
-		need := func(k Kind, must bool) {
-			switch {
-			case !res.Looked:
-			case !r.set[k] && must:
-				configured = false
-				res.Looked, res.Why = false, fmt.Sprintf("no source of kind %s is configured", k)
-			case r.set[k] && !r.looked[k]:
-				res.Looked, res.Why = false, fmt.Sprintf("%s could not be looked at", k)
-			}
-		}
-		for _, k := range c.Needs {
-			need(k, true)
-		}
-		for _, k := range c.NeedsIfSet {
-			need(k, false)
-		}
-		if res.Looked && c.Purposes && !r.Rules.Purposes {
-			configured = false
-			res.Looked, res.Why = false, "the access source says purposes: false"
-		}
+	for i := range r.Checks {
+		c := &r.Checks[i]
+		res, configured := r.look(c)
 		switch {
 		case res.Looked:
-			r.canLook[c.ID] = true
+			r.canLook[c.Key()] = true
 		case !configured:
-			r.unset[c.ID] = true
+			r.unset[c.Key()] = true
 		}
-		r.run.Summary.Checks = append(r.run.Summary.Checks, res)
+		// The parts of one check are one check to those who read: it looked where any of its parts did.
+		of := &r.run.Summary.Checks
+		if n := len(*of); n > 0 && (*of)[n-1].ID == res.ID {
+			if last := &(*of)[n-1]; res.Looked && !last.Looked {
+				*last = res
+			}
+			continue
+		}
+		*of = append(*of, res)
 	}
+}
+
+// look says whether a check can look, and whether the configuration lets it.
+func (r *running) look(c *Check) (res CheckResult, configured bool) {
+	res, configured = CheckResult{ID: c.ID, Looked: true}, true
+	need := func(k Kind, must bool) {
+		switch {
+		case !res.Looked:
+		case !r.set[k] && must:
+			configured = false
+			res.Looked, res.Why = false, fmt.Sprintf("no source of kind %s is configured", k)
+		case r.set[k] && !r.looked[k]:
+			res.Looked, res.Why = false, fmt.Sprintf("%s could not be looked at", k)
+		}
+	}
+	for _, k := range c.Needs {
+		need(k, true)
+	}
+	for _, k := range slices.Concat(c.NeedsIfSet, c.NeedsOneOf) {
+		need(k, false)
+	}
+	if len(c.NeedsOneOf) > 0 && !slices.ContainsFunc(c.NeedsOneOf, func(k Kind) bool { return r.set[k] }) {
+		need(c.NeedsOneOf[0], true)
+	}
+	if res.Looked && c.Purposes && !r.Rules.Purposes {
+		configured = false
+		res.Looked, res.Why = false, "the access source says purposes: false"
+	}
+	return res, configured
 }
 
 // account holds what was read against what became of it: nothing may be lost silently.

@@ -27,8 +27,9 @@ type world struct {
 	keep   *archive.Archive
 	policy string
 	maxAge time.Duration
-	again  string // a file that a second access source names
-	silent bool   // the gateway logs no purposes
+	again  string       // a file that a second access source names
+	silent bool         // the gateway logs no purposes
+	kinds  []audit.Kind // further sources
 	now    time.Time
 }
 
@@ -95,8 +96,8 @@ func (w *world) try(ctx context.Context, asOf string) (*audit.Result, error) {
 		w.Fatal(err)
 	}
 	defer lease.Release()
-	src := &ingest.Sources{Now: func() time.Time { return w.now }}
-	for _, k := range []audit.Kind{audit.KindAccess, audit.KindReports, audit.KindInstalls, audit.KindApps} {
+	src := &ingest.Sources{Now: func() time.Time { return w.now }, Examiner: plainly{}}
+	for _, k := range append([]audit.Kind{audit.KindAccess, audit.KindReports, audit.KindInstalls, audit.KindApps}, w.kinds...) {
 		s := ingest.Source{Kind: k, Name: string(k) + "*.jsonl", Path: filepath.Join(w.dir, string(k)+"*.jsonl"), MaxBad: 0.05, MaxLoss: 0.5}
 		if k == audit.KindAccess {
 			s.MaxAge = w.maxAge

@@ -21,6 +21,10 @@ type Policy struct {
 	UpdatedGrace    time.Duration // how long after `updated` an account may still be reported as it was (P13)
 	RetainedAfter   time.Duration // how long after the last uninstall stored accounts may still be reported (P10)
 	ProbingCalls    int           // refused calls a UTC day that are probing (P1)
+	MailAfter       time.Duration // how long after an uninstall a canary may still be mailed (P10)
+	FreshRetrieval  time.Duration // how long before a mail its address must have been retrieved by an app that says it stores none (P2)
+
+	PlatformDomains []string // registrable domains of the platform's own: what goes there is shared with nobody (P9)
 
 	SuppressMax      time.Duration // the longest that a finding can be suppressed
 	DismissFor       time.Duration // how long a false positive stays dismissed
@@ -45,6 +49,10 @@ func DefaultPolicy() *Policy {
 		UpdatedGrace:    day,
 		RetainedAfter:   30 * day,
 		ProbingCalls:    10,
+		MailAfter:       day,
+		FreshRetrieval:  7 * day,
+
+		PlatformDomains: []string{"atlassian.com", "atlassian.net", "atl-paas.net", "jira.com", "bitbucket.org", "trello.com", "statuspage.io"},
 
 		SuppressMax:      365 * day,
 		DismissFor:       180 * day,
@@ -79,6 +87,12 @@ func (p *Policy) ReportingDays() Day { return Day(p.ReportingPeriod / (24 * time
 // RetentionDays is how many days calls and reports are kept.
 func (p *Policy) RetentionDays() Day { return Day(p.RetentionCalls / (24 * time.Hour)) }
 
+// FreshDays is within how many days before a mail its address must have been retrieved, rounded up.
+func (p *Policy) FreshDays() Day {
+	const day = 24 * time.Hour
+	return Day((p.FreshRetrieval + day - 1) / day)
+}
+
 // PurposeSubject is purpose as a finding's subject.
 func PurposeSubject(purpose string) string {
 	if purposePattern.MatchString(purpose) {
@@ -94,6 +108,13 @@ type Rules struct {
 	Policy        *Policy
 	CompleteSince Instant // from when on the installs source tells every site's state; Never: it does not
 	Purposes      bool    // the access sources log what purpose a call declared
+
+	Receivers []string // the platform's own mail servers, that canary mailboxes are on
+}
+
+// Equal says whether two rules judge alike.
+func (r *Rules) Equal(o *Rules) bool {
+	return r.Policy.Digest == o.Policy.Digest && r.CompleteSince == o.CompleteSince && r.Purposes == o.Purposes && slices.Equal(r.Receivers, o.Receivers)
 }
 
 // RulesFrom is Rules and since when they hold.

@@ -24,6 +24,7 @@ type Contribution struct {
 	Accounts    IDs
 	Sites       IDs
 	Evidence    []Evidence // the first few, by time
+	Doubtful    bool       // each of its occurrences is possible only, whatever the check's confidence
 
 	Fresh         int // how many of the occurrences were not counted before; known only where it was judged just now
 	FreshAccounts IDs // and the accounts of those
@@ -55,10 +56,13 @@ type tallied struct {
 	first, last Instant
 	accounts    picked
 	sites       []string // by the day's index; empty: not among them
+	named       []string // accounts that are in no table of a day
 	evidence    []Evidence
+	doubtful    int // occurrences that are possible only
 
 	fresh         int // occurrences that were not counted before
 	freshAccounts picked
+	freshNamed    []string
 }
 
 // picked is a part of a table, by ordinal.
@@ -210,6 +214,45 @@ func (t *Tally) Account(subject string, day *CallDay, account uint32, c *Call, d
 	}
 }
 
+// An Observed is an observation that breaks a rule, as a Tally counts it.
+type Observed struct {
+	*Observation
+	Accounts []string          // whom it is about, no two equal
+	Details  map[string]string // by account: what evidence says of it; under "": of what is about no account
+	Doubtful bool              // it is possible only
+}
+
+// Observed counts an observation. One that was counted under the subject already is not counted again.
+func (t *Tally) Observed(subject string, o Observed) {
+	x := t.subject(subject)
+	id := o.Occurrence()
+	if slices.Contains(x.occurrences, id) {
+		return
+	}
+	fresh := x.see(id, o.At)
+	if o.Doubtful {
+		x.doubtful++
+	}
+	if !t.check.NoAccounts {
+		x.named = append(x.named, o.Accounts...)
+		if fresh {
+			x.freshNamed = append(x.freshNamed, o.Accounts...)
+		}
+	}
+	if !t.check.NoSites {
+		x.sites = append(x.sites, o.Site)
+	}
+	about := o.Accounts
+	if len(about) == 0 {
+		about = []string{""}
+	}
+	for _, account := range about {
+		if x.wants(o.At) {
+			x.show(Evidence{At: o.At, Source: o.Source, Site: o.Site, Account: account, Detail: o.Details[account]})
+		}
+	}
+}
+
 // State counts a state that holds.
 func (t *Tally) State(subject string, e Evidence) {
 	x := t.subject(subject)
@@ -230,9 +273,10 @@ func (t *Tally) Contributions(app string) []Contribution {
 		c := Contribution{Check: t.check.ID, App: app, Subject: subject, Day: t.day,
 			Occurrences: x.occurrences, First: x.first, Last: x.last, Evidence: x.evidence}
 		slices.Sort(c.Occurrences)
-		c.Accounts = x.accounts.ids()
+		c.Doubtful = x.doubtful == len(x.occurrences)
+		c.Accounts = Union(x.accounts.ids(), NewIDs(x.named...))
 		c.Sites = NewIDs(slices.DeleteFunc(x.sites, func(s string) bool { return s == "" })...)
-		c.Fresh, c.FreshAccounts = x.fresh, x.freshAccounts.ids()
+		c.Fresh, c.FreshAccounts = x.fresh, Union(x.freshAccounts.ids(), NewIDs(x.freshNamed...))
 		out = append(out, c)
 	}
 	slices.SortFunc(out, func(a, b Contribution) int { return cmp.Compare(a.Subject, b.Subject) })

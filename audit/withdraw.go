@@ -68,6 +68,11 @@ func (w *withdrawal) find(c *Check) error {
 	if c.IsTouched(TouchLeaving) {
 		w.leavings()
 	}
+	if c.IsTouched(TouchRetrieved) {
+		if err := w.retrieved(); err != nil {
+			return err
+		}
+	}
 	if c.IsTouched(TouchReporting) {
 		if err := w.reporting(); err != nil {
 			return err
@@ -107,6 +112,15 @@ func (w *withdrawal) installs() error {
 			sites[calls.Sites[c.Site]] = true
 		}
 	}
+	observed, err := w.x.days.Observations(w.day)
+	if err != nil {
+		return err
+	}
+	for i := range observed {
+		if o := &observed[i]; w.gone[o.Occurrence()] {
+			sites[o.Site] = true
+		}
+	}
 	for _, e := range w.events() {
 		if sites[e.Site] {
 			w.add(e.Source, "%s on site %s at %s", e.Event, e.Site, e.At)
@@ -131,6 +145,24 @@ func (w *withdrawal) leavings() {
 	for _, e := range w.events() {
 		w.add(e.Source, "%s on site %s at %s", e.Event, e.Site, e.At)
 	}
+}
+
+// retrieved looks for retrievals of the accounts in the days before.
+func (w *withdrawal) retrieved() error {
+	for day := w.day - w.x.longest((*Policy).FreshDays); day <= w.day; day++ {
+		calls, err := w.x.days.newCalls(day, w.since)
+		if err != nil {
+			return err
+		}
+		for i := range calls.Calls {
+			c := &calls.Calls[i]
+			if c.Retrieval() && slices.ContainsFunc(c.Accounts, func(a uint32) bool { return w.old.Accounts.Has(calls.Accounts.At(int(a))) }) {
+				w.add(c.Source, "a retrieval at %s", c.At)
+				break
+			}
+		}
+	}
+	return nil
 }
 
 // reporting looks for reports that hold the accounts, answers that closed them, and incidents that moved the deadline.

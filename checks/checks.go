@@ -1,8 +1,12 @@
 package checks
 
-import "github.com/mailreeve/mailreeve/audit"
+import (
+	"slices"
 
-// All lists the checks, in the order of the catalogue.
+	"github.com/mailreeve/mailreeve/audit"
+)
+
+// All lists the checks, in the order of the catalogue. The parts of a check stand one after the other.
 func All() []audit.Check {
 	return []audit.Check{
 		accessUnapproved(),
@@ -14,23 +18,50 @@ func All() []audit.Check {
 		purposeProhibited(),
 		featureDrift(),
 		scopeUnapproved(),
+		mailProhibited(),
+		mailNotApproved(),
+		mailThirdParty(),
+		mailAfterUninstall(),
 		reportOverdue(),
 		reportIncomplete(),
 		reportClosedRetained(),
 		reportUpdatedIgnored(),
 		retainedAfterUninstall(),
-		storageUndeclared(),
+		storageByReports(),
+		storageByStaleMail(),
+		uiExposure(),
+		uiPayloadExposure(),
+		uiHashExposure(),
+		thirdPartySharing(),
 		listingIncomplete(),
 		policyLanguageChanged(),
+		userReportedExposure(),
 	}
 }
 
-// Get is the check of an id.
-func Get(id string) (audit.Check, bool) {
+// Catalogue is All, the parts of a check together.
+func Catalogue() [][]audit.Check {
+	var out [][]audit.Check
 	for _, c := range All() {
-		if c.ID == id {
-			return c, true
+		if n := len(out); n > 0 && out[n-1][0].ID == c.ID {
+			out[n-1] = append(out[n-1], c)
+			continue
 		}
+		out = append(out, []audit.Check{c})
 	}
-	return audit.Check{}, false
+	return out
+}
+
+// Parts is the check of an id, or its parts; none where there is no such check.
+func Parts(id string) []audit.Check {
+	return slices.DeleteFunc(All(), func(c audit.Check) bool { return c.ID != id })
+}
+
+// Get is the check of an id; of one in parts what its parts have in common holds for all.
+func Get(id string) (audit.Check, bool) {
+	parts := Parts(id)
+	if len(parts) == 0 {
+		return audit.Check{}, false
+	}
+	return parts[0], true
 }

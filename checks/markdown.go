@@ -29,27 +29,47 @@ its proof: a case that breaks the rule, and one that nearly does.
 | check | clause | finds | is | severity | confidence |
 |---|---|---|---|---|---|
 `)
-	all := All()
-	for i := range all {
-		c := &all[i]
+	all := Catalogue()
+	for _, parts := range all {
+		c := &parts[0]
 		severity, confidence := string(c.Severity), string(c.Confidence)
 		if c.Grade != nil {
 			severity, confidence = "by subject", "by subject"
 		}
 		fmt.Fprintf(&b, "| [`%s`](#%s) | %s | %s | %s | %s | %s |\n", c.ID, c.ID, c.Clause, c.Finds, c.Nature, severity, confidence)
 	}
-	for i := range all {
-		section(&b, &all[i])
+	for _, parts := range all {
+		section(&b, parts)
 	}
 	return b.String()
 }
 
-func section(b *strings.Builder, c *audit.Check) {
+func section(b *strings.Builder, parts []audit.Check) {
+	c := &parts[0]
 	fmt.Fprintf(b, "\n## %s\n\n", c.ID)
-	fmt.Fprintf(b, "**Clause %s.** Finds %s. It is %s %s; needs %s.\n\n", c.Clause, c.Finds, article(string(c.Nature)), c.Nature, needs(c))
+	fmt.Fprintf(b, "**Clause %s.** Finds %s. It is %s %s", c.Clause, c.Finds, article(string(c.Nature)), c.Nature)
+	if len(parts) == 1 {
+		fmt.Fprintf(b, "; needs %s.\n\n", needs(c))
+		rule(b, c)
+		fmt.Fprintf(b, "**What the vendor has to do.** %s\n\n", c.Remediation)
+		proof(b, c)
+		return
+	}
+	fmt.Fprintf(b, ". It has %d parts, each a subject of its own.\n\n**What the vendor has to do.** %s\n", len(parts), c.Remediation)
+	for i := range parts {
+		c := &parts[i]
+		fmt.Fprintf(b, "\n### %s: %s\n\nNeeds %s.\n\n", c.ID, c.Part, needs(c))
+		rule(b, c)
+		proof(b, c)
+	}
+}
+
+func rule(b *strings.Builder, c *audit.Check) {
 	rule, boundaries, _ := strings.Cut(c.Rule, "\n\nBoundaries: ")
 	fmt.Fprintf(b, "**Rule.** %s\n\n**Boundaries.** %s\n\n", rule, upper(boundaries))
-	fmt.Fprintf(b, "**What the vendor has to do.** %s\n\n", c.Remediation)
+}
+
+func proof(b *strings.Builder, c *audit.Check) {
 	fmt.Fprintf(b, "**Breaks it:** %s *Found: %s.*\n\n", c.Proof.Violates.Story, found(c, c.Proof.Violates.Finds))
 	fmt.Fprintf(b, "**Nearly:** %s *Found: %s.*\n", c.Proof.Complies.Story, found(c, c.Proof.Complies.Finds))
 }
@@ -71,6 +91,13 @@ func needs(c *audit.Check) string {
 	s := strings.Join(list, ", ")
 	for _, k := range c.NeedsIfSet {
 		s += ", and `" + string(k) + "` where configured"
+	}
+	if len(c.NeedsOneOf) > 0 {
+		var list []string
+		for _, k := range c.NeedsOneOf {
+			list = append(list, "`"+string(k)+"`")
+		}
+		s += ", and " + strings.Join(list, " or ") + ", whichever is configured"
 	}
 	if c.Purposes {
 		s += ", with purposes logged"

@@ -22,6 +22,8 @@ type story struct {
 	events    map[string][]audit.Lifecycle
 	calls     []toldCall
 	reported  []toldReport
+	observed  []audit.Observation
+	canaries  audit.Canaries
 }
 
 type toldCall struct {
@@ -212,9 +214,84 @@ func (s *story) answer(closed bool, accounts []string) *story {
 	return s
 }
 
+func domains(hosts ...string) func(*audit.App) {
+	return func(a *audit.App) { a.Features.Domains = hosts }
+}
+
+// thirdParties is who the latest approval names.
+func (s *story) thirdParties(declared ...string) *story {
+	s.approvals[len(s.approvals)-1].ThirdParties = declared
+	return s
+}
+
+// captured is a capture of the app's page, taken as viewer, and what was seen in it.
+func (s *story) captured(at, site string, form audit.CaptureKind, viewer string, seen ...audit.Sighting) *story {
+	return s.observe(audit.Observation{Kind: audit.KindCaptures, At: instant(at), Site: site, Form: form, Account: viewer, File: "page." + string(form),
+		URL: "https://app.pages.example/people", Examined: true, Sightings: seen})
+}
+
+// mailed is a mail that was caught in a canary mailbox, and what its URLs carry.
+func (s *story) mailed(at, site, canary string, m *audit.MailReading, seen ...audit.Sighting) *story {
+	return s.observe(audit.Observation{Kind: audit.KindMail, At: instant(at), Site: site, Account: canary, File: "mail.eml", Mail: m, Examined: true, Sightings: seen})
+}
+
+// signalled is what people say.
+func (s *story) signalled(at, site, kind, text, by string) *story {
+	return s.observe(audit.Observation{Kind: audit.KindSignals, At: instant(at), Site: site, Topic: kind, Text: text, Reporter: by, Examined: true})
+}
+
+func (s *story) observe(o audit.Observation) *story {
+	o.App = s.key
+	o.Identify()
+	o.Source = audit.Source{File: 2, Line: uint64(len(s.observed) + 1)}
+	s.observed = append(s.observed, o)
+	return s
+}
+
+// alsoRetrieved is a retrieval of a canary by another app.
+func (s *story) alsoRetrieved(at, app, canary string) *story {
+	if s.canaries == nil {
+		s.canaries = audit.Canaries{}
+	}
+	s.canaries[canary] = map[string]audit.Instant{app: instant(at)}
+	return s
+}
+
+// mail is a mail of a kind from proved hosts: From's, and the envelope's where it is another.
+func mail(kind, from string, envelope ...string) *audit.MailReading {
+	m := &audit.MailReading{Kind: kind, From: from, Proved: true}
+	if len(envelope) > 0 {
+		m.Envelope = envelope[0]
+	}
+	return m
+}
+
+func unproved(m *audit.MailReading) *audit.MailReading {
+	m.Proved = false
+	return m
+}
+
+func shown(account string, field ...string) audit.Sighting {
+	return audit.Sighting{Account: account, Place: audit.Shown, Field: append(field, "text")[0]}
+}
+
+func payload(account string) audit.Sighting {
+	return audit.Sighting{Account: account, Place: audit.Payload, Field: "script"}
+}
+
+func sent(account, host string) audit.Sighting {
+	return audit.Sighting{Account: account, Place: audit.Sent, Host: host, Field: "query parameter uid"}
+}
+
+func hashed(s audit.Sighting, kind string) audit.Sighting {
+	s.Hash = kind
+	return s
+}
+
 // dossier is what the story amounts to.
 func (s *story) dossier() *audit.Dossier {
-	days := inMemory{calls: map[audit.Day]*audit.CallDay{}, reports: map[audit.Day]*audit.ReportDay{}}
+	days := inMemory{calls: map[audit.Day]*audit.CallDay{}, reports: map[audit.Day]*audit.ReportDay{},
+		observed: byDay(s.observed, func(o audit.Observation) audit.Day { return o.At.Day() })}
 	hash := uint64(0)
 	next := func() (uint64, audit.Source) {
 		hash++
@@ -267,7 +344,7 @@ func (s *story) dossier() *audit.Dossier {
 	}
 
 	d := &audit.Dossier{Key: s.key, AsOf: s.asOf, Rules: audit.RulesTimeline{{From: audit.Ever, Rules: s.rules}},
-		Versions: s.versions, Approvals: s.approvals, Incidents: s.incidents, Days: days, Headers: days.headers(), Answers: s.answers()}
+		Versions: s.versions, Approvals: s.approvals, Incidents: s.incidents, Days: days, Headers: days.headers(), Answers: s.answers(), Canaries: s.canaries}
 	for _, site := range slices.Sorted(maps.Keys(s.events)) {
 		events := slices.Clone(s.events[site])
 		audit.SortEvents(events)
@@ -337,6 +414,12 @@ func ordinal(ids audit.IDs, id string) uint32 {
 type inMemory struct {
 	calls   map[audit.Day]*audit.CallDay
 	reports map[audit.Day]*audit.ReportDay
+
+	observed map[audit.Day][]audit.Observation
+}
+
+func (m inMemory) Observations(day audit.Day) ([]audit.Observation, error) {
+	return m.observed[day], nil
 }
 
 func (m inMemory) Calls(day audit.Day) (*audit.CallDay, error) {
@@ -415,6 +498,11 @@ func (m inMemory) headers() []audit.DayHeader {
 			if c.At > h.LastReport && h.LastReport != audit.Ever && h.RetrievalAfterReport == audit.Ever {
 				h.RetrievalAfterReport = c.At
 			}
+		}
+	}
+	for day, list := range m.observed {
+		for i := range list {
+			get(day).Observed |= audit.ObservedKind(list[i].Kind)
 		}
 	}
 	var out []audit.DayHeader

@@ -21,6 +21,17 @@ func retrievals(n int) string { return count(n, "retrieval", "retrievals") }
 func accounts(n int) string   { return count(n, "account", "accounts") }
 func sites(n int) string      { return count(n, "site", "sites") }
 func reports(n int) string    { return count(n, "report", "reports") }
+func captures(n int) string   { return count(n, "capture", "captures") }
+func mails(n int) string      { return count(n, "mail", "mails") }
+func canaries(n int) string   { return count(n, "canary", "canaries") }
+
+// onSites tells on how many sites f is, where it is known to be on any.
+func onSites(f *audit.Finding) string {
+	if f.Sites == 0 {
+		return ""
+	}
+	return " on " + sites(f.Sites)
+}
 
 func thousands(n int) string {
 	s := strconv.Itoa(n)

@@ -20,10 +20,13 @@ func LooksLike(s []byte) bool {
 	return found
 }
 
-// Redact is s with Mask in the place of everything that has the shape of an address, known or not. In doubt it masks more than the address: all
-// that may belong to it by the mail standards goes (so also name= in name=jane@acme.example). Of s without addresses nothing changes, and
-// Redact(Redact(s)) is Redact(s). It takes time in proportion to the length of s.
-func Redact(s string) string {
+// Redact is s with Mask in the place of everything that has the shape of an address, known or not, and of every token that holds one in base64 or
+// hexadecimal digits. In doubt it masks more than the address: all that may belong to it by the mail standards goes (so also name= in
+// name=jane@acme.example). Of s without addresses nothing changes, and Redact(Redact(s)) is Redact(s). It takes time in proportion to the length of s.
+func Redact(s string) string { return tokens(shapes(s)) }
+
+// shapes masks what has the shape of an address as it stands.
+func shapes(s string) string {
 	start, end, found := find(s, 0)
 	if !found {
 		return s

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -366,6 +367,9 @@ func (c *Config) Rules() audit.Rules {
 		}
 		if s.Kind == string(audit.KindAccess) && s.Purposes != nil && !*s.Purposes {
 			r.Purposes = false
+		}
+		if s.AuthservID != "" && !slices.Contains(r.Receivers, s.AuthservID) {
+			r.Receivers = append(r.Receivers, s.AuthservID)
 		}
 	}
 	return r

@@ -28,6 +28,13 @@ type policyFile struct {
 		Grace         *Duration `yaml:"grace"`
 		RetainedAfter *Duration `yaml:"retained_after"`
 	} `yaml:"installs"`
+	Mail struct {
+		AfterUninstall *Duration `yaml:"after_uninstall"`
+		FreshRetrieval *Duration `yaml:"fresh_retrieval"`
+	} `yaml:"mail"`
+	Platform struct {
+		Domains []string `yaml:"domains"`
+	} `yaml:"platform"`
 	Probing struct {
 		Calls *int `yaml:"calls"`
 	} `yaml:"probing"`
@@ -62,11 +69,14 @@ func ParsePolicy(name string, text []byte) (*audit.Policy, error) {
 	}{
 		{f.Reporting.Period, &p.ReportingPeriod}, {f.Reporting.IncidentGrace, &p.IncidentGrace}, {f.Reporting.ClosedGrace, &p.ClosedGrace},
 		{f.Reporting.UpdatedGrace, &p.UpdatedGrace}, {f.Installs.Grace, &p.UninstallGrace}, {f.Installs.RetainedAfter, &p.RetainedAfter},
-		{f.Suppress.Max, &p.SuppressMax}, {f.Suppress.DismissFor, &p.DismissFor}, {f.Retention.Calls, &p.RetentionCalls},
+		{f.Mail.AfterUninstall, &p.MailAfter}, {f.Mail.FreshRetrieval, &p.FreshRetrieval}, {f.Suppress.Max, &p.SuppressMax}, {f.Suppress.DismissFor, &p.DismissFor}, {f.Retention.Calls, &p.RetentionCalls},
 	} {
 		if x.from != nil {
 			*x.to = time.Duration(*x.from)
 		}
+	}
+	if f.Platform.Domains != nil {
+		p.PlatformDomains = f.Platform.Domains
 	}
 	if f.Probing.Calls != nil {
 		p.ProbingCalls = *f.Probing.Calls

@@ -15,7 +15,7 @@ import (
 // whatever is unusual, and every refusal, to the strict reader (see object): both read the same records and refuse the same lines. The zero value is
 // ready; it is for one goroutine.
 type Decoder struct {
-	call, report, account, answer, lifecycle shape
+	call, report, account, answer, lifecycle, address shape
 
 	app string // of the lifecycle event read last
 
@@ -78,6 +78,7 @@ const (
 	fUpdatedAt
 	fEvent
 	fUsers
+	fEmail
 
 	fNone field = 0 // a field that is not read
 )
@@ -136,6 +137,18 @@ func lifecycleField(name []byte) field {
 		return fEvent
 	case "users":
 		return fUsers
+	}
+	return fNone
+}
+
+func addressField(name []byte) field {
+	switch string(name) {
+	case "account_id":
+		return fAccountID
+	case "email":
+		return fEmail
+	case "key_id", "digests":
+		return fResult // the strict reader's
 	}
 	return fNone
 }
@@ -321,6 +334,40 @@ func (d *Decoder) fastLifecycle(b []byte) (audit.Lifecycle, bool) {
 	}
 	l.At, l.App, l.Site = audit.AtUnix(sec, nsec), d.app, string(site)
 	return l, true
+}
+
+// Address reads a line of the addresses source, as the function Address does.
+func (d *Decoder) Address(line []byte) (AddressRecord, error) {
+	if r, ok := d.fastAddress(line); ok {
+		return r, nil
+	}
+	return Address(line)
+}
+
+// fastAddress is fastCall for a line of the addresses source with a plain address.
+func (d *Decoder) fastAddress(b []byte) (AddressRecord, bool) {
+	d.high, d.plain = 0, d.plain[:0]
+	var account, email []byte
+	seen := fNone
+	end := d.address.members(b, space(b, 0), addressField, func(f field, i int) int {
+		seen |= f
+		switch f {
+		case fAccountID:
+			account, i = d.id(b, i)
+		case fEmail:
+			email, i = d.text(b, i)
+		case fResult:
+			return -1
+		default:
+			i = d.skip(b, i, 1)
+		}
+		return i
+	})
+	const need = fAccountID | fEmail
+	if end < 0 || space(b, end) != len(b) || seen&need != need || !address.LooksLike(email) || !d.utf8(b) {
+		return AddressRecord{}, false
+	}
+	return AddressRecord{Account: string(account), Email: string(email)}, true
 }
 
 // utf8 says whether the line is valid UTF-8, now that all its strings were seen: what is outside of them is ASCII.

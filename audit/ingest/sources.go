@@ -22,6 +22,8 @@ type Source struct {
 	MaxAge  time.Duration // 0: any
 	MaxBad  float64
 	MaxLoss float64 // apps only; 1: any
+
+	Authserv string // mail only: the server whose Authentication-Results are believed
 }
 
 // DefaultMaxBad is the share of bad lines, of MinForMaxBad or more, above which nothing of a file is taken.
@@ -32,14 +34,22 @@ const MinForMaxBad = 1000
 
 // Sources reads the configured sources. It implements audit.Sources.
 type Sources struct {
-	List []Source
-	Now  func() time.Time
+	List     []Source
+	Now      func() time.Time
+	Examiner audit.Examiner // of captures and mail; nil: there are none
 }
 
 // Read implements audit.Sources. What cannot be read is the source's trouble, not an error; an error ends the run.
 func (s *Sources) Read(ctx context.Context, req audit.ReadRequest) (*audit.Reading, error) {
-	r := &reading{req: req, now: s.Now(), out: &audit.Reading{}, registry: map[string]*audit.App{}, bad: map[string]bool{}, replaced: map[uint32]int64{}, seen: map[uint32]audit.Newest{}, troubled: map[uint32]string{}, reached: map[string]bool{},
-		known: map[string]audit.File{}}
+	r := &reading{req: req, now: s.Now(), out: &audit.Reading{Facts: map[uint32]int64{}, Copies: map[uint32]int64{}}, registry: map[string]*audit.App{},
+		bad: map[string]bool{}, replaced: map[uint32]int64{}, seen: map[uint32]audit.Newest{}, troubled: map[uint32]string{}, reached: map[string]bool{},
+		known: map[string]audit.File{}, observed: observations{taken: map[audit.ObservationID]bool{}}, expired: map[uint32]int64{}}
+	if s.Examiner != nil {
+		r.observed.exam = s.Examiner.Examine()
+	}
+	for account := range req.Canaries {
+		r.observed.hits.add(account)
+	}
 	for _, n := range req.Newest {
 		r.reached[fileKey(n.Kind, n.Path)] = true
 	}
@@ -47,43 +57,42 @@ func (s *Sources) Read(ctx context.Context, req audit.ReadRequest) (*audit.Readi
 		r.known[fileKey(f.Kind, f.Path)] = f
 		r.lastID = max(r.lastID, f.ID)
 	}
-	type planned struct {
-		files []string
-		err   error
-	}
-	plans := make([]planned, len(s.List))
+	plans, order := make([]plan, len(s.List)), make([]int, len(s.List))
+	maxLoss, hasApps := 1.0, false
 	for i, src := range s.List {
 		files, err := Glob(src.Path)
-		plans[i] = planned{files, err}
+		plans[i], order[i] = plan{src, files}, i
 		for _, f := range files {
 			if info, err := os.Stat(f); err == nil {
 				r.total += info.Size()
 			}
 		}
-	}
-	maxLoss, hasApps := 1.0, false
-	for i, src := range s.List {
-		r.out.Sources = append(r.out.Sources, audit.SourceReading{Kind: src.Kind, Path: src.Name, MaxAge: src.MaxAge,
-			Newest: audit.Newest{Kind: src.Kind, Path: src.Name, At: audit.Ever}})
-		to := &r.out.Sources[i]
+		to := audit.SourceReading{Kind: src.Kind, Path: src.Name, MaxAge: src.MaxAge, Newest: audit.Newest{Kind: src.Kind, Path: src.Name, At: audit.Ever}}
 		switch {
-		case !readable(src.Kind):
-			to.Trouble = "this version does not read sources of this kind yet"
-			continue
-		case plans[i].err != nil:
-			to.Trouble = plans[i].err.Error()
-		case len(plans[i].files) == 0:
+		case err != nil:
+			to.Trouble = err.Error()
+		case len(files) == 0:
 			to.Trouble = fmt.Sprintf("%s: no such file", src.Path)
 		}
+		r.out.Sources = append(r.out.Sources, to)
 		if src.Kind == audit.KindApps {
 			hasApps = true
 			maxLoss = min(maxLoss, src.MaxLoss)
 		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(rank(s.List[a].Kind), rank(s.List[b].Kind)) })
+	for _, i := range order {
+		if plans[i].Kind == audit.KindAddresses {
+			continue // once it is known whether there is anything to compare with
+		}
 		for _, path := range plans[i].files {
-			if err := r.file(ctx, i, src, path); err != nil {
+			if err := r.file(ctx, i, plans[i].Source, path); err != nil {
 				return nil, err
 			}
 		}
+	}
+	if err := r.addresses(ctx, plans); err != nil {
+		return nil, err
 	}
 	if hasApps {
 		r.out.Registry = &audit.RegistryReading{Bad: r.bad, MaxLoss: maxLoss, Replaced: r.replaced}
@@ -91,26 +100,22 @@ func (s *Sources) Read(ctx context.Context, req audit.ReadRequest) (*audit.Readi
 			r.out.Registry.Apps = append(r.out.Registry.Apps, r.registry[key])
 		}
 	}
-	expired := map[uint32]int64{}
 	for i := range req.Workers {
 		for file, n := range req.Intake.Worker(i).Expired() {
-			expired[file] += n
+			r.expired[file] += n
 		}
 	}
 	for i := range r.out.Files {
-		r.out.Files[i].Expired = expired[r.out.Files[i].ID]
+		r.out.Files[i].Expired = r.expired[r.out.Files[i].ID]
 	}
 	r.out.Resolve = r.resolve
 	return r.out, nil
 }
 
-// readable says whether sources of a kind are read.
-func readable(k audit.Kind) bool {
-	switch k {
-	case audit.KindAccess, audit.KindReports, audit.KindInstalls, audit.KindIncidents, audit.KindApps:
-		return true
-	}
-	return false
+// A plan is a source and the files that its pattern names.
+type plan struct {
+	Source
+	files []string
 }
 
 func fileKey(kind audit.Kind, path string) string { return string(kind) + "\x00" + path }
@@ -134,6 +139,9 @@ type reading struct {
 	seen     map[uint32]audit.Newest // files that were read
 	troubled map[uint32]string       // files that could not be
 	reached  map[string]bool         // sources of which it is known how far they reach: of any other all files are read
+
+	observed observations
+	expired  map[uint32]int64 // by file: observations of days that were purged
 }
 
 // A chunk says where a piece of input lies: its file and the number of its first line.
@@ -162,7 +170,7 @@ func (r *reading) file(ctx context.Context, source int, src Source, path string)
 		r.known[fileKey(src.Kind, path)] = f
 	}
 	var prior *State
-	if len(f.State) > 0 && !r.req.Reread[f.ID] && r.reached[fileKey(src.Kind, src.Name)] && src.Kind != audit.KindApps { // the registry is read whole each run
+	if len(f.State) > 0 && !r.req.Reread[f.ID] && r.reached[fileKey(src.Kind, src.Name)] && !readWhole(src.Kind) {
 		prior = &State{}
 		if prior.UnmarshalBinary(f.State) != nil {
 			prior = nil
@@ -188,7 +196,8 @@ func (r *reading) file(ctx context.Context, source int, src Source, path string)
 		}
 	}}
 	res, err := Read(ctx, path, prior, opt, func(i int) Lines {
-		workers[i] = &lines{kind: src.Kind, file: f.ID, base: uint64(len(r.chunks)), asOf: r.req.AsOf, into: r.req.Intake.Worker(i), newest: audit.Ever}
+		workers[i] = &lines{kind: src.Kind, file: f.ID, base: uint64(len(r.chunks)), asOf: r.req.AsOf, into: r.req.Intake.Worker(i), newest: audit.Ever,
+			purged: r.req.Purged, watch: &r.observed.hits, match: r.observed.match}
 		return workers[i]
 	})
 	if ctx.Err() != nil {
@@ -220,6 +229,13 @@ func (r *reading) file(ctx context.Context, source int, src Source, path string)
 	case prior != nil && res.Lines == 0: // nothing was read again
 		got.FromLine = uint64(prior.Before) + 1
 	}
+	var copies int64
+	looked := len(r.observed.docs)
+	if isObserved(src.Kind) {
+		if copies, err = r.look(ctx, got, src, workers); err != nil {
+			return err
+		}
+	}
 	for _, w := range workers {
 		if w == nil {
 			continue
@@ -227,14 +243,19 @@ func (r *reading) file(ctx context.Context, source int, src Source, path string)
 		if w.err != nil {
 			return w.err
 		}
+		if w.trouble != nil {
+			to.Trouble = fmt.Sprintf("%s: %s", path, w.trouble)
+		}
 		got.Quarantined += int64(len(w.bad))
 	}
 	if share := float64(got.Quarantined) / float64(max(got.Lines, 1)); got.Lines >= MinForMaxBad && share > src.MaxBad {
 		to.Trouble = fmt.Sprintf("%s: %d of %d lines are bad, more than max_bad %g: nothing of it was taken; the first: %s",
 			path, got.Quarantined, got.Lines, src.MaxBad, r.firstBad(workers))
 		r.discard(got, base)
+		clear(r.observed.docs[looked:])
 		return nil
 	}
+	r.out.Copies[f.ID] += copies
 	if err := r.take(ctx, got, workers, to); err != nil {
 		return err
 	}
@@ -279,6 +300,7 @@ func (r *reading) take(ctx context.Context, f audit.FileReading, workers []*line
 	var events []placed[audit.Lifecycle]
 	var incidents []placed[audit.Incident]
 	var apps []placed[*audit.App]
+	var observed []placed[audit.Observation]
 	newest := audit.Newest{At: audit.Ever}
 	for _, w := range workers {
 		if w == nil {
@@ -288,6 +310,10 @@ func (r *reading) take(ctx context.Context, f audit.FileReading, workers []*line
 		events = append(events, w.events...)
 		incidents = append(incidents, w.incidents...)
 		apps = append(apps, w.apps...)
+		observed = append(observed, w.observed...)
+		r.out.Canaries = append(r.out.Canaries, w.canaries...)
+		r.out.Facts[f.ID] += w.held
+		r.expired[f.ID] += w.expired
 		newest.At = max(newest.At, w.newest)
 		for _, t := range w.future {
 			newest.Future = append(newest.Future, t)
@@ -317,6 +343,17 @@ func (r *reading) take(ctx context.Context, f audit.FileReading, workers []*line
 	for _, e := range events {
 		e.what.Source, _ = r.resolve(e.place)
 		r.out.Lifecycle = append(r.out.Lifecycle, e.what)
+	}
+	sortPlaced(observed)
+	for _, e := range observed {
+		o := e.what
+		o.Source, _ = r.resolve(e.place)
+		r.observed.taken[o.ID] = true
+		if o.Kind == audit.KindMail {
+			r.observed.hits.add(o.Account)
+			r.out.Canaries = append(r.out.Canaries, audit.Canary{Account: o.Account, App: o.App, Mailed: true, Retrieved: audit.Never})
+		}
+		r.out.Observations = append(r.out.Observations, o)
 	}
 	sortPlaced(incidents)
 	for _, e := range incidents {
@@ -376,9 +413,18 @@ type lines struct {
 	events    []placed[audit.Lifecycle]
 	incidents []placed[audit.Incident]
 	apps      []placed[*audit.App]
+	observed  []placed[audit.Observation]
 	newest    audit.Instant
 	future    map[audit.Instant]audit.Instant // by hour: the first instant after as-of
 	err       error
+
+	purged   audit.Day
+	expired  int64 // observations of days that were purged
+	watch    *watch
+	canaries []audit.Canary // retrievals of watched accounts
+	match    audit.Matching
+	held     int64 // addresses that were held against what was found
+	trouble  error // why addresses could not be
 }
 
 func (l *lines) place(p Pos) uint64 { return (l.base+uint64(p.Chunk))<<32 | uint64(p.Line) }
@@ -393,6 +439,7 @@ func (l *lines) Line(p Pos, line []byte) {
 	case audit.KindAccess:
 		if err = l.decoder.Call(line, &l.call); err == nil {
 			l.see(audit.AtUnix(l.call.Sec, l.call.Nsec))
+			l.spot()
 			l.err = l.into.Call(&l.call, l.file, l.place(p))
 		}
 	case audit.KindReports:
@@ -417,6 +464,18 @@ func (l *lines) Line(p Pos, line []byte) {
 		if a, err = App(line); err == nil {
 			l.apps = append(l.apps, placed[*audit.App]{l.place(p), a})
 		}
+	case audit.KindCaptures, audit.KindMail, audit.KindSignals:
+		var o audit.Observation
+		if o, err = Observation(l.kind, line); err == nil {
+			if o.At.Day() < l.purged {
+				l.expired++
+				return
+			}
+			l.see(o.At)
+			l.observed = append(l.observed, placed[audit.Observation]{l.place(p), o})
+		}
+	case audit.KindAddresses:
+		err = l.hold(line)
 	}
 	if err != nil {
 		b := badLine{place: l.place(p), reason: l.reason(err), text: l.shown(line)}
@@ -428,6 +487,39 @@ func (l *lines) Line(p Pos, line []byte) {
 		l.bad = append(l.bad, b)
 	}
 }
+
+// spot notes the retrievals of watched accounts. The lines of a file that is not taken after all are forgotten with it.
+func (l *lines) spot() {
+	if len(l.watch.all) == 0 || l.call.Status != 200 || len(l.call.App) == 0 {
+		return
+	}
+	at := audit.AtUnix(l.call.Sec, l.call.Nsec)
+	for _, id := range l.call.Accounts {
+		if l.watch.has(id) && at.Day() >= l.purged {
+			l.canaries = append(l.canaries, audit.Canary{Account: string(id), App: string(l.call.App), Retrieved: at})
+		}
+	}
+}
+
+// hold holds an address against what was found in files.
+func (l *lines) hold(line []byte) error {
+	a, err := l.decoder.Address(line)
+	if err != nil {
+		return err
+	}
+	l.held++
+	switch {
+	case a.Account == audit.UnknownAccount:
+	case a.Email != "":
+		l.match.Address(a.Account, a.Email)
+	case l.trouble == nil:
+		l.trouble = l.match.Digests(a.Account, a.KeyID, a.Digests)
+	}
+	return nil
+}
+
+// readWhole says whether sources of a kind are read whole each run that reads them.
+func readWhole(k audit.Kind) bool { return k == audit.KindApps || k == audit.KindAddresses }
 
 // reason is why a line is bad, kept once however many are.
 func (l *lines) reason(err error) string {
@@ -472,8 +564,8 @@ const (
 // shown is a bad line as it may be kept: cut, and without anything that looks like an address.
 func (l *lines) shown(line []byte) string {
 	const limit = shownBytes
-	if len(l.bad) >= manyBadOnes {
-		return "" // the file has them
+	if len(l.bad) >= manyBadOnes || l.kind == audit.KindAddresses {
+		return "" // the file has them; and what of a line of addresses is one nobody can say for sure
 	}
 	if len(line) <= limit {
 		return address.Redact(string(line))

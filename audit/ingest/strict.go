@@ -258,8 +258,11 @@ func texts(to *[]string) reader {
 }
 
 // objects reads a list of objects: fields gives what to read of the next one, done is called when it was read.
-func objects(next func() fields, done func() error) reader {
-	return list(nil, func(s *strict, _ int) error {
+func objects(next func() fields, done func() error) reader { return list(nil, entries(next, done)) }
+
+// entries reads the entries of a list of objects, as objects does.
+func entries(next func() fields, done func() error) func(*strict, int) error {
+	return func(s *strict, _ int) error {
 		t, err := s.token()
 		if err != nil {
 			return err
@@ -271,7 +274,7 @@ func objects(next func() fields, done func() error) reader {
 			return fmt.Errorf("is bad: its %w", err)
 		}
 		return done()
-	})
+	}
 }
 
 // required says which of the fields, given as name and value in turn, is the first that is empty.

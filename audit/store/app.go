@@ -136,8 +136,10 @@ func (t *tx) headers(ctx context.Context, keys []text, apps map[string]*audit.Ap
 		Held                 bool          `db:"held"`
 		RetrievalAfterReport audit.Instant `db:"retrieval_after_report"`
 		Newest               audit.Instant `db:"newest"`
+
+		Observed audit.ObservedKinds `db:"observed"`
 	}
-	err := t.all(ctx, &found, `SELECT app_key, day, first_retrieval, last_retrieval, last_report, held, retrieval_after_report, newest
+	err := t.all(ctx, &found, `SELECT app_key, day, first_retrieval, last_retrieval, last_report, held, retrieval_after_report, newest, observed
 		FROM headers WHERE app_key IN (?) ORDER BY app_key, day`, keys)
 	if err != nil {
 		return err
@@ -145,7 +147,7 @@ func (t *tx) headers(ctx context.Context, keys []text, apps map[string]*audit.Ap
 	for _, r := range found {
 		a := apps[string(r.Key)]
 		a.Headers = append(a.Headers, audit.DayHeader{Day: r.Day, FirstRetrieval: r.FirstRetrieval, LastRetrieval: r.LastRetrieval,
-			LastReport: r.LastReport, Held: r.Held, RetrievalAfterReport: r.RetrievalAfterReport, Newest: r.Newest})
+			LastReport: r.LastReport, Held: r.Held, RetrievalAfterReport: r.RetrievalAfterReport, Newest: r.Newest, Observed: r.Observed})
 	}
 	return nil
 }

@@ -20,6 +20,13 @@ import (
 // hostile is text that databases do not like.
 const hostile = "a\x00b\x1bc\xffd\t'\"\\N\n\\. é \U0001F4E7 %s $1 ?"
 
+// observation is an observation of an app's with a file of its own.
+func observation(app string, kind audit.Kind, at audit.Instant) audit.Observation {
+	o := audit.Observation{Kind: kind, App: app, At: at, Site: "site", Account: "x", File: fmt.Sprintf("%d.har", at), Source: audit.Source{File: 1, Line: 1 << 33}}
+	o.Identify()
+	return o
+}
+
 func TestWhatIsPublishedIsRead(t *testing.T) {
 	on(t, func(t *testing.T, url string) {
 		ctx := t.Context()
@@ -49,13 +56,24 @@ func TestWhatIsPublishedIsRead(t *testing.T) {
 			Accounts: audit.NewIDs("5b10a2844c20165700ede21f", "x"), Sites: audit.NewIDs("f58131cb-b67d-43c7-b30d-6b58d40bd077"),
 			Evidence: []audit.Evidence{{At: t0, Source: audit.Source{File: 1, Line: 1 << 40}, Site: "s", Account: "x", Detail: "d"}}}
 		f.Evidence = c.Evidence
+		c.Doubtful = true
 		state := c
+		state.Doubtful = false
 		state.Check, state.Subject, state.Day, state.Occurrences = "scope-unapproved", strings.Repeat("s", 9000)+hostile, audit.StateDay, []uint64{1}
 		header := audit.DayHeader{Day: day0, FirstRetrieval: t0, LastRetrieval: t0 + 2, LastReport: t0 + 1, Held: true, RetrievalAfterReport: t0 + 2, Newest: t0 + 2}
+		header.Observed = audit.ObservedMail | audit.ObservedCapture
 		quiet := audit.DayHeader{Day: day0 + 1, FirstRetrieval: audit.Ever, LastRetrieval: audit.Ever, LastReport: t0 + 1, RetrievalAfterReport: audit.Ever, Newest: t0 + 2}
 		pack := audit.Pack{App: app.Key, Day: day0, Kind: audit.CallPack, Segment: "000001-a.pack", Offset: 1 << 40, Length: 77, Records: 3, First: t0, Last: t0 + 2, Run: 1}
 		later := audit.Pack{App: app.Key, Day: day0 + 2, Kind: audit.ReportPack, Segment: "000001-b.pack", Length: 7, Records: 1, First: t0 + 50, Last: t0 + 60, Run: 1}
 		event := audit.Lifecycle{At: t0, App: app.Key, Site: "site", Event: audit.Present, Users: -1, Source: audit.Source{File: 3, Line: 1}}
+		mail := observation(app.Key, audit.KindMail, t0)
+		mail.Mail = &audit.MailReading{Kind: "marketing", Signs: []string{hostileJSON()}, From: "acme.example", Signed: []string{"a.example", "b.example"}, Proved: true}
+		mail.Sightings, mail.Examined = []audit.Sighting{{Account: "x", Place: audit.Sent, Host: "t.example", Field: "query", Chain: []string{"hex"}, Hash: "md5"}}, true
+		capture := observation(app.Key, audit.KindCaptures, t0+50)
+		capture.URL = hostileJSON()
+		gone := observation(app.Key, audit.KindCaptures, t0+60)
+		gone.Examined, gone.Trouble = true, "no such file"
+		canaries := []audit.Canary{{Account: "x" + hostileJSON(), App: app.Key, Mailed: true, Retrieved: audit.Never}, {Account: "y", App: "other", Retrieved: t0}}
 		approval := audit.Approval{RequestID: "REQ-1", Status: audit.Approved, Decided: t0, Revoked: audit.Never, Purposes: []string{"user-sync"},
 			Snapshot: audit.Features{Scopes: []string{}}}
 		rules := audit.Rules{Policy: audit.DefaultPolicy(), CompleteSince: t0, Purposes: true}
@@ -71,12 +89,13 @@ func TestWhatIsPublishedIsRead(t *testing.T) {
 			Apps: []audit.AppUpdate{
 				{Key: "", StatesAt: audit.Never, Due: []audit.Due{{App: "", Day: day0, Checks: []string{"a", "b"}, Since: 1}}},
 				{Key: app.Key, Version: &audit.AppVersion{From: audit.Ever, App: app}, SetApprovals: true, Approvals: []audit.Approval{approval}, StatesAt: t0 + 7,
-					SetAnswers: true, Answers: []byte("answers"), Events: []audit.Lifecycle{event}, Headers: []audit.DayHeader{header, quiet},
+					SetAnswers: true, Answers: []byte("answers"), Events: []audit.Lifecycle{event}, Observations: []audit.Observation{mail, capture, gone}, Headers: []audit.DayHeader{header, quiet},
 					Packs: []audit.Pack{pack, later}, Put: []audit.Contribution{c, state}, Findings: []audit.Finding{f},
 					Due:   []audit.Due{{App: app.Key, Day: audit.StateDay, Checks: []string{"c"}, Since: 1}, {App: app.Key, Day: day0, Checks: []string{"a"}, Since: 1}},
 					Trail: []audit.TrailEntry{entry("filed", f.ID), entry("grew", f.ID)}}},
-			Trail:  []audit.TrailEntry{entry("run", "")},
-			Outbox: []audit.Message{{Key: "digest:1", Sink: "slack", Body: []byte(`{"a":1}`), Created: t0, NextAt: t0}}}
+			Canaries: canaries,
+			Trail:    []audit.TrailEntry{entry("run", "")},
+			Outbox:   []audit.Message{{Key: "digest:1", Sink: "slack", Body: []byte(`{"a":1}`), Created: t0, NextAt: t0}}}
 		must(t, s.Night(l).Publish(ctx, p))
 		if run.Status != audit.Finished {
 			t.Errorf("published run is %s", run.Status)
@@ -86,8 +105,21 @@ func TestWhatIsPublishedIsRead(t *testing.T) {
 		must(t, err)
 		same(t, "ledger", led, &audit.Ledger{Last: run, Rules: audit.RulesTimeline{*p.Rules}, Purged: p.Purged, Registry: 7,
 			Files: p.Files, Newest: p.Newest, Incidents: p.Incidents,
-			Apps: []audit.AppIndex{{Key: "", StatesAt: audit.Never}, {Key: app.Key, Listed: true, StatesAt: t0 + 7}},
-			Due:  []audit.Due{{App: "", Day: day0, Checks: []string{"a", "b"}, Since: 1}, p.Apps[1].Due[0], p.Apps[1].Due[1]}})
+			Apps:     []audit.AppIndex{{Key: "", StatesAt: audit.Never}, {Key: app.Key, Listed: true, StatesAt: t0 + 7}},
+			Due:      []audit.Due{{App: "", Day: day0, Checks: []string{"a", "b"}, Since: 1}, p.Apps[1].Due[0], p.Apps[1].Due[1]},
+			Canaries: canaries, Pending: []audit.Observation{capture}})
+		observed, err := s.Observations(ctx, app.Key, day0, day0)
+		must(t, err)
+		same(t, "observations", observed, []audit.Observation{mail, capture, gone})
+		observed, err = s.Observations(ctx, app.Key, day0+1, day0+9)
+		must(t, err)
+		same(t, "observations of other days", observed, []audit.Observation(nil))
+		days1, err := s.ObservedBetween(ctx, t0, t0+50)
+		must(t, err)
+		same(t, "observations whose time has come", days1, []audit.ObservedDay{{App: app.Key, Kind: audit.KindCaptures, Day: day0}})
+		known, err := s.KnownObservations(ctx, []audit.ObservationID{mail.ID, capture.ID, gone.ID, {1}})
+		must(t, err)
+		same(t, "known observations", known, map[audit.ObservationID]bool{mail.ID: true, capture.ID: true})
 
 		apps, err := s.Apps(ctx, []string{app.Key, "nobody"})
 		must(t, err)

@@ -23,13 +23,14 @@ type contributionRow struct {
 	Accounts    []byte        `db:"accounts"`
 	Sites       []byte        `db:"sites"`
 	Evidence    string        `db:"evidence"`
+	Doubtful    bool          `db:"doubtful"`
 }
 
-const selectContributions = `SELECT app_key, check_id, subject, day, occurrences, ids, first_at, last_at, accounts, sites, evidence FROM contributions`
+const selectContributions = `SELECT app_key, check_id, subject, day, occurrences, ids, first_at, last_at, accounts, sites, evidence, doubtful FROM contributions`
 
 func contributions() table {
 	return table{name: "contributions", key: []string{"app_key", "check_id", "finding_id", "day"},
-		columns: []string{"subject", "occurrences", "ids", "first_at", "last_at", "accounts", "sites", "evidence", "run"}}
+		columns: []string{"subject", "occurrences", "ids", "first_at", "last_at", "accounts", "sites", "evidence", "doubtful", "run"}}
 }
 
 // contributionKey is the values of the key of contributions.
@@ -43,11 +44,11 @@ func contributionValues(c *audit.Contribution, run int64) ([]any, error) {
 		return nil, err
 	}
 	return append(contributionKey(c.Key()), text(c.Subject), len(c.Occurrences), packNumbers(c.Occurrences), c.First, c.Last,
-		c.Accounts.AppendTo(nil), c.Sites.AppendTo(nil), evidence, run), nil
+		c.Accounts.AppendTo(nil), c.Sites.AppendTo(nil), evidence, c.Doubtful, run), nil
 }
 
 func (r *contributionRow) contribution() (*audit.Contribution, error) {
-	c := &audit.Contribution{Check: r.Check, App: string(r.App), Subject: string(r.Subject), Day: r.Day, First: r.First, Last: r.Last}
+	c := &audit.Contribution{Check: r.Check, App: string(r.App), Subject: string(r.Subject), Day: r.Day, First: r.First, Last: r.Last, Doubtful: r.Doubtful}
 	var err error
 	if c.Occurrences, err = unpackNumbers(r.IDs); err == nil && len(c.Occurrences) != r.Occurrences {
 		err = fmt.Errorf("%d occurrences, but %d ids of them: %w", r.Occurrences, len(c.Occurrences), ErrDamaged)

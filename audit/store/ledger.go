@@ -19,7 +19,7 @@ func (s *Store) Ledger(ctx context.Context) (*audit.Ledger, error) {
 func (s *Store) ledger(ctx context.Context) (l *audit.Ledger, due map[string][]int64, err error) {
 	l = &audit.Ledger{Purged: audit.StateDay}
 	err = s.read(ctx, "read the ledger", func(t *tx) (err error) {
-		for _, part := range []func(context.Context, *audit.Ledger) error{t.last, t.numbers, t.rules, t.files, t.newest, t.incidents, t.index} {
+		for _, part := range []func(context.Context, *audit.Ledger) error{t.last, t.numbers, t.rules, t.files, t.newest, t.incidents, t.index, t.canaries, t.pending} {
 			if err := part(ctx, l); err != nil {
 				return err
 			}
@@ -67,7 +67,8 @@ func (t *tx) rules(ctx context.Context, l *audit.Ledger) error {
 		return err
 	}
 	for _, r := range found {
-		rules := audit.RulesFrom{From: r.From}
+		// What a policy of an older version did not know yet is as published.
+		rules := audit.RulesFrom{From: r.From, Rules: audit.Rules{Policy: audit.DefaultPolicy()}}
 		if err := unpackJSON(r.Rules, &rules.Rules); err != nil {
 			return fmt.Errorf("the rules from %s: %w", r.From, err)
 		}

@@ -33,7 +33,7 @@ type publishing struct {
 // write writes everything; what tells that nothing may be written comes first.
 func (w *publishing) write(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{w.run, w.unchanged, w.numbers, w.files, w.newest, w.incidents, w.apps, w.versions,
-		w.events, w.headers, w.packs, w.due, w.contributions, w.findings, w.acts, w.quarantine, w.trail, w.outbox} {
+		w.events, w.observations, w.canaries, w.headers, w.packs, w.due, w.contributions, w.findings, w.acts, w.quarantine, w.trail, w.outbox} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -259,12 +259,12 @@ func (w *publishing) events(ctx context.Context) error {
 
 func (w *publishing) headers(ctx context.Context) error {
 	into := table{name: "headers", key: []string{"app_key", "day"},
-		columns: []string{"first_retrieval", "last_retrieval", "last_report", "held", "retrieval_after_report", "newest"}}
+		columns: []string{"first_retrieval", "last_retrieval", "last_report", "held", "retrieval_after_report", "newest", "observed"}}
 	return w.d.upsert(ctx, w.tx, into, func(add func(...any) error) error {
 		for i := range w.p.Apps {
 			for j := range w.p.Apps[i].Headers {
 				h := &w.p.Apps[i].Headers[j]
-				err := add(text(w.p.Apps[i].Key), h.Day, h.FirstRetrieval, h.LastRetrieval, h.LastReport, h.Held, h.RetrievalAfterReport, h.Newest)
+				err := add(text(w.p.Apps[i].Key), h.Day, h.FirstRetrieval, h.LastRetrieval, h.LastReport, h.Held, h.RetrievalAfterReport, h.Newest, h.Observed)
 				if err != nil {
 					return err
 				}

@@ -3,12 +3,9 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -94,7 +91,7 @@ func newCrawler(ctx context.Context, c *cli, cfg *config.Config) (*crawler, erro
 	k.camera = capture.Capturer{Chromium: chromium, Sandbox: sandbox, AllowPrivate: cfg.Capture.AllowPrivate, Manifest: manifest, Limits: capture.DefaultLimits(),
 		Clock: c.clock, Addresses: k.addresses}
 	if cfg.AddressKeyFile != "" {
-		if k.camera.Key, err = addressKey(cfg.Resolve(cfg.AddressKeyFile)); err != nil {
+		if k.camera.Key, err = readKey(cfg.Resolve(cfg.AddressKeyFile)); err != nil {
 			return nil, err
 		}
 	}
@@ -102,13 +99,13 @@ func newCrawler(ctx context.Context, c *cli, cfg *config.Config) (*crawler, erro
 }
 
 // sources are those of a kind.
-func (k *crawler) sources(kind string) []config.Source {
-	return slices.DeleteFunc(slices.Clone(k.cfg.Sources), func(s config.Source) bool { return s.Kind != kind })
+func (k *crawler) sources(kind audit.Kind) []config.Source {
+	return slices.DeleteFunc(slices.Clone(k.cfg.Sources), func(s config.Source) bool { return s.Kind != string(kind) })
 }
 
 // manifest is the file that captures are told of in.
 func (k *crawler) manifest() (string, error) {
-	list := k.sources("captures")
+	list := k.sources(audit.KindCaptures)
 	switch {
 	case len(list) == 0:
 		return "", fmt.Errorf("%s: captures go where the captures source is, and there is none: add {kind: captures, path: captures/manifest.jsonl} to sources", k.cfg.Path)
@@ -208,7 +205,7 @@ func (k *crawler) appOf(ctx context.Context, raw string) (string, error) {
 	}
 	host := strings.ToLower(u.Hostname())
 	apps := map[string]*audit.App{}
-	for _, s := range k.sources("apps") {
+	for _, s := range k.sources(audit.KindApps) {
 		err := k.lines(ctx, s, 1, func(line []byte) {
 			if app, err := ingest.App(line); err == nil { // a bad line is the night's to tell
 				apps[app.Key] = app
@@ -243,17 +240,9 @@ func (k *crawler) appOf(ctx context.Context, raw string) (string, error) {
 	}
 }
 
-// An addressLine is one of the addresses source.
-type addressLine struct {
-	Account string              `json:"account_id"`
-	Email   string              `json:"email"`
-	KeyID   string              `json:"key_id"`
-	Digests map[string][]string `json:"digests"`
-}
-
 // readable says whether the addresses can be looked at.
 func (k *crawler) readable(ctx context.Context) error {
-	list := k.sources("addresses")
+	list := k.sources(audit.KindAddresses)
 	if len(list) == 0 {
 		return fmt.Errorf("%s: nothing can be found without the addresses that were handed out: add {kind: addresses, path: …} to sources", k.cfg.Path)
 	}
@@ -274,14 +263,13 @@ func (k *crawler) addresses(ctx context.Context, add func(capture.Address) error
 	if k.camera.Key != nil {
 		id = address.KeyID(*k.camera.Key)
 	}
-	for _, s := range k.sources("addresses") {
+	for _, s := range k.sources(audit.KindAddresses) {
 		stop, cancel := context.WithCancelCause(ctx)
 		err := k.lines(stop, s, cmp.Or(k.cfg.Workers, 2), func(line []byte) {
-			var a addressLine
-			if json.Unmarshal(line, &a) != nil || a.Account == "" || a.Email == "" && a.Digests == nil {
+			a, err := ingest.Address(line)
+			if err != nil {
 				return // a bad line is the night's to tell
 			}
-			var err error
 			switch {
 			case a.Digests != nil && id == "":
 				err = fmt.Errorf("sources (addresses): %s holds digests: say with address_key_file where their key is", s.Path)
@@ -328,19 +316,6 @@ type eachLine func(line []byte)
 func (f eachLine) Line(_ ingest.Pos, line []byte) { f(line) }
 
 func (f eachLine) TooLong(ingest.Pos) {}
-
-// addressKey reads a key of 32 bytes, written in hex. The error does not show it.
-func addressKey(path string) (*[32]byte, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("address_key_file: %w", err)
-	}
-	key, err := hex.DecodeString(strings.TrimSpace(string(text)))
-	if err != nil || len(key) != 32 {
-		return nil, fmt.Errorf("address_key_file: %s is no key of 32 bytes in hex: make one with openssl rand -hex 32", filepath.Base(path))
-	}
-	return (*[32]byte)(key), nil
-}
 
 // keepCapturing captures the pages of the configuration by its schedule, beside the nights, until ctx is done.
 func (s *system) keepCapturing(ctx context.Context, c *cli) error {

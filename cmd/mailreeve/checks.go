@@ -19,23 +19,57 @@ func (c *cli) checksCommand() *cobra.Command {
 
 // A checkRecord is a check in JSON.
 type checkRecord struct {
-	ID          string           `json:"id"`
-	Clause      string           `json:"clause"`
-	Finds       string           `json:"finds"`
-	Nature      audit.Nature     `json:"is"`
-	Severity    audit.Severity   `json:"severity"`
-	Confidence  audit.Confidence `json:"confidence"`
-	BySubject   bool             `json:"graded_by_subject"`
-	Needs       []audit.Kind     `json:"needs"`
-	NeedsIfSet  []audit.Kind     `json:"needs_if_configured"`
-	Purposes    bool             `json:"needs_purposes"`
-	Rule        string           `json:"rule"`
-	Remediation string           `json:"remediation"`
+	ID         string           `json:"id"`
+	Clause     string           `json:"clause"`
+	Finds      string           `json:"finds"`
+	Nature     audit.Nature     `json:"is"`
+	Severity   audit.Severity   `json:"severity"`
+	Confidence audit.Confidence `json:"confidence"`
+	BySubject  bool             `json:"graded_by_subject"`
+	partRecord
+	Purposes    bool         `json:"needs_purposes"`
+	Remediation string       `json:"remediation"`
+	Parts       []partRecord `json:"parts,omitempty"` // where subjects need different sources
 }
 
-func checkRecordOf(c *audit.Check) checkRecord {
-	return checkRecord{ID: c.ID, Clause: c.Clause, Finds: c.Finds, Nature: c.Nature, Severity: c.Severity, Confidence: c.Confidence, BySubject: c.Grade != nil,
-		Needs: append([]audit.Kind{}, c.Needs...), NeedsIfSet: append([]audit.Kind{}, c.NeedsIfSet...), Purposes: c.Purposes, Rule: c.Rule, Remediation: c.Remediation}
+// A partRecord is what differs between the parts of a check.
+type partRecord struct {
+	Subject    string       `json:"subject,omitempty"`
+	Needs      []audit.Kind `json:"needs"`
+	NeedsIfSet []audit.Kind `json:"needs_if_configured"`
+	NeedsOneOf []audit.Kind `json:"needs_one_of,omitempty"`
+	Rule       string       `json:"rule"`
+}
+
+func checkRecordOf(parts []audit.Check) checkRecord {
+	c := &parts[0]
+	part := func(c *audit.Check) partRecord {
+		return partRecord{Subject: c.Part, Needs: append([]audit.Kind{}, c.Needs...), NeedsIfSet: append([]audit.Kind{}, c.NeedsIfSet...), NeedsOneOf: c.NeedsOneOf, Rule: c.Rule}
+	}
+	r := checkRecord{ID: c.ID, Clause: c.Clause, Finds: c.Finds, Nature: c.Nature, Severity: c.Severity, Confidence: c.Confidence, BySubject: c.Grade != nil,
+		partRecord: part(c), Purposes: c.Purposes, Remediation: c.Remediation}
+	if len(parts) > 1 {
+		r.Subject = ""
+		for i := range parts {
+			r.Parts = append(r.Parts, part(&parts[i]))
+		}
+	}
+	return r
+}
+
+// needsOf is the sources that a check needs, in words.
+func needsOf(c *audit.Check) string {
+	needs := joined(c.Needs)
+	for _, k := range c.NeedsIfSet {
+		needs += ", " + string(k) + " where configured"
+	}
+	if len(c.NeedsOneOf) > 0 {
+		needs += ", " + strings.Join(strings.Split(joined(c.NeedsOneOf), ", "), " or ")
+	}
+	if c.Purposes {
+		needs += ", with purposes logged"
+	}
+	return needs
 }
 
 // severityOf is a check's severity in words: some grade by subject.
@@ -52,18 +86,24 @@ func (c *cli) checksListCommand() *cobra.Command {
 		Use:   "list",
 		Short: "List the checks",
 		RunE: func(*cobra.Command, []string) error {
-			return listing[audit.Check]{
-				record: func(x audit.Check) any { return checkRecordOf(&x) },
-				columns: []column[audit.Check]{
-					{name: "id", of: func(x audit.Check) string { return x.ID }},
-					{name: "clause", of: func(x audit.Check) string { return x.Clause }},
-					{name: "severity", of: func(x audit.Check) string { return severityOf(&x) }},
-					{name: "confidence", of: func(x audit.Check) string { return string(x.Confidence) }, wide: true},
-					{name: "is", of: func(x audit.Check) string { return string(x.Nature) }},
-					{name: "needs", of: func(x audit.Check) string { return joined(x.Needs) }, wide: true},
-					{name: "finds", of: func(x audit.Check) string { return x.Finds }},
+			return listing[[]audit.Check]{
+				record: func(x []audit.Check) any { return checkRecordOf(x) },
+				columns: []column[[]audit.Check]{
+					{name: "id", of: func(x []audit.Check) string { return x[0].ID }},
+					{name: "clause", of: func(x []audit.Check) string { return x[0].Clause }},
+					{name: "severity", of: func(x []audit.Check) string { return severityOf(&x[0]) }},
+					{name: "confidence", of: func(x []audit.Check) string { return string(x[0].Confidence) }, wide: true},
+					{name: "is", of: func(x []audit.Check) string { return string(x[0].Nature) }},
+					{name: "needs", of: func(x []audit.Check) string {
+						var needs []string
+						for i := range x {
+							needs = append(needs, joined(x[i].Needs))
+						}
+						return strings.Join(needs, "; or ")
+					}, wide: true},
+					{name: "finds", of: func(x []audit.Check) string { return x[0].Finds }},
 				},
-			}.print(c, format, slices.Values(checks.All()))
+			}.print(c, format, slices.Values(checks.Catalogue()))
 		},
 	}
 	formatFlag(cmd, &format)
@@ -77,33 +117,34 @@ func (c *cli) checksExplainCommand() *cobra.Command {
 		Short: "Explain a check: its rule, its boundaries, and what the vendor has to do",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			check, ok := checks.Get(args[0])
-			if !ok {
+			parts := checks.Parts(args[0])
+			if len(parts) == 0 {
 				return fmt.Errorf("there is no check %q: mailreeve checks list shows them", args[0])
 			}
 			if format == asJSON {
-				return writeJSON(c.out, checkRecordOf(&check), "  ")
+				return writeJSON(c.out, checkRecordOf(parts), "  ")
 			}
+			check := &parts[0]
 			grade := fmt.Sprintf("%s, %s", check.Severity, check.Confidence)
 			if check.Grade != nil {
 				grade += " at most, by subject"
 			}
-			needs := joined(check.Needs)
-			for _, k := range check.NeedsIfSet {
-				needs += ", " + string(k) + " where configured"
-			}
-			if check.Purposes {
-				needs += ", with purposes logged"
-			}
-			rule, boundaries, _ := strings.Cut(check.Rule, "\n\nBoundaries: ")
-			if boundaries != "" {
-				boundaries = strings.ToUpper(boundaries[:1]) + boundaries[1:]
-			}
-			fmt.Fprintf(c.out, "%s (%s): finds %s\n\nseverity    %s\nis          %s\nneeds       %s\n", check.ID, check.Clause, check.Finds, grade, natureText(check.Nature), needs)
-			for _, part := range [][2]string{{"Rule", rule}, {"Boundaries", boundaries}, {"What the vendor has to do", check.Remediation},
-				{"Breaks it", check.Proof.Violates.Story}, {"Nearly does", check.Proof.Complies.Story}} {
-				if part[1] != "" {
-					fmt.Fprintf(c.out, "\n%s\n%s\n", part[0], folded(part[1], "  ", textWidth))
+			fmt.Fprintf(c.out, "%s (%s): finds %s\n\nseverity    %s\nis          %s\n", check.ID, check.Clause, check.Finds, grade, natureText(check.Nature))
+			for i := range parts {
+				part := &parts[i]
+				rule, boundaries, _ := strings.Cut(part.Rule, "\n\nBoundaries: ")
+				if boundaries != "" {
+					boundaries = strings.ToUpper(boundaries[:1]) + boundaries[1:]
+				}
+				if part.Part != "" {
+					fmt.Fprintf(c.out, "\nsubject     %s\n", part.Part)
+				}
+				fmt.Fprintf(c.out, "needs       %s\n", needsOf(part))
+				for _, x := range [][2]string{{"Rule", rule}, {"Boundaries", boundaries}, {"What the vendor has to do", part.Remediation},
+					{"Breaks it", part.Proof.Violates.Story}, {"Nearly does", part.Proof.Complies.Story}} {
+					if x[1] != "" {
+						fmt.Fprintf(c.out, "\n%s\n%s\n", x[0], folded(x[1], "  ", textWidth))
+					}
 				}
 			}
 			return nil

@@ -34,7 +34,7 @@ func (inProcess) Run(ctx context.Context, dir string, asOf time.Time) error {
 	}
 }
 
-func (inProcess) Open(ctx context.Context, dir string) (map[oracle.Key]oracle.Numbers, error) {
+func (inProcess) Open(ctx context.Context, dir string) (map[oracle.Key]oracle.Finding, error) {
 	cfg, err := config.Load(filepath.Join(dir, "mailreeve.yaml"))
 	if err != nil {
 		return nil, err
@@ -48,10 +48,12 @@ func (inProcess) Open(ctx context.Context, dir string) (map[oracle.Key]oracle.Nu
 	if err != nil {
 		return nil, err
 	}
-	out := map[oracle.Key]oracle.Numbers{}
+	out := map[oracle.Key]oracle.Finding{}
 	for _, f := range list {
 		if f.Status != audit.Resolved {
-			out[oracle.Key{Check: f.Check, App: f.App, Subject: f.Subject}] = oracle.Numbers{Occurrences: f.Occurrences, Accounts: f.Accounts, Sites: f.Sites}
+			out[oracle.Key{Check: f.Check, App: f.App, Subject: f.Subject}] = oracle.Finding{
+				Numbers:  oracle.Numbers{Occurrences: f.Occurrences, Accounts: f.Accounts, Sites: f.Sites},
+				Severity: string(f.Severity), Confidence: string(f.Confidence)}
 		}
 	}
 	return out, nil
@@ -117,7 +119,7 @@ type blinking struct {
 }
 
 func (b blinking) Run(ctx context.Context, dir string, asOf time.Time) error {
-	for _, sub := range []string{"logs", "status", "registry"} {
+	for _, sub := range []string{"logs", "status", "registry", "captures", "canary", "signals", "accounts"} {
 		if b.rng.IntN(2) == 0 {
 			continue
 		}

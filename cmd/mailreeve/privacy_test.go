@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,12 +15,17 @@ import (
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/archive"
 	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/checks/exposure"
 )
 
 // planted is an end user's address as it stands in every input of TestNoAddressIsKept, in several spellings.
 const planted = "zebra.quagga@planted.example"
 
-var plantedSpellings = []string{planted, "Zebra.Quagga@Planted.Example", "zebra.quagga%40planted.example", "zebra.quagga＠planted.example", `zebra.quagga\u0040planted.example`}
+var plantedSpellings = []string{planted, "Zebra.Quagga@Planted.Example", "zebra.quagga%40planted.example", "zebra.quagga＠planted.example", `zebra.quagga\u0040planted.example`,
+	"zebra.quagga (at) planted (dot) example", base64.StdEncoding.EncodeToString([]byte(planted)), hex.EncodeToString([]byte(planted))}
+
+// encodedSpellings are the last of them.
+const encodedSpellings = 2
 
 // remainder is what of it must be nowhere. A host alone is no address.
 var remainder = regexp.MustCompile(`(?i)zebra.?quagga`)
@@ -42,28 +48,36 @@ sources:
   - {kind: installs, path: installs.jsonl, complete_since: 2024-01-01T00:00:00Z}
   - {kind: incidents, path: incidents.jsonl}
   - {kind: apps, path: apps.jsonl}
+  - {kind: addresses, path: addresses.jsonl}
+  - {kind: captures, path: captures.jsonl, max_bad: 1}
+  - {kind: mail, path: mail.jsonl, max_bad: 1, authserv_id: mx.platform.example}
+  - {kind: signals, path: signals.jsonl, max_bad: 1}
 slack: {channel: "#audit", token_env: MAILREEVE_TEST_SLACK_TOKEN, api_url: "`+slack.url+`"}
 `)
 	var access, reports, installs, incidents, apps []string
 	for i, a := range plantedSpellings {
+		id := a // where ids are: one in base64 or hexadecimal digits is as opaque as any
+		if i >= len(plantedSpellings)-encodedSpellings {
+			id = planted
+		}
 		// Good lines: in fields that are free text, and in those that nobody reads.
 		access = append(access, fmt.Sprintf(`{"ts":"2026-11-22T10:00:00Z","request_id":"%s-%d","app_key":"acme","cloud_id":"site","path":"/rest/api/3/user/email?q=%s","auth":"oauth2","purpose":"for %s","status":200,"account_ids":["ann"],"user_agent":"%s","source_ip":"%s","extra":{"%s":"%s"}}`, a, i, a, a, a, a, a, a))
 		// Bad ones: an id that looks like an address, a list that it is not on, a number that it is no number, no JSON at all.
 		access = append(access,
-			fmt.Sprintf(`{"ts":"2026-11-22T10:00:00Z","request_id":"x%d","app_key":"acme","cloud_id":"site","path":"/","auth":"oauth2","status":200,"account_ids":["%s"]}`, i, a),
-			fmt.Sprintf(`{"ts":"2026-11-22T10:00:00Z","request_id":"x%d","app_key":"%s","cloud_id":"site","path":"/","auth":"oauth2","status":200}`, i, a),
-			fmt.Sprintf(`{"ts":"2026-11-22T10:00:00Z","request_id":"x%d","app_key":"acme","cloud_id":"%s","path":"/","auth":"oauth2","status":200}`, i, a),
+			fmt.Sprintf(`{"ts":"2026-11-22T10:00:00Z","request_id":"x%d","app_key":"acme","cloud_id":"site","path":"/","auth":"oauth2","status":200,"account_ids":["%s"]}`, i, id),
+			fmt.Sprintf(`{"ts":"2026-11-22T10:00:00Z","request_id":"x%d","app_key":"%s","cloud_id":"site","path":"/","auth":"oauth2","status":200}`, i, id),
+			fmt.Sprintf(`{"ts":"2026-11-22T10:00:00Z","request_id":"x%d","app_key":"acme","cloud_id":"%s","path":"/","auth":"oauth2","status":200}`, i, id),
 			fmt.Sprintf(`{"ts":"%s","request_id":"x%d","app_key":"acme","cloud_id":"site","path":"/","auth":"%s","status":200}`, a, i, a),
 			fmt.Sprintf(`{"ts":"2026-11-22T10:00:00Z","request_id":"x%d","app_key":"acme","cloud_id":"site","path":"/","auth":"oauth2","status":"%s"}`, i, a),
 			fmt.Sprintf(`{"%s":1,"ts":"2026-11-22T10:00:00Z"}`, a), "no json: "+a, strings.Repeat("x", 1990)+a+strings.Repeat("y", 5000))
 		reports = append(reports,
 			fmt.Sprintf(`{"ts":"2026-11-22T11:00:00Z","request_id":"%s","app_key":"acme","status":200,"accounts":[{"account_id":"bob","note":"%s"}]}`, a, a),
-			fmt.Sprintf(`{"ts":"2026-11-22T11:00:00Z","request_id":"r","app_key":"acme","status":200,"accounts":[{"account_id":"%s"}]}`, a),
+			fmt.Sprintf(`{"ts":"2026-11-22T11:00:00Z","request_id":"r","app_key":"acme","status":200,"accounts":[{"account_id":"%s"}]}`, id),
 			fmt.Sprintf(`{"ts":"2026-11-22T11:00:00Z","request_id":"r","app_key":"acme","status":200,"accounts":[{"account_id":"bob","updated_at":"%s"}]}`, a),
 			fmt.Sprintf(`{"ts":"2026-11-22T11:00:00Z","request_id":"r","app_key":"acme","status":200,"result":[{"account_id":"bob","status":"%s"}]}`, a))
 		installs = append(installs,
 			fmt.Sprintf(`{"ts":"2026-11-01T11:00:00Z","app_key":"acme","cloud_id":"other","event":"installed","by":"%s"}`, a),
-			fmt.Sprintf(`{"ts":"2026-11-01T11:00:00Z","app_key":"acme","cloud_id":"%s","event":"installed"}`, a),
+			fmt.Sprintf(`{"ts":"2026-11-01T11:00:00Z","app_key":"acme","cloud_id":"%s","event":"installed"}`, id),
 			fmt.Sprintf(`{"ts":"2026-11-01T11:00:00Z","app_key":"acme","cloud_id":"other","event":"%s"}`, a))
 		incidents = append(incidents, fmt.Sprintf(`{"api":"%s","from":"2026-11-01T11:00:00Z","why":"%s"}`, a, a), fmt.Sprintf(`{"api":"reporting","from":"%s"}`, a))
 		apps = append(apps, fmt.Sprintf(`{"key":"acme%d","name":"App of %s","kind":"connect","vendor":{"id":"%s","name":"Vendor %s","email":"office@vendor.example"},"privacy_policy_url":"https://v.example/%s",`+
@@ -71,8 +85,40 @@ slack: {channel: "#audit", token_env: MAILREEVE_TEST_SLACK_TOKEN, api_url: "`+sl
 			`"descriptor":{"baseUrl":"https://h.example/%s","scopes":["%s"],"modules":{"webPanels":[{"key":"%s"},{"url":"/x?u=%s"}],"%s":{"key":"k"}}},"manifest":"permissions:\n  external:\n    images: ['https://h.example/%s']\n  scopes: ['%s']\nmodules:\n  macro:\n    - key: '%s'\n",`+
 			`"approvals":[{"request_id":"REQ %s","status":"approved","decided_at":"2026-01-01T00:00:00Z","purposes":["for %s"],"functionality":"%s","policy_excerpt":"not %s","third_parties":["%s"],"snapshot":{"scopes":[],"modules":["%s"],"egress":[],"domains":[]}}]}`,
 			i, a, a, a, a, a, a, a, a, a, a, a, a, a, a, strings.ReplaceAll(a, `\`, `\\`), strings.ReplaceAll(a, `\`, `\\`), strings.ReplaceAll(a, `\`, `\\`), a, a, a, a, a, a),
-			fmt.Sprintf(`{"key":"%s"}`, a), fmt.Sprintf(`{"key":"acme","name":5,"note":"%s"}`, a))
+			fmt.Sprintf(`{"key":"%s"}`, id), fmt.Sprintf(`{"key":"acme","name":5,"note":"%s"}`, a))
 	}
+	var captures, mails, signals []string
+	for i, a := range plantedSpellings {
+		id := a
+		if i >= len(plantedSpellings)-encodedSpellings {
+			id = planted
+		}
+		plain, enc := strings.ReplaceAll(a, `\u0040`, "@"), strings.NewReplacer(" ", "+", "(", "%28", ")", "%29").Replace(a)
+		put(fmt.Sprintf("c%d.html", i), `<title>`+plain+`</title><p title="`+plain+`">`+plain+`</p><script>x="`+a+`"</script><!-- `+plain+` -->`)
+		put(fmt.Sprintf("c%d.txt", i), "it says "+plain)
+		put(fmt.Sprintf("c%d.js", i), `let x = "`+a+`";`)
+		put(fmt.Sprintf("c%d.har", i), `{"log":{"comment":"`+a+`","entries":[{"request":{"method":"POST","url":"https://`+hex.EncodeToString([]byte(planted))+`.tracker.example/`+enc+`?u=`+enc+`&`+enc+`=1","headers":[{"name":"`+a+`","value":"`+a+`"}],"cookies":[{"name":"`+a+
+			`","value":"`+a+`"}],"postData":{"mimeType":"text/plain","text":"`+a+`"}},"response":{"status":200,"headers":[{"name":"X-`+a+`","value":"`+a+`"}],"content":{"mimeType":"text/html","text":"<p>`+a+`</p>"}}}]}}`)
+		put(fmt.Sprintf("m%d.eml", i), "Return-Path: <"+plain+">", "Authentication-Results: mx.platform.example; dkim=pass header.d=planted.example header.i="+plain, "From: "+plain+" <"+planted+">", "To: "+plain, "Subject: Sale for "+plain,
+			"X-Campaign-"+strings.NewReplacer("@", "-", " ", "-").Replace(plain)+": "+plain, "List-Id: "+plain, "Content-Type: text/html", "", `<h1>Sale: 50% off, `+plain+`</h1><img src="https://`+hex.EncodeToString([]byte(planted))+`.beacon.example/?u=`+enc+`">`)
+		line := func(file, kind string) string {
+			return fmt.Sprintf(`{"file":"%s","kind":"%s","app_key":"acme0","cloud_id":"site","viewer_account_id":"dora","captured_at":"2026-11-22T10:00:00Z","url":"https://x.example/%s?u=%s","by":"%s"}`, file, kind, a, a, a)
+		}
+		for _, kind := range []string{"html", "har", "js"} {
+			captures = append(captures, line(fmt.Sprintf("c%d.%s", i, kind), kind))
+		}
+		captures = append(captures, line(fmt.Sprintf("c%d.txt", i), "text"), line("gone-"+a, "html"), line(a+".html", "html"), line("c0.html", a),
+			strings.Replace(line("c0.html", "html"), `"dora"`, `"`+id+`"`, 1), strings.Replace(line("c0.html", "html"), `"acme0"`, `"`+id+`"`, 1),
+			strings.Replace(line("c0.html", "html"), `"by":`, `"sightings":[{"account_id":"zq","place":"sent","host":"`+a+`","field":"`+a+`","chain":["`+a+`"],"hash":"`+a+`"}],"by":`, 1))
+		mails = append(mails, fmt.Sprintf(`{"file":"m%d.eml","app_key":"acme0","cloud_id":"site","account_id":"zq","received_at":"2026-11-22T10:00:00Z","by":"%s"}`, i, a),
+			fmt.Sprintf(`{"file":"m%d.eml","app_key":"acme0","cloud_id":"site","account_id":"zq","received_at":"%s"}`, i, a))
+		signals = append(signals, fmt.Sprintf(`{"ts":"2026-11-22T10:00:00Z","app_key":"acme0","cloud_id":"site","kind":"ui-exposure","text":"I see %s","source":"ticket of %s"}`, a, a),
+			fmt.Sprintf(`{"ts":"2026-11-22T10:00:00Z","app_key":"acme0","cloud_id":"site","kind":"%s-exposure","text":7}`, a))
+	}
+	put("captures.jsonl", captures...)
+	put("mail.jsonl", mails...)
+	put("signals.jsonl", signals...)
+	put("addresses.jsonl", `{"account_id":"zq","email":"`+planted+`"}`, `{"account_id":"zq","email":"zebra quagga"}`, `{"account_id":"`+planted+`","email":"`+planted+`"}`, planted)
 	access = append(access, strings.ReplaceAll(access[0], `"app_key":"acme"`, `"app_key":"acme0"`), `{"ts":"2026-11-22T10:00:00Z","request_id":"basic","cloud_id":"site","path":"/`+planted+`","auth":"basic","status":200,"account_ids":["ann"]}`)
 	reports = append(reports, strings.ReplaceAll(reports[0], `"app_key":"acme"`, `"app_key":"acme0"`))
 	put("access-1.jsonl", access...)
@@ -108,7 +154,12 @@ slack: {channel: "#audit", token_env: MAILREEVE_TEST_SLACK_TOKEN, api_url: "`+sl
 	for _, f := range slack.forms {
 		said.WriteString(f.Encode() + f.Get("text") + f.Get("blocks"))
 	}
-	if !strings.Contains(said.String(), "the file's name looks like an address") || !strings.Contains(said.String(), "purpose-undeclared") {
+	for _, check := range []string{"the file's name looks like an address", "purpose-undeclared", "ui-exposure", "ui-payload-exposure", "third-party-sharing", "beacon.example", "mail-prohibited", "user-reported-exposure"} {
+		if !strings.Contains(said.String(), check) {
+			t.Errorf("the inputs were not read as they should be: nothing says %s", check)
+		}
+	}
+	if !strings.Contains(said.String(), "tracker.example") {
 		t.Error("the inputs were not read as they should be")
 	}
 	search(t, "what was said", said.String())
@@ -116,14 +167,21 @@ slack: {channel: "#audit", token_env: MAILREEVE_TEST_SLACK_TOKEN, api_url: "`+sl
 	searchArchive(t, dir)
 }
 
-// search fails where anything of the address is in text, plain or in base64.
+// search fails where anything of the address is in text, plain or in any disguise that the detector knows.
 func search(t *testing.T, where, text string) {
 	t.Helper()
 	if at := remainder.FindStringIndex(text); at != nil {
 		t.Errorf("%s: …%q…", where, text[max(0, at[0]-60):min(len(text), at[1]+60)])
+		return
 	}
-	if raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text)); err == nil && remainder.Match(raw) {
-		t.Errorf("%s holds it in base64", where)
+	f := exposure.New(exposure.Limits{})
+	if _, err := f.Scan(t.Context(), 0, audit.CaptureText, strings.NewReader(text)); err != nil {
+		t.Fatal(err)
+	}
+	m := f.Matcher()
+	m.Address("zq", planted)
+	for _, s := range m.Sightings()[0] {
+		t.Errorf("%s holds it: %+v", where, s)
 	}
 }
 

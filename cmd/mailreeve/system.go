@@ -31,7 +31,8 @@ type system struct {
 	archive    *archive.Archive
 	log        *slog.Logger
 	clock      func() time.Time
-	slack      bool // there is a token
+	key        *[32]byte // of the addresses' digests; nil: none is configured
+	slack      bool      // there is a token
 	delivering sync.Mutex
 	outbox     *notifier.Outbox
 	refused    error // a failure that does not pass by itself
@@ -82,6 +83,11 @@ func (c *cli) open(ctx context.Context) (*system, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.cfg.AddressKeyFile != "" {
+		if s.key, err = readKey(s.cfg.Resolve(s.cfg.AddressKeyFile)); err != nil {
+			return nil, errors.Join(err, s.close())
+		}
+	}
 	if s.archive, err = archive.Open(s.cfg.Resolve(s.cfg.Archive), s.store.ID(), s.store.ArchiveKey()); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
@@ -108,9 +114,9 @@ func logger(c *cli, l config.Log) *slog.Logger {
 
 // night is the audit as the configuration wants it.
 func (s *system) night(st audit.Store, progress func(stage string, done, total int64)) *audit.Night {
-	src := &ingest.Sources{Now: s.clock}
+	src := &ingest.Sources{Now: s.clock, Examiner: checks.Examiner{Key: s.key}}
 	for _, x := range s.cfg.Sources {
-		one := ingest.Source{Kind: audit.Kind(x.Kind), Name: x.Path, Path: s.cfg.Resolve(x.Path), MaxAge: time.Duration(x.MaxAge),
+		one := ingest.Source{Kind: audit.Kind(x.Kind), Name: x.Path, Path: s.cfg.Resolve(x.Path), MaxAge: time.Duration(x.MaxAge), Authserv: x.AuthservID,
 			MaxBad: ingest.DefaultMaxBad, MaxLoss: 1}
 		if x.MaxBad != nil {
 			one.MaxBad = *x.MaxBad

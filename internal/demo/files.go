@@ -111,7 +111,7 @@ func (m *Market) deliver() {
 		m.arrivals = append(m.arrivals, arrival{night, name, data})
 	}
 	for _, f := range m.files {
-		name := "logs/" + f.kind + "-" + m.date(f.day)
+		name := folderOf(f.kind) + "/" + f.kind + "-" + m.date(f.day)
 		plain := func() ([]byte, error) { return f.text(), nil }
 		switch {
 		case f.late > 0:
@@ -155,6 +155,8 @@ func (m *Market) deliver() {
 		status(m.dayOf(o.to), fmt.Sprintf(`{"api":"reporting","from":%q,"to":%q}`+"\n", stamp(o.from), stamp(o.to)))
 	}
 
+	m.arrivals = append(m.arrivals, m.beside...)
+	bring(0, "registry/addresses.jsonl", func() ([]byte, error) { return m.addresses(), nil })
 	for _, night := range m.registryNights() {
 		bring(night, "registry/apps.jsonl", func() ([]byte, error) { return m.registry(night), nil })
 	}
@@ -269,7 +271,15 @@ sources:
 
   # The registry, read whole each night. If more than a tenth of its apps vanish, it counts as unreadable.
   - {kind: apps,      path: "registry/apps.jsonl", max_loss: 0.1}
-`, stamp(m.completeSince()))
+
+  # Whose address is which: held against what captures and mail hold, in memory, and kept nowhere.
+  - {kind: addresses, path: "registry/addresses.jsonl"}
+
+  # What a crawler saw of the apps' pages, as one account of the site; what canary mailboxes caught; what people report.
+  - {kind: captures,  path: "captures/captures-*.jsonl"}
+  - {kind: mail,      path: "canary/mail-*.jsonl", authserv_id: %s}
+  - {kind: signals,   path: "signals/signals-*.jsonl"}
+`, stamp(m.completeSince()), authserv)
 }
 
 // completeSince is from when on the logs of installs tell every site's state.

@@ -34,6 +34,8 @@ type Market struct {
 	files    []*file // of logs
 	logs     map[logName]*file
 	arrivals []arrival
+	beside   []arrival // files that manifests name
+	canaries []string  // accounts
 
 	planted []*plant
 	misses  []NearMiss

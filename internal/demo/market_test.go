@@ -27,11 +27,12 @@ import (
 
 func end() time.Time { return time.Date(2026, 11, 24, 2, 30, 0, 0, time.UTC) }
 
-// checkIDs are the checks that logs, reports and registry can show.
+// checkIDs are the checks.
 func checkIDs() []string {
 	return []string{"access-unapproved", "access-refused-probing", "access-not-installed", "access-not-app", "purpose-undeclared", "purpose-not-approved",
 		"purpose-prohibited", "report-overdue", "report-incomplete", "report-closed-retained", "report-updated-ignored", "retained-after-uninstall",
-		"storage-undeclared", "scope-unapproved", "feature-drift", "listing-incomplete", "policy-language-changed"}
+		"storage-undeclared", "scope-unapproved", "feature-drift", "listing-incomplete", "policy-language-changed", "ui-exposure", "ui-payload-exposure",
+		"ui-hash-exposure", "third-party-sharing", "mail-prohibited", "mail-not-approved", "mail-third-party", "mail-after-uninstall", "user-reported-exposure"}
 }
 
 func TestEveryCheckIsPlantedAndNearlyMissed(t *testing.T) {
@@ -59,8 +60,8 @@ func TestEveryCheckIsPlantedAndNearlyMissed(t *testing.T) {
 			t.Errorf("%s is nowhere nearly violated", id)
 		}
 	}
-	if n := len(m.Planted()); n < 25 || n > 45 {
-		t.Errorf("%d findings are planted, want 25 to 45", n)
+	if n := len(m.Planted()); n < 40 || n > 60 {
+		t.Errorf("%d findings are planted, want 40 to 60", n)
 	}
 }
 
@@ -80,7 +81,7 @@ func TestConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Sources) != 5 || c.Sources[2].CompleteSince == nil {
+	if len(c.Sources) != 9 || c.Sources[2].CompleteSince == nil {
 		t.Errorf("sources are %+v", c.Sources)
 	}
 }
@@ -221,7 +222,7 @@ func TestSizes(t *testing.T) {
 		}
 		keys[app.Key] = true
 	}
-	if kinds["access"] != 31 || endings[".gz"] == 0 || endings[".zst"] == 0 || endings[".jsonl"] == 0 {
+	if kinds["access"] != 32 || endings[".gz"] == 0 || endings[".zst"] == 0 || endings[".jsonl"] == 0 {
 		t.Errorf("files: %v, %v", kinds, endings)
 	}
 }
@@ -359,15 +360,22 @@ func judge(files map[string]string, asOf time.Time, only map[string]bool) []audi
 		}
 		byApp[app][kind].WriteString(text)
 	}
-	var incidents string
+	var incidents, addresses string
+	beside := map[string]map[string][]byte{"captures": {}, "canary": {}} // by folder: the files that manifests name
 	for name, text := range files {
 		kind, _, _ := strings.Cut(filepath.Base(name), "-")
-		switch name {
-		case "status/incidents.jsonl":
+		switch folder, file := filepath.Split(name); {
+		case name == "status/incidents.jsonl":
 			incidents = text
 			continue
-		case "registry/apps.jsonl":
+		case name == "registry/addresses.jsonl":
+			addresses = text
+			continue
+		case name == "registry/apps.jsonl":
 			kind = "apps"
+		case beside[filepath.Clean(folder)] != nil && !strings.HasSuffix(file, ".jsonl"):
+			beside[filepath.Clean(folder)][file] = []byte(text)
+			continue
 		}
 		field := `"app_key":"`
 		if kind == "apps" {
@@ -405,7 +413,11 @@ func judge(files map[string]string, asOf time.Time, only map[string]bool) []audi
 				res := oracle.Judge(oracle.Input{
 					AsOf: asOf, Access: []oracle.AccessSource{{Purposes: true, Files: of("access")}}, Reports: &oracle.Source{Files: of("reports")},
 					Installs: &oracle.Source{Files: of("installs")}, Incidents: &oracle.Source{Files: []oracle.File{{Name: "incidents", Data: []byte(incidents)}}},
-					Apps: &oracle.Source{Files: registry}, CompleteSince: asOf.Add(-150 * 24 * time.Hour).Truncate(24 * time.Hour),
+					Captures:  &oracle.Manifest{Files: of("captures"), Beside: beside["captures"]},
+					Mail:      &oracle.Mailboxes{Manifest: oracle.Manifest{Files: of("mail"), Beside: beside["canary"]}, AuthservID: "mx.marketplace.example"},
+					Signals:   &oracle.Source{Files: of("signals")},
+					Addresses: &oracle.Source{Files: []oracle.File{{Name: "addresses", Data: []byte(addresses)}}},
+					Apps:      &oracle.Source{Files: registry}, CompleteSince: asOf.Add(-150 * 24 * time.Hour).Truncate(24 * time.Hour),
 				})
 				mu.Lock()
 				for k, n := range res.Open {

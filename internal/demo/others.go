@@ -126,7 +126,7 @@ func (a *app) prosper(rng *rand.Rand, i int) {
 	} else {
 		a.asks()
 	}
-	a.rate = min(14+rng.ExpFloat64()*70, 420)
+	a.rate = min(14+rng.ExpFloat64()*82, 480)
 	a.Stores = new(rng.IntN(4) > 0)
 	if *a.Stores {
 		a.every = 5 + rng.IntN(5)

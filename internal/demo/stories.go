@@ -20,6 +20,7 @@ func (m *Market) makeStories() {
 	m.drift()
 	m.listings()
 	m.storage()
+	m.watched()
 }
 
 // good makes an app that is approved since long ago, reports each week, and does nothing wrong yet.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path"
 	"path/filepath"
 	"sort"
 	"strings"
@@ -52,6 +53,14 @@ func Glob(kind string) string {
 		return "status/incidents-*.jsonl*"
 	case "apps":
 		return "registry/apps.jsonl"
+	case "addresses":
+		return "accounts/addresses.jsonl"
+	case "captures":
+		return "captures/manifest-*.jsonl*"
+	case "mail":
+		return "canary/manifest-*.jsonl*"
+	case "signals":
+		return "signals/signals-*.jsonl*"
 	}
 	return "logs/" + kind + "-*.jsonl*"
 }
@@ -109,7 +118,53 @@ func pack(ext, text string) []byte {
 }
 
 // configured says whether the market has a source of this kind.
-func (m *Market) configured(kind string) bool { return kind != "incidents" || m.Incidents }
+func (m *Market) configured(kind string) bool {
+	switch kind {
+	case "incidents":
+		return m.Incidents
+	case "captures":
+		return m.Captures
+	case "mail":
+		return m.Mail
+	case "signals":
+		return m.Signals
+	case "addresses":
+		return m.Addresses
+	}
+	return true
+}
+
+// arriving says whether the lines of a kind come night by night; others are there whole in every night.
+func arriving(kind string) bool { return kind != "apps" && kind != "addresses" }
+
+// Beside gives the files that the manifests of a kind name, by these names.
+func (m *Market) Beside(kind string) map[string]string {
+	out := map[string]string{}
+	for _, l := range m.Lines {
+		for _, b := range l.Beside {
+			if l.Kind == kind {
+				out[b.Name] = b.Text
+			}
+		}
+	}
+	return out
+}
+
+// besides writes the files that come with lines.
+func besides(lines []Line) Files {
+	var fs Files
+	done := map[string]bool{}
+	for _, l := range lines {
+		for _, b := range l.Beside {
+			path := path.Dir(Glob(l.Kind)) + "/" + b.Name
+			if !done[path] {
+				done[path] = true
+				fs = append(fs, write(path, "", b.Text))
+			}
+		}
+	}
+	return fs
+}
 
 // Logs gives the lines of a kind in their order, the registry's in its last version.
 func (m *Market) Logs(kind string) []string {
@@ -170,13 +225,13 @@ func extension(rng *rand.Rand) string {
 // Whole lays the market out as one set of files, for one run as of m.AsOf.
 func (m *Market) Whole() Files {
 	rng := rand.New(rand.NewPCG(m.Seed, 0x77686f6c65))
-	var fs Files
+	fs := besides(m.Lines)
 	for _, kind := range Kinds {
 		if !m.configured(kind) {
 			continue
 		}
 		lines := m.Logs(kind)
-		if kind == "apps" {
+		if !arriving(kind) {
 			fs = append(fs, write(Glob(kind), "", text(rng, lines)))
 			continue
 		}
@@ -263,8 +318,9 @@ func (m *Market) Nights(rng *rand.Rand, n int) []Night {
 		if i > 0 {
 			w.upset()
 		}
-		for _, kind := range Kinds[:4] {
-			if m.configured(kind) {
+		w.out = append(w.out, besides(arrivals[i])...)
+		for _, kind := range Kinds {
+			if arriving(kind) && m.configured(kind) {
 				w.arrive(kind, arrivals[i])
 			}
 		}
@@ -272,6 +328,9 @@ func (m *Market) Nights(rng *rand.Rand, n int) []Night {
 			w.finish(m)
 		}
 		w.out = append(w.out, write(Glob("apps"), "", text(rng, m.registryAt(nights[i].AsOf, w.last))))
+		if m.Addresses {
+			w.out = append(w.out, write(Glob("addresses"), "", text(rng, m.Logs("addresses"))))
+		}
 		nights[i].Files = w.out
 	}
 	return nights
@@ -417,8 +476,8 @@ func (w *writer) finish(m *Market) {
 			w.append(v, t)
 		}
 	}
-	for _, kind := range Kinds[:4] {
-		some := !m.configured(kind)
+	for _, kind := range Kinds {
+		some := !m.configured(kind) || !arriving(kind)
 		for _, v := range *w.files {
 			some = some || v.kind == kind
 		}
@@ -479,6 +538,9 @@ func (m *Market) Config() string {
 		fmt.Fprintf(&b, "  - {kind: %s, path: %q", kind, Glob(kind))
 		if kind == "access" {
 			fmt.Fprintf(&b, ", purposes: %t", m.Purposes)
+		}
+		if kind == "mail" && m.AuthservID != "" {
+			fmt.Fprintf(&b, ", authserv_id: %s", m.AuthservID)
 		}
 		if kind == "installs" && !m.CompleteSince.IsZero() {
 			fmt.Fprintf(&b, ", complete_since: %s", m.CompleteSince.UTC().Format(time.RFC3339Nano))

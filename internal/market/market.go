@@ -19,7 +19,10 @@ import (
 const day = 24 * time.Hour
 
 // Kinds are the kinds of sources that a market has, in the order of the config.
-var Kinds = []string{"access", "reports", "installs", "incidents", "apps"}
+var Kinds = []string{"access", "reports", "installs", "incidents", "apps", "captures", "mail", "signals", "addresses"}
+
+// Beside is a file that a line of a manifest names, by the name that it gives.
+type Beside struct{ Name, Text string }
 
 // Line is one line of a log.
 type Line struct {
@@ -29,6 +32,8 @@ type Line struct {
 	Text string    // without an end of line
 	Bad  bool      // must be quarantined
 	Copy bool      // says the same as an earlier line
+
+	Beside []Beside // files that come with it
 }
 
 // App is an app of the registry: its line but for the approvals, and these.
@@ -56,7 +61,12 @@ type Market struct {
 	Start, AsOf   time.Time
 	CompleteSince time.Time // zero: not configured
 	Purposes      bool      // the gateway logs purposes
-	Incidents     bool      // a source of incidents is configured
+	Incidents     bool      // a source of incidents is configured, and so on
+	Captures      bool
+	Mail          bool
+	Signals       bool
+	Addresses     bool
+	AuthservID    string // whose verdicts on senders count; empty: nobody's
 	Lines         []Line
 	Apps          []App
 }
@@ -69,6 +79,7 @@ type generator struct {
 	anchors  []time.Time
 	sites    []string
 	accounts []string
+	known    []known            // accounts with an address
 	ends     map[time.Time]bool // incidents' ends + 24 h: Silent on reports at exactly a moved deadline
 	active   map[string]string  // app, site, instant: the active event there
 	taken    map[string]bool    // incidents' froms
@@ -96,6 +107,16 @@ func New(seed uint64) *Market {
 	g.registry()
 	g.lifecycle()
 	g.traffic()
+	g.people()
+	if g.Mail {
+		g.mail()
+	}
+	if g.Captures {
+		g.captures()
+	}
+	if g.Signals {
+		g.signals()
+	}
 	g.noise()
 	return g.Market
 }
@@ -134,6 +155,11 @@ func (g *generator) frame() {
 	}
 	g.Purposes = !g.chance(10)
 	g.Incidents = !g.chance(15)
+	g.Captures, g.Mail, g.Signals = g.chance(60), g.chance(60), g.chance(40)
+	g.Addresses = g.chance(90) && (g.Captures || g.Mail) || g.chance(10)
+	if g.chance(85) {
+		g.AuthservID = "mx.platform.example"
+	}
 	for range 2 + g.rng.IntN(3) {
 		g.sites = append(g.sites, g.uuid())
 	}
@@ -181,8 +207,11 @@ func (g *generator) moment() time.Time {
 }
 
 // line adds a line, spelled by chance.
-func (g *generator) line(kind string, at time.Time, o obj) {
-	g.Lines = append(g.Lines, Line{ID: g.id(), Kind: kind, At: at, Text: g.spell(kind, o)})
+func (g *generator) line(kind string, at time.Time, o obj) { g.lineWith(kind, at, o) }
+
+// lineWith adds a line that names files.
+func (g *generator) lineWith(kind string, at time.Time, o obj, beside ...Beside) {
+	g.Lines = append(g.Lines, Line{ID: g.id(), Kind: kind, At: at, Text: g.spell(kind, o), Beside: beside})
 	if g.chance(7) { // a copy: the same bytes, or the same said otherwise
 		l := g.Lines[len(g.Lines)-1]
 		l.ID, l.Copy = g.id(), true
@@ -658,7 +687,25 @@ func (g *generator) noise() {
 	for range 2 + g.rng.IntN(8) {
 		t := g.AsOf.Add(pick(g, 1, time.Second, day, day+1, time.Duration(g.rng.Int64N(int64(3*day)))))
 		key := pick(g, keys...)
-		switch g.rng.IntN(3) {
+		if len(g.known) == 0 {
+			g.address(g.hex(24))
+		}
+		who := pick(g, g.known...)
+		switch g.rng.IntN(6) {
+		case 3:
+			if g.Captures {
+				file := g.fileName("html")
+				g.lineWith("captures", t, captureObject(g, file, "html", key, "", t), Beside{file, "<p>" + who.address + "</p>"})
+			}
+		case 4:
+			if g.Mail {
+				file := g.fileName("eml")
+				g.lineWith("mail", t, mailObject(file, key, pick(g, g.sites...), who.id, t), Beside{file, g.message(&canary{known: who, key: key})})
+			}
+		case 5:
+			if g.Signals {
+				g.line("signals", t, obj{{"ts", t}, {"app_key", key}, {"kind", "ui-exposure"}})
+			}
 		case 0:
 			g.call(t, key, pick(g, g.sites...), "oauth2", "marketing", 200, g.someAccounts(4))
 		case 1:
@@ -667,20 +714,27 @@ func (g *generator) noise() {
 			g.event(t, key, pick(g, g.sites...), pick(g, "installed", "uninstalled", "present"))
 		}
 	}
-	for _, kind := range Kinds[:4] {
-		if kind == "incidents" && !g.Incidents {
+	for _, kind := range Kinds {
+		if kind == "apps" || !g.configured(kind) {
 			continue
 		}
 		for range g.rng.IntN(6) {
 			t := g.moment()
-			g.Lines = append(g.Lines, Line{ID: g.id(), Kind: kind, At: t, Text: g.bad(kind, t, pick(g, keys...)), Bad: true})
+			if (kind == "captures" || kind == "mail") && g.chance(40) {
+				g.unreadable(kind, t, pick(g, keys...))
+				continue
+			}
+			l := Line{ID: g.id(), Kind: kind, At: t, Bad: true}
+			l.Text, l.Beside = g.bad(kind, t, pick(g, keys...))
+			g.Lines = append(g.Lines, l)
 		}
 	}
 	sort.SliceStable(g.Lines, func(i, j int) bool { return g.Lines[i].At.Before(g.Lines[j].At) })
 }
 
 // bad makes a line that must go to quarantine and would change the numbers if it were taken.
-func (g *generator) bad(kind string, t time.Time, key string) string {
+func (g *generator) bad(kind string, t time.Time, key string) (string, []Beside) {
+	var beside []Beside
 	site, id := pick(g, g.sites...), pick(g, g.accounts...)
 	var o obj
 	var required, read []string
@@ -712,6 +766,37 @@ func (g *generator) bad(kind string, t time.Time, key string) string {
 		required = []string{"api", "from"}
 		read = []string{"api", "from", "to"}
 		wrong = map[string][]any{"api": {5}, "from": badTimes, "to": {"later", 5}}
+	case "captures":
+		who, file := pick(g, g.known...), g.fileName("html")
+		beside = []Beside{{file, "<p>" + who.address + "</p>"}}
+		for _, f := range captureObject(g, file, "html", key, "", t) {
+			if v, ok := f.value.(opt); ok {
+				f.value = v.v
+			}
+			o = append(o, f)
+		}
+		required = []string{"file", "kind", "app_key", "captured_at"}
+		read = []string{"file", "kind", "app_key", "cloud_id", "viewer_account_id", "captured_at", "url"}
+		wrong = map[string][]any{"file": {5, "gone.html", "more/gone/" + file, "../captures/" + file, "more/../../captures/" + file, "/captures/" + file, []any{file}}, "kind": {"HTML", "pdf", "eml", 5}, "app_key": {5, "jo@mail.example"},
+			"cloud_id": {5, "s@mail.example"}, "viewer_account_id": {5, "jo.doe@mail.example", strings.Repeat("x", 129), []any{id}}, "captured_at": badTimes, "url": {5, obj{}}}
+	case "mail":
+		who, file := pick(g, g.known...), g.fileName("eml")
+		beside = []Beside{{file, g.message(&canary{known: who, key: key})}}
+		o = mailObject(file, key, site, who.id, t)
+		required = []string{"file", "app_key", "cloud_id", "account_id", "received_at"}
+		read = required
+		wrong = map[string][]any{"file": {5, "gone.eml", "../canary/" + file, "/canary/" + file, "jo@mail.example/" + file}, "app_key": {5, "jo@mail.example"}, "cloud_id": {5, "s@mail.example"},
+			"account_id": {5, "jo.doe@mail.example", strings.Repeat("x", 129), []any{id}}, "received_at": badTimes}
+	case "signals":
+		o = obj{{"ts", t}, {"app_key", key}, {"cloud_id", site}, {"kind", "ui-exposure"}, {"text", "shown to all"}, {"source", "support-ticket"}}
+		required = []string{"ts", "app_key", "kind"}
+		read = []string{"ts", "app_key", "cloud_id", "kind", "text", "source"}
+		wrong = map[string][]any{"ts": badTimes, "app_key": {5, "jo@mail.example"}, "cloud_id": {5, "s@mail.example"}, "kind": {5, []any{"ui-exposure"}}, "text": {5, []any{}}, "source": {5, true}}
+	case "addresses":
+		o = obj{{"account_id", g.hex(24)}, {"email", g.freshAddress("people.example")}}
+		required = []string{"account_id", "email"}
+		read = required
+		wrong = map[string][]any{"account_id": {5, "jo.doe@mail.example", strings.Repeat("x", 129)}, "email": {5, true, obj{}}}
 	}
 	set := func(name string, v any) {
 		for i := range o {
@@ -749,12 +834,39 @@ func (g *generator) bad(kind string, t time.Time, key string) string {
 		}
 	case 8:
 		text := string(s.write(o))
-		return pick(g, text[:len(text)/2], "["+text+"]", text+text, text+"x", text[:len(text)-1]+",}", "null", `"text"`, "5", strings.Replace(text, "{", "{\"z\":\"\xff\",", 1), "\xc3\x28", strings.Replace(text, "{", "{'z':1,", 1))
+		return pick(g, text[:len(text)/2], "["+text+"]", text+text, text+"x", text[:len(text)-1]+",}", "null", `"text"`, "5", strings.Replace(text, "{", "{\"z\":\"\xff\",", 1), "\xc3\x28", strings.Replace(text, "{", "{'z':1,", 1)), beside
 	default:
+		if kind == "addresses" {
+			set("email", nil)
+		}
 		set("from", "2025-02-30T00:00:00Z")
 		set("ts", pick(g, badTimes...))
+		set("captured_at", pick(g, badTimes...))
+		set("received_at", pick(g, badTimes...))
 	}
-	return string(s.write(o))
+	return string(s.write(o)), beside
+}
+
+// unreadable adds a line, in itself good, whose file cannot be read.
+func (g *generator) unreadable(kind string, t time.Time, key string) {
+	l := Line{ID: g.id(), Kind: kind, At: t, Bad: true}
+	if kind == "mail" {
+		file := g.fileName("eml")
+		l.Text = g.spell(kind, mailObject(file, key, pick(g, g.sites...), pick(g, g.known...).id, t))
+		if g.chance(70) {
+			l.Beside = []Beside{{file, pick(g, "", "\x00\x01\x02\xff\xfe\x00", "\r\n \r\n")}}
+		}
+		g.Lines = append(g.Lines, l)
+		return
+	}
+	file, what := g.fileName("har"), g.cast("")
+	l.Text = g.spell(kind, captureObject(g, file, "har", key, "", t))
+	if g.chance(80) {
+		bodiless := harOf([]any{fields{"request": fields{"method": "GET", "url": "https://tracker.example/?e=" + what.one(inURL), "headers": []any{}},
+			"response": fields{"status": 200, "headers": []any{}, "content": fields{"size": 500, "mimeType": "text/html"}}}})
+		l.Beside = []Beside{{file, pick(g, what.page(), "{}", `{"log":{}}`, `{"log":`, "", "null", bodiless, bodiless, bodiless)}}
+	}
+	g.Lines = append(g.Lines, l)
 }
 
 var badTimes = []any{"2025-03-01 10:00:00Z", "2025-03-01T10:00:00", "2025-03-01T25:00:00Z", "2025-02-29T10:00:00Z", "2025-03-01T10:00:00z", "2025-03-01", 1740823200, true, "now"}

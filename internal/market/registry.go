@@ -68,8 +68,10 @@ func (g *generator) app(key string) App {
 	if g.chance(80) {
 		a.fields = append(a.fields, kv{"kind", map[string]string{"connect": "connect", "forge": "forge", "oauth2": "oauth2", "hybrid": "forge"}[kind]})
 	}
-	own := g.subset(60, "lantern.example", "heron.example", "mail.lantern.example")
-	domains = append(domains, own...)
+	own := g.subset(50, "lantern.example", "heron.example", "mail.lantern.example", "Lantern.github.io")
+	for _, d := range own {
+		domains = append(domains, strings.ToLower(d))
+	}
 	a.fields = append(a.fields, kv{"domains", list(own)})
 	if kind == "connect" || kind == "hybrid" {
 		base := pick(g, "https://app.lantern.example", "https://App.Heron.example:8443/x/", "https://lantern.example")
@@ -190,13 +192,14 @@ func (g *generator) approvalsOf(a *App, scopes, modules, egress, domains []strin
 		if !revoked.IsZero() {
 			g.anchor(revoked)
 		}
-		purposes := g.subset(35, "error-reports", "security-alerts", "user-sync", "crm-link", "Odd Purpose", "marketing", strings.Repeat("p", 64))
+		purposes := g.subset(35, "error-reports", "security-alerts", "user-sync", "crm-link", "Odd Purpose", "marketing", strings.Repeat("p", 64),
+			"subscribed-alerts", "user-invitations", "connect-mail-service")
 		if g.chance(3) {
-			purposes = append(purposes, "none")
+			purposes = append(purposes, "none") // Silent: an approval that names the kind of mail other
 		}
 		base := obj{{"request_id", fmt.Sprintf("REQ-%d-%s", i, g.hex(3))}, {"purposes", list(purposes)}, {"functionality", "sends alerts"},
 			{"policy_excerpt", pick[any](g, `we use addresses to send "security alerts" - and nothing else`, "We use addresses to send “Security  Alerts” – and nothing else.", "We never use addresses", "", nil)},
-			{"third_parties", []any{"relay.example"}}}
+			{"third_parties", opt{list(g.subset(45, "relay.example", "Out.Courier.co.uk", "tracker.example", "heron.github.io"))}}}
 		if g.chance(85) {
 			s := obj{}
 			part := func(name string, now []string, other ...string) {
@@ -241,11 +244,26 @@ func (g *generator) approvalsOf(a *App, scopes, modules, egress, domains []strin
 			p.final = form("withdrawn", at, revoked)
 			p.earlier = pick(g, form("pending", nil, nil), form("approved", decided, nil), form("approved", decided, revoked.Add(day)))
 		}
-		if g.chance(40) {
+		switch n := g.rng.IntN(10); {
+		case n < 4:
 			p.earlier = nil
+		case n < 7 && p.earlier != nil: // purposes and third parties were others, too
+			p.earlier = with(p.earlier, "purposes", list(g.subset(40, "error-reports", "user-sync", "subscribed-alerts", "security-alerts")))
+			p.earlier = with(p.earlier, "third_parties", opt{list(g.subset(40, "relay.example", "courier.co.uk", "two.github.io"))})
 		}
 		a.approvals = append(a.approvals, p)
 	}
+}
+
+// with is the object with another value in a field that it has.
+func with(o obj, name string, v any) obj {
+	out := append(obj{}, o...)
+	for i := range out {
+		if out[i].name == name {
+			out[i].value = v
+		}
+	}
+	return out
 }
 
 func field(o obj, name string) any {

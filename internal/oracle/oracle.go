@@ -5,7 +5,9 @@
 // one function a check. Where both disagree, one of them misreads the rules.
 //
 // It leaves out what one run on an empty store cannot show: retention (nothing has been purged, so no line is expired),
-// files refused because too many of their lines are bad, and the age of sources.
+// files refused because too many of their lines are bad, and the age of sources. Of captures and mails it reads what package market
+// writes: simple pages, archives and messages, addresses in simple disguises and listed as such (no digests), and the kind of a mail
+// in a header that only tests write.
 package oracle
 
 import (
@@ -17,6 +19,13 @@ type Key struct{ Check, App, Subject string }
 
 // Numbers are the counts of a finding. They are exact.
 type Numbers struct{ Occurrences, Accounts, Sites int }
+
+// Finding is what is open under a key.
+type Finding struct {
+	Numbers
+	Severity   string
+	Confidence string // the highest among its occurrences
+}
 
 // File is the content of one file of a source, decompressed. The name is for messages only.
 type File struct {
@@ -33,6 +42,18 @@ type AccessSource struct {
 	Files    []File
 }
 
+// Manifest is a configured source whose lines name files. Beside holds these by the name that a line gives them.
+type Manifest struct {
+	Files  []File
+	Beside map[string][]byte
+}
+
+// Mailboxes is the source of canary mail.
+type Mailboxes struct {
+	Manifest
+	AuthservID string // whose Authentication-Results prove a sender; empty: none
+}
+
 // Input is what a run looks at. A nil source is not configured.
 type Input struct {
 	AsOf      time.Time
@@ -41,6 +62,10 @@ type Input struct {
 	Installs  *Source
 	Incidents *Source
 	Apps      *Source
+	Captures  *Manifest
+	Mail      *Mailboxes
+	Signals   *Source
+	Addresses *Source
 	// CompleteSince is from when on the installs source tells every site's state; zero: never.
 	CompleteSince time.Time
 }
@@ -57,7 +82,7 @@ type BadLine struct {
 
 // Result is what one run on an empty store must show.
 type Result struct {
-	Open  map[Key]Numbers
+	Open  map[Key]Finding
 	Kinds map[string]Lines
 	Bad   []BadLine
 	// UnknownInstalls counts the retrievals of apps for which it is unknown whether the app was installed on the site.
@@ -75,12 +100,18 @@ type audit struct {
 	reports   []report
 	events    []event
 	incidents []incident
+	captures  []capture
+	mails     []mail
+	signals   []signal
+	addresses map[string]string // by account, as compared
 	apps      map[string]app
 	// unreadable are apps whose registry lines are all bad: checks that need the registry cannot look at them.
 	unreadable map[string]bool
 
 	lookedAccess, lookedReports, lookedInstalls, lookedIncidents, lookedApps bool
 	configuredAccess, configuredIncidents                                    bool
+	lookedCaptures, lookedMail, lookedSignals, lookedAddresses               bool
+	configuredCaptures, configuredMail                                       bool
 
 	found           map[Key]*tally
 	unknownInstalls int
@@ -91,28 +122,41 @@ type tally struct {
 	occurrences int
 	accounts    map[string]bool
 	sites       map[string]bool
+	confidence  string
 }
 
-// count adds one occurrence with its accounts and sites.
+// count adds one occurrence with its accounts and sites, as sure as the table of checks says.
 func (a *audit) count(check, app, subject string, accounts []string, sites ...string) {
+	_, confidence := grade(check, subject)
+	a.countAs(confidence, check, app, subject, accounts, sites...)
+}
+
+// countAs adds one occurrence that is as sure as confidence says. No site is the empty one.
+func (a *audit) countAs(confidence, check, app, subject string, accounts []string, sites ...string) {
 	k := Key{check, app, subject}
 	t := a.found[k]
 	if t == nil {
-		t = &tally{accounts: map[string]bool{}, sites: map[string]bool{}}
+		t = &tally{accounts: map[string]bool{}, sites: map[string]bool{}, confidence: confidence}
 		a.found[k] = t
+	}
+	if surer(confidence, t.confidence) {
+		t.confidence = confidence
 	}
 	t.occurrences++
 	for _, id := range accounts {
 		t.accounts[id] = true
 	}
 	for _, s := range sites {
-		t.sites[s] = true
+		if s != "" {
+			t.sites[s] = true
+		}
 	}
 }
 
 // state notes that a state holds: one occurrence, no accounts, no sites.
 func (a *audit) state(check, app, subject string) {
-	a.found[Key{check, app, subject}] = &tally{occurrences: 1}
+	_, confidence := grade(check, subject)
+	a.found[Key{check, app, subject}] = &tally{occurrences: 1, confidence: confidence}
 }
 
 // Judge reads the lines and judges everything.
@@ -121,6 +165,7 @@ func Judge(in Input) Result {
 		asOf:          in.AsOf,
 		completeSince: in.CompleteSince,
 		apps:          map[string]app{},
+		addresses:     map[string]string{},
 		unreadable:    map[string]bool{},
 		found:         map[Key]*tally{},
 	}
@@ -130,6 +175,10 @@ func Judge(in Input) Result {
 	a.readInstalls(in, &res)
 	a.readIncidents(in, &res)
 	a.readApps(in, &res)
+	a.readAddresses(in, &res)
+	a.readCaptures(in, &res)
+	a.readMail(in, &res)
+	a.readSignals(in, &res)
 
 	a.approvalAndPurpose()
 	a.refusedProbing()
@@ -145,10 +194,18 @@ func Judge(in Input) Result {
 	a.featureDrift()
 	a.listingIncomplete()
 	a.policyLanguageChanged()
+	a.exposure()
+	a.sharing()
+	a.mailKinds()
+	a.mailThirdParty()
+	a.mailAfterUninstall()
+	a.staleMail()
+	a.userReported()
 
-	res.Open = map[Key]Numbers{}
+	res.Open = map[Key]Finding{}
 	for k, t := range a.found {
-		res.Open[k] = Numbers{t.occurrences, len(t.accounts), len(t.sites)}
+		severity, _ := grade(k.Check, k.Subject)
+		res.Open[k] = Finding{Numbers{t.occurrences, len(t.accounts), len(t.sites)}, severity, t.confidence}
 	}
 	res.UnknownInstalls = a.unknownInstalls
 	return res

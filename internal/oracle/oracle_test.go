@@ -267,7 +267,7 @@ func TestBoundaries(t *testing.T) {
 				if k.App != "a" {
 					s += "|" + k.App
 				}
-				got[s] = n
+				got[s] = n.Numbers
 			}
 			if d := cmp.Diff(tt.want, got); d != "" {
 				t.Errorf("(-want +got)\n%s", d)
@@ -304,11 +304,11 @@ func TestLines(t *testing.T) {
 		strings.Replace(good, `"r"`, `"r2"`, 1),
 	}, "\n")
 	res := Judge(Input{AsOf: when("2025-03-02T00:00:00Z"), Access: []AccessSource{{true, []File{{"f", []byte(data)}}}}})
-	want := map[string]Lines{"access": {Lines: 25, Facts: 3, Duplicates: 1, Quarantined: 21}, "reports": {}, "installs": {}, "incidents": {}, "apps": {}}
+	want := map[string]Lines{"access": {Lines: 25, Facts: 3, Duplicates: 1, Quarantined: 21}, "reports": {}, "installs": {}, "incidents": {}, "apps": {}, "addresses": {}, "captures": {}, "mail": {}, "signals": {}}
 	if d := cmp.Diff(want, res.Kinds); d != "" {
 		t.Errorf("(-want +got)\n%s\n%v", d, res.Bad)
 	}
-	if d := cmp.Diff(map[Key]Numbers{{"access-not-app", "", "basic"}: {3, 2, 1}}, res.Open); d != "" {
+	if d := cmp.Diff(map[Key]Finding{{"access-not-app", "", "basic"}: {Numbers{3, 2, 1}, "high", "certain"}}, res.Open); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}
 }

@@ -27,6 +27,7 @@ type approval struct {
 	status               string
 	decidedAt, revokedAt *time.Time
 	purposes             []string
+	thirdParties         []string
 	excerpt              string
 	snapshot             snapshot
 }
@@ -172,7 +173,7 @@ func parseApproval(o object) (p approval, err error) {
 	if p.excerpt, err = o.text("policy_excerpt"); err != nil {
 		return p, err
 	}
-	if _, _, err = o.texts("third_parties"); err != nil {
+	if p.thirdParties, _, err = o.texts("third_parties"); err != nil {
 		return p, err
 	}
 	s, err := o.child("snapshot")

@@ -27,7 +27,7 @@ func (c CLI) Run(ctx context.Context, dir string, asOf time.Time) error {
 }
 
 // Open is `findings list -c mailreeve.yaml --format json`.
-func (c CLI) Open(ctx context.Context, dir string) (map[oracle.Key]oracle.Numbers, error) {
+func (c CLI) Open(ctx context.Context, dir string) (map[oracle.Key]oracle.Finding, error) {
 	out, err := c.command(ctx, dir, "findings", "list", "-c", "mailreeve.yaml", "--format", "json")
 	if err != nil {
 		return nil, err
@@ -39,17 +39,21 @@ func (c CLI) Open(ctx context.Context, dir string) (map[oracle.Key]oracle.Number
 		Occurrences int    `json:"occurrences"`
 		Accounts    int    `json:"accounts"`
 		Sites       int    `json:"sites"`
+		Severity    string `json:"severity"`
+		Confidence  string `json:"confidence"`
 	}
 	if err := json.Unmarshal(out, &list); err != nil {
 		return nil, fmt.Errorf("findings list: %w in %.300q", err, out)
 	}
-	open := map[oracle.Key]oracle.Numbers{}
+	open := map[oracle.Key]oracle.Finding{}
 	for _, f := range list {
 		k := oracle.Key{Check: f.Check, App: f.AppKey, Subject: f.Subject}
 		if _, twice := open[k]; twice {
 			return nil, fmt.Errorf("two findings for %+v", k)
 		}
-		open[k] = oracle.Numbers{Occurrences: f.Occurrences, Accounts: f.Accounts, Sites: f.Sites}
+		open[k] = oracle.Finding{
+			Numbers:  oracle.Numbers{Occurrences: f.Occurrences, Accounts: f.Accounts, Sites: f.Sites},
+			Severity: f.Severity, Confidence: f.Confidence}
 	}
 	return open, nil
 }

@@ -25,7 +25,7 @@ type Runner interface {
 	// Run is one audit as of asOf. Where a configured source could not be looked at the error wraps ErrPartial.
 	Run(ctx context.Context, dir string, asOf time.Time) error
 	// Open gives the findings that are not resolved.
-	Open(ctx context.Context, dir string) (map[oracle.Key]oracle.Numbers, error)
+	Open(ctx context.Context, dir string) (map[oracle.Key]oracle.Finding, error)
 }
 
 // ErrPartial says that a run ended well, but a configured source could not be looked at.
@@ -84,6 +84,26 @@ func Input(m *market.Market) oracle.Input {
 	if m.Incidents {
 		in.Incidents = &oracle.Source{Files: file("incidents")}
 	}
+	manifest := func(kind string) oracle.Manifest {
+		beside := map[string][]byte{}
+		for name, text := range m.Beside(kind) {
+			beside[name] = []byte(text)
+		}
+		return oracle.Manifest{Files: file(kind), Beside: beside}
+	}
+	if m.Captures {
+		c := manifest("captures")
+		in.Captures = &c
+	}
+	if m.Mail {
+		in.Mail = &oracle.Mailboxes{Manifest: manifest("mail"), AuthservID: m.AuthservID}
+	}
+	if m.Signals {
+		in.Signals = &oracle.Source{Files: file("signals")}
+	}
+	if m.Addresses {
+		in.Addresses = &oracle.Source{Files: file("addresses")}
+	}
 	return in
 }
 
@@ -117,7 +137,7 @@ func try(ctx context.Context, dir string, m *market.Market, w way, r Runner) str
 	return ""
 }
 
-func compare(ctx context.Context, dir string, want map[oracle.Key]oracle.Numbers, r Runner) string {
+func compare(ctx context.Context, dir string, want map[oracle.Key]oracle.Finding, r Runner) string {
 	got, err := r.Open(ctx, dir)
 	if err != nil {
 		return "open findings: " + err.Error()

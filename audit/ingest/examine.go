@@ -1,0 +1,245 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/address"
+)
+
+// observations is the part of a reading that looks into files.
+type observations struct {
+	exam  audit.Examination
+	docs  []*audit.Observation         // by number in the examination; nil: not taken after all
+	taken map[audit.ObservationID]bool // by the run, so that a copy is not looked into again
+	hits  watch                        // accounts whose retrievals are of interest
+	match audit.Matching               // set while addresses are read
+}
+
+// isObserved says whether sources of a kind bring observations.
+func isObserved(k audit.Kind) bool { return audit.ObservedKind(k) != 0 }
+
+// rank is the order in which kinds are read: mail says which accounts are canaries, which is asked of the calls; addresses come once all files
+// were looked into.
+func rank(k audit.Kind) int {
+	switch k {
+	case audit.KindMail:
+		return 0
+	case audit.KindAddresses:
+		return 2
+	}
+	return 1
+}
+
+// look looks into the files that the lines of a manifest name. A line whose file cannot be looked into becomes a bad one. Lines that say what is known
+// are dropped and counted.
+func (r *reading) look(ctx context.Context, f audit.FileReading, src Source, workers []*lines) (copies int64, err error) {
+	var ids []audit.ObservationID
+	for _, w := range workers {
+		if w != nil {
+			for i := range w.observed {
+				ids = append(ids, w.observed[i].what.ID)
+			}
+		}
+	}
+	known := map[audit.ObservationID]bool{}
+	if len(ids) > 0 && r.req.Observed != nil {
+		if known, err = r.req.Observed(ctx, ids); err != nil {
+			return 0, err
+		}
+	}
+	fresh := map[audit.ObservationID]bool{}
+	for _, w := range workers {
+		if w == nil {
+			continue
+		}
+		sortPlaced(w.observed)
+		kept := w.observed[:0]
+		for i := range w.observed {
+			p := w.observed[i]
+			o := &p.what
+			if known[o.ID] || r.observed.taken[o.ID] || fresh[o.ID] {
+				copies++
+				continue
+			}
+			if o.Kind != audit.KindSignals && !(o.Kind == audit.KindCaptures && o.Examined) {
+				err := r.lookInto(ctx, o, filepath.Dir(f.Path), src.Authserv)
+				if ctx.Err() != nil {
+					return 0, ctx.Err()
+				}
+				if err != nil {
+					w.bad = append(w.bad, badLine{place: p.place, reason: err.Error()})
+					continue
+				}
+			}
+			fresh[o.ID] = true
+			kept = append(kept, p)
+		}
+		w.observed = kept
+	}
+	return copies, nil
+}
+
+// lookInto looks into the file of one observation. What is found waits for the addresses.
+func (r *reading) lookInto(ctx context.Context, o *audit.Observation, dir, authserv string) error {
+	file, err := openFile(dir, o.File)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	n := len(r.observed.docs)
+	r.observed.docs = append(r.observed.docs, nil)
+	var notes []string
+	if o.Kind == audit.KindMail {
+		o.Mail, notes, err = r.observed.exam.Mail(ctx, n, file, authserv)
+	} else {
+		notes, err = r.observed.exam.Capture(ctx, n, o.Form, file)
+	}
+	if err != nil {
+		return fmt.Errorf("its file %s: %w", address.Redact(o.File), err)
+	}
+	for _, note := range notes {
+		r.out.Notes = append(r.out.Notes, fmt.Sprintf("%s: %s", address.Redact(o.File), note))
+	}
+	waiting := *o
+	r.observed.docs[n] = &waiting
+	return nil
+}
+
+// openFile opens a file that a manifest in dir names. Nothing outside of dir is opened, whatever links say.
+func openFile(dir, name string) (*os.File, error) {
+	file, err := os.OpenInRoot(dir, filepath.FromSlash(name))
+	if err != nil {
+		var path *fs.PathError
+		if errors.As(err, &path) {
+			err = path.Err // the name may hold anything
+		}
+		return nil, fmt.Errorf("its file %s cannot be opened: %w", address.Redact(name), err)
+	}
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("it is no file")
+	}
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("its file %s cannot be read: %w", address.Redact(name), err)
+	}
+	return file, nil
+}
+
+// pending looks into the captures and mails of earlier runs that no run could hold against the addresses yet. One whose file is gone waits no longer: its
+// line goes to quarantine, as it would have when it was new.
+func (r *reading) pending(ctx context.Context) error {
+	paths := map[uint32]string{}
+	for _, f := range r.known {
+		paths[f.ID] = f.Path
+	}
+	for i := range r.req.Pending {
+		o := r.req.Pending[i]
+		err := r.lookInto(ctx, &o, filepath.Dir(paths[o.Source.File]), "")
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		o.Mail = r.req.Pending[i].Mail // what was read of it first holds
+		if err != nil {
+			o.Examined, o.Trouble = true, err.Error()
+			r.out.Examined = append(r.out.Examined, o)
+			bad := audit.Quarantined{File: o.Source.File, Path: paths[o.Source.File], Line: o.Source.Line, Kind: o.Kind, Reason: err.Error()}
+			if r.req.Bad != nil {
+				if err := r.req.Bad(ctx, []audit.Quarantined{bad}); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		*r.observed.docs[len(r.observed.docs)-1] = o
+	}
+	return nil
+}
+
+// addresses reads the addresses past what was found in files, and tells what was seen. Where they cannot be looked at, the files wait for a later run.
+func (r *reading) addresses(ctx context.Context, plans []plan) error {
+	var mine []int
+	for i := range plans {
+		if plans[i].Kind == audit.KindAddresses {
+			mine = append(mine, i)
+		}
+	}
+	able := func() bool {
+		return !slices.ContainsFunc(mine, func(i int) bool { return r.out.Sources[i].Trouble != "" })
+	}
+	if len(mine) == 0 || !able() || r.observed.exam == nil {
+		return nil
+	}
+	if err := r.pending(ctx); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(r.observed.docs, func(o *audit.Observation) bool { return o != nil }) {
+		return nil
+	}
+	seen := map[int][]audit.Sighting{}
+	if !r.observed.exam.Empty() {
+		r.observed.match = r.observed.exam.Against()
+		for _, i := range mine {
+			for _, path := range plans[i].files {
+				if err := r.file(ctx, i, plans[i].Source, path); err != nil {
+					return err
+				}
+			}
+		}
+		if !able() {
+			return nil
+		}
+		seen = r.observed.match.Sightings()
+	}
+	fresh := map[audit.ObservationID]*audit.Observation{}
+	for i := range r.out.Observations {
+		fresh[r.out.Observations[i].ID] = &r.out.Observations[i]
+	}
+	for n, o := range r.observed.docs {
+		if o == nil {
+			continue
+		}
+		if mine := fresh[o.ID]; mine != nil {
+			mine.Examined, mine.Sightings = true, seen[n]
+			continue
+		}
+		o.Examined, o.Sightings = true, seen[n]
+		r.out.Examined = append(r.out.Examined, *o)
+	}
+	return nil
+}
+
+// A watch is a set of accounts that is asked for every account of every call.
+type watch struct {
+	all  map[string]bool
+	tail [1 << 10]uint64 // a bit for each last two bytes of an account
+}
+
+func tailOf[T string | []byte](id T) uint16 {
+	n := len(id)
+	if n < 2 {
+		return 0
+	}
+	return uint16(id[n-2])<<8 | uint16(id[n-1])
+}
+
+func (w *watch) add(id string) {
+	if w.all == nil {
+		w.all = map[string]bool{}
+	}
+	w.all[id] = true
+	t := tailOf(id)
+	w.tail[t>>6] |= 1 << (t & 63)
+}
+
+func (w *watch) has(id []byte) bool {
+	t := tailOf(id)
+	return w.tail[t>>6]&(1<<(t&63)) != 0 && w.all[string(id)]
+}

@@ -1,0 +1,87 @@
+package checks
+
+import (
+	"net/netip"
+	"strings"
+
+	"golang.org/x/net/publicsuffix"
+
+	"github.com/mailreeve/mailreeve/audit"
+)
+
+// registrable is the domain that somebody registered and that a host belongs to, by the public suffix list; the host itself where there is none, as
+// for an IP address, or a suffix itself.
+func registrable(host string) string {
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		return host
+	}
+	domain, err := publicsuffix.EffectiveTLDPlusOne(host)
+	if err != nil {
+		return host
+	}
+	return domain
+}
+
+// hostOf is the host that a declaration names, be it a host, *.host or an URL; "" where it names none.
+func hostOf(s string) string {
+	s = strings.ToLower(strings.TrimSpace(s))
+	if _, rest, ok := strings.Cut(s, "://"); ok {
+		s = rest
+	}
+	s = strings.TrimPrefix(s, "//")
+	if i := strings.IndexAny(s, "/?#"); i >= 0 {
+		s = s[:i]
+	}
+	if i := strings.LastIndexByte(s, '@'); i >= 0 {
+		s = s[i+1:]
+	}
+	if i := strings.LastIndexByte(s, ':'); i >= 0 && strings.Trim(s[i+1:], "0123456789") == "" {
+		s = s[:i]
+	}
+	s = strings.TrimPrefix(s, "*.")
+	if strings.ContainsAny(s, " \t,;()") || !strings.ContainsAny(s, ".:") && s != "localhost" {
+		return "" // the name of a company
+	}
+	return s
+}
+
+// A circle is the registrable domains that may have an address: the vendor's own, the platform's, and those that an approval in force names (P9).
+type circle map[string]bool
+
+// circleAt is the circle of the dossier's app at a moment.
+func circleAt(d *audit.Dossier, at audit.Instant) circle {
+	c := circle{}
+	rules := d.Rules.At(at)
+	c.add(rules.Policy.PlatformDomains...)
+	c.add(rules.Receivers...)
+	if app := d.App(at); app != nil {
+		c.add(app.Features.Domains...)
+	}
+	for i := range d.Approvals {
+		if a := &d.Approvals[i]; a.InForce(at) {
+			c.add(a.ThirdParties...)
+		}
+	}
+	return c
+}
+
+func (c circle) add(declared ...string) {
+	for _, s := range declared {
+		if host := hostOf(s); host != "" {
+			c[registrable(host)] = true
+		}
+	}
+}
+
+// outside is the subject under which a host that is not in the circle is filed; "" for one that is.
+func (c circle) outside(host string) string {
+	domain := registrable(host)
+	switch {
+	case domain == "" || c[domain]:
+		return ""
+	case len(domain) > 253 || strings.Trim(domain, "abcdefghijklmnopqrstuvwxyz0123456789.-_:[]") != "":
+		return "invalid"
+	}
+	return domain
+}
