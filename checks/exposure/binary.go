@@ -169,19 +169,16 @@ func (s *scan) binary(b []byte, c chain) bool {
 		s.nested(t, c, stepUTF16)
 		return true
 	}
-	for _, x := range b[:min(len(b), 64)] {
-		if !is(x, inText) {
-			if s.deflated(b) {
-				out, _ := s.rawInflate(b, min(s.left, s.left64()))
-				s.nested(out, c, stepDeflate)
-				return true
-			}
-			if s.brotlied(b) {
-				out, _ := s.unbrotli(b, min(s.left, s.left64()))
-				s.nested(out, c, stepBrotli)
-				return true
-			}
-			break
+	if !likelyText(b[:min(len(b), 64)]) {
+		if s.deflated(b) {
+			out, _ := s.rawInflate(b, min(s.left, s.left64()))
+			s.nested(out, c, stepDeflate)
+			return true
+		}
+		if s.brotlied(b) {
+			out, _ := s.unbrotli(b, min(s.left, s.left64()))
+			s.nested(out, c, stepBrotli)
+			return true
 		}
 	}
 	return false

@@ -483,3 +483,23 @@ func TestDisguises(t *testing.T) {
 	}
 	t.Logf("recall %d of %d", found, total)
 }
+
+// In a long text other ways of looking for leads are taken: nothing may depend on how long it is, or on where in it something is.
+func TestDisguisesInLongDocuments(t *testing.T) {
+	rare := []string{"apenstaartje", "chiocciola"} // read in short texts only
+	for i, d := range disguises {
+		if d.kind == audit.CaptureHAR || strings.Contains(d.name, "UTF-16") || strings.Contains(d.name, "Latin-1") || strings.Contains(d.name, "unclosed") ||
+			slices.ContainsFunc(rare, func(w string) bool { return strings.Contains(d.doc, w) }) {
+			continue
+		}
+		filler := strings.Repeat("Some words, and more of them, 12 in all; ", 4000)
+		if d.kind == audit.CaptureJS {
+			filler = strings.Repeat("f(x, 12);\n", 16000)
+		}
+		before := filler[:50_000+i*97] + "\n\n"
+		got, _, err := look(t, New(Limits{}), d.kind, before+d.doc+"\n\n"+filler)
+		if err != nil || !slices.ContainsFunc(got, d.want.is) {
+			t.Errorf("%s: %v %v", d.name, got, err)
+		}
+	}
+}

@@ -24,7 +24,13 @@ func (s *scan) explore(b []byte, c chain) {
 		}
 		hi := min(lo+window, len(b))
 		s.signs(b, lo, hi, c)
-		s.runs(b, lo, hi, c)
+		large := len(b) > maxSmall
+		high := true
+		if large {
+			high = s.masked(b, lo, hi, c)
+		} else {
+			s.runs(b, lo, hi, c)
+		}
 		if s.deep(c) {
 			continue
 		}
@@ -32,9 +38,14 @@ func (s *scan) explore(b []byte, c chain) {
 		s.ampersands(b, lo, hi, c)
 		s.backslashes(b, lo, hi, c)
 		s.fours(b, lo, hi, c)
-		s.words(b, lo, hi, c)
+		if !large {
+			s.words(b, lo, hi, c)
+		}
 		s.pluses(b, lo, hi, c)
-		s.wide(b, lo, hi, c)
+		if high {
+			s.wideWords(b, lo, hi, c)
+			s.wide(b, lo, hi, c)
+		}
 	}
 }
 
@@ -134,7 +145,17 @@ func partsOnly(w []byte) bool {
 		case is(x, inBase64): // the run after what is encoded; others stand as they are
 			if run > 0 {
 				if run++; run > minRun {
-					return false
+					t := tally{}
+					from := i - minRun + 1
+					for ; i+1 < len(w) && is(w[i+1], inBase64); i++ {
+					}
+					for _, x := range w[from : i+1] {
+						t.add(x)
+					}
+					if t.dense(i + 1 - from) {
+						return false
+					}
+					run = 0
 				}
 			}
 		default:

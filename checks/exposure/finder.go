@@ -199,6 +199,10 @@ type scan struct {
 	names      map[string]string // names of fields, as they may be told
 	quoted     [2]int            // likewise, from quoted-printable
 	quotedOf   *byte
+	masks      []masks // of the window that is looked at
+	masksBusy  bool
+	linesOf    *byte // whose lines up to linesTo were joined
+	linesTo    int
 	nestHTML   int
 	strict     bool   // tell probe of what looks like an address in whatever way
 	what       string // before the name of a field, where one kind of URL is to be told from another

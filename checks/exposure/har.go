@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/mailreeve/mailreeve/audit"
 )
@@ -403,12 +404,13 @@ func (s *scan) unwrap(b []byte, encoding string) ([]byte, chain) {
 
 // textual says whether b begins like text.
 func textual(b []byte) bool {
-	for _, x := range b[:min(len(b), 128)] {
+	head := b[:min(len(b), 128)]
+	for _, x := range head {
 		if !is(x, inText) {
 			return false
 		}
 	}
-	return true
+	return utf8.Valid(head) || validPrefix(head)
 }
 
 // body looks at the body of a response.

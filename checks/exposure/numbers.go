@@ -23,6 +23,9 @@ func (s *scan) fours(b []byte, lo, hi int, c chain) {
 		switch {
 		case i > 0 && b[i-1] == '6':
 			if aloneIn(b, i-1, i+1) {
+				if i > 14 && b[i-2] == '(' && hasFold(b, i-14, "fromcharcode") {
+					s.script(b, i-1, i+1, c)
+				}
 				done = max(done, s.codes(b, i-1, i+1, c))
 			}
 		case i+1 >= len(b):
@@ -54,13 +57,16 @@ func isSeparator(c byte) bool {
 	return false
 }
 
-// digitsAround is the stretch of digits and separators around [from,to).
-func digitsAround(b []byte, from, to int) (int, int, bool) {
+// digitsAround is the stretch of digits of a base and separators around [from,to).
+func digitsAround(b []byte, from, to, base int) (int, int, bool) {
+	digit := func(i int) bool {
+		return int(nibble[b[i]]) < base || base == 16 && b[i]|0x20 == 'x' && i > 0 && b[i-1] == '0'
+	}
 	start := from
-	for from > 0 && from > start-reach && (isHex(b[from-1]) || isSeparator(b[from-1]) || b[from-1]|0x20 == 'x') {
+	for from > 0 && from > start-reach && (digit(from-1) || isSeparator(b[from-1])) {
 		from--
 	}
-	for to < len(b) && to < start+reach && (isHex(b[to]) || isSeparator(b[to]) || b[to]|0x20 == 'x') {
+	for to < len(b) && to < start+reach && (digit(to) || isSeparator(b[to])) {
 		to++
 	}
 	// Not the parts of words at the ends.
@@ -80,22 +86,29 @@ func digitsAround(b []byte, from, to int) (int, int, bool) {
 // codes reads a list of character codes around a number at b[from:to]: decimal, or hexadecimal where there are its digits, forwards or backwards. It
 // gives the end of what needs not be looked at again.
 func (s *scan) codes(b []byte, from, to int, c chain) int {
-	from, to, ok := digitsAround(b, from, to)
-	if !ok {
-		return 0
-	}
-	list := b[from:to]
+	end := 0
 	for _, base := range [...]int{10, 16} {
+		from, to, ok := digitsAround(b, from, to, base)
+		if !ok {
+			continue
+		}
+		if end == 0 {
+			end = to
+		}
+		list := b[from:to]
 		if text, ok := readCodes(list, base); ok {
 			s.node(text, c, from, to, stepCodes)
 			return to
 		}
+		if base == 10 {
+			back := reverse(list)
+			if _, ok := readCodes(back, base); ok {
+				s.node(back, c, from, to, stepReversed)
+				return to
+			}
+		}
 	}
-	back := reverse(list)
-	if _, ok := readCodes(back, 10); ok {
-		s.node(back, c, from, to, stepReversed)
-	}
-	return to
+	return end
 }
 
 // readCodes reads numbers between separators as characters. Of keyed lists, as {"0":97,"1":108}, the keys are left out. It is ok if they are enough, almost all of

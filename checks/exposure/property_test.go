@@ -30,7 +30,9 @@ var encoders = []encoder{
 	{"gzip, base64", false, func(s string) string { return b64(gz(s)) }}, {"zlib, base64url", false, func(s string) string { return b64url(zl(s)) }},
 	{"deflate, hex", false, func(s string) string { return hexed(defl(s)) }},
 	{"entities", false, func(s string) string { return each(s, "&#%d;") }}, {"entities, hexadecimal", false, func(s string) string { return each(s, "&#x%x;") }},
-	{"js escapes", false, func(s string) string { return each(s, `\u%04x`) }}, {"hexadecimal escapes", false, func(s string) string { return each(s, `\x%02x`) }},
+	{"js escapes", false, func(s string) string { return each(s, `\u%04x`) }}, {"hexadecimal escapes", false, func(s string) string {
+		return strings.NewReplacer(`\u00`, `\x`).Replace(each(s, `\u%04x`))
+	}},
 	{"rot13", true, rot13}, {"reversed", true, backwards}, {"UTF-16, base64", true, func(s string) string { return b64(utf16le(s)) }},
 	{"lz-string", false, lz64}, {"cfemail", true, func(s string) string { return cf(s, 0x2a) }}, {"codes", true, func(s string) string { return codes(s, ",", "%d") }},
 	{"spelled", true, func(s string) string { return strings.NewReplacer("@", " [at] ", ".", " [dot] ").Replace(s) }},

@@ -45,14 +45,7 @@ func (s *scan) runs(b []byte, lo, hi int, c chain) {
 			to++
 		}
 		if to-from >= minRun {
-			if to-from >= 60 && to < len(b) && (b[to] == '\n' || b[to] == '\r') {
-				if end := s.lines(b, from, to, c); end > to {
-					to = end
-					start, i = to+1, to
-					continue
-				}
-			}
-			s.run(b, from, to, c)
+			to = s.runOrLines(b, from, to, c)
 			if s.stopped != nil {
 				return
 			}
@@ -62,14 +55,29 @@ func (s *scan) runs(b []byte, lo, hi int, c chain) {
 	}
 }
 
-// lines looks at base64 that is broken into lines of one length, as mail does, and gives its end; 0 where it is none.
-func (s *scan) lines(b []byte, from, to int, c chain) int {
+// runOrLines looks at a run, or at several that are lines of one, and gives the end.
+func (s *scan) runOrLines(b []byte, from, to int, c chain) int {
+	if to-from >= 60 && to < len(b) && (b[to] == '\n' || b[to] == '\r') {
+		s.lines(b, from, to, c)
+	}
+	s.run(b, from, to, c)
+	return to
+}
+
+// lines looks at base64 that is broken into lines of one length, as mail does.
+func (s *scan) lines(b []byte, from, to int, c chain) {
+	if c.n == s.base && s.linesOf == &b[0] && from < s.linesTo {
+		return // these lines were joined before
+	}
 	n := to - from
 	joined := append([]byte(nil), b[from:to]...)
 	end := to
 	for len(joined) < maxRun {
 		i := end
-		for i < len(b) && (b[i] == '\r' || b[i] == '\n') && i < end+2 {
+		if i < len(b) && b[i] == '\r' {
+			i++
+		}
+		if i < len(b) && b[i] == '\n' {
 			i++
 		}
 		j := i
@@ -86,7 +94,10 @@ func (s *scan) lines(b []byte, from, to int, c chain) int {
 		}
 	}
 	if end == to {
-		return 0
+		return
+	}
+	if c.n == s.base {
+		s.linesOf, s.linesTo = &b[0], end
 	}
 	pinned := s.pinned
 	if c.n == s.base && !pinned {
@@ -95,7 +106,6 @@ func (s *scan) lines(b []byte, from, to int, c chain) int {
 	}
 	s.run(joined, 0, len(joined), c)
 	s.pinned = pinned
-	return end
 }
 
 // run looks at a run of the letters of base64.
@@ -557,7 +567,7 @@ func (s *scan) whole64(r []byte, i int, tell func(text []byte, i, j int), _ bool
 	case compressed(h):
 	case utf16Looks(h):
 	case wideText(h):
-	case mixed(r[:min(len(r), 256)]) && len(r) <= maxSmall:
+	case len(r) >= 16 && len(r) <= maxSmall && mixed(r) && random(r):
 		t := decode64(r, &base64Value)
 		if s.deflated(t) || s.brotlied(t) {
 			tell(t, i, i+len(r))
@@ -567,6 +577,17 @@ func (s *scan) whole64(r []byte, i int, tell func(text []byte, i, j int), _ bool
 		return
 	}
 	tell(decode64(r, &base64Value), i, i+len(r))
+}
+
+// random says whether r has as many capitals and digits as bytes by chance have in base64, or somewhat fewer.
+func random(r []byte) bool {
+	marks := 0
+	for _, x := range r {
+		if x < 'a' {
+			marks++
+		}
+	}
+	return marks*100 >= len(r)*35
 }
 
 // wideText says whether h begins like UTF-8 that is not ASCII only.

@@ -63,6 +63,10 @@ func (s *scan) words(b []byte, lo, hi int, c chain) {
 			}
 		}
 	}
+}
+
+// wideWords follows at-signs that are spelled out in other scripts.
+func (s *scan) wideWords(b []byte, lo, hi int, c chain) {
 	if !highIn(b[lo:hi]) {
 		return
 	}
