@@ -51,7 +51,7 @@ type Check struct {
 
 	NoAccounts bool // its findings count no accounts
 	NoSites    bool // its findings count no sites
-	BySite     bool // a site that is new to a suppressed finding of it breaks the suppression off
+	ByPlace    bool // a site or host that is new to a suppressed finding of it breaks the suppression off
 
 	// Grade tells severity and confidence by subject, where they are not the check's own.
 	Grade func(subject string) (Severity, Confidence)

@@ -936,7 +936,7 @@ func (x *examination) judge(c *Check, day Day, since int64, before []Contributio
 	for _, n := range t.Contributions(x.key) {
 		o := old[n.Subject]
 		delete(old, n.Subject)
-		if o != nil && o.Doubtful == n.Doubtful && slices.Equal(o.Occurrences, n.Occurrences) && sameIDs(o.Accounts, n.Accounts) && sameIDs(o.Sites, n.Sites) &&
+		if o != nil && o.Doubtful == n.Doubtful && slices.Equal(o.Occurrences, n.Occurrences) && sameIDs(o.Accounts, n.Accounts) && sameIDs(o.Sites, n.Sites) && sameIDs(o.Hosts, n.Hosts) &&
 			(day != StateDay || slices.EqualFunc(o.Evidence, n.Evidence, func(a, b Evidence) bool { return a.Detail == b.Detail })) {
 			continue
 		}

@@ -118,18 +118,33 @@ const (
 
 // An Act is a suppression or dismissal, with what the finding held then.
 type Act struct {
-	ID       int64
-	App      string // of the finding
-	Finding  string
-	Kind     ActKind
-	Site     string // empty: all
-	Reason   string
-	By       string
-	At       Instant
-	Until    Instant
-	Ended    Instant // Never: it runs
-	Accounts IDs     // of the finding at that time
+	ID      int64
+	App     string // of the finding
+	Finding string
+	Kind    ActKind
+	Site    string // empty: all
+	Reason  string
+	By      string
+	At      Instant
+	Until   Instant
+	Ended   Instant // Never: it runs
+	Held    Holding // by the finding at that time
+}
+
+// A Holding is all that a finding is about, over its whole life.
+type Holding struct {
+	Accounts IDs
 	Sites    IDs
+	Hosts    IDs // that addresses were shown by or sent to; of findings about exposure and sharing only
+}
+
+// HoldingOf is the union of what contributions are about.
+func HoldingOf(list []Contribution) Holding {
+	accounts, sites, hosts := make([]IDs, len(list)), make([]IDs, len(list)), make([]IDs, len(list))
+	for i := range list {
+		accounts[i], sites[i], hosts[i] = list[i].Accounts, list[i].Sites, list[i].Hosts
+	}
+	return Holding{Accounts: Union(accounts...), Sites: Union(sites...), Hosts: Union(hosts...)}
 }
 
 // Runs says whether a is in force for a night as of t. A person acts by the clock, which may be ahead of a night's as-of: when it began does not count.

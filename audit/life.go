@@ -9,11 +9,11 @@ import (
 
 // totals is what a finding holds: the union of its contributions.
 type totals struct {
-	occurrences     int
-	first, last     Instant
-	accounts, sites IDs
-	evidence        []Evidence
-	doubtful        bool // all of it is possible only
+	occurrences int
+	first, last Instant
+	Holding
+	evidence []Evidence
+	doubtful bool // all of it is possible only
 }
 
 // evidenceShown is how many rows of evidence a finding shows of its earliest contributions, and of its latest.
@@ -22,17 +22,15 @@ const evidenceShown = 8
 // totalsOf is the union of contributions.
 func totalsOf(list []Contribution) totals {
 	t := totals{first: Never, last: Ever, doubtful: len(list) > 0}
-	accounts, sites := make([]IDs, 0, len(list)), make([]IDs, 0, len(list))
 	slices.SortFunc(list, func(a, b Contribution) int { return cmp.Compare(a.Day, b.Day) })
 	for i := range list {
 		c := &list[i]
 		t.occurrences += len(c.Occurrences)
 		t.first, t.last = min(t.first, c.First), max(t.last, c.Last)
-		accounts, sites = append(accounts, c.Accounts), append(sites, c.Sites)
 		t.evidence = append(t.evidence, c.Evidence...)
 		t.doubtful = t.doubtful && c.Doubtful
 	}
-	t.accounts, t.sites = Union(accounts...), Union(sites...)
+	t.Holding = HoldingOf(list)
 	slices.SortStableFunc(t.evidence, compareEvidence)
 	if len(t.evidence) > 2*evidenceShown {
 		t.evidence = append(t.evidence[:evidenceShown:evidenceShown], t.evidence[len(t.evidence)-evidenceShown:]...)
@@ -113,7 +111,7 @@ func (r *running) live(s lifeStep) (f *Finding, what ChangeKind, ended []Act, tr
 	// What a person suppressed or dismissed stays so, until it ends or breaks off.
 	if f.Status != Resolved {
 		running := slices.DeleteFunc(slices.Clone(s.acts), func(a Act) bool { return !a.Runs(asOf) })
-		quiet, by := quieted(f, s.totals.sites, running)
+		quiet, by := quieted(f, s.totals.Sites, running)
 		was := f.Status == Suppressed || f.Status == FalsePositive
 		grew := s.delta != nil && s.delta.grew()
 		switch {
@@ -126,7 +124,7 @@ func (r *running) live(s lifeStep) (f *Finding, what ChangeKind, ended []Act, tr
 				ended = append(ended, a)
 			}
 			note("worsened", fmt.Sprintf("it outgrew what it was when it was %s", pastOf(by.Kind)),
-				map[string]any{"accounts_then": by.Accounts.Len(), "accounts": f.Accounts, "sites_then": by.Sites.Len(), "sites": f.Sites})
+				map[string]any{"accounts_then": by.Held.Accounts.Len(), "accounts": f.Accounts, "sites_then": by.Held.Sites.Len(), "sites": f.Sites})
 		case quiet != "":
 			if f.Status != quiet {
 				note(string(quiet), fmt.Sprintf("it is %s for all that it holds: %s", pastOf(by.Kind), by.Reason), nil)
@@ -195,11 +193,12 @@ func quieted(f *Finding, sites IDs, running []Act) (Status, *Act) {
 
 // breaksOff says whether a finding outgrew what it was when a person quieted it.
 func (r *running) breaksOff(by *Act, s lifeStep) bool {
-	if s.delta.check.BySite && s.totals.sites.Minus(by.Sites).Len() > 0 {
+	now, then := &s.totals.Holding, &by.Held
+	if s.delta.check.ByPlace && (now.Sites.Minus(then.Sites).Len() > 0 || now.Hosts.Minus(then.Hosts).Len() > 0) {
 		return true
 	}
-	added := s.totals.accounts.Minus(by.Accounts).Len()
-	return added > max(r.rules.At(r.o.AsOf).Policy.WorsenedAccounts, by.Accounts.Len())
+	added := now.Accounts.Minus(then.Accounts).Len()
+	return added > max(r.rules.At(r.o.AsOf).Policy.WorsenedAccounts, then.Accounts.Len())
 }
 
 // measure writes what a finding holds and what it says.
@@ -217,7 +216,7 @@ func (r *running) measure(f *Finding, d *delta, t totals) {
 	} else {
 		f.Occurrences = 1 // also of one that no longer holds
 	}
-	f.Accounts, f.Sites = t.accounts.Len(), t.sites.Len()
+	f.Accounts, f.Sites = t.Accounts.Len(), t.Sites.Len()
 	if t.occurrences > 0 {
 		f.FirstSeen, f.LastSeen, f.Evidence = t.first, t.last, t.evidence
 		if c.Nature == IsState {

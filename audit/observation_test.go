@@ -337,13 +337,31 @@ func TestASuppressedExposureBreaksOffOnANewSite(t *testing.T) {
 	w.run("2026-11-23T02:00:00Z")
 	f := w.finding("ui-exposure", "html")
 	w.act(f, audit.Suppressed, audit.Act{App: "acme", Finding: f.ID, Kind: audit.Suppress, Reason: "known", By: "test", At: at("2026-11-23T02:30:00Z"), Until: at("2026-12-23T00:00:00Z"),
-		Ended: audit.Never, Accounts: audit.NewIDs("ann"), Sites: audit.NewIDs("site-1")})
+		Ended: audit.Never, Held: audit.Holding{Accounts: audit.NewIDs("ann"), Sites: audit.NewIDs("site-1"), Hosts: audit.NewIDs("acme.example")}})
 	w.write("captures-2.jsonl", capture("2026-11-23T02:40:00Z", "one.html", "dora"))
 	w.run("2026-11-23T03:00:00Z")
 	w.want(w.finding("ui-exposure", "html"), audit.Suppressed, 2, 1)
 	w.write("captures-3.jsonl", strings.Replace(capture("2026-11-23T03:40:00Z", "one.html", "dora"), "site-1", "site-2", 1))
 	w.run("2026-11-23T04:00:00Z")
 	if f := w.finding("ui-exposure", "html"); f.Status != audit.Open || !f.Worsened {
+		t.Errorf("%s, worsened %v", f.Status, f.Worsened)
+	}
+}
+
+func TestASuppressedSharingBreaksOffOnANewHost(t *testing.T) {
+	w := watched(t)
+	w.write("one.html", "sent a.tracker.example dora@people.example")
+	w.write("captures.jsonl", capture("2026-11-22T12:00:00Z", "one.html", "dora"))
+	w.run("2026-11-23T02:00:00Z")
+	f := w.finding("third-party-sharing", "tracker.example")
+	w.act(f, audit.Suppressed, audit.Act{App: "acme", Finding: f.ID, Kind: audit.Suppress, Reason: "known", By: "test", At: at("2026-11-23T02:30:00Z"), Until: at("2026-12-23T00:00:00Z"), Ended: audit.Never})
+	w.write("captures-2.jsonl", capture("2026-11-23T02:40:00Z", "one.html", "dora"))
+	w.run("2026-11-23T03:00:00Z")
+	w.want(w.finding("third-party-sharing", "tracker.example"), audit.Suppressed, 2, 1)
+	w.write("two.html", "sent b.tracker.example dora@people.example")
+	w.write("captures-3.jsonl", capture("2026-11-23T03:40:00Z", "two.html", "dora"))
+	w.run("2026-11-23T04:00:00Z")
+	if f := w.finding("third-party-sharing", "tracker.example"); f.Status != audit.Open || !f.Worsened {
 		t.Errorf("%s, worsened %v", f.Status, f.Worsened)
 	}
 }

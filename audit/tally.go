@@ -23,6 +23,7 @@ type Contribution struct {
 	First, Last Instant
 	Accounts    IDs
 	Sites       IDs
+	Hosts       IDs        // see Holding
 	Evidence    []Evidence // the first few, by time
 	Doubtful    bool       // each of its occurrences is possible only, whatever the check's confidence
 
@@ -57,6 +58,7 @@ type tallied struct {
 	accounts    picked
 	sites       []string // by the day's index; empty: not among them
 	named       []string // accounts that are in no table of a day
+	hosts       []string
 	evidence    []Evidence
 	doubtful    int // occurrences that are possible only
 
@@ -218,6 +220,7 @@ func (t *Tally) Account(subject string, day *CallDay, account uint32, c *Call, d
 type Observed struct {
 	*Observation
 	Accounts []string          // whom it is about, no two equal
+	Hosts    []string          // that showed their addresses, or got them
 	Details  map[string]string // by account: what evidence says of it; under "": of what is about no account
 	Doubtful bool              // it is possible only
 }
@@ -242,6 +245,7 @@ func (t *Tally) Observed(subject string, o Observed) {
 	if !t.check.NoSites {
 		x.sites = append(x.sites, o.Site)
 	}
+	x.hosts = append(x.hosts, o.Hosts...)
 	about := o.Accounts
 	if len(about) == 0 {
 		about = []string{""}
@@ -276,6 +280,7 @@ func (t *Tally) Contributions(app string) []Contribution {
 		c.Doubtful = x.doubtful == len(x.occurrences)
 		c.Accounts = Union(x.accounts.ids(), NewIDs(x.named...))
 		c.Sites = NewIDs(slices.DeleteFunc(x.sites, func(s string) bool { return s == "" })...)
+		c.Hosts = NewIDs(slices.DeleteFunc(x.hosts, func(s string) bool { return s == "" })...)
 		c.Fresh, c.FreshAccounts = x.fresh, Union(x.freshAccounts.ids(), NewIDs(x.freshNamed...))
 		out = append(out, c)
 	}

@@ -37,12 +37,20 @@ func in(o *audit.Observation) string {
 type sightingList struct {
 	accounts []string
 	details  map[string]string
+	hosts    []string // that got what was sent, or whose page it is
 }
 
 // add takes a sighting: the first of each account is shown.
 func (l *sightingList) add(o *audit.Observation, s *audit.Sighting) {
 	if l.details == nil {
 		l.details = map[string]string{}
+	}
+	host := s.Host
+	if host == "" {
+		host = audit.HostOf(o.URL)
+	}
+	if !slices.Contains(l.hosts, host) {
+		l.hosts = append(l.hosts, host)
 	}
 	if _, known := l.details[s.Account]; !known {
 		l.accounts = append(l.accounts, s.Account)
@@ -53,7 +61,7 @@ func (l *sightingList) add(o *audit.Observation, s *audit.Sighting) {
 // count counts what was collected.
 func (l *sightingList) count(t *audit.Tally, subject string, o *audit.Observation) {
 	if len(l.accounts) > 0 {
-		t.Observed(subject, audit.Observed{Observation: o, Accounts: l.accounts, Details: l.details})
+		t.Observed(subject, audit.Observed{Observation: o, Accounts: l.accounts, Hosts: l.hosts, Details: l.details})
 	}
 }
 
@@ -98,7 +106,7 @@ func uiExposure() audit.Check {
 		Remediation: "Take the address out of what the app shows: the profile hides it by default, and showing it leaks it to every user of the site. Show the display name instead. Say since when it was shown, and where else the same component is used.",
 
 		Needs:   exposureNeeds,
-		BySite:  true,
+		ByPlace: true,
 		Touched: []audit.Touch{audit.TouchCaptures},
 
 		Days: func(d *audit.Dossier, day audit.Day, t *audit.Tally) error {
@@ -150,7 +158,7 @@ func uiPayloadExposure() audit.Check {
 		Remediation: "Do not send addresses to the browser: every user of the page can read them in its source, whatever is shown. Resolve them on the server, and send account ids.",
 
 		Needs:   exposureNeeds,
-		BySite:  true,
+		ByPlace: true,
 		Touched: []audit.Touch{audit.TouchCaptures},
 
 		Days: func(d *audit.Dossier, day audit.Day, t *audit.Tally) error {
@@ -204,7 +212,7 @@ func uiHashExposure() audit.Check {
 		Remediation: "Do not send hashes of addresses to the browser: whoever has a list of addresses can tell whose they are. Use the account id, or a random id of your own. For avatars use the platform's own.",
 
 		Needs:   exposureNeeds,
-		BySite:  true,
+		ByPlace: true,
 		Touched: []audit.Touch{audit.TouchCaptures},
 
 		Days: func(d *audit.Dossier, day audit.Day, t *audit.Tally) error {

@@ -24,7 +24,7 @@ func thirdPartySharing() audit.Check {
 
 		Needs:      []audit.Kind{audit.KindAddresses, audit.KindApps},
 		NeedsOneOf: []audit.Kind{audit.KindCaptures, audit.KindMail},
-		BySite:     true,
+		ByPlace:    true,
 		Touched:    []audit.Touch{audit.TouchCaptures, audit.TouchMail, audit.TouchApproval, audit.TouchRegistry},
 
 		Days: func(d *audit.Dossier, day audit.Day, t *audit.Tally) error {

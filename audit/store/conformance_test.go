@@ -56,7 +56,7 @@ func TestWhatIsPublishedIsRead(t *testing.T) {
 			Accounts: audit.NewIDs("5b10a2844c20165700ede21f", "x"), Sites: audit.NewIDs("f58131cb-b67d-43c7-b30d-6b58d40bd077"),
 			Evidence: []audit.Evidence{{At: t0, Source: audit.Source{File: 1, Line: 1 << 40}, Site: "s", Account: "x", Detail: "d"}}}
 		f.Evidence = c.Evidence
-		c.Doubtful = true
+		c.Doubtful, c.Hosts = true, audit.NewIDs("t.example", "u.example")
 		state := c
 		state.Doubtful = false
 		state.Check, state.Subject, state.Day, state.Occurrences = "scope-unapproved", strings.Repeat("s", 9000)+hostile, audit.StateDay, []uint64{1}
@@ -629,7 +629,7 @@ func TestPeopleChangeFindings(t *testing.T) {
 		findings, acts, err = night.FindingsOf(ctx, "a")
 		must(t, err)
 		want := audit.Act{ID: acts[0].ID, App: "a", Finding: f.ID, Kind: audit.Suppress, Reason: hostile, By: "me", At: t0, Until: t0 + 100, Ended: audit.Never,
-			Accounts: put.Accounts, Sites: put.Sites}
+			Held: audit.Holding{Accounts: put.Accounts, Sites: put.Sites, Hosts: put.Hosts}}
 		same(t, "acts", acts, []audit.Act{want})
 		ending, err := s.ActsEnding(ctx, t0+100)
 		must(t, err)

@@ -22,15 +22,16 @@ type contributionRow struct {
 	Last        audit.Instant `db:"last_at"`
 	Accounts    []byte        `db:"accounts"`
 	Sites       []byte        `db:"sites"`
+	Hosts       []byte        `db:"hosts"`
 	Evidence    string        `db:"evidence"`
 	Doubtful    bool          `db:"doubtful"`
 }
 
-const selectContributions = `SELECT app_key, check_id, subject, day, occurrences, ids, first_at, last_at, accounts, sites, evidence, doubtful FROM contributions`
+const selectContributions = `SELECT app_key, check_id, subject, day, occurrences, ids, first_at, last_at, accounts, sites, hosts, evidence, doubtful FROM contributions`
 
 func contributions() table {
 	return table{name: "contributions", key: []string{"app_key", "check_id", "finding_id", "day"},
-		columns: []string{"subject", "occurrences", "ids", "first_at", "last_at", "accounts", "sites", "evidence", "doubtful", "run"}}
+		columns: []string{"subject", "occurrences", "ids", "first_at", "last_at", "accounts", "sites", "hosts", "evidence", "doubtful", "run"}}
 }
 
 // contributionKey is the values of the key of contributions.
@@ -44,7 +45,7 @@ func contributionValues(c *audit.Contribution, run int64) ([]any, error) {
 		return nil, err
 	}
 	return append(contributionKey(c.Key()), text(c.Subject), len(c.Occurrences), packNumbers(c.Occurrences), c.First, c.Last,
-		c.Accounts.AppendTo(nil), c.Sites.AppendTo(nil), evidence, c.Doubtful, run), nil
+		c.Accounts.AppendTo(nil), c.Sites.AppendTo(nil), c.Hosts.AppendTo(nil), evidence, c.Doubtful, run), nil
 }
 
 func (r *contributionRow) contribution() (*audit.Contribution, error) {
@@ -58,6 +59,9 @@ func (r *contributionRow) contribution() (*audit.Contribution, error) {
 	}
 	if err == nil {
 		c.Sites, err = unpackIDs(r.Sites)
+	}
+	if err == nil {
+		c.Hosts, err = unpackIDs(r.Hosts)
 	}
 	if err == nil {
 		err = unpackJSON(r.Evidence, &c.Evidence)
@@ -193,14 +197,14 @@ func (t *tx) contributions(ctx context.Context, query string, args ...any) iter.
 	}
 }
 
-// holdings are all accounts and sites of a finding.
-func (t *tx) holdings(ctx context.Context, app, check, subject string) (accounts, sites audit.IDs, err error) {
-	var all, where []audit.IDs
+// holding is all that a finding is about.
+func (t *tx) holding(ctx context.Context, app, check, subject string) (audit.Holding, error) {
+	var list []audit.Contribution
 	for c, err := range t.findingSets(ctx, app, check, subject) {
 		if err != nil {
-			return audit.IDs{}, audit.IDs{}, err
+			return audit.Holding{}, err
 		}
-		all, where = append(all, c.Accounts), append(where, c.Sites)
+		list = append(list, *c)
 	}
-	return audit.Union(all...), audit.Union(where...), nil
+	return audit.HoldingOf(list), nil
 }

@@ -187,21 +187,21 @@ func (s *Store) Finding(ctx context.Context, prefix string) (*audit.Finding, err
 
 // Accounts gives all accounts of the finding of an id, over its whole life; [ErrNotFound].
 func (s *Store) Accounts(ctx context.Context, id string) (audit.IDs, error) {
-	accounts, _, err := s.Holdings(ctx, id)
-	return accounts, err
+	h, err := s.Holding(ctx, id)
+	return h.Accounts, err
 }
 
-// Holdings gives all accounts and sites of the finding of an id, over its whole life; [ErrNotFound].
-func (s *Store) Holdings(ctx context.Context, id string) (accounts, sites audit.IDs, err error) {
+// Holding gives all that the finding of an id is about, over its whole life; [ErrNotFound].
+func (s *Store) Holding(ctx context.Context, id string) (h audit.Holding, err error) {
 	err = s.read(ctx, "read the accounts of finding "+id, func(t *tx) error {
 		f, _, err := t.finding(ctx, id, "")
 		if err != nil {
 			return err
 		}
-		accounts, sites, err = t.holdings(ctx, f.App, f.Check, f.Subject)
+		h, err = t.holding(ctx, f.App, f.Check, f.Subject)
 		return err
 	})
-	return accounts, sites, err
+	return h, err
 }
 
 func (t *tx) finding(ctx context.Context, id, forUpdate string) (*audit.Finding, int64, error) {
@@ -261,7 +261,7 @@ func (s *Store) OpenFindings(ctx context.Context) (map[audit.Severity]int, error
 	return open, err
 }
 
-const selectActs = `SELECT a.id, a.finding_id, f.app_key, a.kind, a.site, a.reason, a.done_by, a.at, a.until, a.ended, a.accounts, a.sites
+const selectActs = `SELECT a.id, a.finding_id, f.app_key, a.kind, a.site, a.reason, a.done_by, a.at, a.until, a.ended, a.accounts, a.sites, a.hosts
 	FROM acts a JOIN findings f ON f.id = a.finding_id`
 
 func (t *tx) acts(ctx context.Context, query string, args ...any) ([]audit.Act, error) {
@@ -278,6 +278,7 @@ func (t *tx) acts(ctx context.Context, query string, args ...any) ([]audit.Act, 
 		Ended    audit.Instant `db:"ended"`
 		Accounts []byte        `db:"accounts"`
 		Sites    []byte        `db:"sites"`
+		Hosts    []byte        `db:"hosts"`
 	}
 	if err := t.all(ctx, &found, query, args...); err != nil {
 		return nil, err
@@ -287,8 +288,11 @@ func (t *tx) acts(ctx context.Context, query string, args ...any) ([]audit.Act, 
 		a := audit.Act{ID: r.ID, App: string(r.App), Finding: r.Finding, Kind: r.Kind, Site: string(r.Site), Reason: string(r.Reason), By: string(r.By), At: r.At,
 			Until: r.Until, Ended: r.Ended}
 		var err error
-		if a.Accounts, err = unpackIDs(r.Accounts); err == nil {
-			a.Sites, err = unpackIDs(r.Sites)
+		if a.Held.Accounts, err = unpackIDs(r.Accounts); err == nil {
+			a.Held.Sites, err = unpackIDs(r.Sites)
+		}
+		if err == nil {
+			a.Held.Hosts, err = unpackIDs(r.Hosts)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("act %d on finding %s: %w", r.ID, r.Finding, err)
@@ -315,7 +319,7 @@ func (t *tx) endActs(ctx context.Context, acts []audit.Act) error {
 // Changed is what a person's act makes of a finding.
 type Changed struct {
 	Finding   audit.Finding
-	NewActs   []audit.Act // Finding is filled in; and Accounts and Sites where both are empty, with what the finding holds
+	NewActs   []audit.Act // Finding is filled in; and Held where it is empty, with what the finding holds
 	EndedActs []audit.Act // with Ended set
 	Trail     []audit.TrailEntry
 
@@ -372,9 +376,9 @@ func (t *tx) change(ctx context.Context, c *Changed, version int64) error {
 	}
 	for i := range c.NewActs {
 		a := &c.NewActs[i]
-		accounts, sites := a.Accounts, a.Sites
-		if accounts.Len() == 0 && sites.Len() == 0 {
-			if accounts, sites, err = t.holdings(ctx, f.App, f.Check, f.Subject); err != nil {
+		held := a.Held
+		if held.Accounts.Len() == 0 && held.Sites.Len() == 0 && held.Hosts.Len() == 0 {
+			if held, err = t.holding(ctx, f.App, f.Check, f.Subject); err != nil {
 				return err
 			}
 		}
@@ -382,8 +386,8 @@ func (t *tx) change(ctx context.Context, c *Changed, version int64) error {
 		if ended == 0 {
 			ended = audit.Never
 		}
-		_, err := t.exec(ctx, `INSERT INTO acts (finding_id, kind, site, reason, done_by, at, until, ended, accounts, sites) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			f.ID, a.Kind, text(a.Site), text(a.Reason), text(a.By), a.At, a.Until, ended, accounts.AppendTo(nil), sites.AppendTo(nil))
+		_, err := t.exec(ctx, `INSERT INTO acts (finding_id, kind, site, reason, done_by, at, until, ended, accounts, sites, hosts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			f.ID, a.Kind, text(a.Site), text(a.Reason), text(a.By), a.At, a.Until, ended, held.Accounts.AppendTo(nil), held.Sites.AppendTo(nil), held.Hosts.AppendTo(nil))
 		if err != nil {
 			return err
 		}

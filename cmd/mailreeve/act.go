@@ -148,9 +148,11 @@ func (s *system) do(ctx context.Context, d audit.Deed, f *audit.Finding) (now *a
 		d.Nature = check.Nature
 	}
 	if d.Site != "" {
-		if _, d.Sites, err = s.store.Holdings(ctx, f.ID); err != nil {
+		held, err := s.store.Holding(ctx, f.ID)
+		if err != nil {
 			return nil, err
 		}
+		d.Sites = held.Sites
 	}
 	err = s.store.Change(ctx, f.ID, func(f *audit.Finding, running []audit.Act) (store.Changed, error) {
 		done, err := d.Do(*f, running)

@@ -133,10 +133,10 @@ func remains(t *testing.T, dir string) map[string]any {
 	must(err)
 	for _, f := range findings {
 		f.FirstRun, f.LastRun, f.Latest.Run = "", "", ""
-		accounts, sites, err := s.Holdings(ctx, f.ID)
+		held, err := s.Holding(ctx, f.ID)
 		must(err)
 		out[f.ID] = f
-		out[f.ID+" accounts"] = append(accounts.Strings(), sites.Strings()...)
+		out[f.ID+" accounts"] = slices.Concat(held.Accounts.Strings(), held.Sites.Strings(), held.Hosts.Strings())
 	}
 	runs, err := s.Runs(ctx, 0)
 	must(err)

@@ -96,7 +96,7 @@ func (x *seen) record() seenRecord {
 		r.Timeline[i] = entryRecord{moment(e.At), e.Who, e.What, e.Why, e.Details}
 	}
 	for i, a := range x.acts {
-		r.Acts[i] = actRecord{a.Kind, a.Site, a.Reason, a.By, moment(a.At), moment(a.Until), moment(a.Ended), a.Accounts.Len(), a.Sites.Len()}
+		r.Acts[i] = actRecord{a.Kind, a.Site, a.Reason, a.By, moment(a.At), moment(a.Until), moment(a.Ended), a.Held.Accounts.Len(), a.Held.Sites.Len()}
 	}
 	return r
 }

@@ -31,3 +31,5 @@ CREATE TABLE canaries (
 
 ALTER TABLE headers ADD COLUMN observed INTEGER NOT NULL DEFAULT 0;           -- bits: 1 captures, 2 mail, 4 signals
 ALTER TABLE contributions ADD COLUMN doubtful BOOLEAN NOT NULL DEFAULT FALSE; -- each of its occurrences is possible only
+ALTER TABLE contributions ADD COLUMN hosts BYTEA   NOT NULL DEFAULT '';  -- a set of hosts
+ALTER TABLE acts ADD COLUMN hosts BYTEA   NOT NULL DEFAULT '';           -- that the finding held then

@@ -31,3 +31,5 @@ CREATE TABLE canaries (
 
 ALTER TABLE headers ADD COLUMN observed INTEGER NOT NULL DEFAULT 0;       -- bits: 1 captures, 2 mail, 4 signals
 ALTER TABLE contributions ADD COLUMN doubtful INTEGER NOT NULL DEFAULT 0; -- each of its occurrences is possible only
+ALTER TABLE contributions ADD COLUMN hosts BLOB    NOT NULL DEFAULT x'';  -- a set of hosts
+ALTER TABLE acts ADD COLUMN hosts BLOB    NOT NULL DEFAULT x'';           -- that the finding held then
