@@ -338,6 +338,9 @@ func (s *scan) node(b []byte, parent chain, from, to int, st step) {
 	if s.deep(parent) {
 		return
 	}
+	if len(b) <= shortText && !s.strict && !leads(b) {
+		return
+	}
 	key := maphash.Bytes(s.f.seed, b)
 	depth := parent.n + 1
 	if d, ok := s.memo[key]; ok && d <= depth {

@@ -456,12 +456,21 @@ func (s *scan) base64(b []byte, from, to int, c chain, parted bool) {
 	if !mixed(r) || len(r) > maxRun/4 {
 		return
 	}
+	// A text that is a good part of the run says that the whole was meant. A short one may be chance, of which there is much in pictures and fonts: it is
+	// all that is looked at.
 	other := func(st step, mapped func() []byte) func([]byte, int, int) {
 		done := false
-		return func([]byte, int, int) {
-			if !done {
+		return func(text []byte, _, _ int) {
+			switch {
+			case done:
+			case len(text) > shortText || 5*len(text) >= len(r):
 				done = true
 				s.node(mapped(), c, from, to, st)
+			default:
+				if c.n == s.base {
+					s.lead(from, to)
+				}
+				s.node(text, c.with(st), from, to, stepBase64)
 			}
 		}
 	}
@@ -475,12 +484,16 @@ func (s *scan) base64(b []byte, from, to int, c chain, parted bool) {
 		}
 		return t
 	}
-	s.texts64(r, 0, &base64Value13, other(stepROT13, rot))
+	if wideText(head64(r, &base64Value13)) {
+		s.node(rot(), c, from, to, stepROT13)
+	} else {
+		s.texts64(r, 0, &base64Value13, other(stepROT13, rot))
+	}
 	back := reverse(r)
 	for phase := range 4 {
 		s.texts64(back, phase, &base64Value, other(stepReversed, func() []byte { return back }))
 	}
-	if magic64(back) {
+	if magic64(back) || wideText(head64(back, &base64Value)) {
 		s.node(back, c, from, to, stepReversed)
 	}
 }
@@ -496,61 +509,80 @@ func jwtPart(b []byte, from, to int, text []byte) bool {
 // minText is the shortest text that is worth looking at: a@b.co.
 const minText = 6
 
-// texts64 tells of each stretch of r that decodes to text, cut in fours from phase on.
+// texts64 tells of each stretch of r that decodes to text, cut in fours from phase on, and may lead to something.
 func (s *scan) texts64(r []byte, phase int, table *[256]byte, tell func(text []byte, i, j int)) {
-	var text []byte
-	begin := phase
-	for i := phase; ; i += 4 {
-		if i+4 <= len(r) {
-			v := uint32(table[r[i]])<<18 | uint32(table[r[i+1]])<<12 | uint32(table[r[i+2]])<<6 | uint32(table[r[i+3]])
-			if v&0x808080 == 0 && is(byte(v>>16), inText) && is(byte(v>>8), inText) && is(byte(v), inText) {
-				if text == nil {
-					if len(r)-i < minRun-3 {
-						return
-					}
-					// The next four have to be text, too, before anything is allocated.
-					if i+8 <= len(r) {
-						w := uint32(table[r[i+4]])<<18 | uint32(table[r[i+5]])<<12 | uint32(table[r[i+6]])<<6 | uint32(table[r[i+7]])
-						if w&0x808080 != 0 || !is(byte(w>>16), inText) || !is(byte(w>>8), inText) || !is(byte(w), inText) {
-							i += 4
-							continue
-						}
-					}
-					begin = i
-					text = make([]byte, 0, (len(r)-i)/4*3+6)
-					if i >= 4 { // the end of the four before
-						for _, x := range decode64(r[i-4:i], table) {
-							if text = append(text, x); x >= utf8.RuneSelf || !is(x, inText) {
-								text = text[:0]
-							}
-						}
-					}
-				}
-				text = append(text, byte(v>>16), byte(v>>8), byte(v))
-				continue
-			}
-			if text == nil {
-				continue
-			}
+	for i := phase; i+4 <= len(r); i += 4 {
+		if !text64(r[i:i+4], table) {
+			continue
 		}
-		if text != nil {
-			// What is left over, or the beginning of what is no text.
-			rest := decode64(r[i:min(len(r), i+3)], table)
-			for _, x := range rest {
-				if x >= utf8.RuneSelf || !is(x, inText) {
-					break
-				}
-				text = append(text, x)
-			}
-			if len(text) >= minText {
-				tell(text, begin, min(i, len(r)))
-			}
-			text = nil
-		}
-		if i+4 > len(r) {
+		if len(r)-i < minRun-3 {
 			return
 		}
+		begin := i
+		for i += 4; i+4 <= len(r) && text64(r[i:i+4], table); i += 4 {
+		}
+		if i == begin+4 && i+4 <= len(r) { // three bytes, and five at most with those around them
+			continue
+		}
+		// Chance makes many short texts of what is no text; they come to nothing without an allocation.
+		var short [shortText]byte
+		text := short[:0]
+		if n := (i-begin)/4*3 + 6; n > len(short) {
+			text = make([]byte, 0, n)
+		}
+		if begin >= 4 { // the end of the four before
+			for _, x := range four64(r[begin-4:begin], table) {
+				if text = append(text, x); x >= utf8.RuneSelf || !is(x, inText) {
+					text = text[:0]
+				}
+			}
+		}
+		for j := begin; j < i; j += 4 {
+			x := four64(r[j:j+4], table)
+			text = append(text, x[:]...)
+		}
+		// What is left over, or the beginning of what is no text.
+		var rest [3]byte
+		for _, x := range rest[:rest64(&rest, r[i:min(len(r), i+3)], table)] {
+			if x >= utf8.RuneSelf || !is(x, inText) {
+				break
+			}
+			text = append(text, x)
+		}
+		switch {
+		case len(text) < minText:
+		case len(text) > len(short):
+			tell(text, begin, i)
+		case s.strict || leads(text):
+			tell(bytes.Clone(text), begin, i)
+		}
 	}
+}
+
+// text64 says whether four letters are three bytes of text in ASCII.
+func text64(r []byte, table *[256]byte) bool {
+	_ = r[3]
+	if v := uint32(table[r[0]])<<18 | uint32(table[r[1]])<<12 | uint32(table[r[2]])<<6 | uint32(table[r[3]]); v&0x808080 == 0 {
+		return class[byte(v>>16)]&class[byte(v>>8)]&class[byte(v)]&inText != 0
+	}
+	return false
+}
+
+// four64 decodes four letters.
+func four64(r []byte, table *[256]byte) [3]byte {
+	_ = r[3]
+	v := uint32(table[r[0]])<<18 | uint32(table[r[1]])<<12 | uint32(table[r[2]])<<6 | uint32(table[r[3]])
+	return [3]byte{byte(v >> 16), byte(v >> 8), byte(v)}
+}
+
+// rest64 decodes what is less than four letters, and gives how many bytes that is.
+func rest64(to *[3]byte, r []byte, table *[256]byte) int {
+	v := uint32(0)
+	for i, x := range r {
+		v |= uint32(table[x]) << (18 - 6*i)
+	}
+	to[0], to[1] = byte(v>>16), byte(v>>8)
+	return max(0, len(r)-1)
 }
 
 // whole64 looks whether r[i:] decodes to something that is no ASCII: compressed, UTF-16, or text of other scripts.
@@ -559,10 +591,7 @@ func (s *scan) whole64(r []byte, i int, tell func(text []byte, i, j int), _ bool
 	if len(r) < minRun {
 		return
 	}
-	var head [48]byte
-	n := copy(head[:], r)
-	n -= n % 4
-	h := decode64(head[:n], &base64Value)
+	h := head64(r, &base64Value)
 	switch {
 	case compressed(h):
 	case utf16Looks(h):
@@ -577,6 +606,12 @@ func (s *scan) whole64(r []byte, i int, tell func(text []byte, i, j int), _ bool
 		return
 	}
 	tell(decode64(r, &base64Value), i, i+len(r))
+}
+
+// head64 decodes the beginning of r.
+func head64(r []byte, table *[256]byte) []byte {
+	n := min(len(r), 48)
+	return decode64(r[:n-n%4], table)
 }
 
 // random says whether r has as many capitals and digits as bytes by chance have in base64, or somewhat fewer.
