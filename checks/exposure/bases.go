@@ -21,7 +21,7 @@ func (s *scan) small(b []byte, from, to int, c chain) {
 	}
 	// lz-string's alphabets hold + / - $ and =, too, so it is read on beyond the run.
 	if lzFirst(r) {
-		end := lzEnd(b, to)
+		end := s.lzEnd(b, to)
 		if t := lzBase64(b[from:end], s.left64()); t != nil {
 			s.node(t, c, from, end, stepLZ)
 		}

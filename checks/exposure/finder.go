@@ -137,16 +137,22 @@ func (f *Finder) take(s *scan) {
 		}
 		to[i] = n
 	}
-	move := func(into map[string][]seen, from map[string][]seen) {
-		for text, list := range from {
+	move := func(into *map[string][]seen, from map[string][]seen) {
+		for _, list := range from {
 			for i := range list {
 				list[i].place = to[list[i].place]
 			}
-			into[text] = append(into[text], list...)
+		}
+		if len(*into) == 0 {
+			*into = from
+			return
+		}
+		for text, list := range from {
+			(*into)[text] = append((*into)[text], list...)
 		}
 	}
-	move(f.addrs, s.addrs)
-	move(f.sums, s.sums)
+	move(&f.addrs, s.addrs)
+	move(&f.sums, s.sums)
 	for sum := range s.sums {
 		f.kinds |= address.KindsOf(len(sum))
 	}
@@ -201,11 +207,14 @@ type scan struct {
 	quotedOf   *byte
 	masks      []masks // of the window that is looked at
 	masksBusy  bool
+	lzSpan     [2]int // where lzEnd was last, and of what
+	lzOf       *byte
 	linesOf    *byte // whose lines up to linesTo were joined
 	linesTo    int
 	nestHTML   int
-	strict     bool   // tell probe of what looks like an address in whatever way
-	what       string // before the name of a field, where one kind of URL is to be told from another
+	strict     bool    // tell probe of what looks like an address in whatever way
+	what       string  // before the name of a field, where one kind of URL is to be told from another
+	toks       []token // of the script that was read last, to be written over
 	inflate    inflaters
 	buf        []byte
 }

@@ -1,10 +1,17 @@
 package exposure
 
-import "unicode/utf8"
+import (
+	"encoding/binary"
+	"unicode/utf8"
+)
 
 // lzRuns follows what may be lz-string in UTF-16: a word of characters of all scripts, at the beginning or after a sign of ASCII.
 func (s *scan) lzRuns(b []byte, lo, hi int, c chain) {
 	for i := lo; i < hi; i++ {
+		if i+8 <= hi && binary.LittleEndian.Uint64(b[i:])&highs == 0 {
+			i += 7
+			continue
+		}
 		if b[i] < utf8.RuneSelf || i > 0 && (b[i-1] >= utf8.RuneSelf || is(b[i-1], inWord)) {
 			continue
 		}

@@ -150,14 +150,16 @@ func (s *scan) run(b []byte, from, to int, c chain) {
 	if parts > 1 {
 		s.rawSum(b, from, to, c)
 		if len(r) <= maxSmall && !s.deep(c) && lzFirst(r) && mixed(r) {
-			if end := lzEnd(b, to); end > from {
+			if end := s.lzEnd(b, to); end > from {
 				if t := lzBase64(b[from:end], s.left64()); t != nil {
 					s.node(t, c, from, end, stepLZ)
 				}
 			}
 		}
 	}
-	if !s.deep(c) {
+	// Without capitals, every third byte is h or later in ASCII, if it is text at all, and none is an at-sign or begins an escape: these are numbers in
+	// hexadecimal, as UUIDs.
+	if whole.capitals > 0 && !s.deep(c) {
 		s.base64(b, from, to, c, parts > 1)
 	}
 }

@@ -126,5 +126,30 @@ func hidingStyle(css string) bool {
 	if strings.IndexByte(css, '&') >= 0 || strings.IndexByte(css, '\\') >= 0 {
 		css = string(unescapeCSS(unescapeHTML([]byte(css))))
 	}
-	return hides.MatchString(css)
+	return mayHide(css) && hides.MatchString(css)
+}
+
+// mayHide says whether declarations hold a word without which none hides.
+func mayHide(css string) bool {
+	for i := range len(css) {
+		switch css[i] | 0x20 {
+		case 'n':
+			if strings.EqualFold(css[i:min(len(css), i+4)], "none") {
+				return true
+			}
+		case 'v':
+			if strings.EqualFold(css[i:min(len(css), i+10)], "visibility") {
+				return true
+			}
+		case 'o':
+			if strings.EqualFold(css[i:min(len(css), i+7)], "opacity") {
+				return true
+			}
+		case 'f':
+			if strings.EqualFold(css[i:min(len(css), i+9)], "font-size") {
+				return true
+			}
+		}
+	}
+	return false
 }
