@@ -2,6 +2,7 @@ package exposure
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"strings"
 
@@ -13,48 +14,38 @@ import (
 // place. (The tokenizer of x/net/html decodes and copies every text and attribute, which costs several times what is spent here, on pages that mostly
 // hold nothing.)
 func (s *scan) html(b []byte, prefix string, c chain) {
-	var spans []extent
-	s.probe = func(_ []byte, from, to int) {
-		if n := len(spans); n > 0 && spans[n-1].from <= from && to <= spans[n-1].to {
-			return
-		}
-		spans = append(spans, extent{from, to})
-	}
+	found := records{}
+	s.records = &found
 	base := s.base
 	s.base = c.n
 	s.explore(b, c)
 	s.base = base
-	s.probe = nil
+	s.records = nil
 	// Where text runs from right to left, look at all of it, backwards.
+	var turned []extent
 	for _, mark := range [...]string{"rtl", "bidi-override"} {
-		for i := 0; len(spans) < 10_000; {
+		for i := 0; len(turned) < 10_000; {
 			n := indexFold(b[i:], mark)
 			if n < 0 {
 				break
 			}
 			i += n + len(mark)
-			spans = append(spans, extent{i, min(len(b), i+2048)})
+			turned = append(turned, extent{from: i, to: min(len(b), i+2048)})
 		}
 	}
+	spans := found.merged(turned)
 	if len(spans) == 0 || s.stop() {
 		return
 	}
-	slices.SortFunc(spans, func(a, b extent) int { return a.from - b.from })
-	n := 0
-	for _, x := range spans[1:] { // merge
-		if x.from <= spans[n].to {
-			spans[n].to = max(spans[n].to, x.to)
-			continue
-		}
-		n++
-		spans[n] = x
-	}
-	w := walk{scan: s, b: b, prefix: prefix, chain: c, spans: spans[:n+1]}
+	w := walk{scan: s, b: b, prefix: prefix, chain: c, spans: spans, found: found.list}
 	w.styles = hidingRules(b)
 	w.walk()
 }
 
-type extent struct{ from, to int }
+type extent struct {
+	from, to int
+	own      bool // of a span: so are the records in it
+}
 
 // A walk goes through a page's tags.
 type walk struct {
@@ -63,6 +54,7 @@ type walk struct {
 	prefix string
 	chain  chain
 	spans  []extent // where candidates are, in order
+	found  []record // the candidates
 	styles styles
 	open   []element
 	counts [elements]int // of open elements, by what they are
@@ -104,15 +96,51 @@ const (
 	elements
 )
 
-// meets says whether a span meets [from,to).
-func (w *walk) meets(from, to int) bool {
+// first is the first span that ends after from.
+func (w *walk) first(from int) int {
 	i, _ := slices.BinarySearchFunc(w.spans, from, func(x extent, from int) int {
 		if x.to <= from {
 			return -1
 		}
 		return 1
 	})
+	return i
+}
+
+// meets says whether a span meets [from,to).
+func (w *walk) meets(from, to int) bool {
+	i := w.first(from)
 	return i < len(w.spans) && w.spans[i].from < to
+}
+
+// look keeps what is in [from,to) of the page, which stands for itself. Where all that was found there is of its own it is known already; or else it is looked through
+// again, as what is around may have had a part. before and after say that candidates do not count which touch the beginning or the end.
+func (w *walk) look(from, to int, before, after bool) {
+	own := true
+	for i := w.first(from); own && i < len(w.spans) && w.spans[i].from < to; i++ {
+		x := w.spans[i]
+		own = x.own && from <= x.from && x.to <= to
+	}
+	if !own {
+		if before || after {
+			w.accept = func(low, high int) bool { return !(low == 0 && before || high == to-from && after) }
+		}
+		w.exploreFrom(w.b[from:to], w.chain)
+		w.accept = nil
+		return
+	}
+	base := w.base
+	w.base = w.chain.n
+	i, _ := slices.BinarySearchFunc(w.found, from, func(x record, from int) int { return cmp.Compare(x.from, from) })
+	for ; i < len(w.found) && w.found[i].from < to; i++ {
+		x := &w.found[i]
+		if before && x.from == from || after && x.to == to {
+			continue
+		}
+		w.top = [2]int{x.from, x.to}
+		w.keepTurned(x.of, []byte(x.key), x.turn, x.chain)
+	}
+	w.base = base
 }
 
 func (w *walk) walk() {
@@ -241,7 +269,7 @@ func (w *walk) addText(from, to int) {
 		return
 	}
 	near := w.meets(from-64<<10, to+64<<10)
-	w.run = append(w.run, extent{from, to})
+	w.run = append(w.run, extent{from: from, to: to})
 	w.veiled = append(w.veiled, near && w.hidden())
 	w.turned = w.turned || near && w.rightToLeft()
 	if len(w.run) > 4096 {
@@ -302,7 +330,6 @@ func (w *walk) flush() {
 // not by itself.
 func (w *walk) alone(i int, veiled bool) {
 	x := w.run[i]
-	text := w.b[x.from:x.to]
 	before, after := byte(' '), byte(' ')
 	for j := i - 1; j >= 0 && before == ' '; j-- {
 		if w.veiled[j] == veiled {
@@ -317,11 +344,7 @@ func (w *walk) alone(i int, veiled bool) {
 		}
 	}
 	goesOn := func(c byte) bool { return c == '.' || c == '-' || c == '_' || c == '+' }
-	if goesOn(before) || goesOn(after) {
-		w.accept = func(from, to int) bool { return !(from == 0 && goesOn(before) || to == len(text) && goesOn(after)) }
-	}
-	w.exploreFrom(text, w.chain)
-	w.accept = nil
+	w.look(x.from, x.to, goesOn(before), goesOn(after))
 }
 
 func (w *walk) nameOf(e element) string {
@@ -339,7 +362,7 @@ func (w *walk) apply(from, to int) int {
 				return to
 			}
 			w.in(audit.Payload, "", w.prefix+"comment")
-			w.exploreFrom(b[from:to], w.chain)
+			w.look(from, to, false, false)
 		}
 		return to
 	case b[from+1] == '/':
@@ -407,7 +430,7 @@ func (w *walk) apply(from, to int) int {
 			if w.meets(to, end) {
 				field := strings.ToLower(string(name))
 				w.in(audit.Payload, "", w.prefix+field)
-				w.exploreFrom(b[to:end], w.chain)
+				w.look(to, end, false, false)
 			}
 		} else {
 			w.addText(to, end)
@@ -644,7 +667,7 @@ func (w *walk) attributes(e element) {
 			place = audit.Shown
 		}
 		w.in(place, "", w.prefix+"attribute "+w.name(a.name))
-		w.exploreFrom([]byte(a.value), w.chain)
+		w.look(int(e.from)+a.from, min(int(e.from)+a.to, int(e.to)), false, false)
 	}
 }
 

@@ -229,7 +229,7 @@ func (s *scan) part(b []byte, from, to int, c chain) {
 						if c.n == s.base {
 							s.lead(i, j)
 						}
-						s.keep(s.sums, unhex(b[j-2*n:j]), c)
+						s.keep(ofSum, unhex(b[j-2*n:j]), c)
 					}
 				}
 			}
@@ -259,7 +259,7 @@ func (s *scan) dashed(r []byte, from, to int, c chain) {
 	if c.n == s.base {
 		s.lead(from, to)
 	}
-	s.keep(s.sums, unhex(plain), c)
+	s.keep(ofSum, unhex(plain), c)
 }
 
 // sizes are the lengths of hashes, in bytes.
@@ -273,7 +273,9 @@ func (s *scan) hex(b []byte, from, to int, c chain) {
 	}
 	for _, n := range sizes {
 		if len(r) == 2*n {
-			s.keep(s.sums, unhex(r), c)
+			mark := s.records.mark()
+			s.keep(ofSum, unhex(r), c)
+			s.records.own(mark)
 		}
 	}
 	if len(r) < minHex || s.deep(c) {
@@ -352,7 +354,9 @@ func (s *scan) rawSum(b []byte, from, to int, c chain) {
 			st = stepBase64URL
 		}
 		if sum := decode64(b[from:to], &base64Value); len(sum) == size {
-			s.keep(s.sums, sum, c.with(st))
+			mark := s.records.mark()
+			s.keep(ofSum, sum, c.with(st))
+			s.records.own(mark)
 		}
 	}
 }
