@@ -23,9 +23,9 @@ func (s *scan) html(b []byte, prefix string, c chain) {
 	s.records = nil
 	// Where text runs from right to left, look at all of it, backwards.
 	var turned []extent
-	for _, mark := range [...]string{"rtl", "bidi-override"} {
+	for _, mark := range [...]string{"rtl", "RTL", "bidi-override"} {
 		for i := 0; len(turned) < 10_000; {
-			n := indexFold(b[i:], mark)
+			n := bytes.Index(b[i:], []byte(mark))
 			if n < 0 {
 				break
 			}
@@ -121,26 +121,57 @@ func (w *walk) look(from, to int, before, after bool) {
 		x := w.spans[i]
 		own = x.own && from <= x.from && x.to <= to
 	}
-	if !own {
+	switch {
+	case !own && to-from < 4*nearReach:
 		if before || after {
 			w.accept = func(low, high int) bool { return !(low == 0 && before || high == to-from && after) }
 		}
 		w.exploreFrom(w.b[from:to], w.chain)
 		w.accept = nil
 		return
+	case !own:
+		w.near(from, to)
 	}
 	base := w.base
 	w.base = w.chain.n
 	i, _ := slices.BinarySearchFunc(w.found, from, func(x record, from int) int { return cmp.Compare(x.from, from) })
 	for ; i < len(w.found) && w.found[i].from < to; i++ {
 		x := &w.found[i]
-		if before && x.from == from || after && x.to == to {
+		if !x.own || x.to > to || before && x.from == from || after && x.to == to {
 			continue
 		}
 		w.top = [2]int{x.from, x.to}
 		w.keepTurned(x.of, []byte(x.key), x.turn, x.chain)
 	}
 	w.base = base
+}
+
+// nearReach is how far around a span a long text is looked through again.
+const nearReach = scriptReach + 512
+
+// near looks through a long text around those spans that are not of their own.
+func (w *walk) near(from, to int) {
+	low, high := -1, -1
+	explore := func() {
+		if low < 0 {
+			return
+		}
+		w.accept = func(x, y int) bool { return !(x == 0 && low > from || y == high-low && high < to) } // cut off
+		w.exploreFrom(w.b[low:high], w.chain)
+		w.accept = nil
+	}
+	for i := w.first(from); i < len(w.spans) && w.spans[i].from < to; i++ {
+		x := w.spans[i]
+		if inside := from <= x.from && x.to <= to; inside && x.own {
+			continue
+		}
+		if x.from-nearReach > high {
+			explore()
+			low = max(from, x.from-nearReach)
+		}
+		high = max(high, min(to, x.to+nearReach))
+	}
+	explore()
 }
 
 func (w *walk) walk() {
@@ -503,7 +534,7 @@ func (w *walk) pop(to int) {
 func (w *walk) rightToLeft() bool {
 	for i, tries := len(w.open)-1, 0; i >= 0 && tries < 8; i, tries = i-1, tries+1 {
 		tag := w.b[w.open[i].from:w.open[i].to]
-		if indexFold(tag, "rtl") >= 0 || indexFold(tag, "bidi") >= 0 {
+		if bytes.Contains(tag, []byte("rtl")) || bytes.Contains(tag, []byte("RTL")) || indexFold(tag, "bidi") >= 0 {
 			return true
 		}
 	}

@@ -27,8 +27,10 @@ func (s *scan) lzRuns(b []byte, lo, hi int, c chain) {
 				first = first || letter >= ' ' && letter < 0x7F
 			}
 		}
-		from, to := span(b, i, i+1, maxSmall, &partsQuotes)
-		if first && from <= i {
+		if !first {
+			continue
+		}
+		if _, to := span(b, i, i+1, maxSmall, &partsQuotes); to > i {
 			if t := s.lzWide(b[i:to]); t != nil {
 				s.node(t, c, i, to, stepLZ)
 				i = to

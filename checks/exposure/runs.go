@@ -119,6 +119,7 @@ func (s *scan) run(b []byte, from, to int, c chain) {
 	t := tally{}
 	whole := tally{}
 	dense := false
+	declared := isDeclared(b, from) && len(r) > shortText
 	start, parts := 0, 0
 	for i := 0; ; i++ {
 		if i < len(r) && is(r[i], inWord) {
@@ -130,7 +131,9 @@ func (s *scan) run(b []byte, from, to int, c chain) {
 		case n < minRun:
 		case t.dense(n):
 			dense = true
-			s.part(b, from+start, from+i, c)
+			if !declared {
+				s.part(b, from+start, from+i, c)
+			}
 		case n >= 26 && t.digits >= 2:
 			s.small(b, from+start, from+i, c)
 		}
@@ -163,6 +166,9 @@ func (s *scan) run(b []byte, from, to int, c chain) {
 		s.base64(b, from, to, c, parts > 1)
 	}
 }
+
+// isDeclared says whether what begins at b[from] is said to be base64, as pictures and fonts are in data URLs: then it is nothing else.
+func isDeclared(b []byte, from int) bool { return from >= 7 && string(b[from-7:from]) == "base64," }
 
 // A tally counts what is no lower-case letter in a run.
 type tally struct {
@@ -459,7 +465,7 @@ func (s *scan) base64(b []byte, from, to int, c chain, parted bool) {
 	for phase := range 4 {
 		s.texts64(r, phase, &base64Value, tell)
 	}
-	if !mixed(r) || len(r) > maxRun/4 {
+	if len(r) > maxRun/4 || isDeclared(b, from) && len(r) > shortText || !mixed(r) {
 		return
 	}
 	// A text that is a good part of the run says that the whole was meant. A short one may be chance, of which there is much in pictures and fonts: it is

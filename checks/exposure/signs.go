@@ -434,6 +434,15 @@ func (s *scan) broken(b []byte, i, n int, c chain) {
 			return
 		}
 	}
+	if i > 0 && isQuote(b[i-1]) { // the name of a package: '@babel/core'
+		j := i + n
+		for j < len(b) && (is(b[j], inWord) || b[j] == '-') {
+			j++
+		}
+		if j > i+n && j < len(b) && b[j] == '/' {
+			return
+		}
+	}
 	if isRule(b[i+n:]) && (i == 0 || !is(b[i-1], inWord)) {
 		return
 	}

@@ -17,9 +17,11 @@ func hidingRules(b []byte) styles {
 	s := styles{map[string]bool{}}
 	left := maxStyle
 	for i := 0; ; {
-		n := indexFold(b[i:], "<style")
+		n := bytes.Index(b[i:], []byte("<style"))
 		if n < 0 {
-			return s
+			if n = bytes.Index(b[i:], []byte("<STYLE")); n < 0 {
+				return s
+			}
 		}
 		i += n
 		i = tagEnd(b, i+1)
