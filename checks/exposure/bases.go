@@ -20,7 +20,8 @@ func (s *scan) small(b []byte, from, to int, c chain) {
 		s.node(t, c, from, to, stepBase58)
 	}
 	// lz-string's alphabets hold + / - $ and =, too, so it is read on beyond the run.
-	if end := lzEnd(b, to); lzFirst(r) {
+	if lzFirst(r) {
+		end := s.lzEnd(b, to)
 		if t := lzBase64(b[from:end], s.left64()); t != nil {
 			s.node(t, c, from, end, stepLZ)
 		}

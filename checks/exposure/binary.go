@@ -5,7 +5,9 @@ import (
 	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
+	"encoding/binary"
 	"io"
+	"math/bits"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -103,24 +105,7 @@ func deflateLooks(t []byte) bool {
 	}
 	switch v >> 1 & 3 {
 	case 1:
-		v >>= 3
-		for range 4 { // literals of eight bits, highest bit first; others are not text
-			code := byte(0)
-			for range 8 {
-				code = code<<1 | byte(v&1)
-				v >>= 1
-			}
-			if code < 0x30 {
-				return code != 0 // a length: but not the first of all
-			}
-			if code >= 0xC0 {
-				return true // a letter beyond ASCII, of nine bits
-			}
-			if !is(code-0x30, inText) {
-				return false
-			}
-		}
-		return true
+		return fixedLooks(v >> 3)
 	case 2:
 		hlit, hdist, hclen := v>>3&31, v>>8&31, int(v>>13&15)+4
 		if hlit > 29 || hdist > 29 {
@@ -142,14 +127,98 @@ func deflateLooks(t []byte) bool {
 	return false
 }
 
+// fixedLooks checks the first symbols in the fixed code of deflate, which are in v from the lowest bit on: they are text, and go back to what there is.
+func fixedLooks(v uint64) bool {
+	more := 0 // bytes that a character wants yet
+	for i := range uint64(5) {
+		code := uint64(bits.Reverse8(uint8(v)))
+		v >>= 8
+		switch {
+		case code < 0x30: // seven bits: the end, or a length
+			n := code >> 1
+			if n == 0 || i == 0 {
+				return i >= minText
+			}
+			v = v<<1 | code&1
+			if n > 8 {
+				v >>= (n - 5) / 4
+			}
+			return uint64(bits.Reverse8(uint8(v))>>3) < i
+		case 0xC0 <= code && code < 0xC8: // a long length
+			return i > 0
+		}
+		x := byte(code - 0x30)
+		if code >= 0xC8 { // nine bits
+			x = byte(code<<1 | v&1)
+			v >>= 1
+		}
+		switch {
+		case more > 0 && 0x80 <= x && x < 0xC0:
+			more--
+		case more > 0 || x < utf8.RuneSelf && !is(x, inText) || 0x80 <= x && x < 0xC2 || x >= 0xF5:
+			return false
+		case x >= 0xC2:
+			more = 1 + int(x>>5&1) + int(x>>4&x>>5&1)
+		}
+	}
+	return true
+}
+
 // brotlied says whether t is brotli of text.
 func (s *scan) brotlied(t []byte) bool {
-	if len(t) < 8 || t[0]&3 != 3 || s.stop() { // windows of 2^18 to 2^24
+	if len(t) < 8 || !brotliLooks(t) || s.stop() {
 		return false
 	}
 	out, _ := s.unbrotli(t, 256)
 	return len(out) >= 8 && likelyText(out)
 }
+
+// mostBrotli is how many times its size a text in brotli may have. A header by chance says any length, and the decoder allocates as much.
+const mostBrotli = 256
+
+// brotliLooks checks the header of a brotli stream and of its first block: the window, and a length that fits.
+func brotliLooks(t []byte) bool {
+	if t[0]&3 != 3 { // windows of 2^18 to 2^24
+		return false
+	}
+	v := binary.LittleEndian.Uint64(t) >> 4
+	last := v&1 == 1
+	v >>= 1
+	if last {
+		if v&1 == 1 { // and empty
+			return false
+		}
+		v >>= 1
+	}
+	nibbles := v&3 + 4
+	if v >>= 2; nibbles == 7 { // no text but metadata
+		return false
+	}
+	size := v&(1<<(4*nibbles)-1) + 1
+	if v >>= 4 * nibbles; nibbles > 4 && size <= 1<<(4*nibbles-4) || size < minText || size > mostBrotli*uint64(len(t)) {
+		return false
+	}
+	if !last && v&1 == 1 { // stored: the text begins at the next byte
+		bits := 4 + 1 + 2 + 4*nibbles + 1
+		return (bits%8 == 0 || t[bits/8]>>(bits%8) == 0) && is(t[(bits+7)/8], inText)
+	}
+	return true
+}
+
+// mostlyText says whether b begins with text in ASCII but for a byte in eight, as no deflate does.
+func mostlyText(b []byte) bool {
+	head := b[:min(len(b), 128)]
+	text := 0
+	for _, x := range head {
+		if x < utf8.RuneSelf && is(x, inText) {
+			text++
+		}
+	}
+	return text*8 >= len(head)*7
+}
+
+// fills says whether out may be all of b decompressed. What begins like something compressed by chance ends soon; what is, is hardly longer than its text.
+func fills(out, b []byte) bool { return len(out)+16 >= len(b) }
 
 // binary looks at what is decoded and no text in UTF-8: compressed, or in UTF-16. It says whether b was that, and nothing else is to be done.
 func (s *scan) binary(b []byte, c chain) bool {
@@ -157,7 +226,7 @@ func (s *scan) binary(b []byte, c chain) bool {
 		return false
 	}
 	if compressed(b) {
-		if out, st, cut := s.inflated(b, min(s.left, s.left64())); len(out) > 0 {
+		if out, st, cut := s.inflated(b, min(s.left, s.left64())); len(out) > 0 && !(st == stepZlib && mostlyText(b)) { // two letters may look like zlib
 			if cut {
 				s.notes.add("something compressed is larger than %d KiB: it was read in part", s.left64()>>10)
 			}
@@ -170,15 +239,17 @@ func (s *scan) binary(b []byte, c chain) bool {
 		return true
 	}
 	if !likelyText(b[:min(len(b), 64)]) {
-		if s.deflated(b) {
-			out, _ := s.rawInflate(b, min(s.left, s.left64()))
-			s.nested(out, c, stepDeflate)
-			return true
+		if !mostlyText(b) && s.deflated(b) {
+			if out, cut := s.rawInflate(b, min(s.left, s.left64())); cut || fills(out, b) {
+				s.nested(out, c, stepDeflate)
+				return true
+			}
 		}
 		if s.brotlied(b) {
-			out, _ := s.unbrotli(b, min(s.left, s.left64()))
-			s.nested(out, c, stepBrotli)
-			return true
+			if out, cut := s.unbrotli(b, min(s.left, s.left64())); cut || fills(out, b) {
+				s.nested(out, c, stepBrotli)
+				return true
+			}
 		}
 	}
 	return false

@@ -43,7 +43,6 @@ func (s *scan) explore(b []byte, c chain) {
 		}
 		s.pluses(b, lo, hi, c)
 		if high {
-			s.wideWords(b, lo, hi, c)
 			s.wide(b, lo, hi, c)
 		}
 	}
@@ -127,6 +126,15 @@ func partsOnly(w []byte) bool {
 				switch w[i+2] | 0x20 {
 				case '5', '6', 'e', 'd', 'b':
 					return false
+				case 'f': // a letter of base64
+					t := tally{}
+					from := i
+					for ; from > 0 && is(w[from-1], inBase64); from-- {
+						t.add(w[from-1])
+					}
+					if i-from >= minRun && t.dense(i-from) {
+						return false
+					}
 				}
 			case '3':
 				if w[i+2]|0x20 == 'd' || w[i+2] <= '9' {
@@ -142,6 +150,9 @@ func partsOnly(w []byte) bool {
 			}
 			i += 2
 			run = 1
+			if i+2 < len(w) && atWordBegins(w[i+1:]) {
+				return false
+			}
 		case is(x, inBase64): // the run after what is encoded; others stand as they are
 			if run > 0 {
 				if run++; run > minRun {
@@ -163,6 +174,17 @@ func partsOnly(w []byte) bool {
 		}
 	}
 	return true
+}
+
+// atWordBegins says whether w begins like a word for the at-sign, in brackets or without, in letters of any case.
+func atWordBegins(w []byte) bool {
+	if len(w) > 2 && isBracket(w[0]) {
+		w = w[1:]
+	}
+	if len(w) < 2 || w[0]|0x20 == 'a' && isBracket(w[1]) {
+		return len(w) >= 2
+	}
+	return isLetter(w[0]) && isLetter(w[1]) && (leadPairs[w[0]&31]>>(w[1]&31)&1 != 0 || w[0]|0x20 == 'a' && w[1]|0x20 == 'r')
 }
 
 // percentDecode decodes percent-encoding, and the %uXXXX of JavaScript's escape.

@@ -18,12 +18,17 @@ func lzValues() (t [256]byte) {
 	return t
 }
 
-// lzEnd is where a run goes on to beyond to with the signs of lz-string's alphabets.
-func lzEnd(b []byte, to int) int {
-	for to < len(b) && lzValue[b[to]] != 0xFF {
-		to++
+// lzEnd is where a run goes on to beyond to with the signs of lz-string's alphabets. A run may have many parts, so the last end is kept.
+func (s *scan) lzEnd(b []byte, to int) int {
+	if s.lzOf == &b[0] && s.lzSpan[0] <= to && to <= s.lzSpan[1] {
+		return s.lzSpan[1]
 	}
-	return to
+	end := to
+	for end < len(b) && lzValue[b[end]] != 0xFF {
+		end++
+	}
+	s.lzSpan, s.lzOf = [2]int{to, end}, &b[0]
+	return end
 }
 
 // lzFirst says whether the first character of what r packs is a printable one of 8 bits.

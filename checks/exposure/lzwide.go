@@ -1,10 +1,17 @@
 package exposure
 
-import "unicode/utf8"
+import (
+	"encoding/binary"
+	"unicode/utf8"
+)
 
 // lzRuns follows what may be lz-string in UTF-16: a word of characters of all scripts, at the beginning or after a sign of ASCII.
 func (s *scan) lzRuns(b []byte, lo, hi int, c chain) {
 	for i := lo; i < hi; i++ {
+		if i+8 <= hi && binary.LittleEndian.Uint64(b[i:])&highs == 0 {
+			i += 7
+			continue
+		}
 		if b[i] < utf8.RuneSelf || i > 0 && (b[i-1] >= utf8.RuneSelf || is(b[i-1], inWord)) {
 			continue
 		}
@@ -20,8 +27,10 @@ func (s *scan) lzRuns(b []byte, lo, hi int, c chain) {
 				first = first || letter >= ' ' && letter < 0x7F
 			}
 		}
-		from, to := span(b, i, i+1, maxSmall, &partsQuotes)
-		if first && from <= i {
+		if !first {
+			continue
+		}
+		if _, to := span(b, i, i+1, maxSmall, &partsQuotes); to > i {
 			if t := s.lzWide(b[i:to]); t != nil {
 				s.node(t, c, i, to, stepLZ)
 				i = to

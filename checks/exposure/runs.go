@@ -2,6 +2,7 @@ package exposure
 
 import (
 	"bytes"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -119,6 +120,7 @@ func (s *scan) run(b []byte, from, to int, c chain) {
 	t := tally{}
 	whole := tally{}
 	dense := false
+	declared := isDeclared(b, from) && len(r) > shortText
 	start, parts := 0, 0
 	for i := 0; ; i++ {
 		if i < len(r) && is(r[i], inWord) {
@@ -128,9 +130,11 @@ func (s *scan) run(b []byte, from, to int, c chain) {
 		n := i - start
 		switch {
 		case n < minRun:
-		case t.dense(n):
+		case t.dense(n) || n == len(r) && t.capitals > 0 && padded(b, from, to):
 			dense = true
-			s.part(b, from+start, from+i, c)
+			if !declared {
+				s.part(b, from+start, from+i, c)
+			}
 		case n >= 26 && t.digits >= 2:
 			s.small(b, from+start, from+i, c)
 		}
@@ -150,17 +154,31 @@ func (s *scan) run(b []byte, from, to int, c chain) {
 	if parts > 1 {
 		s.rawSum(b, from, to, c)
 		if len(r) <= maxSmall && !s.deep(c) && lzFirst(r) && mixed(r) {
-			if end := lzEnd(b, to); end > from {
+			if end := s.lzEnd(b, to); end > from {
 				if t := lzBase64(b[from:end], s.left64()); t != nil {
 					s.node(t, c, from, end, stepLZ)
 				}
 			}
 		}
 	}
-	if !s.deep(c) {
+	// Without capitals, every third byte is h or later in ASCII, if it is text at all, and none is an at-sign or begins an escape: these are numbers in
+	// hexadecimal, as UUIDs.
+	if whole.capitals > 0 && !s.deep(c) {
 		s.base64(b, from, to, c, parts > 1)
 	}
 }
+
+// padded says whether what is at b[from:to] is filled up to fours by equals signs, and no name before a value or a comparison.
+func padded(b []byte, from, to int) bool {
+	end := to
+	for end < len(b) && end < to+2 && b[end] == '=' {
+		end++
+	}
+	return end > to && (end-from)%4 == 0 && (end == len(b) || !is(b[end], inWord) && b[end] != '=' && !isQuote(b[end]))
+}
+
+// isDeclared says whether what begins at b[from] is said to be base64, as pictures and fonts are in data URLs: then it is nothing else.
+func isDeclared(b []byte, from int) bool { return from >= 7 && string(b[from-7:from]) == "base64," }
 
 // A tally counts what is no lower-case letter in a run.
 type tally struct {
@@ -193,7 +211,7 @@ func (t *tally) join(u tally) {
 
 // dense says whether a run of n bytes does not look like words.
 func (t *tally) dense(n int) bool {
-	return (t.capitals+t.digits)*6 >= n && (t.digits > 0 || t.pairs > 0 || n >= 24)
+	return (t.capitals+t.digits)*6 >= n && (t.digits > 0 || t.pairs > 0 || n >= 24 || t.capitals*3 >= n)
 }
 
 // part looks at a run of letters and digits that does not look like words.
@@ -227,7 +245,7 @@ func (s *scan) part(b []byte, from, to int, c chain) {
 						if c.n == s.base {
 							s.lead(i, j)
 						}
-						s.keep(s.sums, unhex(b[j-2*n:j]), c)
+						s.keep(ofSum, unhex(b[j-2*n:j]), c)
 					}
 				}
 			}
@@ -257,7 +275,7 @@ func (s *scan) dashed(r []byte, from, to int, c chain) {
 	if c.n == s.base {
 		s.lead(from, to)
 	}
-	s.keep(s.sums, unhex(plain), c)
+	s.keep(ofSum, unhex(plain), c)
 }
 
 // sizes are the lengths of hashes, in bytes.
@@ -271,42 +289,50 @@ func (s *scan) hex(b []byte, from, to int, c chain) {
 	}
 	for _, n := range sizes {
 		if len(r) == 2*n {
-			s.keep(s.sums, unhex(r), c)
+			mark := s.records.mark()
+			s.hexed = appendUnhex(s.hexed[:0], r)
+			s.keep(ofSum, s.hexed, c)
+			s.records.own(mark)
 		}
 	}
 	if len(r) < minHex || s.deep(c) {
 		return
 	}
 	if len(r)%2 == 1 {
-		if t := unhex(r[1:]); likelyText(t) {
-			s.node(t, c, from, to, stepHex)
+		s.hexed = appendUnhex(s.hexed[:0], r[1:])
+		if t := s.hexed; likelyText(t) {
+			s.node(bytes.Clone(t), c, from, to, stepHex)
 		}
 		r = r[:len(r)-1]
 	}
-	t := unhex(r)
-	if likelyText(t) || compressed(t) {
-		s.node(t, c, from, to, stepHex)
-	} else if s.deflated(t) {
-		s.node(t, c, from, to, stepHex)
+	t := appendUnhex(s.hexed[:0], r)
+	s.hexed = t
+	clouded := uncloud(t)
+	if likelyText(t) || compressed(t) || s.deflated(t) {
+		s.node(bytes.Clone(t), c, from, to, stepHex) // which may write over t
 	}
-	if m := uncloud(t); m != nil {
-		s.node(m, c, from, to, stepCFEmail)
+	if clouded != nil {
+		s.node(clouded, c, from, to, stepCFEmail)
 	}
-	back := make([]byte, len(r))
-	for i := range r {
-		back[len(r)-1-i] = r[i]
+	t = s.hexed[:0]
+	for i := len(r) - 1; i > 0; i -= 2 {
+		t = append(t, nibble[r[i]]<<4|nibble[r[i-1]])
 	}
-	if t := unhex(back); likelyText(t) {
+	s.hexed = t
+	if likelyText(t) {
+		back := bytes.Clone(r)
+		slices.Reverse(back)
 		s.node(back, c, from, to, stepReversed)
 	}
 }
 
-func unhex(r []byte) []byte {
-	out := make([]byte, len(r)/2)
-	for i := range out {
-		out[i] = nibble[r[2*i]]<<4 | nibble[r[2*i+1]]
+func unhex(r []byte) []byte { return appendUnhex(make([]byte, 0, len(r)/2), r) }
+
+func appendUnhex(to, r []byte) []byte {
+	for i := 0; i+1 < len(r); i += 2 {
+		to = append(to, nibble[r[i]]<<4|nibble[r[i+1]])
 	}
-	return out
+	return to
 }
 
 // uncloud undoes Cloudflare's protection of addresses: the first byte is a key, with which the others are combined.
@@ -350,7 +376,9 @@ func (s *scan) rawSum(b []byte, from, to int, c chain) {
 			st = stepBase64URL
 		}
 		if sum := decode64(b[from:to], &base64Value); len(sum) == size {
-			s.keep(s.sums, sum, c.with(st))
+			mark := s.records.mark()
+			s.keep(ofSum, sum, c.with(st))
+			s.records.own(mark)
 		}
 	}
 }
@@ -358,21 +386,32 @@ func (s *scan) rawSum(b []byte, from, to int, c chain) {
 // mixed says whether letters of both cases and digits follow each other as if by chance.
 func mixed(r []byte) bool {
 	changes := 0
-	kind := func(x byte) byte {
-		switch {
-		case x >= 'a':
-			return 1
-		case x >= 'A':
-			return 2
-		}
-		return 3
-	}
-	for i := 1; i < len(r); i++ {
-		if kind(r[i]) != kind(r[i-1]) {
+	last := letterKind[r[0]]
+	for _, x := range r {
+		k := letterKind[x]
+		if k != last {
 			changes++
 		}
+		last = k
 	}
 	return changes*4 >= len(r)
+}
+
+// letterKind tells lower-case letters, capitals, and what else is in base64.
+var letterKind = letterKinds()
+
+func letterKinds() (t [256]uint8) {
+	for i := range t {
+		switch {
+		case i >= 'a':
+			t[i] = 1
+		case i >= 'A':
+			t[i] = 2
+		default:
+			t[i] = 3
+		}
+	}
+	return t
 }
 
 // base64Value is the value of each letter of base64 and base64url, 0xFF of what is none.
@@ -453,15 +492,24 @@ func (s *scan) base64(b []byte, from, to int, c chain, parted bool) {
 	for phase := range 4 {
 		s.texts64(r, phase, &base64Value, tell)
 	}
-	if !mixed(r) || len(r) > maxRun/4 {
+	if len(r) > maxRun/4 || isDeclared(b, from) && len(r) > shortText || !mixed(r) {
 		return
 	}
+	// A text that is a good part of the run says that the whole was meant. A short one may be chance, of which there is much in pictures and fonts: it is
+	// all that is looked at.
 	other := func(st step, mapped func() []byte) func([]byte, int, int) {
 		done := false
-		return func([]byte, int, int) {
-			if !done {
+		return func(text []byte, _, _ int) {
+			switch {
+			case done:
+			case len(text) > shortText || 5*len(text) >= len(r):
 				done = true
 				s.node(mapped(), c, from, to, st)
+			default:
+				if c.n == s.base {
+					s.lead(from, to)
+				}
+				s.node(text, c.with(st), from, to, stepBase64)
 			}
 		}
 	}
@@ -475,12 +523,17 @@ func (s *scan) base64(b []byte, from, to int, c chain, parted bool) {
 		}
 		return t
 	}
-	s.texts64(r, 0, &base64Value13, other(stepROT13, rot))
-	back := reverse(r)
+	if wideText(head64(r, &base64Value13)) {
+		s.node(rot(), c, from, to, stepROT13)
+	} else {
+		s.texts64(r, 0, &base64Value13, other(stepROT13, rot))
+	}
+	back := bytes.Clone(r)
+	slices.Reverse(back)
 	for phase := range 4 {
 		s.texts64(back, phase, &base64Value, other(stepReversed, func() []byte { return back }))
 	}
-	if magic64(back) {
+	if magic64(back) || wideText(head64(back, &base64Value)) {
 		s.node(back, c, from, to, stepReversed)
 	}
 }
@@ -496,61 +549,83 @@ func jwtPart(b []byte, from, to int, text []byte) bool {
 // minText is the shortest text that is worth looking at: a@b.co.
 const minText = 6
 
-// texts64 tells of each stretch of r that decodes to text, cut in fours from phase on.
+// texts64 tells of each stretch of r that decodes to text, cut in fours from phase on, and may lead to something.
 func (s *scan) texts64(r []byte, phase int, table *[256]byte, tell func(text []byte, i, j int)) {
-	var text []byte
-	begin := phase
-	for i := phase; ; i += 4 {
-		if i+4 <= len(r) {
-			v := uint32(table[r[i]])<<18 | uint32(table[r[i+1]])<<12 | uint32(table[r[i+2]])<<6 | uint32(table[r[i+3]])
-			if v&0x808080 == 0 && is(byte(v>>16), inText) && is(byte(v>>8), inText) && is(byte(v), inText) {
-				if text == nil {
-					if len(r)-i < minRun-3 {
-						return
-					}
-					// The next four have to be text, too, before anything is allocated.
-					if i+8 <= len(r) {
-						w := uint32(table[r[i+4]])<<18 | uint32(table[r[i+5]])<<12 | uint32(table[r[i+6]])<<6 | uint32(table[r[i+7]])
-						if w&0x808080 != 0 || !is(byte(w>>16), inText) || !is(byte(w>>8), inText) || !is(byte(w), inText) {
-							i += 4
-							continue
-						}
-					}
-					begin = i
-					text = make([]byte, 0, (len(r)-i)/4*3+6)
-					if i >= 4 { // the end of the four before
-						for _, x := range decode64(r[i-4:i], table) {
-							if text = append(text, x); x >= utf8.RuneSelf || !is(x, inText) {
-								text = text[:0]
-							}
-						}
-					}
-				}
-				text = append(text, byte(v>>16), byte(v>>8), byte(v))
-				continue
-			}
-			if text == nil {
-				continue
-			}
+	for i := phase; i+4 <= len(r); i += 4 {
+		if !text64(r[i:i+4], table) {
+			continue
 		}
-		if text != nil {
-			// What is left over, or the beginning of what is no text.
-			rest := decode64(r[i:min(len(r), i+3)], table)
-			for _, x := range rest {
-				if x >= utf8.RuneSelf || !is(x, inText) {
-					break
-				}
-				text = append(text, x)
-			}
-			if len(text) >= minText {
-				tell(text, begin, min(i, len(r)))
-			}
-			text = nil
-		}
-		if i+4 > len(r) {
+		if len(r)-i < minRun-3 {
 			return
 		}
+		begin := i
+		for i += 4; i+4 <= len(r) && text64(r[i:i+4], table); i += 4 {
+		}
+		if i == begin+4 && i+4 <= len(r) { // three bytes, and five at most with those around them
+			continue
+		}
+		// Chance makes many short texts of what is no text; they come to nothing without an allocation.
+		var short [shortText]byte
+		text := short[:0]
+		if n := (i-begin)/4*3 + 6; n > len(short) {
+			text = make([]byte, 0, n)
+		}
+		if begin >= 4 { // the end of the four before
+			for _, x := range four64(r[begin-4:begin], table) {
+				if text = append(text, x); x >= utf8.RuneSelf || !is(x, inText) {
+					text = text[:0]
+				}
+			}
+		}
+		for j := begin; j < i; j += 4 {
+			x := four64(r[j:j+4], table)
+			text = append(text, x[:]...)
+		}
+		// What is left over, or the beginning of what is no text.
+		var rest [3]byte
+		for _, x := range rest[:rest64(&rest, r[i:min(len(r), i+3)], table)] {
+			if x >= utf8.RuneSelf || !is(x, inText) {
+				break
+			}
+			text = append(text, x)
+		}
+		switch {
+		case len(text) < minText:
+		case len(text) > len(short):
+			tell(text, begin, i)
+		case s.strict || leads(text):
+			tell(bytes.Clone(text), begin, i)
+		}
 	}
+}
+
+// text64 says whether four letters are three bytes of text in ASCII.
+func text64(r []byte, table *[256]byte) bool {
+	_ = r[3]
+	if table[r[0]] >= 32 { // not ASCII
+		return false
+	}
+	if v := uint32(table[r[0]])<<18 | uint32(table[r[1]])<<12 | uint32(table[r[2]])<<6 | uint32(table[r[3]]); v&0x808080 == 0 {
+		return class[byte(v>>16)]&class[byte(v>>8)]&class[byte(v)]&inText != 0
+	}
+	return false
+}
+
+// four64 decodes four letters.
+func four64(r []byte, table *[256]byte) [3]byte {
+	_ = r[3]
+	v := uint32(table[r[0]])<<18 | uint32(table[r[1]])<<12 | uint32(table[r[2]])<<6 | uint32(table[r[3]])
+	return [3]byte{byte(v >> 16), byte(v >> 8), byte(v)}
+}
+
+// rest64 decodes what is less than four letters, and gives how many bytes that is.
+func rest64(to *[3]byte, r []byte, table *[256]byte) int {
+	v := uint32(0)
+	for i, x := range r {
+		v |= uint32(table[x]) << (18 - 6*i)
+	}
+	to[0], to[1] = byte(v>>16), byte(v>>8)
+	return max(0, len(r)-1)
 }
 
 // whole64 looks whether r[i:] decodes to something that is no ASCII: compressed, UTF-16, or text of other scripts.
@@ -559,10 +634,7 @@ func (s *scan) whole64(r []byte, i int, tell func(text []byte, i, j int), _ bool
 	if len(r) < minRun {
 		return
 	}
-	var head [48]byte
-	n := copy(head[:], r)
-	n -= n % 4
-	h := decode64(head[:n], &base64Value)
+	h := head64(r, &base64Value)
 	switch {
 	case compressed(h):
 	case utf16Looks(h):
@@ -577,6 +649,12 @@ func (s *scan) whole64(r []byte, i int, tell func(text []byte, i, j int), _ bool
 		return
 	}
 	tell(decode64(r, &base64Value), i, i+len(r))
+}
+
+// head64 decodes the beginning of r.
+func head64(r []byte, table *[256]byte) []byte {
+	n := min(len(r), 48)
+	return decode64(r[:n-n%4], table)
 }
 
 // random says whether r has as many capitals and digits as bytes by chance have in base64, or somewhat fewer.

@@ -21,16 +21,86 @@ func (s *scan) script(b []byte, i, j int, c chain) {
 	if c.n == s.base {
 		s.scripted, s.scriptedOf = [2]int{max(from, i-scriptReach/2), min(to, i+scriptReach/2)}, &b[0]
 	}
-	e := evaluator{scan: s, src: b[from:to], offset: from, chain: c, known: map[string]string{}}
+	if !assembles(b[from:to]) {
+		return
+	}
+	e := evaluator{scan: s, toks: s.toks, src: string(b[from:to]), offset: from, chain: c, known: map[string]string{}}
 	// A window may begin inside a literal: the lexer is started after the last line end or at the start of a statement where there is one near.
 	start := 0
 	if from > 0 {
-		if n := bytes.IndexAny(e.src[:min(len(e.src), 512)], ";\n{"); n >= 0 {
+		if n := strings.IndexAny(e.src[:min(len(e.src), 512)], ";\n{"); n >= 0 {
 			start = n + 1
 		}
 	}
+	s.toks = nil // what is found is looked through in turn
 	e.lex(start)
 	e.evaluate()
+	s.toks = e.toks[:0]
+}
+
+// assembles says whether a script may put a text together: by adding, calling, in a template, or of literals side by side. JSON does none of that.
+func assembles(b []byte) bool {
+	if bytes.IndexByte(b, '`') >= 0 || bytes.Contains(b, []byte("*/")) {
+		return true
+	}
+	for i := 0; i < len(b); i++ {
+		n := bytes.IndexByte(b[i:], '+')
+		if n < 0 {
+			break
+		}
+		from, to := i+n, i+n+1
+		for from > 0 && is(b[from-1], inBase64) {
+			from--
+		}
+		marks, digits := 0, 0
+		for ; to < len(b) && is(b[to], inBase64); to++ {
+		}
+		for _, x := range b[from:to] {
+			if x < 'a' {
+				marks++
+			}
+			if x <= '9' {
+				digits++
+			}
+		}
+		if run := to - from; !(run >= 3 && digits == run && b[from] != '+' && b[to-1] != '+') && !(run >= 40 && 5*marks >= run) { // neither numbers nor base64
+			return true
+		}
+		i = to
+	}
+	for i := 0; ; i++ { // what has a name that is called so, or is in brackets
+		n := bytes.IndexByte(b[i:], '(')
+		if n < 0 {
+			break
+		}
+		i += n
+		from := i
+		for from > 0 && i-from < 24 && is(b[from-1], inWord) {
+			from--
+		}
+		switch name := string(b[from:i]); name {
+		case "", "fromCharCode", "fromCodePoint", "apply", "String", "unescape", "decodeURIComponent", "decodeURI", "atob", "escape", "encodeURIComponent":
+			return true
+		default:
+			if isMethod(name) {
+				return true
+			}
+		}
+	}
+	for _, quote := range [...]byte{'"', '\''} {
+		for i := 0; ; {
+			n := bytes.IndexByte(b[i:], quote)
+			if n < 0 {
+				break
+			}
+			for i += n + 1; i < len(b) && is(b[i], inSpace); i++ {
+			}
+			if i < len(b) && isQuote(b[i]) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // pluses follows literals that are concatenated.
@@ -69,6 +139,7 @@ const (
 
 type token struct {
 	kind     tokenKind
+	sign     byte   // 0 of others
 	text     string // of a literal: its value
 	raw      string // of a template: as it stands
 	from, to int
@@ -77,7 +148,7 @@ type token struct {
 // An evaluator works out the strings of a stretch of JavaScript that can be worked out.
 type evaluator struct {
 	*scan
-	src    []byte
+	src    string // tokens are parts of it
 	offset int
 	chain  chain
 	toks   []token
@@ -95,13 +166,13 @@ func (e *evaluator) lex(i int) {
 		case is(x, inSpace):
 			i++
 		case x == '/' && i+1 < len(b) && b[i+1] == '/':
-			n := bytes.IndexByte(b[i:], '\n')
+			n := strings.IndexByte(b[i:], '\n')
 			if n < 0 {
 				return
 			}
 			i += n
 		case x == '/' && i+1 < len(b) && b[i+1] == '*':
-			n := bytes.Index(b[i+2:], []byte("*/"))
+			n := strings.Index(b[i+2:], "*/")
 			if n < 0 {
 				return
 			}
@@ -120,7 +191,7 @@ func (e *evaluator) lex(i int) {
 				i++
 				continue
 			}
-			t := token{kind: tokString, from: i, to: end + 1, raw: string(b[i+1 : end])}
+			t := token{kind: tokString, from: i, to: end + 1, raw: b[i+1 : end]}
 			t.text = t.raw
 			if strings.IndexByte(t.raw, '\\') >= 0 {
 				t.text = string(unescapeJS([]byte(t.raw)))
@@ -135,14 +206,14 @@ func (e *evaluator) lex(i int) {
 			for end < len(b) && (is(b[end], inWord) || b[end] == '.') {
 				end++
 			}
-			e.toks = append(e.toks, token{tokNumber, string(b[i:end]), "", i, end})
+			e.toks = append(e.toks, token{kind: tokNumber, text: b[i:end], from: i, to: end})
 			i = end
 		case isLetter(x) || x == '_' || x == '$' || x >= utf8.RuneSelf:
 			end := i + 1
 			for end < len(b) && (is(b[end], inWord) || b[end] == '_' || b[end] == '$') {
 				end++
 			}
-			e.toks = append(e.toks, token{tokName, string(b[i:end]), "", i, end})
+			e.toks = append(e.toks, token{kind: tokName, text: b[i:end], from: i, to: end})
 			i = end
 		case x == '/' && e.regexpMay():
 			end := i + 1
@@ -159,11 +230,11 @@ func (e *evaluator) lex(i int) {
 				end++
 			}
 			if end >= len(b) || b[end] != '/' {
-				e.toks = append(e.toks, token{tokSign, "/", "", i, i + 1})
+				e.toks = append(e.toks, token{kind: tokSign, sign: '/', from: i, to: i + 1})
 				i++
 				continue
 			}
-			t := token{kind: tokRegexp, text: string(b[i+1 : end]), from: i}
+			t := token{kind: tokRegexp, text: b[i+1 : end], from: i}
 			end++
 			for end < len(b) && isLetter(b[end]) {
 				end++
@@ -172,7 +243,7 @@ func (e *evaluator) lex(i int) {
 			e.toks = append(e.toks, t)
 			i = end
 		default:
-			e.toks = append(e.toks, token{tokSign, string(x), "", i, i + 1})
+			e.toks = append(e.toks, token{kind: tokSign, sign: x, from: i, to: i + 1})
 			i++
 		}
 	}
@@ -183,9 +254,9 @@ func (e *evaluator) regexpMay() bool {
 	if len(e.toks) == 0 {
 		return true
 	}
-	switch t := e.toks[len(e.toks)-1]; t.kind {
+	switch t := &e.toks[len(e.toks)-1]; t.kind {
 	case tokSign:
-		return t.text != ")" && t.text != "]" && t.text != "}"
+		return t.sign != ')' && t.sign != ']' && t.sign != '}'
 	case tokName:
 		return t.text == "return"
 	}
@@ -202,16 +273,18 @@ type val struct {
 	back  bool // read backwards
 }
 
-func (e *evaluator) at(i int) token {
+// noToken is what is beyond the tokens.
+var noToken = token{kind: tokSign}
+
+func (e *evaluator) at(i int) *token {
 	if i < 0 || i >= len(e.toks) {
-		return token{kind: tokSign}
+		return &noToken
 	}
-	return e.toks[i]
+	return &e.toks[i]
 }
 
-func (e *evaluator) sign(i int, text string) bool {
-	t := e.at(i)
-	return t.kind == tokSign && t.text == text
+func (e *evaluator) sign(i int, sign byte) bool {
+	return uint(i) < uint(len(e.toks)) && e.toks[i].sign == sign
 }
 
 func (e *evaluator) name(i int, text string) bool {
@@ -228,15 +301,15 @@ func (e *evaluator) evaluate() {
 				return
 			}
 			// name = …, name: …, "name": …, += is more of the same
-			if t := e.at(i); (t.kind == tokName || t.kind == tokString) && (e.sign(i+1, "=") && !e.sign(i+2, "=") && !e.sign(i+2, ">") || e.sign(i+1, ":") || e.sign(i+1, "+") && e.sign(i+2, "=")) {
+			if t := e.at(i); (t.kind == tokName || t.kind == tokString) && (e.sign(i+1, '=') && !e.sign(i+2, '=') && !e.sign(i+2, '>') || e.sign(i+1, ':') || e.sign(i+1, '+') && e.sign(i+2, '=')) {
 				start := i + 2
-				if e.sign(i+1, "+") {
+				if e.sign(i+1, '+') {
 					start++
 				}
 				if v, next := e.sum(start, 0); next > start {
 					e.tell(v, start, next)
 					if !v.isArr {
-						if e.sign(i+1, "+") {
+						if e.sign(i+1, '+') {
 							if before, ok := e.known[t.text]; ok && len(before) < maxSmall {
 								v.text = before + v.text
 								v.parts = 2
@@ -272,16 +345,16 @@ func (e *evaluator) bind() {
 		if e.at(j).kind == tokName {
 			j++
 		}
-		if !e.sign(j, "(") {
+		if !e.sign(j, '(') {
 			continue
 		}
 		var params []string
-		for j++; e.at(j).kind == tokName || e.sign(j, ","); j++ {
+		for j++; e.at(j).kind == tokName || e.sign(j, ','); j++ {
 			if e.at(j).kind == tokName {
 				params = append(params, e.at(j).text)
 			}
 		}
-		if !e.sign(j, ")") || !e.sign(j+1, "{") || len(params) == 0 {
+		if !e.sign(j, ')') || !e.sign(j+1, '{') || len(params) == 0 {
 			continue
 		}
 		depth := 0
@@ -289,19 +362,19 @@ func (e *evaluator) bind() {
 			if e.steps++; e.steps > 2*maxTokens {
 				return
 			}
-			if e.sign(j, "{") {
+			if e.sign(j, '{') {
 				depth++
-			} else if e.sign(j, "}") {
+			} else if e.sign(j, '}') {
 				if depth--; depth == 0 {
 					break
 				}
 			}
 		}
 		j++
-		if e.sign(j, ")") {
+		if e.sign(j, ')') {
 			j++
 		}
-		if !e.sign(j, "(") {
+		if !e.sign(j, '(') {
 			continue
 		}
 		j++
@@ -312,7 +385,7 @@ func (e *evaluator) bind() {
 			} else if !v.isArr && len(v.text) < maxSmall {
 				e.known[p] = v.text
 			}
-			if j = next; !e.sign(j, ",") {
+			if j = next; !e.sign(j, ',') {
 				break
 			}
 			j++
@@ -358,7 +431,7 @@ func (e *evaluator) sum(i, depth int) (v val, next int) {
 		}
 		return v, next
 	}
-	for e.sign(next, "+") && !v.isArr && !e.sign(next+1, "+") && !e.sign(next+1, "=") {
+	for e.sign(next, '+') && !v.isArr && !e.sign(next+1, '+') && !e.sign(next+1, '=') {
 		w, after := e.term(next+1, depth)
 		if after == next+1 {
 			return v, next
@@ -394,13 +467,13 @@ func (e *evaluator) term(i, depth int) (v val, next int) {
 	case t.kind == tokTemplate:
 		text, parts := e.template(t.raw)
 		v, next = val{text: text, parts: parts}, i+1
-	case e.sign(i, "("):
+	case e.sign(i, '('):
 		w, after := e.sum(i+1, depth+1)
-		if after == i+1 || !e.sign(after, ")") {
+		if after == i+1 || !e.sign(after, ')') {
 			return v, i
 		}
 		v, next = w, after+1
-	case e.sign(i, "["):
+	case e.sign(i, '['):
 		v, next = e.array(i, depth)
 	case t.kind == tokName:
 		v, next = e.named(i, depth)
@@ -425,7 +498,7 @@ func (e *evaluator) template(raw string) (text string, parts int) {
 		if end < 0 {
 			break
 		}
-		inner := evaluator{scan: e.scan, src: []byte(raw[:end]), known: e.known}
+		inner := evaluator{scan: e.scan, src: raw[:end], known: e.known}
 		inner.lex(0)
 		if v, next := inner.sum(0, 0); next == len(inner.toks) && !v.isArr {
 			out.WriteString(v.text)
@@ -447,13 +520,13 @@ func (e *evaluator) template(raw string) (text string, parts int) {
 func (e *evaluator) array(i, depth int) (v val, next int) {
 	v.isArr = true
 	for j := i + 1; len(v.list) < maxTokens; {
-		if e.sign(j, "]") {
+		if e.sign(j, ']') {
 			if len(v.list) == 0 {
 				return v, i
 			}
 			return v, j + 1
 		}
-		if e.sign(j, ",") {
+		if e.sign(j, ',') {
 			j++
 			continue
 		}
@@ -478,7 +551,7 @@ func (e *evaluator) array(i, depth int) (v val, next int) {
 func (e *evaluator) named(i, depth int) (v val, next int) {
 	// The last name of a.b.c counts, for properties as well as functions.
 	j := i
-	for e.sign(j+1, ".") && e.at(j+2).kind == tokName {
+	for e.sign(j+1, '.') && e.at(j+2).kind == tokName {
 		if text, ok := e.known[e.at(j).text]; ok && isMethod(e.at(j+2).text) {
 			return val{text: text, parts: 1}, j + 1
 		}
@@ -488,13 +561,13 @@ func (e *evaluator) named(i, depth int) (v val, next int) {
 	if last == "apply" && j >= 2 && (e.at(j-2).text == "fromCharCode" || e.at(j-2).text == "fromCodePoint") {
 		last = "fromCharCode"
 	}
-	if e.sign(j+1, "(") {
+	if e.sign(j+1, '(') {
 		switch last {
 		case "fromCharCode", "fromCodePoint":
 			return e.fromCodes(j+1, i, depth)
 		case "String", "unescape", "decodeURIComponent", "decodeURI", "atob", "escape", "encodeURIComponent", "btoa", "Symbol":
 			w, after := e.sum(j+2, depth+1)
-			if after == j+2 || !e.sign(after, ")") || w.isArr {
+			if after == j+2 || !e.sign(after, ')') || w.isArr {
 				return v, i
 			}
 			switch last {
@@ -513,7 +586,7 @@ func (e *evaluator) named(i, depth int) (v val, next int) {
 		}
 		return v, i
 	}
-	if e.sign(j+1, "[") || last == "return" || last == "typeof" {
+	if e.sign(j+1, '[') || last == "return" || last == "typeof" {
 		if last == "return" {
 			w, after := e.sum(j+1, depth+1)
 			if after > j+1 {
@@ -541,20 +614,20 @@ func (e *evaluator) fromCodes(open, i, depth int) (v val, next int) {
 	v.codes = true
 	var codes []rune
 	j := open + 1
-	for ; j < len(e.toks) && !e.sign(j, ")") && len(codes) < maxTokens; j++ {
+	for ; j < len(e.toks) && !e.sign(j, ')') && len(codes) < maxTokens; j++ {
 		t := e.at(j)
 		if t.kind != tokNumber {
 			continue
 		}
 		n, ok := number(t.text)
-		for ok && (e.sign(j+1, "+") || e.sign(j+1, "-") || e.sign(j+1, "^")) && e.at(j+2).kind == tokNumber {
+		for ok && (e.sign(j+1, '+') || e.sign(j+1, '-') || e.sign(j+1, '^')) && e.at(j+2).kind == tokNumber {
 			m, _ := number(e.at(j + 2).text)
-			switch e.at(j + 1).text {
-			case "+":
+			switch e.at(j + 1).sign {
+			case '+':
 				n += m
-			case "-":
+			case '-':
 				n -= m
-			case "^":
+			case '^':
 				n ^= m
 			}
 			j += 2
@@ -563,7 +636,7 @@ func (e *evaluator) fromCodes(open, i, depth int) (v val, next int) {
 			codes = append(codes, n)
 		}
 	}
-	if len(codes) == 0 || !e.sign(j, ")") {
+	if len(codes) == 0 || !e.sign(j, ')') {
 		return v, i
 	}
 	v.text = string(codes)
@@ -598,12 +671,12 @@ func number(s string) (rune, bool) {
 
 // methods applies the methods that are called on a value, as far as they are known.
 func (e *evaluator) methods(v val, i, depth int) (val, int) {
-	for depth < maxNesting && e.sign(i, ".") && e.at(i+1).kind == tokName && e.sign(i+2, "(") {
+	for depth < maxNesting && e.sign(i, '.') && e.at(i+1).kind == tokName && e.sign(i+2, '(') {
 		method := e.at(i + 1).text
 		var args []val
 		j := i + 3
-		for !e.sign(j, ")") && j < len(e.toks) && len(args) < 16 {
-			if e.sign(j, ",") {
+		for !e.sign(j, ')') && j < len(e.toks) && len(args) < 16 {
+			if e.sign(j, ',') {
 				j++
 				continue
 			}
@@ -633,7 +706,7 @@ func (e *evaluator) methods(v val, i, depth int) (val, int) {
 			v, i = w, after
 			continue
 		}
-		if !e.sign(j, ")") {
+		if !e.sign(j, ')') {
 			return v, i
 		}
 		arg := ""
@@ -712,20 +785,20 @@ func (e *evaluator) mapped(v val, i int) (val, int, bool) {
 		return v, i, false
 	}
 	depth, made := 1, false
-	op, by := "", rune(0)
+	op, by := byte(0), rune(0)
 	j := i
 	for ; j < len(e.toks) && j < i+64; j++ {
 		switch {
-		case e.sign(j, "("):
+		case e.sign(j, '('):
 			depth++
-		case e.sign(j, ")"):
+		case e.sign(j, ')'):
 			depth--
 		case e.name(j, "fromCharCode"), e.name(j, "fromCodePoint"):
 			made = true
 		case made && e.at(j).kind == tokNumber && e.at(j-1).kind == tokSign:
-			switch e.at(j - 1).text {
-			case "+", "-", "^":
-				op = e.at(j - 1).text
+			switch op1 := e.at(j - 1).sign; op1 {
+			case '+', '-', '^':
+				op = op1
 				by, _ = number(e.at(j).text)
 			}
 		}
@@ -743,11 +816,11 @@ func (e *evaluator) mapped(v val, i int) (val, int, bool) {
 			return v, i, false
 		}
 		switch op {
-		case "+":
+		case '+':
 			n += by
-		case "-":
+		case '-':
 			n -= by
-		case "^":
+		case '^':
 			n ^= by
 		}
 		list = append(list, string(n))

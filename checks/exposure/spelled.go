@@ -66,11 +66,11 @@ func (s *scan) words(b []byte, lo, hi int, c chain) {
 }
 
 // wideWords follows at-signs that are spelled out in other scripts.
-func (s *scan) wideWords(b []byte, lo, hi int, c chain) {
-	if !highIn(b[lo:hi]) {
-		return
-	}
+func (s *scan) wideWords(b []byte, lo, hi int, c chain, here *highSet) {
 	for _, w := range wideWords {
+		if !here.has(w) {
+			continue
+		}
 		for i := lo; i < hi; {
 			n := bytes.Index(b[i:min(len(b), hi+len(w))], []byte(w))
 			if n < 0 {

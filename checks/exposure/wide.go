@@ -12,10 +12,15 @@ import (
 
 // wide follows what is not ASCII: at-signs of other widths, and characters that do not show and part what belongs together.
 func (s *scan) wide(b []byte, lo, hi int, c chain) {
-	if !highIn(b[lo:hi]) {
+	here := highOf(b[lo:min(len(b), hi+longestWide)])
+	if !here.any {
 		return
 	}
+	s.wideWords(b, lo, hi, c, &here)
 	for _, sign := range [...]string{"＠", "﹫"} {
+		if !here.has(sign) {
+			continue
+		}
 		for i := lo; i < hi; {
 			n := bytes.Index(b[i:min(len(b), hi+2)], []byte(sign))
 			if n < 0 {
@@ -45,6 +50,9 @@ func (s *scan) wide(b []byte, lo, hi int, c chain) {
 	}
 	done = lo
 	for _, first := range [...]byte{0xC2, 0xEF, 0xCD} {
+		if !here.bytes[first] {
+			continue
+		}
 		for i := lo; i < hi; i++ {
 			n := bytes.IndexByte(b[i:hi], first)
 			if n < 0 {
@@ -92,6 +100,41 @@ func (s *scan) hiddenAt(b []byte, i, done int, c chain) int {
 		s.node([]byte(t), c, from, to, stepSplit)
 	}
 	return to
+}
+
+// longestWide is as long as the longest of the wide words, in bytes.
+const longestWide = 16
+
+// A highSet has the bytes of a text that are not ASCII.
+type highSet struct {
+	any   bool
+	bytes [256]bool
+}
+
+func highOf(b []byte) (h highSet) {
+	for len(b) > 0 {
+		if len(b) >= 8 && binary.LittleEndian.Uint64(b)&highs == 0 {
+			b = b[8:]
+			continue
+		}
+		for _, x := range b[:min(len(b), 8)] {
+			if x >= utf8.RuneSelf {
+				h.any, h.bytes[x] = true, true
+			}
+		}
+		b = b[min(len(b), 8):]
+	}
+	return h
+}
+
+// has says whether all of w that is not ASCII may be in the text.
+func (h *highSet) has(w string) bool {
+	for i := range len(w) {
+		if w[i] >= utf8.RuneSelf && !h.bytes[w[i]] {
+			return false
+		}
+	}
+	return true
 }
 
 // highIn says whether b is more than ASCII.
