@@ -466,6 +466,7 @@ func (x *examination) takeEvents() {
 // takeObservations takes the new captures, mails and signals, and what was seen in earlier ones.
 func (x *examination) takeObservations() error {
 	known := map[ObservationID]*Observation{}
+	asked := map[Day]bool{}
 	byDay := map[Day][]Observation{}
 	take := func(o Observation) {
 		day := o.At.Day()
@@ -475,12 +476,15 @@ func (x *examination) takeObservations() error {
 		x.changed = true
 	}
 	for _, o := range x.observed {
-		list, err := x.days.Observations(o.At.Day())
-		if err != nil {
-			return err
-		}
-		for i := range list {
-			known[list[i].ID] = &list[i]
+		if day := o.At.Day(); !asked[day] {
+			asked[day] = true
+			list, err := x.days.Observations(day)
+			if err != nil {
+				return err
+			}
+			for i := range list {
+				known[list[i].ID] = &list[i]
+			}
 		}
 		if was := known[o.ID]; was != nil {
 			x.counts.copies[o.Source.File]++

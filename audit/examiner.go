@@ -18,6 +18,8 @@ type Examination interface {
 	Capture(ctx context.Context, n int, kind CaptureKind, r io.Reader) (notes []string, err error)
 	// Mail does the same for a mail; authserv is the name of the server whose Authentication-Results are believed.
 	Mail(ctx context.Context, n int, r io.Reader, authserv string) (m *MailReading, notes []string, err error)
+	// Full says whether so much was found that the next files should wait for another look.
+	Full() bool
 	// Empty says whether nothing in the files may be an address or a hash.
 	Empty() bool
 	// Against begins to hold what was found against addresses. Nothing can be looked into any more.

@@ -102,6 +102,9 @@ func (r *running) live(s lifeStep) (f *Finding, what ChangeKind, ended []Act, tr
 					note("grew", "", numbers)
 				}
 				if s.before.Confidence != f.Confidence {
+					if !d.grew() && d.gone == 0 {
+						what, f.Latest = IsGraded, s.before.Latest
+					}
 					note("graded", fmt.Sprintf("its confidence is %s, and was %s", f.Confidence, s.before.Confidence), nil)
 				}
 			}
@@ -130,7 +133,7 @@ func (r *running) live(s lifeStep) (f *Finding, what ChangeKind, ended []Act, tr
 				note(string(quiet), fmt.Sprintf("it is %s for all that it holds: %s", pastOf(by.Kind), by.Reason), nil)
 			}
 			status(quiet, by.Reason)
-			if what == Grew || what == IsReopened || what == IsNew {
+			if what == Grew || what == IsGraded || what == IsReopened || what == IsNew {
 				what = GrewSilent
 			}
 		case was:

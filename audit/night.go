@@ -213,6 +213,7 @@ const (
 	IsResolved  ChangeKind = "resolved"
 	IsWithdrawn ChangeKind = "withdrawn"
 	Grew        ChangeKind = "grew"   // or shrank, without another change
+	IsGraded    ChangeKind = "graded" // only its confidence is another
 	GrewSilent  ChangeKind = "silent" // the same, while suppressed or dismissed
 )
 

@@ -32,6 +32,13 @@ type Observation struct {
 	Sightings []Sighting   `json:"sightings,omitempty"` // captures and mail, once Examined
 	Examined  bool         `json:"-"`                   // it was held against the addresses; signals: always
 	Trouble   string       `json:"trouble,omitempty"`   // why its file could not be looked into after all
+	Mark      *FileMark    `json:"mark,omitempty"`      // of the file as it was first looked into
+}
+
+// A FileMark tells whether a file is still the one that it was.
+type FileMark struct {
+	Size    int64   `json:"size"`
+	Changed Instant `json:"changed"`
 }
 
 // An ObservationID is what an observation is known by: a digest of all that its line says.

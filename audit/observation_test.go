@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/mailreeve/mailreeve/audit"
@@ -55,6 +57,8 @@ func (l *plainLook) Mail(_ context.Context, _ int, r io.Reader, _ string) (*audi
 	kind, from, _ := strings.Cut(strings.TrimSpace(string(text)), " ")
 	return &audit.MailReading{Kind: kind, From: from, Proved: true}, nil, err
 }
+
+func (l *plainLook) Full() bool { return len(l.said) >= 1000 }
 
 func (l *plainLook) Empty() bool { return len(l.said) == 0 }
 
@@ -388,5 +392,78 @@ func TestDigestsOfAnotherKeyCannotBeLookedAt(t *testing.T) {
 	}
 	if looked(res, "ui-exposure") {
 		t.Error("looked")
+	}
+}
+
+func TestAPipeInAManifestDoesNotHoldUpTheNight(t *testing.T) {
+	w := watched(t)
+	if err := syscall.Mkfifo(filepath.Join(w.dir, "pipe.html"), 0o600); err != nil {
+		t.Skipf("no pipes here: %v", err)
+	}
+	w.write("captures.jsonl", capture("2026-11-22T12:00:00Z", "pipe.html", "dora"))
+	if s := source(t, w.run("2026-11-23T02:00:00Z"), audit.KindCaptures); s.Quarantined != 1 || s.Newest != audit.Ever {
+		t.Errorf("%+v", s)
+	}
+}
+
+// A file without a good line, as a half-written export leaves it, must not use up the one look that a capture gets.
+func TestAddressesWithoutAnyAddressAreNotLookedAt(t *testing.T) {
+	for name, content := range map[string]string{"empty": "", "bad": `{"account_id":"ann","email":"ann"}`} {
+		t.Run(name, func(t *testing.T) {
+			w := watched(t)
+			w.write("one.html", "visible ann@people.example")
+			w.write("captures.jsonl", capture("2026-11-22T12:00:00Z", "one.html", "dora"))
+			w.write("addresses.jsonl", content)
+			res := w.run("2026-11-23T02:00:00Z")
+			if s := source(t, res, audit.KindAddresses); s.Looked || !strings.Contains(s.Trouble, "no address") {
+				t.Errorf("%+v", s)
+			}
+			w.write("addresses.jsonl", `{"account_id":"ann","email":"ann@people.example"}`)
+			w.run("2026-11-23T03:00:00Z")
+			w.want(w.finding("ui-exposure", "html"), audit.Open, 1, 1)
+		})
+	}
+}
+
+func TestAFileThatWasReplacedWhileItWaitedIsNotJudged(t *testing.T) {
+	w := watched(t)
+	w.write("one.html", "visible ann@people.example")
+	w.write("captures.jsonl", capture("2026-11-22T12:00:00Z", "one.html", "dora"))
+	w.remove("addresses.jsonl")
+	w.run("2026-11-23T02:00:00Z")
+	w.write("one.html", "visible bob@people.example", "payload bob@people.example")
+	w.write("addresses.jsonl", `{"account_id":"ann","email":"ann@people.example"}`, `{"account_id":"bob","email":"bob@people.example"}`)
+	if res := w.run("2026-11-23T03:00:00Z"); counts(res).New > 0 {
+		t.Errorf("%+v", res.Changes)
+	}
+	list, err := w.store.Quarantine(t.Context())
+	if err != nil || len(list) != 1 || !strings.Contains(list[0].Reason, "is another than when its line was first read") {
+		t.Errorf("quarantine %+v, %v", list, err)
+	}
+}
+
+func TestCapturesThatHoldTooMuchAreComparedNightByNight(t *testing.T) {
+	w := watched(t)
+	w.write("much.html", slices.Repeat([]string{"visible nobody@people.example"}, 1000)...)
+	w.write("one.html", "visible ann@people.example")
+	w.write("captures.jsonl", capture("2026-11-22T12:00:00Z", "much.html", "dora"), capture("2026-11-22T13:00:00Z", "one.html", "dora"))
+	res := w.run("2026-11-23T02:00:00Z")
+	if counts(res).New > 0 || len(res.Run.Summary.Notes) != 1 || !strings.Contains(res.Run.Summary.Notes[0], "compare: 1") {
+		t.Errorf("%+v", res.Run.Summary)
+	}
+	w.run("2026-11-23T03:00:00Z")
+	w.want(w.finding("ui-exposure", "html"), audit.Open, 1, 1)
+}
+
+func TestUnknownIsNobody(t *testing.T) {
+	w := watched(t)
+	line := strings.TrimSuffix(capture("2026-11-22T12:00:00Z", "x.html", "unknown"), "}")
+	w.write("captures.jsonl", line+`,"sightings":[{"account_id":"unknown","place":"visible"},{"account_id":"ann","place":"visible"}]}`)
+	w.write("m1.eml", "marketing acme.example")
+	w.write("mail.jsonl", mail("acme", "2026-11-22T12:00:00Z", "m1.eml", "unknown"))
+	res := w.run("2026-11-23T02:00:00Z")
+	w.want(w.finding("ui-exposure", "html"), audit.Open, 1, 1)
+	if s := source(t, res, audit.KindMail); s.Quarantined != 1 {
+		t.Errorf("%+v", s)
 	}
 }

@@ -59,6 +59,7 @@ type tallied struct {
 	sites       []string // by the day's index; empty: not among them
 	named       []string // accounts that are in no table of a day
 	hosts       []string
+	observed    map[uint64]bool // the occurrences that are observations
 	evidence    []Evidence
 	doubtful    int // occurrences that are possible only
 
@@ -229,9 +230,13 @@ type Observed struct {
 func (t *Tally) Observed(subject string, o Observed) {
 	x := t.subject(subject)
 	id := o.Occurrence()
-	if slices.Contains(x.occurrences, id) {
+	if x.observed[id] {
 		return
 	}
+	if x.observed == nil {
+		x.observed = map[uint64]bool{}
+	}
+	x.observed[id] = true
 	fresh := x.see(id, o.At)
 	if o.Doubtful {
 		x.doubtful++

@@ -96,7 +96,11 @@ func (w *withdrawal) approvals() {
 			if app := w.x.d.Newest(); app != nil {
 				source = app.Source
 			}
-			w.add(source, "approval %s, in force from %s to %s, for %s", a.RequestID, from, to, strings.Join(a.Purposes, ", "))
+			third := ""
+			if len(a.ThirdParties) > 0 {
+				third = ", with the third parties " + strings.Join(a.ThirdParties, ", ")
+			}
+			w.add(source, "approval %s, in force from %s to %s, for %s%s", a.RequestID, from, to, strings.Join(a.Purposes, ", "), third)
 		}
 	}
 }

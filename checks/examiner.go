@@ -55,6 +55,8 @@ func (x *examination) Mail(ctx context.Context, n int, r io.Reader, authserv str
 	return reading, notes, nil
 }
 
+func (x *examination) Full() bool { return x.finder.Full() }
+
 func (x *examination) Empty() bool { return x.finder.Empty() }
 
 func (x *examination) Against() audit.Matching {

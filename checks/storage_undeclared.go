@@ -118,7 +118,7 @@ func storageByStaleMail() audit.Check {
 				return err
 			}
 			if !fresh {
-				mailCount(d, t, "stale-mail", o, "no retrieval of it in the days before")
+				mailCount(d, t, "stale-mail", o, "no retrieval of it in the "+period(d.Rules.At(o.At).Policy.FreshRetrieval)+" before")
 			}
 		}
 		return nil

@@ -20,6 +20,8 @@ type observations struct {
 	taken map[audit.ObservationID]bool // by the run, so that a copy is not looked into again
 	hits  watch                        // accounts whose retrievals are of interest
 	match audit.Matching               // set while addresses are read
+
+	waiting int // captures that another run has to look into
 }
 
 // isObserved says whether sources of a kind bring observations.
@@ -66,9 +68,14 @@ func (r *reading) look(ctx context.Context, f audit.FileReading, src Source, wor
 			o := &p.what
 			if known[o.ID] || r.observed.taken[o.ID] || fresh[o.ID] {
 				copies++
+				w.see(o.At)
 				continue
 			}
-			if o.Kind != audit.KindSignals && !(o.Kind == audit.KindCaptures && o.Examined) {
+			switch {
+			case o.Kind == audit.KindSignals, o.Kind == audit.KindCaptures && o.Examined:
+			case o.Kind == audit.KindCaptures && r.observed.exam.Full():
+				r.observed.waiting++
+			default:
 				err := r.lookInto(ctx, o, filepath.Dir(f.Path), src.Authserv)
 				if ctx.Err() != nil {
 					return 0, ctx.Err()
@@ -79,6 +86,7 @@ func (r *reading) look(ctx context.Context, f audit.FileReading, src Source, wor
 				}
 			}
 			fresh[o.ID] = true
+			w.see(o.At)
 			kept = append(kept, p)
 		}
 		w.observed = kept
@@ -104,8 +112,17 @@ func (r *reading) lookInto(ctx context.Context, o *audit.Observation, dir, auths
 	if err != nil {
 		return fmt.Errorf("its file %s: %w", address.Redact(o.File), err)
 	}
+	info, err := file.Stat()
+	if err != nil {
+		return fmt.Errorf("its file %s: %w", address.Redact(o.File), err)
+	}
+	if now := (audit.FileMark{Size: info.Size(), Changed: audit.At(info.ModTime())}); o.Mark == nil {
+		o.Mark = &now
+	} else if *o.Mark != now {
+		return fmt.Errorf("its file %s is another than when its line was first read", address.Redact(o.File))
+	}
 	for _, note := range notes {
-		r.out.Notes = append(r.out.Notes, fmt.Sprintf("%s: %s", address.Redact(o.File), note))
+		r.out.Notes = append(r.out.Notes, fmt.Sprintf("%s of %s: %s", address.Redact(o.File), o.App, note))
 	}
 	waiting := *o
 	r.observed.docs[n] = &waiting
@@ -114,21 +131,28 @@ func (r *reading) lookInto(ctx context.Context, o *audit.Observation, dir, auths
 
 // openFile opens a file that a manifest in dir names. Nothing outside of dir is opened, whatever links say.
 func openFile(dir, name string) (*os.File, error) {
-	file, err := os.OpenInRoot(dir, filepath.FromSlash(name))
+	file, err := func() (*os.File, error) {
+		root, err := os.OpenRoot(dir)
+		if err != nil {
+			return nil, err
+		}
+		defer root.Close()
+		name := filepath.FromSlash(name)
+		info, err := root.Stat(name)
+		if err == nil && !info.Mode().IsRegular() { // opening a pipe would wait
+			err = errors.New("it is no file")
+		}
+		if err != nil {
+			return nil, err
+		}
+		return root.Open(name)
+	}()
 	if err != nil {
 		var path *fs.PathError
 		if errors.As(err, &path) {
 			err = path.Err // the name may hold anything
 		}
 		return nil, fmt.Errorf("its file %s cannot be opened: %w", address.Redact(name), err)
-	}
-	info, err := file.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("it is no file")
-	}
-	if err != nil {
-		file.Close()
-		return nil, fmt.Errorf("its file %s cannot be read: %w", address.Redact(name), err)
 	}
 	return file, nil
 }
@@ -141,6 +165,10 @@ func (r *reading) pending(ctx context.Context) error {
 		paths[f.ID] = f.Path
 	}
 	for i := range r.req.Pending {
+		if r.observed.exam.Full() {
+			r.observed.waiting++
+			continue
+		}
 		o := r.req.Pending[i]
 		err := r.lookInto(ctx, &o, filepath.Dir(paths[o.Source.File]), "")
 		if ctx.Err() != nil {
@@ -159,6 +187,9 @@ func (r *reading) pending(ctx context.Context) error {
 			continue
 		}
 		*r.observed.docs[len(r.observed.docs)-1] = o
+	}
+	if n := r.observed.waiting; n > 0 {
+		r.out.Notes = append(r.out.Notes, fmt.Sprintf("captures that wait for the next run, because this one has all that it can compare: %d", n))
 	}
 	return nil
 }
@@ -191,6 +222,11 @@ func (r *reading) addresses(ctx context.Context, plans []plan) error {
 				if err := r.file(ctx, i, plans[i].Source, path); err != nil {
 					return err
 				}
+			}
+		}
+		if able() && r.held == 0 {
+			for _, i := range mine {
+				r.out.Sources[i].Trouble = fmt.Sprintf("%s: it holds no address: nothing was held against it", plans[i].Path)
 			}
 		}
 		if !able() {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/mailreeve/mailreeve/audit"
@@ -45,6 +47,12 @@ func Observation(kind audit.Kind, line []byte) (audit.Observation, error) {
 	if address.Redact(o.File) != o.File { // it stands in evidence
 		return o, errors.New("file looks like an address")
 	}
+	if o.Account == audit.UnknownAccount { // no account at all
+		if kind == audit.KindMail {
+			return o, errors.New("account_id is unknown: nobody's mailbox is a canary's")
+		}
+		o.Account = ""
+	}
 	if o.Account != "" {
 		if err := checkAccount(o.Account); err != nil {
 			return o, fmt.Errorf("the account %w", err)
@@ -73,7 +81,22 @@ func Observation(kind audit.Kind, line []byte) (audit.Observation, error) {
 	}
 	o.At = audit.At(*at)
 	o.Identify()
+	o.URL = withoutQuery(o.URL)
 	return o, nil
+}
+
+// withoutQuery is an URL up to its path: what follows may hold tokens, and tells nothing that a reviewer needs.
+func withoutQuery(s string) string {
+	if i := strings.IndexAny(s, "?#"); i >= 0 {
+		s = s[:i]
+	}
+	if scheme, rest, ok := strings.Cut(s, "://"); ok {
+		host, path, _ := strings.Cut(rest, "/")
+		if i := strings.LastIndexByte(host, '@'); i >= 0 {
+			s = scheme + "://" + host[i+1:] + "/" + path
+		}
+	}
+	return s
 }
 
 // sightings reads what whoever took a capture saw in it: then it is not looked into again. `mailreeve capture` writes them, because the files that it
@@ -94,6 +117,10 @@ func sightings(o *audit.Observation) reader {
 		if err := checkAccount(s.Account); err != nil {
 			return fmt.Errorf("account_id %w", err)
 		}
+		s.Host = strings.ToLower(strings.TrimSpace(s.Host))
+		if err := short(s); err != nil {
+			return err
+		}
 		switch s.Place = audit.Place(place); s.Place {
 		case audit.Shown, audit.Payload:
 		case audit.Sent:
@@ -103,10 +130,45 @@ func sightings(o *audit.Observation) reader {
 		default:
 			return errors.New("place is none of visible, payload, sent")
 		}
-		o.Sightings = append(o.Sightings, s)
+		if len(o.Sightings) >= maxSightings {
+			return fmt.Errorf("there are more than %d", maxSightings)
+		}
+		if s.Account != audit.UnknownAccount {
+			o.Sightings = append(o.Sightings, s)
+		}
 		return nil
 	})
 	return list(func() { o.Examined = true }, each)
+}
+
+// What a sighting says of itself stands in titles and evidence: it has the length of words.
+const (
+	maxSightings = 100_000
+	maxHost      = 253
+	maxWords     = 200
+	maxSteps     = 16
+)
+
+var hashName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
+
+// short says which part of a sighting is none of the words that it can be.
+func short(s audit.Sighting) error {
+	switch {
+	case s.Hash != "" && !hashName.MatchString(s.Hash):
+		return errors.New("hash is no name of a hash, as sha256")
+	case len(s.Host) > maxHost:
+		return fmt.Errorf("host is longer than %d bytes", maxHost)
+	case len(s.Field) > maxWords:
+		return fmt.Errorf("field is longer than %d bytes", maxWords)
+	case len(s.Chain) > maxSteps:
+		return fmt.Errorf("chain has more than %d steps", maxSteps)
+	}
+	for _, step := range s.Chain {
+		if len(step) > maxWords {
+			return fmt.Errorf("a step of chain is longer than %d bytes", maxWords)
+		}
+	}
+	return nil
 }
 
 // digests reads an object of lists of strings.

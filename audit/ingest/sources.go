@@ -142,6 +142,7 @@ type reading struct {
 
 	observed observations
 	expired  map[uint32]int64 // by file: observations of days that were purged
+	held     int64            // addresses that were read
 }
 
 // A chunk says where a piece of input lies: its file and the number of its first line.
@@ -313,6 +314,7 @@ func (r *reading) take(ctx context.Context, f audit.FileReading, workers []*line
 		observed = append(observed, w.observed...)
 		r.out.Canaries = append(r.out.Canaries, w.canaries...)
 		r.out.Facts[f.ID] += w.held
+		r.held += w.held
 		r.expired[f.ID] += w.expired
 		newest.At = max(newest.At, w.newest)
 		for _, t := range w.future {
@@ -471,7 +473,6 @@ func (l *lines) Line(p Pos, line []byte) {
 				l.expired++
 				return
 			}
-			l.see(o.At)
 			l.observed = append(l.observed, placed[audit.Observation]{l.place(p), o})
 		}
 	case audit.KindAddresses:

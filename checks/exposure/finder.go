@@ -19,7 +19,8 @@ type Limits struct {
 	NodeBytes  int   // bytes decoded out of one place, inflated ones included; 4 MiB
 	Bytes      int64 // bytes decoded out of one document; 1 GiB
 	Body       int   // a body that is held whole, also when inflated; a longer one is read in pieces that overlap; 32 MiB
-	Candidates int   // texts of the shape of an address or a hash, of one document; 1,000,000
+	Candidates int   // texts of the shape of an address or a hash, of one document; 250,000
+	Total      int   // of all documents, from which on a Finder is full; 1,000,000
 }
 
 func (l Limits) withDefaults() Limits {
@@ -33,7 +34,8 @@ func (l Limits) withDefaults() Limits {
 	def(&l.Nodes, 4096)
 	def(&l.NodeBytes, 4<<20)
 	def(&l.Body, 32<<20)
-	def(&l.Candidates, 1_000_000)
+	def(&l.Candidates, 250_000)
+	def(&l.Total, 1_000_000)
 	if l.Bytes <= 0 {
 		l.Bytes = 1 << 30
 	}
@@ -52,6 +54,7 @@ type Finder struct {
 	sums   map[string][]seen // by the raw hash
 	rots   map[string][]seen // by what all rotations of the alphabet share: see turned
 	kinds  address.KindSet   // whose shape was seen
+	count  int               // of candidates
 }
 
 // where is a place of a document.
@@ -80,6 +83,13 @@ func (f *Finder) Empty() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.addrs) == 0 && len(f.sums) == 0
+}
+
+// Full says whether so many candidates wait that no further document should be scanned: it still can be.
+func (f *Finder) Full() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.count >= f.limits.Total
 }
 
 // Errors of Scan, beside those of the reader and the context.
@@ -155,6 +165,7 @@ func (f *Finder) take(s *scan) {
 			(*into)[text] = append((*into)[text], list...)
 		}
 	}
+	f.count += s.count
 	move(&f.addrs, s.addrs)
 	move(&f.sums, s.sums)
 	move(&f.rots, s.rots)

@@ -26,7 +26,7 @@ const (
 type Sender struct {
 	From     string   // host of the first address of From; empty where there is none
 	Envelope string   // host of the topmost Return-Path; empty where there is none, or it is the null path
-	Signed   []string // the domains (d=) of the DKIM signatures, in their order, whether valid or not
+	Signed   []string // the domains (d=) of the DKIM signatures, in their order, but for those that the configured server found false
 	Proved   bool     // an Authentication-Results of the configured server passes a DKIM signature or SPF that is aligned with From
 	How      string   // what proved it, or why it is not proved, in fixed words
 }
@@ -59,7 +59,9 @@ func (m *Mail) Sender(authservID string) Sender {
 			}
 		}
 	}
-	s.Proved, s.How = proved(froms, authservID, m.header.Values("Authentication-Results"))
+	results := m.header.Values("Authentication-Results")
+	s.Signed = slices.DeleteFunc(s.Signed, func(domain string) bool { return forged(domain, authservID, results) })
+	s.Proved, s.How = proved(froms, authservID, results)
 	return s
 }
 
@@ -108,6 +110,27 @@ func proved(froms []string, authservID string, headers []string) (bool, string) 
 		}
 	}
 	return false, how
+}
+
+// forged says whether the server found that a signature in the name of a domain is not the domain's: anybody can write one.
+func forged(domain, authservID string, headers []string) bool {
+	failed := false
+	for _, v := range headers[:min(len(headers), maxSigners)] {
+		id, results := authResults(v)
+		if authservID = strings.TrimSpace(authservID); authservID == "" || !strings.EqualFold(id, authservID) {
+			continue
+		}
+		for _, r := range results {
+			if r.method != "dkim" || !slices.ContainsFunc(r.properties, func(p property) bool { return p.name == "header.d" && host(p.value) == domain }) {
+				continue
+			}
+			if r.result == "pass" {
+				return false
+			}
+			failed = failed || r.result == "fail"
+		}
+	}
+	return failed
 }
 
 // aligned says whether two hosts have one organizational domain.

@@ -44,7 +44,10 @@ func readMessage(data []byte, authservID string) (m message, err error) {
 	for _, h := range msg.Header["Dkim-Signature"] {
 		for _, p := range strings.Split(h, ";") {
 			if name, value, ok := strings.Cut(p, "="); ok && strings.TrimSpace(name) == "d" {
-				m.senders = append(m.senders, strings.ToLower(strings.TrimSpace(value)))
+				// A signature that the trusted server found false is nobody's.
+				if d := strings.ToLower(strings.TrimSpace(value)); !failsAt(msg.Header["Authentication-Results"], authservID, d) {
+					m.senders = append(m.senders, d)
+				}
 			}
 		}
 	}
@@ -59,6 +62,27 @@ func readMessage(data []byte, authservID string) (m message, err error) {
 
 func domainOf(address string) string {
 	return strings.ToLower(address[strings.LastIndex(address, "@")+1:])
+}
+
+// failsAt says whether the trusted server says of a domain's signature that it fails, and of none that it passes.
+func failsAt(headers []string, authservID, domain string) bool {
+	failed, passed := false, false
+	for _, h := range headers {
+		parts := strings.Split(bracketed.ReplaceAllString(h, " "), ";")
+		id := strings.Fields(parts[0])
+		if len(id) == 0 || authservID == "" || !strings.EqualFold(id[0], authservID) {
+			continue
+		}
+		for _, p := range parts[1:] {
+			f := strings.Fields(p)
+			if len(f) == 0 || !in(f, "header.d="+domain) {
+				continue
+			}
+			failed = failed || f[0] == "dkim=fail"
+			passed = passed || f[0] == "dkim=pass"
+		}
+	}
+	return failed && !passed
 }
 
 var bracketed = regexp.MustCompile(`\([^)]*\)`)
