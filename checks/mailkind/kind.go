@@ -50,12 +50,16 @@ type sign struct {
 	score float64
 }
 
+// folded gives the subject and the text that a reader sees, made ready, and their language; empty if it is not clear.
+func (m *Mail) folded(view page) (subject, body text, lang string) {
+	subject, body = fold(cut(m.subject, 2000)), fold(cut(view.text, maxPage)).shorten()
+	return subject, body, language(text{append(slices.Clone(subject.tokens), body.tokens...), append(slices.Clone(subject.wide), body.wide...)})
+}
+
 // Kind tells the kind of the mail. It is a pure function of the mail.
 func (m *Mail) Kind() Verdict {
 	view := m.look()
-	subject, body := fold(cut(m.subject, 2000)), fold(cut(view.text, maxPage)).shorten()
-	both := text{append(slices.Clone(subject.tokens), body.tokens...), append(slices.Clone(subject.wide), body.wide...)}
-	lang := language(both)
+	subject, body, lang := m.folded(view)
 	cues := findCues(subject, body, lang)
 	factors := weigh(cues)
 	var signs []sign
@@ -68,11 +72,10 @@ func (m *Mail) Kind() Verdict {
 	if namesIssue(cut(m.subject, 2000)) {
 		signs = append(signs, sign{SubscribedAlerts, "structure: the key of an issue in the subject", 2.5})
 	}
-	for _, s := range vocabularySigns(subject, body, lang) {
-		if f, lessened := factors[offer]; lessened && s.kind == Marketing {
-			s.score *= f
-		}
-		signs = append(signs, s)
+	leaning := leanings(subject, body, lang)
+	if f, lessened := factors[offer]; lessened {
+		i := slices.Index(Kinds(), Marketing)
+		leaning[i] = min(leaning[i], f*leaning[i])
 	}
 	signs = append(signs, m.headerSigns()...)
 	signs = append(signs, structureSigns(view)...)
@@ -83,7 +86,7 @@ func (m *Mail) Kind() Verdict {
 			signs = append(signs, sign{Other, "structure: a calendar's invitation", 3})
 		}
 	}
-	return judge(signs)
+	return judge(signs, leaning, "wording: words that mails of this kind use more than others ("+cmp.Or(lang, "en")+")")
 }
 
 // findCues finds what the subject and the text say: each cue once, with all that its wordings count together. Of a text in a known language, wordings of
@@ -184,6 +187,7 @@ func rules() []rule {
 		{where: incident, less: append([]cue{reset, confirm, ticket, tips, alarm, trace}, selling...), factor: 0.4},
 		{where: reset, less: []cue{notYou, accessChanged, signInCode, incident}, factor: 0.4},
 		{where: welcome, less: append([]cue{confirm, ticket, order, invoice, trialEnds, invitedBy}, selling...), factor: 0.45},
+		{where: welcome, title: true, less: selling, factor: 0.25},
 		{where: comeBack, less: []cue{welcome, firstSteps, tips, order, invoice}, factor: 0.3},
 		{where: survey, less: []cue{ticket, confirm, order, appointment}, factor: 0.6},
 		{where: order, less: append([]cue{survey, confirm}, selling...), factor: 0.4},
@@ -336,34 +340,44 @@ func namesIssue(subject string) bool {
 }
 
 // judge sums up: of each kind the strongest sign in full, the next ones less and less, so that many weak signs do not make a strong one.
-func judge(signs []sign) Verdict {
+func judge(signs []sign, leaning [11]float64, says string) Verdict {
 	byKind := map[string][]sign{}
 	for _, s := range signs {
 		byKind[s.kind] = append(byKind[s.kind], s)
 	}
 	share := []float64{1, 0.65, 0.45, 0.3}
-	kind, best, next := Other, 0.0, 0.0
-	for _, k := range Kinds() {
+	kind, best, next, evidence := Other, math.Inf(-1), math.Inf(-1), 0.0
+	for n, k := range Kinds() {
 		list := byKind[k]
 		slices.SortStableFunc(list, func(a, b sign) int { return cmp.Compare(b.score, a.score) })
-		total := 0.0
+		total := leaning[n]
 		for i, s := range list {
 			total += s.score * share[min(i, len(share)-1)]
 		}
 		switch {
 		case total > best:
 			kind, best, next = k, total, best
+			evidence = total - leaning[n] + 0.6*max(0, leaning[n])
 		case total > next:
 			next = total
 		}
 	}
+	for n, k := range Kinds() {
+		if leaning[n] >= 0.5 { // counted above
+			lean := sign{k, says, leaning[n]}
+			signs = append(signs, lean)
+			byKind[k] = append(byKind[k], lean)
+			slices.SortStableFunc(byKind[k], func(a, b sign) int { return cmp.Compare(b.score, a.score) })
+		}
+	}
 	v := Verdict{Kind: kind}
-	if best < threshold {
+	if evidence < threshold {
 		v.Kind = Other
 		v.Signs = append(v.Signs, "nothing that tells a kind")
 		v.Score = 0.3
 	} else {
-		v.Score = math.Round(100*best/(best+next)*min(1, best/5)) / 100
+		best, next = max(best, 0), max(next, 0)
+		v.Score = math.Round(100*best/max(best+next, 1)*min(1, best/5)) / 100
 		v.Sure = best >= 4.5 && best >= 1.4*next
 	}
 	for _, s := range byKind[v.Kind] {

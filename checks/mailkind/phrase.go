@@ -42,6 +42,9 @@ type text struct {
 	wide   []rune // without spaces, a line feed where a block ends
 }
 
+// foldWide is how Japanese is compared.
+func foldWide(s string) string { return cases.Fold().String(norm.NFKC.String(s)) }
+
 // fold prepares s: NFKC, case folding, and words without accents.
 func fold(s string) text {
 	s = cases.Fold().String(norm.NFKC.String(s))

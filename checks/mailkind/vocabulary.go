@@ -6,7 +6,6 @@ import (
 )
 
 // vocabulary holds, by language and kind, single words that mails of that kind use more than others. One of them says nothing, several say something.
-// A word that ends with ~ is the beginning of words.
 func vocabulary() map[string]map[string]string {
 	return map[string]map[string]string{
 		"en": {
@@ -135,42 +134,4 @@ func language(t text) string {
 		return ""
 	}
 	return best
-}
-
-const (
-	perWord       = 0.62 // what a word of a kind's vocabulary counts
-	maxVocabulary = 5    // words that count at most
-	vocabularyTop = 150  // how many words of a mail are looked at
-)
-
-// vocabularySigns tells by single words, of the language of the mail alone.
-func vocabularySigns(subject, body text, lang string) []sign {
-	if lang == "" {
-		lang = "en"
-	}
-	var tokens []token
-	tokens = append(tokens, subject.tokens...)
-	tokens = append(tokens, body.tokens[:min(len(body.tokens), vocabularyTop)]...)
-	wide := string(subject.wide) + "\n" + string(body.wide[:min(len(body.wide), 4*vocabularyTop)])
-	kinds := vocabulary()[lang]
-	var out []sign
-	for _, kind := range Kinds() {
-		n := 0
-		for word := range strings.FieldsSeq(kinds[kind]) {
-			if lang == "ja" {
-				if strings.Contains(wide, word) {
-					n++
-				}
-				continue
-			}
-			stem, prefix := strings.CutSuffix(word, "~")
-			if slices.ContainsFunc(tokens, func(t token) bool { return t.word == stem || prefix && strings.HasPrefix(t.word, stem) }) {
-				n++
-			}
-		}
-		if n >= 2 {
-			out = append(out, sign{kind, "wording: several words that mails of this kind use (" + lang + ")", perWord * float64(min(n, maxVocabulary))})
-		}
-	}
-	return out
 }
