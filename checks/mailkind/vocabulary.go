@@ -3,6 +3,7 @@ package mailkind
 import (
 	"slices"
 	"strings"
+	"sync"
 )
 
 // vocabulary holds, by language and kind, single words that mails of that kind use more than others. One of them says nothing, several say something.
@@ -100,6 +101,19 @@ func commonWords() map[string]string {
 	}
 }
 
+// languagesOf gives the languages of each of the common words, made at its first use.
+var languagesOf = sync.OnceValue(func() map[string][]string {
+	out := map[string][]string{}
+	for lang, words := range commonWords() {
+		for w := range strings.FieldsSeq(words) {
+			if !slices.Contains(out[w], lang) {
+				out[w] = append(out[w], lang)
+			}
+		}
+	}
+	return out
+})
+
 // language tells the language of a text; empty where none stands out. Japanese is told by its letters.
 func language(t text) string {
 	if len(t.wide) > 0 && len(t.wide)*3 > 2*len(t.tokens) {
@@ -110,12 +124,10 @@ func language(t text) string {
 		}
 	}
 	count := map[string]int{}
-	for lang, words := range commonWords() {
-		list := strings.Fields(words)
-		for _, tok := range t.tokens[:min(len(t.tokens), 400)] {
-			if slices.Contains(list, tok.word) {
-				count[lang]++
-			}
+	common := languagesOf()
+	for _, tok := range t.tokens[:min(len(t.tokens), 400)] {
+		for _, lang := range common[tok.word] {
+			count[lang]++
 		}
 	}
 	best, next := "", 0
