@@ -29,12 +29,13 @@ func examples(file string) []example {
 }
 
 const (
-	stemRunes    = 6   // words are compared by their beginnings: languages inflect at the end
-	smoothing    = 0.1 // what is taken for seen of a stem that a kind never uses
-	inTitle      = 2.0 // what a stem in the subject counts
-	perStem      = 1.5 // what stems count against wordings
-	manyStems    = 6.0 // a long mail's stems do not count more than this times perStem
-	stemmedWords = 150 // how many words of a mail are looked at
+	stemRunes    = 6    // words are compared by their beginnings: languages inflect at the end
+	smoothing    = 0.03 // what is taken for seen of a stem that a kind never uses
+	inTitle      = 2.0  // what a stem in the subject counts
+	perStem      = 3.0  // what stems count against wordings
+	fewStems     = 8.0  // a short mail says less than its few stems seem to
+	manyStems    = 6.0  // a long mail's stems do not count more than this times perStem
+	stemmedWords = 150  // how many words of a mail are looked at
 )
 
 // usage says of a stem how much more each kind uses it than all kinds do, as a logarithm.
@@ -188,7 +189,7 @@ func leanings(subject, body text, lang string) [11]float64 {
 		add(s, inTitle)
 	}
 	for k := range sum {
-		sum[k] *= perStem / max(1, math.Sqrt(n), n/manyStems)
+		sum[k] *= perStem / max(math.Sqrt(n+fewStems), n/manyStems)
 		sum[k] = math.Round(sum[k]*1e6) / 1e6 // in whatever order they were added
 	}
 	return sum

@@ -18,8 +18,9 @@ type Verdict struct {
 }
 
 const (
-	maxSigns  = 12
-	threshold = 1.8 // what a kind needs at least; else the mail is other
+	maxSigns   = 12
+	wordsAlone = 0.4 // what the words that a kind uses count towards the threshold
+	threshold  = 1.8 // what a kind needs at least; else the mail is other
 )
 
 // How much a wording counts, by where it stands.
@@ -78,6 +79,8 @@ func (m *Mail) Kind() Verdict {
 		leaning[i] = min(leaning[i], f*leaning[i])
 	}
 	signs = append(signs, m.headerSigns()...)
+	signs = append(signs, m.senderSigns()...)
+	signs = append(signs, traceSigns(m.subject, view.text)...)
 	signs = append(signs, structureSigns(view)...)
 	if m.invited {
 		if has(cues, eventInvitation) || has(cues, eventRegister) {
@@ -191,6 +194,7 @@ func rules() []rule {
 		{where: comeBack, less: []cue{welcome, firstSteps, tips, order, invoice}, factor: 0.3},
 		{where: survey, less: []cue{ticket, confirm, order, appointment}, factor: 0.6},
 		{where: order, less: append([]cue{survey, confirm}, selling...), factor: 0.4},
+		{where: order, title: true, less: selling, factor: 0.15},
 		{where: invoice, less: append([]cue{renews, renewAct}, selling...), factor: 0.45},
 		{where: trialEnds, less: append([]cue{invoice, welcome, firstSteps, confirm, asked, tips}, selling...), factor: 0.4},
 		{where: renews, less: append([]cue{confirm, asked, tips, eventRegister}, selling...), factor: 0.4},
@@ -346,7 +350,7 @@ func judge(signs []sign, leaning [11]float64, says string) Verdict {
 		byKind[s.kind] = append(byKind[s.kind], s)
 	}
 	share := []float64{1, 0.65, 0.45, 0.3}
-	kind, best, next, evidence := Other, math.Inf(-1), math.Inf(-1), 0.0
+	kind, best, next := Other, math.Inf(-1), math.Inf(-1)
 	for n, k := range Kinds() {
 		list := byKind[k]
 		slices.SortStableFunc(list, func(a, b sign) int { return cmp.Compare(b.score, a.score) })
@@ -354,10 +358,10 @@ func judge(signs []sign, leaning [11]float64, says string) Verdict {
 		for i, s := range list {
 			total += s.score * share[min(i, len(share)-1)]
 		}
+		evidence := total - leaning[n] + wordsAlone*max(0, leaning[n])
 		switch {
-		case total > best:
-			kind, best, next = k, total, best
-			evidence = total - leaning[n] + 0.6*max(0, leaning[n])
+		case evidence >= threshold && total > best:
+			kind, best, next = k, total, max(best, next)
 		case total > next:
 			next = total
 		}
@@ -367,11 +371,10 @@ func judge(signs []sign, leaning [11]float64, says string) Verdict {
 			lean := sign{k, says, leaning[n]}
 			signs = append(signs, lean)
 			byKind[k] = append(byKind[k], lean)
-			slices.SortStableFunc(byKind[k], func(a, b sign) int { return cmp.Compare(b.score, a.score) })
 		}
 	}
 	v := Verdict{Kind: kind}
-	if evidence < threshold {
+	if math.IsInf(best, -1) {
 		v.Kind = Other
 		v.Signs = append(v.Signs, "nothing that tells a kind")
 		v.Score = 0.3

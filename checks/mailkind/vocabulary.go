@@ -93,11 +93,11 @@ func vocabulary() map[string]map[string]string {
 // commonWords are words by which a language is told.
 func commonWords() map[string]string {
 	return map[string]string{
-		"en": "the and you your is are to of for with this that we it in on have was has from not",
-		"de": "der die das und sie ihr ihre ist sind zu fur mit wir nicht ein eine den dem auf wurde haben bei du dein von",
-		"fr": "le la les et vous votre est sont de des pour avec nous ne pas un une du dans sur a ete ce au",
-		"es": "el la los y tu su es son de para con no un una en que te se ha del al por este tus",
-		"pt": "o a os e voce seu sua esta sao de para com nao um uma em que se foi do da no na seus por ao",
+		"en": "the and you your is are to of for with this that we it in on have was has from not our at by be if will can or an i my they there what when who one its as all before after now were been would more no do don t s re ve",
+		"de": "der die das und sie ihr ihre ihrer ihrem ihren ist sind zu fur mit wir nicht ein eine einen den dem auf wurde wurden haben hat bei du dein von im am zum zur vom uns euch ihnen dir sich auch oder wenn werden wird kann nach aus bis ab um noch nur jetzt neue neuen mehr keine bitte ich hier seit uber unsere unser wie als es dann des durch heute uhr",
+		"fr": "le la les et vous votre vos est sont de des pour avec nous ne pas un une du dans sur a ete ce au aux par il elle se qui que si plus notre nos cette ces en ou d l n c qu j s jusqu bonjour afin sans depuis avant tout tous sera avez avons son sa ses",
+		"es": "el la los y tu su es son de para con no un una en que te se ha del al por este tus las si esta como mas nuestro nuestra sus hoy fue hasta desde ya le lo nos o cuando sin puede tiene hola esto estos han sera muy sobre todo todos quedan antes",
+		"pt": "o a os e voce seu sua esta sao de para com nao um uma em que se foi do da no na seus por ao as dos das suas sem ate mais ja pela pelo nos nas isso este ou como ola nosso nossa hoje foram tem aos quando muito todos sobre antes pode",
 	}
 }
 
@@ -142,7 +142,7 @@ func language(t text) string {
 			next = n
 		}
 	}
-	if count[best] < 3 || count[best] <= next {
+	if count[best] < 2 || count[best] <= next {
 		return ""
 	}
 	return best
