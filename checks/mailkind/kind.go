@@ -53,7 +53,7 @@ type sign struct {
 
 // folded gives the subject and the text that a reader sees, made ready, and their language; empty if it is not clear.
 func (m *Mail) folded(view page) (subject, body text, lang string) {
-	subject, body = fold(cut(m.subject, 2000)), fold(cut(view.text, maxPage)).shorten()
+	subject, body = fold(cut(m.subject, 2000)), fold(bothEnds(view.text)).shorten()
 	return subject, body, language(text{append(slices.Clone(subject.tokens), body.tokens...), append(slices.Clone(subject.wide), body.wide...)})
 }
 
@@ -401,6 +401,15 @@ func judge(signs []sign, leaning [11]float64, says string) Verdict {
 		}
 	}
 	return v
+}
+
+// bothEnds leaves out what is in the midst of a long text, a little less than shorten does.
+func bothEnds(s string) string {
+	const head, tail = 24 << 10, 6 << 10
+	if len(s) <= head+tail {
+		return s
+	}
+	return strings.ToValidUTF8(s[:head], "") + "\n" + strings.ToValidUTF8(s[len(s)-tail:], "")
 }
 
 // cut is the beginning of s, at most n bytes of it.
