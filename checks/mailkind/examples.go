@@ -1,6 +1,7 @@
 package mailkind
 
 import (
+	"cmp"
 	"embed"
 	"math"
 	"path"
@@ -29,66 +30,106 @@ func examples(file string) []example {
 }
 
 const (
-	stemRunes    = 6    // words are compared by their beginnings: languages inflect at the end
-	smoothing    = 0.03 // what is taken for seen of a stem that a kind never uses
-	inTitle      = 2.0  // what a stem in the subject counts
-	perStem      = 3.0  // what stems count against wordings
-	fewStems     = 8.0  // a short mail says less than its few stems seem to
-	manyStems    = 6.0  // a long mail's stems do not count more than this times perStem
-	stemmedWords = 150  // how many words of a mail are looked at
+	stemRunes    = 6   // words are compared by their beginnings: languages inflect at the end
+	stemmedWords = 150 // how many words of a mail are looked at
 )
+
+// settings are how the words that kinds use count, and how much evidence a mail needs.
+type settings struct {
+	smoothing  float64 // what is taken for seen of a stem that a kind never uses
+	wordings   float64 // what the wordings count where it is learned how kinds use stems; an example counts 1
+	inTitle    float64 // what a stem in the subject counts
+	perStem    float64 // what stems count against wordings
+	fewStems   float64 // a short mail says less than its few stems seem to
+	manyStems  float64 // a long mail's stems do not count more than this times perStem
+	wordsAlone float64 // what the words that a kind uses count towards the threshold
+	threshold  float64 // what a kind needs at least; else the mail is other
+	fromSender float64 // what a sender's name counts
+	fromTrace  float64 // what a program's trace counts
+}
+
+// chosen are the settings that told most kinds right of mails that were no examples; see TestFolds.
+func chosen() settings {
+	return settings{smoothing: 0.18, wordings: 2.5, inTitle: 2.5, perStem: 4.5, fewStems: 40, manyStems: 8, wordsAlone: 0.3, threshold: 2.6, fromSender: 3.2, fromTrace: 3}
+}
 
 // usage says of a stem how much more each kind uses it than all kinds do, as a logarithm.
 type usage map[string]*[11]float64
 
+// stemmed is something that a kind says, in a language: the stems of it.
+type stemmed struct {
+	lang, kind string
+	stems      map[string]bool
+}
+
 // usages tells by language how kinds use stems: in their wordings, in their vocabularies, and in the examples. It is made at its first use.
 var usages = sync.OnceValue(func() map[string]usage {
+	var all []stemmed
+	files, _ := exampleFiles.ReadDir("testdata")
+	for _, f := range files {
+		for _, e := range examples(f.Name()) {
+			if one, ok := stemsOfExample(e); ok {
+				all = append(all, one)
+			}
+		}
+	}
+	return learn(stemsOfWordings(), all, chosen())
+})
+
+func stemsOfWordings() []stemmed {
+	var out []stemmed
+	for _, tongue := range tongues() {
+		for c := jobFailed; c <= appointment; c++ {
+			for _, s := range tongue.words[c] {
+				out = append(out, stemmed{tongue.name, meaningOf(c).kind, stemsOfPhrase(tongue.name, s)})
+			}
+		}
+		for kind, words := range vocabulary()[tongue.name] {
+			for w := range strings.FieldsSeq(words) {
+				out = append(out, stemmed{tongue.name, kind, stemsOfPhrase(tongue.name, w)})
+			}
+		}
+	}
+	return out
+}
+
+func stemsOfExample(e example) (s stemmed, ok bool) {
+	m, _, err := Read(strings.NewReader(e.mail))
+	if err != nil {
+		return stemmed{}, false
+	}
+	subject, body, lang := m.folded(m.look())
+	title, rest := stemsOf(lang, subject, body)
+	for s := range title {
+		rest[s] = true
+	}
+	return stemmed{lang, e.kind, rest}, lang != ""
+}
+
+func learn(wordings, examples []stemmed, by settings) map[string]usage {
 	index := map[string]int{}
 	for i, k := range Kinds() {
 		index[k] = i
 	}
 	out := map[string]usage{}
-	for _, tongue := range tongues() {
-		out[tongue.name] = usage{}
-	}
-	count := func(lang, kind string, stems map[string]bool) {
+	count := func(lang, kind string, stems map[string]bool, weight float64) {
 		u := out[lang]
+		if u == nil {
+			u = usage{}
+			out[lang] = u
+		}
 		for s := range stems {
 			if u[s] == nil {
 				u[s] = new([11]float64)
 			}
-			u[s][index[kind]]++
+			u[s][index[kind]] += weight
 		}
 	}
-	for _, tongue := range tongues() {
-		for c := jobFailed; c <= appointment; c++ {
-			for _, s := range tongue.words[c] {
-				count(tongue.name, meaningOf(c).kind, stemsOfPhrase(tongue.name, s))
-			}
-		}
-		for kind, words := range vocabulary()[tongue.name] {
-			for w := range strings.FieldsSeq(words) {
-				count(tongue.name, kind, stemsOfPhrase(tongue.name, w))
-			}
-		}
+	for _, w := range wordings {
+		count(w.lang, w.kind, w.stems, by.wordings)
 	}
-	files, _ := exampleFiles.ReadDir("testdata")
-	for _, f := range files {
-		for _, e := range examples(f.Name()) {
-			m, _, err := Read(strings.NewReader(e.mail))
-			if err != nil {
-				continue
-			}
-			subject, body, lang := m.folded(m.look())
-			if lang == "" {
-				continue
-			}
-			title, rest := stemsOf(lang, subject, body)
-			for s := range title {
-				rest[s] = true
-			}
-			count(lang, e.kind, rest)
-		}
+	for _, e := range examples {
+		count(e.lang, e.kind, e.stems, 1)
 	}
 	for _, u := range out {
 		var totals [11]float64
@@ -100,7 +141,7 @@ var usages = sync.OnceValue(func() map[string]usage {
 		for _, n := range u {
 			mean := 0.0
 			for k := range n {
-				n[k] = (n[k] + smoothing) / (totals[k] + smoothing*float64(len(u)))
+				n[k] = (n[k] + by.smoothing) / (totals[k] + by.smoothing*float64(len(u)))
 				mean += n[k] / float64(len(n))
 			}
 			for k := range n {
@@ -109,7 +150,7 @@ var usages = sync.OnceValue(func() map[string]usage {
 		}
 	}
 	return out
-})
+}
 
 // stemsOfPhrase gives the stems of all words of a phrase, whatever its alternatives.
 func stemsOfPhrase(lang, phrase string) map[string]bool {
@@ -164,13 +205,10 @@ func addPairs(to map[string]bool, s []rune) {
 }
 
 // leanings says how much the words of a mail speak for each kind, in the order of Kinds, or against it.
-func leanings(subject, body text, lang string) [11]float64 {
+func leanings(e evidence, used map[string]usage, by settings) [11]float64 {
 	var sum [11]float64
-	if lang == "" {
-		lang = "en"
-	}
-	u := usages()[lang]
-	title, rest := stemsOf(lang, subject, body)
+	u := used[cmp.Or(e.lang, "en")]
+	title, rest := e.title, e.rest
 	n := 0.0
 	add := func(s string, weight float64) {
 		if of := u[s]; of != nil {
@@ -186,10 +224,14 @@ func leanings(subject, body text, lang string) [11]float64 {
 		}
 	}
 	for s := range title {
-		add(s, inTitle)
+		add(s, by.inTitle)
+	}
+	mean := 0.0 // a stem that few kinds use speaks against most
+	for k := range sum {
+		mean += sum[k] / float64(len(sum))
 	}
 	for k := range sum {
-		sum[k] *= perStem / max(math.Sqrt(n+fewStems), n/manyStems)
+		sum[k] = (sum[k] - mean) * by.perStem / max(math.Sqrt(n+by.fewStems), n/by.manyStems)
 		sum[k] = math.Round(sum[k]*1e6) / 1e6 // in whatever order they were added
 	}
 	return sum

@@ -14,14 +14,10 @@ type Verdict struct {
 	Kind  string
 	Score float64  // from 0 to 1, in steps of 0.01: how much speaks for the kind, against all others
 	Sure  bool     // much speaks for the kind, and for no other as much
-	Signs []string // what speaks for the kind, the strongest first, then what speaks against it; fixed words and names of headers
+	Signs []string // what speaks for the kind, the strongest first and mere words last, then what speaks against it; fixed words and names of headers
 }
 
-const (
-	maxSigns   = 12
-	wordsAlone = 0.4 // what the words that a kind uses count towards the threshold
-	threshold  = 1.8 // what a kind needs at least; else the mail is other
-)
+const maxSigns = 12
 
 // How much a wording counts, by where it stands.
 const (
@@ -57,8 +53,21 @@ func (m *Mail) folded(view page) (subject, body text, lang string) {
 	return subject, body, language(text{append(slices.Clone(subject.tokens), body.tokens...), append(slices.Clone(subject.wide), body.wide...)})
 }
 
+// evidence is what a mail gives to judge by.
+type evidence struct {
+	signs       []sign
+	lang        string          // empty if it is not clear
+	title, rest map[string]bool // the stems of the subject, and of the beginning of the text
+	lessened    map[cue]float64 // by how much cues count less
+}
+
 // Kind tells the kind of the mail. It is a pure function of the mail.
 func (m *Mail) Kind() Verdict {
+	by := chosen()
+	return m.evidence(by).judge(usages(), by)
+}
+
+func (m *Mail) evidence(by settings) evidence {
 	view := m.look()
 	subject, body, lang := m.folded(view)
 	cues := findCues(subject, body, lang)
@@ -73,14 +82,9 @@ func (m *Mail) Kind() Verdict {
 	if namesIssue(cut(m.subject, 2000)) {
 		signs = append(signs, sign{SubscribedAlerts, "structure: the key of an issue in the subject", 2.5})
 	}
-	leaning := leanings(subject, body, lang)
-	if f, lessened := factors[offer]; lessened {
-		i := slices.Index(Kinds(), Marketing)
-		leaning[i] = min(leaning[i], f*leaning[i])
-	}
 	signs = append(signs, m.headerSigns()...)
-	signs = append(signs, m.senderSigns()...)
-	signs = append(signs, traceSigns(m.subject, view.text)...)
+	signs = append(signs, m.senderSigns(by.fromSender)...)
+	signs = append(signs, traceSigns(m.subject, view.text, by.fromTrace)...)
 	signs = append(signs, structureSigns(view)...)
 	if m.invited {
 		if has(cues, eventInvitation) || has(cues, eventRegister) {
@@ -89,7 +93,8 @@ func (m *Mail) Kind() Verdict {
 			signs = append(signs, sign{Other, "structure: a calendar's invitation", 3})
 		}
 	}
-	return judge(signs, leaning, "wording: words that mails of this kind use more than others ("+cmp.Or(lang, "en")+")")
+	title, rest := stemsOf(cmp.Or(lang, "en"), subject, body)
+	return evidence{signs, lang, title, rest, factors}
 }
 
 // findCues finds what the subject and the text say: each cue once, with all that its wordings count together. Of a text in a known language, wordings of
@@ -343,34 +348,49 @@ func namesIssue(subject string) bool {
 	return false
 }
 
-// judge sums up: of each kind the strongest sign in full, the next ones less and less, so that many weak signs do not make a strong one.
-func judge(signs []sign, leaning [11]float64, says string) Verdict {
-	byKind := map[string][]sign{}
-	for _, s := range signs {
-		byKind[s.kind] = append(byKind[s.kind], s)
+// sums says how much speaks for each kind, in the order of Kinds: of its signs the strongest in full, the next ones less and less, so that many weak signs do
+// not make a strong one; and its words. Of that, own is what the mail itself gives.
+func (e evidence) sums(used map[string]usage, by settings) (totals, own, leaning [11]float64) {
+	leaning = leanings(e, used, by)
+	if f, lessened := e.lessened[offer]; lessened {
+		i := slices.Index(Kinds(), Marketing)
+		leaning[i] = min(leaning[i], f*leaning[i])
 	}
 	share := []float64{1, 0.65, 0.45, 0.3}
+	signs := slices.Clone(e.signs)
+	slices.SortStableFunc(signs, func(a, b sign) int { return cmp.Compare(b.score, a.score) })
+	for n, k := range Kinds() {
+		i := 0
+		for _, s := range signs {
+			if s.kind == k {
+				own[n] += s.score * share[min(i, len(share)-1)]
+				i++
+			}
+		}
+		totals[n] = own[n] + leaning[n]
+		own[n] += by.wordsAlone * max(0, leaning[n])
+	}
+	return totals, own, leaning
+}
+
+// judge sums up.
+func (e evidence) judge(used map[string]usage, by settings) Verdict {
+	totals, own, leaning := e.sums(used, by)
 	kind, best, next := Other, math.Inf(-1), math.Inf(-1)
 	for n, k := range Kinds() {
-		list := byKind[k]
-		slices.SortStableFunc(list, func(a, b sign) int { return cmp.Compare(b.score, a.score) })
-		total := leaning[n]
-		for i, s := range list {
-			total += s.score * share[min(i, len(share)-1)]
-		}
-		evidence := total - leaning[n] + wordsAlone*max(0, leaning[n])
 		switch {
-		case evidence >= threshold && total > best:
-			kind, best, next = k, total, max(best, next)
-		case total > next:
-			next = total
+		case own[n] >= by.threshold && totals[n] > best:
+			kind, best, next = k, totals[n], max(best, next)
+		case totals[n] > next:
+			next = totals[n]
 		}
 	}
+	signs := slices.Clone(e.signs)
+	slices.SortStableFunc(signs, func(a, b sign) int { return cmp.Compare(b.score, a.score) })
+	words := "wording: words that mails of this kind use more than others (" + cmp.Or(e.lang, "en") + ")"
 	for n, k := range Kinds() {
-		if leaning[n] >= 0.5 { // counted above
-			lean := sign{k, says, leaning[n]}
-			signs = append(signs, lean)
-			byKind[k] = append(byKind[k], lean)
+		if leaning[n] >= 0.5 && (k == kind || leaning[n] >= 0.6*leaning[slices.Index(Kinds(), kind)]) {
+			signs = append(signs, sign{k, words, leaning[n]})
 		}
 	}
 	v := Verdict{Kind: kind}
@@ -383,21 +403,16 @@ func judge(signs []sign, leaning [11]float64, says string) Verdict {
 		v.Score = math.Round(100*best/max(best+next, 1)*min(1, best/5)) / 100
 		v.Sure = best >= 4.5 && best >= 1.4*next
 	}
-	for _, s := range byKind[v.Kind] {
-		if len(v.Signs) < maxSigns {
+	for _, s := range signs {
+		if s.kind == v.Kind && len(v.Signs) < maxSigns {
 			v.Signs = append(v.Signs, s.says)
 		}
 	}
-	var against []sign
+	against := 0
 	for _, s := range signs {
-		if s.kind != v.Kind && s.score >= 1 {
-			against = append(against, s)
-		}
-	}
-	slices.SortStableFunc(against, func(a, b sign) int { return cmp.Compare(b.score, a.score) })
-	for _, s := range against[:min(len(against), 4)] {
-		if len(v.Signs) < maxSigns {
+		if s.kind != v.Kind && s.score >= 1 && against < 4 && len(v.Signs) < maxSigns {
 			v.Signs = append(v.Signs, "against, for "+s.kind+": "+s.says)
+			against++
 		}
 	}
 	return v

@@ -7,12 +7,6 @@ import (
 	"unicode"
 )
 
-// A sender's name, and what stands before its @, often say what it sends.
-const (
-	fromSender = 2.4
-	fromTrace  = 3.0
-)
-
 // senderWords holds, by kind, beginnings of words in the names of senders, folded.
 func senderWords() map[string]string {
 	return map[string]string{
@@ -30,7 +24,8 @@ func senderWords() map[string]string {
 	}
 }
 
-func (m *Mail) senderSigns() []sign {
+// A sender's name, and what stands before its @, often say what it sends.
+func (m *Mail) senderSigns(weight float64) []sign {
 	from := cut(m.header.Get("From"), 2000)
 	name, local := "", ""
 	if i := strings.LastIndexByte(from, '<'); i >= 0 {
@@ -50,7 +45,7 @@ func (m *Mail) senderSigns() []sign {
 				found = slices.ContainsFunc(t.tokens, func(t token) bool { return strings.HasPrefix(t.word, stem) && (len(stem) > 3 || t.word == stem) })
 			}
 			if found {
-				out = append(out, sign{kind, "header From: a sender's name that says so", fromSender})
+				out = append(out, sign{kind, "header From: a sender's name that says so", weight})
 				break
 			}
 		}
@@ -61,9 +56,9 @@ func (m *Mail) senderSigns() []sign {
 // traces are what programs print where they fail.
 var traces = regexp.MustCompile(`\b[A-Za-z_.]*[a-z](?:Error|Exception)\b|\bat [\w$.<>]+\s?\(|\b[\w/.-]+\.(?:go|py|js|ts|tsx|java|rb|php|cs|swift|kt|rs|cpp|sh|sql):\d+|\bFile ".+", line \d+|\bline \d+:|(?:^|\s)(?:FATAL|ERROR|CRITICAL|PANIC)\b|\bpanic: |\bexit(?:ed)?(?: with)?(?: code| status)? \d|\b(?:HTTP|Error|Status|Fehler|Erreur|Erro) ?[45]\d\d\b|\bE(?:CONN|TIMED|ACCES|NOENT)[A-Z]*\b|\bSQLSTATE|\bTraceback\b|\[(?:FIRING|PROBLEM|ALERT|DOWN|CRITICAL)\b|\bSIG[A-Z]{3,5}\b|\bORA-\d+`)
 
-func traceSigns(subject, text string) []sign {
+func traceSigns(subject, text string, weight float64) []sign {
 	if found := traces.FindAllStringIndex(cut(subject, 2000)+"\n"+cut(text, 2500), 3); found != nil {
-		return []sign{{ErrorReports, "structure: what a program prints where it fails", fromTrace * min(1, 0.5+0.25*float64(len(found)))}}
+		return []sign{{ErrorReports, "structure: what a program prints where it fails", weight * min(1, 0.5+0.25*float64(len(found)))}}
 	}
 	return nil
 }
