@@ -3,6 +3,7 @@ package mailkind
 import (
 	"cmp"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -86,6 +87,9 @@ func (m *Mail) evidence(by settings) evidence {
 	signs = append(signs, m.senderSigns(by.fromSender)...)
 	signs = append(signs, traceSigns(m.subject, view.text, by.fromTrace)...)
 	signs = append(signs, structureSigns(view)...)
+	if answers.MatchString(m.subject) && !m.header.Has("List-Unsubscribe") && !m.header.Has("List-Id") && !m.header.Has("Auto-Submitted") {
+		signs = append(signs, sign{Other, "structure: an answer to a mail", 2})
+	}
 	if m.invited {
 		if has(cues, eventInvitation) || has(cues, eventRegister) {
 			signs = append(signs, sign{CompanyEvents, "structure: a calendar's invitation", 1})
@@ -336,6 +340,9 @@ func structureSigns(p page) []sign {
 	}
 	return out
 }
+
+// answers is how the subject of an answer begins. Mailing lists and trackers answer, too.
+var answers = regexp.MustCompile(`(?i)^\s*(?:re|aw|sv|res|rép|ré|rv|fw|fwd|wg|tr|enc)\s*(?:\[\d+\])?\s*[:：]`)
 
 // namesIssue says whether a subject names an issue, by a key as trackers write it: capital letters, a dash, up to six digits.
 func namesIssue(subject string) bool {
