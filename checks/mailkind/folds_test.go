@@ -72,7 +72,7 @@ func newFolds(t *testing.T) *folds {
 		}
 	}
 	for _, file := range files {
-		add(file.Name(), examples(file.Name()), file.Name() == "ninth.txt" || file.Name() == "eleventh.txt")
+		add(file.Name(), examples(file.Name()), slices.Contains([]string{"ninth.txt", "eleventh.txt", "twelfth.txt", "thirteenth.txt"}, file.Name()))
 	}
 	if dir := os.Getenv("MAILREEVE_TEST_MORE"); dir != "" {
 		add("more", labelled(t, dir), true)
@@ -135,8 +135,10 @@ func (f *folds) byAuthor() *folds {
 		case g.mails[i].fold < 0:
 		case g.mails[i].file == "ninth.txt":
 			g.mails[i].fold = 0
-		default:
+		case g.mails[i].file == "eleventh.txt":
 			g.mails[i].fold = 1
+		default:
+			g.mails[i].fold = 2
 		}
 	}
 	return &g

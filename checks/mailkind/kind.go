@@ -215,7 +215,7 @@ func rules() []rule {
 		{where: activity, title: true, less: selling, factor: 0.5},
 		{where: jobFailed, less: append([]cue{order, asked, ticket, usersSynced, activity}, selling...), factor: 0.5},
 		{where: alarm, less: append([]cue{ticket, activity}, selling...), factor: 0.5},
-		{where: terms, title: true, less: append([]cue{accessChanged, alarm}, selling...), factor: 0.4},
+		{where: terms, title: true, less: append([]cue{accessChanged, incident, alarm}, selling...), factor: 0.4},
 		{where: tips, title: true, less: []cue{offer, shop, upgrade, survey, content}, factor: 0.5},
 		{where: news, title: true, less: []cue{tips, firstSteps}, factor: 0.6},
 		{where: mailConnected, less: append([]cue{jobFailed, alarm, accessChanged, confirm}, selling...), factor: 0.5},
