@@ -1,16 +1,14 @@
 package mailkind
 
 import (
-	"encoding/csv"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 )
 
-// TestFolds measures how well mails are told that are no examples: of those of a second and a third author, a fifth at a time is left out of the examples
-// and told by the rest. It takes the settings as they are.
+// TestFolds measures how well mails are told that are no examples: of the later files, a fifth at a time is left out of the examples and told by the rest;
+// then all mails of an author at a time; then all of them. The wordings were made with these mails in view, so it flatters.
 func TestFolds(t *testing.T) {
 	if os.Getenv("MAILREEVE_TEST_FOLDS") == "" {
 		t.Skip("MAILREEVE_TEST_FOLDS is not set")
@@ -24,14 +22,11 @@ func TestFolds(t *testing.T) {
 	t.Logf("all folds: %v %v", total, byFile)
 	total, byFile = f.byAuthor().measure(by, nil)
 	t.Logf("by author: %v %v", total, byFile)
-	g := f.byAuthor()
+	g := f.byAuthor() // told by the older examples alone
 	for i := range g.mails {
 		g.mails[i].fold = min(g.mails[i].fold, 0)
 	}
-	total, byFile = g.measure(by, func(e example, got Verdict) {
-		m, _, _ := Read(strings.NewReader(e.mail))
-		t.Logf("NONE %s, not %s: %s %s", got.Kind, e.kind, m.subject, strings.Join(got.Signs, "; "))
-	})
+	total, byFile = g.measure(by, nil)
 	t.Logf("by none of them: %v %v", total, byFile)
 }
 
@@ -40,7 +35,6 @@ type foldedMail struct {
 	example
 	file     string
 	fold     int // -1: always an example
-	mail     *Mail
 	stems    stemmed
 	has      bool
 	evidence evidence
@@ -49,7 +43,6 @@ type foldedMail struct {
 type folds struct {
 	wordings []stemmed
 	mails    []foldedMail
-	by       settings
 }
 
 const foldCount = 5
@@ -63,67 +56,18 @@ func newFolds(t *testing.T) *folds {
 			if err != nil {
 				t.Fatal(err)
 			}
-			one := foldedMail{example: e, file: file, fold: -1, mail: m}
+			one := foldedMail{example: e, file: file, fold: -1}
 			if folded {
-				one.fold = i % foldCount
+				one.fold, one.evidence = i%foldCount, m.evidence(chosen())
 			}
 			one.stems, one.has = stemsOfExample(e)
 			f.mails = append(f.mails, one)
 		}
 	}
 	for _, file := range files {
-		add(file.Name(), examples(file.Name()), slices.Contains([]string{"ninth.txt", "eleventh.txt", "twelfth.txt", "thirteenth.txt"}, file.Name()))
+		add(file.Name(), examples(file.Name()), slices.Contains([]string{"ninth.txt", "eleventh.txt", "twelfth.txt", "thirteenth.txt", "fourteenth.txt"}, file.Name()))
 	}
-	if dir := os.Getenv("MAILREEVE_TEST_MORE"); dir != "" {
-		add("more", labelled(t, dir), true)
-	}
-	f.prepare(chosen())
 	return f
-}
-
-func labelledNames(t *testing.T, dir string) (out []string) {
-	list, err := os.Open(filepath.Join(dir, "labels.csv"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer list.Close()
-	rows, _ := csv.NewReader(list).ReadAll()
-	for _, row := range rows[1:] {
-		out = append(out, row[0])
-	}
-	return out
-}
-
-func labelled(t *testing.T, dir string) (out []example) {
-	list, err := os.Open(filepath.Join(dir, "labels.csv"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer list.Close()
-	rows, err := csv.NewReader(list).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, row := range rows[1:] {
-		b, err := os.ReadFile(filepath.Join(dir, row[0]))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !strings.HasSuffix(row[0], ".eml") {
-			b = wrap(b)
-		}
-		out = append(out, example{row[1], string(b)})
-	}
-	return out
-}
-
-func (f *folds) prepare(by settings) {
-	f.by = by
-	for i := range f.mails {
-		if f.mails[i].fold >= 0 {
-			f.mails[i].evidence = f.mails[i].mail.evidence(by)
-		}
-	}
 }
 
 // byAuthor leaves out all mails of an author, not a fifth of them.

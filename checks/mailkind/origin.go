@@ -17,7 +17,7 @@ func senderWords() map[string]string {
 		ConnectMailService: "mailbox postfach forwarding mailer setup smtp imap relay",
 		UserSync:           "sync ldap idm directory verzeichnis annuaire director scim provision integrac identit abgleich 同期 連携 名簿",
 		CompanyEvents:      "event evento evenement evenement veranstalt webinar seminar meetup convite kongress congres messe salon feria feira conference conferenc konferenz summit forum expo rsvp セミナー イベント 展示会",
-		Marketing:          "newsletter news angebot offer ofert offre promo marketing boletin boletim gazette magazin shop store deals actu novedad novidad research insights rabatt sale club boutique tienda loja umfrage survey メルマガ ニュース 通販 ショップ 編集部 旅",
+		Marketing:          "newsletter news angebot offer ofert offre promo marketing boletin boletim gazette magazin shop store deals actu novedad novidad research insights rabatt sale boutique tienda loja umfrage survey メルマガ ニュース 通販 ショップ 編集部 旅",
 		TrainingOnboarding: "academ akadem escuela schulung training learn onboard welcome curso course formation formacion formacao tips willkommen bienven kurs campus schule school アカデミー 研修 講座 スクール サポートデスク",
 		RenewalReminders:   "renew verlanger vertrag renouvel renova subscription abo abonn suscripc assinatur lizenz licen membership mitglied vencim 更新 契約",
 		Other:              "billing receipt invoice rechnung factur fatura buchhaltung order bestell commande pedido support ticket kundenservice export orders booking reserv hr payroll fiscal 請求 経理 注文 予約",

@@ -4,6 +4,7 @@ package mailkind
 func inEnglish() map[cue][]string {
 	return map[cue][]string{
 		jobFailed: {
+			"(webhook|endpoint|integration) * (disabled|paused|turned off|deactivated)",
 			"# * (not sent|not delivered|not written|not imported)", "the run (goes on|continues|stopped)",
 			"(integration|connector|connection|sync|job|bot|feed|agent|automation) * (has |)(stopped|broke|disconnected|paused)", "not been able to (post|send|sync|reach|load|read|deliver|connect|update)",
 			"no (file|data|output|report|rows) (was |were |)(written|created|sent|found|imported)", "(wrote|sent|imported|created) no (file|data|output|rows)", "ended early", "(try|trying) again in", "read only * (disk|target|file system)",
@@ -108,6 +109,7 @@ func inEnglish() map[cue][]string {
 			"(change|edit|choose) (what|which|how often) * (get|receive|hear|notify)", "you (get|receive|got) this (e mail|email|message|mail) because you (are|re|watch|follow|subscribe|set|were|created|own|commented)", "you are receiving this because", "notify me",
 		},
 		invitedBy: {
+			"made you (a |an |the |)(admin|administrator|owner|editor|member|treasurer|manager|moderator|viewer)", "you re now * of",
 			"(gave|given|give|granted) you (write|read|edit|view|comment|full|) access", "so that we can * together",
 			"shared (a|an|the|this) (dashboard|board|document|file|page|folder|report|calendar|list|link|project|space|workspace|note|design|whiteboard)", "thinks (that |)you should",
 			"been (granted|given) (edit|view|read|write|full|guest|comment|admin) access", "(been|you) (granted|given) (edit|view|read|write|guest|comment|) access", "(edit|view|comment|guest) access to", "gave you access", "(saved|kept) you a (seat|place|spot)", "(already|now) (use|uses|using|work in|working in) * join", "(join|meet) (your|the) (team|colleagues|teammates|coworkers)", "(team|teammates|colleagues) (is|are) waiting for you", "(invites|invited) you", "(guest|member|editor|viewer|contributor) (of|on|in) (the|this|our)", "add you to (the|a|our|my|this)", "ask~ (you )to (join|help|contribute|co edit)", "(co edit|coedit|coauthor|co author)", "work~ (with you|together) on", "is inviting you",
@@ -265,6 +267,7 @@ func inEnglish() map[cue][]string {
 			"(amount|total|tax|vat|balance) (paid|due|#|$|€|£)", "(payment|direct debit|transfer|refund|deposit) (of|received|made|sent|issued|processed|complete|method|reference|advice)", "receipt (from|for|no|#|number|below|attached)", "(your|monthly|annual) (bill|statement|payslip|payroll|receipt|e bill) (is|for|from|ready|#)", "paid (with|on|by|in)",
 		},
 		order: {
+			"your tickets", "(seat|seats|coach) #", "at the barrier",
 			"your tickets (for|to)", "(booking|reservation) (ref|reference|code|#)", "(coach|seat|gate|flight|train|platform) #", "show this code", "your (trip|stay|flight|journey|ride)",
 			"(your|the|an) order (#|has|is|was|shipped|no|number|confirmation|#|below|will|will be)", "(order|booking|reservation) (number|confirmed|confirmation|#|received|details|shipped|summary|placed|date|id)", "(thank you|thanks) for (your |)(order|booking|reservation|ordering)", "for your order", "(has|have|was|were|been) (shipped|dispatched|delivered)", "(track|track your|view your|my) (order|package|parcel|shipment|delivery)", "(shipping|delivery) (address|date|confirmation|details|update)", "(out for|expected|estimated) delivery", "tracking number", "(date|just) shipped", "(package|parcel|shipment) (is|has|was)", "check in (is|date)", "pick up (at|is|ready)", "boarding pass", "itinerary",
 			"(order|booking|reservation|parcel|package|delivery|shipment|pickup|collection) (#|no|number|confirmed|confirmation|on its way|is on|has been|was|ready|arrives|update|from|ref|reference)", "(on its way|out for delivery|ready for (collection|pickup)|delivered (to|today|at)|with the courier|track it)", "your (table|room|flight|train|ticket|tickets|seat|hotel|rental|stay|trip) (is|for|on|at|from|to|has)",
