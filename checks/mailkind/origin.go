@@ -54,7 +54,7 @@ func (m *Mail) senderSigns(weight float64) []sign {
 }
 
 // traces are what programs print where they fail.
-var traces = regexp.MustCompile(`\b[A-Za-z_.]*[a-z](?:Error|Exception)\b|\bat [\w$.<>]+\s?\(|\b[\w/.-]+\.(?:go|py|js|ts|tsx|java|rb|php|cs|swift|kt|rs|cpp|sh|sql):\d+|\bFile ".+", line \d+|\bline \d+:|(?:^|\s)(?:FATAL|ERROR|CRITICAL|PANIC)\b|\bpanic: |\bexit(?:ed)?(?: with)?(?: code| status)? \d|\b(?:HTTP|Error|Status|Fehler|Erreur|Erro) ?[45]\d\d\b|\bE(?:CONN|TIMED|ACCES|NOENT)[A-Z]*\b|\bSQLSTATE|\bTraceback\b|\[(?:FIRING|PROBLEM|ALERT|DOWN|CRITICAL)\b|\bSIG[A-Z]{3,5}\b|\bORA-\d+`)
+var traces = regexp.MustCompile(`[a-z](?:Error|Exception)\b|\bat [\w$.<>]+\s?\(|\w\.(?:go|py|js|ts|tsx|java|rb|php|cs|swift|kt|rs|cpp|sh|sql):\d+|\bFile ".+", line \d+|\bline \d+:|(?:^|\s)(?:FATAL|ERROR|CRITICAL|PANIC)\b|\bpanic: |\bexit(?:ed)?(?: with)?(?: code| status)? \d|\b(?:HTTP|Error|Status|Fehler|Erreur|Erro) ?[45]\d\d\b|\bE(?:CONN|TIMED|ACCES|NOENT)[A-Z]*\b|\bSQLSTATE|\bTraceback\b|\[(?:FIRING|PROBLEM|ALERT|DOWN|CRITICAL)\b|\bSIG[A-Z]{3,5}\b|\bORA-\d+`)
 
 func traceSigns(subject, text string, weight float64) []sign {
 	if found := traces.FindAllStringIndex(cut(subject, 2000)+"\n"+cut(text, 2500), 3); found != nil {
