@@ -88,7 +88,7 @@ func (m *Mail) evidence(by settings) evidence {
 	signs = append(signs, traceSigns(m.subject, view.text, by.fromTrace)...)
 	signs = append(signs, structureSigns(view)...)
 	if answers.MatchString(m.subject) && !m.header.Has("List-Unsubscribe") && !m.header.Has("List-Id") && !m.header.Has("Auto-Submitted") {
-		signs = append(signs, sign{Other, "structure: an answer to a mail", 2})
+		signs = append(signs, sign{Other, "structure: an answer to a mail", 3.5})
 	}
 	if m.invited {
 		if has(cues, eventInvitation) || has(cues, eventRegister) {

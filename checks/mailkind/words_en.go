@@ -70,6 +70,7 @@ func inEnglish() map[cue][]string {
 			"(didn t|did not) (do|ask for|request|make|authorise|authorize|approve|start) (this|it|that)", "wasn t (me|you)", "this wasn t me", "if (it|this|that) (was|were) (you|not you)", "if not (,|end|change|secure|contact|let|reset|tell|call|sign|review|revoke)", "(secure|protect|lock) (my|your|the) account", "(end|close|review) (the|this|all|your) (session|sessions)", "nothing to do", "call the number on", "somebody may have", "someone (may|might|could) have", "don t recognise", "(do not|don t) recognise (this|the)",
 		},
 		incident: {
+			"(serious|severe|critical) (flaw|bug|hole|issue) in", "(take|gain) control of", "attacker~ (could|can|may)",
 			"(something|anything) unusual", "may know your password",
 			"(leaked|stolen|exposed|breached) (credentials|passwords|data)", "in a (list|data dump|breach)", "to keep your account safe", "security (review|hold|check)", "(keep|protect) your account (safe|secure)",
 			"unauthorized (party|person|third party)", "(intruder|attacker|hacker|attackers|hackers)", "we (fixed|have fixed|patched) a (vulnerability|security)", "(update|patch|upgrade) (now|today|immediately|as soon as possible) * (security|vulnerab~)", "security (fix|fixes|release)", "(your data|personal data) * (affected|exposed|accessed)",
@@ -79,6 +80,7 @@ func inEnglish() map[cue][]string {
 			"(live|secret|api|private) (key|keys|token|secret) * (public|exposed|leaked|published|repository)", "does not make the key safe", "(security|privacy) (advisory|bulletin|incident|notice|update|alert|warning|release|breach)", "(affected|vulnerable|fixed|patched) (versions|version|in)", "remote code execution", "(cve|cvss)", "(your|personal|customer) (data|information|details) (may|might|was|were|has|have) (have |)(been |)(accessed|exposed|affected|copied|stolen|viewed|involved)", "fraud~", "(blocked|declined|stopped|prevented) (a|an|the|this) * (payment|transaction|login|attempt|sign in|transfer)", "too many (failed|wrong|incorrect) (attempts|login|logins|sign in|passwords)", "impossible travel", "scam",
 		},
 		watched: {
+			"your alert (fired|triggered|went off)", "(crossed|rose above|fell below|reached) (your |)(limit|target|#)",
 			"you re on the * list", "(rare|species|price|flood|weather|storm|traffic|job|stock) alert", "(view|see) (incident|status page)", "status page", "^(resolved|identified|monitoring|investigating)^", "you (asked|signed up) (to be told|to hear|to be alerted|for alerts)",
 			"asked to be (told|notified|informed|alerted)", "(went|changed) (back |)from (failed|broken|red) to",
 			"(space|spaces) (that |)you watch", "you are the (reporter|assignee|owner|author) of", "as you (chose|set|asked|configured)", "(stop|unsubscribe from) (these|this) (alerts|alert|digest|summary|notifications)", "subscribed at", "(every|each) (weekday|morning|monday|day|week) at", "(matches|matching) your (search|filter|criteria|alert)", "(new|fresh) (listings|listing|jobs|matches)", "you (follow|are following|subscribed to)", "your (topic|topics|feed|interests)",
