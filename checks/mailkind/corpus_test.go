@@ -69,7 +69,7 @@ func wrap(body []byte) []byte {
 		"\r\nMIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n"), body...)
 }
 
-// TestMailsThatOthersWrote measures on labelled mail bodies that are no part of the project: a folder of files, and labels.csv with file and kind.
+// TestMailsThatOthersWrote measures on labelled mail that is no part of the project: a folder of mails (.eml) or bodies, and labels.csv with file and kind.
 func TestMailsThatOthersWrote(t *testing.T) {
 	dir := os.Getenv("MAILREEVE_TEST_MAIL_CORPUS")
 	if dir == "" {
@@ -100,7 +100,10 @@ func TestMailsThatOthersWrote(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, _, err := Read(bytes.NewReader(wrap(body)))
+		if !strings.HasSuffix(file, ".eml") {
+			body = wrap(body)
+		}
+		m, _, err := Read(bytes.NewReader(body))
 		if err != nil {
 			t.Errorf("%s: %v", file, err)
 			continue

@@ -42,7 +42,9 @@ const (
 	invitedBy
 	invitationAccept
 	mailConnected
+	mailSetup
 	usersSynced
+	syncDetails
 	eventInvitation
 	eventRegister
 	eventDetails
@@ -110,6 +112,10 @@ func meaningOf(c cue) meaning {
 		return meaning{UserInvitations, 2.5, "accepting an invitation"}
 	case mailConnected:
 		return meaning{ConnectMailService, 5, "a mailbox or mail service that is connected"}
+	case mailSetup:
+		return meaning{ConnectMailService, 2.5, "setting up a mailbox, forwarding or a domain for mail"}
+	case syncDetails:
+		return meaning{UserSync, 2.5, "a directory, or what was taken over from it"}
 	case usersSynced:
 		return meaning{UserSync, 5, "users that are synchronised with another system"}
 	case eventInvitation:

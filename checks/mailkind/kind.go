@@ -3,6 +3,7 @@ package mailkind
 import (
 	"cmp"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -14,13 +15,10 @@ type Verdict struct {
 	Kind  string
 	Score float64  // from 0 to 1, in steps of 0.01: how much speaks for the kind, against all others
 	Sure  bool     // much speaks for the kind, and for no other as much
-	Signs []string // what speaks for the kind, the strongest first, then what speaks against it; fixed words and names of headers
+	Signs []string // what speaks for the kind, the strongest first and mere words last, then what speaks against it; fixed words and names of headers
 }
 
-const (
-	maxSigns  = 12
-	threshold = 1.8 // what a kind needs at least; else the mail is other
-)
+const maxSigns = 12
 
 // How much a wording counts, by where it stands.
 const (
@@ -50,12 +48,29 @@ type sign struct {
 	score float64
 }
 
+// folded gives the subject and the text that a reader sees, made ready, and their language; empty if it is not clear.
+func (m *Mail) folded(view page) (subject, body text, lang string) {
+	subject, body = fold(cut(m.subject, 2000)), fold(bothEnds(view.text)).shorten()
+	return subject, body, language(text{append(slices.Clone(subject.tokens), body.tokens...), append(slices.Clone(subject.wide), body.wide...)})
+}
+
+// evidence is what a mail gives to judge by.
+type evidence struct {
+	signs       []sign
+	lang        string          // empty if it is not clear
+	title, rest map[string]bool // the stems of the subject, and of the beginning of the text
+	lessened    map[cue]float64 // by how much cues count less
+}
+
 // Kind tells the kind of the mail. It is a pure function of the mail.
 func (m *Mail) Kind() Verdict {
+	by := chosen()
+	return m.evidence(by).judge(usages(), by)
+}
+
+func (m *Mail) evidence(by settings) evidence {
 	view := m.look()
-	subject, body := fold(cut(m.subject, 2000)), fold(cut(view.text, maxPage)).shorten()
-	both := text{append(slices.Clone(subject.tokens), body.tokens...), append(slices.Clone(subject.wide), body.wide...)}
-	lang := language(both)
+	subject, body, lang := m.folded(view)
 	cues := findCues(subject, body, lang)
 	factors := weigh(cues)
 	var signs []sign
@@ -68,14 +83,13 @@ func (m *Mail) Kind() Verdict {
 	if namesIssue(cut(m.subject, 2000)) {
 		signs = append(signs, sign{SubscribedAlerts, "structure: the key of an issue in the subject", 2.5})
 	}
-	for _, s := range vocabularySigns(subject, body, lang) {
-		if f, lessened := factors[offer]; lessened && s.kind == Marketing {
-			s.score *= f
-		}
-		signs = append(signs, s)
-	}
 	signs = append(signs, m.headerSigns()...)
+	signs = append(signs, m.senderSigns(by.fromSender)...)
+	signs = append(signs, traceSigns(m.subject, view.text, by.fromTrace)...)
 	signs = append(signs, structureSigns(view)...)
+	if answers.MatchString(m.subject) && !m.header.Has("List-Unsubscribe") && !m.header.Has("List-Id") && !m.header.Has("Auto-Submitted") {
+		signs = append(signs, sign{Other, "structure: an answer to a mail", 3.5})
+	}
 	if m.invited {
 		if has(cues, eventInvitation) || has(cues, eventRegister) {
 			signs = append(signs, sign{CompanyEvents, "structure: a calendar's invitation", 1})
@@ -83,7 +97,8 @@ func (m *Mail) Kind() Verdict {
 			signs = append(signs, sign{Other, "structure: a calendar's invitation", 3})
 		}
 	}
-	return judge(signs)
+	title, rest := stemsOf(cmp.Or(lang, "en"), subject, body)
+	return evidence{signs, lang, title, rest, factors}
 }
 
 // findCues finds what the subject and the text say: each cue once, with all that its wordings count together. Of a text in a known language, wordings of
@@ -184,18 +199,23 @@ func rules() []rule {
 		{where: incident, less: append([]cue{reset, confirm, ticket, tips, alarm, trace}, selling...), factor: 0.4},
 		{where: reset, less: []cue{notYou, accessChanged, signInCode, incident}, factor: 0.4},
 		{where: welcome, less: append([]cue{confirm, ticket, order, invoice, trialEnds, invitedBy}, selling...), factor: 0.45},
+		{where: welcome, title: true, less: selling, factor: 0.25},
 		{where: comeBack, less: []cue{welcome, firstSteps, tips, order, invoice}, factor: 0.3},
 		{where: survey, less: []cue{ticket, confirm, order, appointment}, factor: 0.6},
 		{where: order, less: append([]cue{survey, confirm}, selling...), factor: 0.4},
+		{where: order, title: true, less: selling, factor: 0.15},
 		{where: invoice, less: append([]cue{renews, renewAct}, selling...), factor: 0.45},
 		{where: trialEnds, less: append([]cue{invoice, welcome, firstSteps, confirm, asked, tips}, selling...), factor: 0.4},
 		{where: renews, less: append([]cue{confirm, asked, tips, eventRegister}, selling...), factor: 0.4},
+		{where: occasion, title: true, less: []cue{renews, trialEnds, renewAct}, factor: 0.4},
+		{where: invitedBy, less: []cue{renews, renewAct}, factor: 0.5},
+		{where: mailConnected, less: []cue{signInCode, notYou, renewAct, welcome}, factor: 0.5},
 		{where: renews, title: true, less: []cue{invoice, order, jobFailed, accessChanged}, factor: 0.5},
 		{where: watched, less: append([]cue{offer, news, tips}, selling...), factor: 0.5},
 		{where: activity, title: true, less: selling, factor: 0.5},
 		{where: jobFailed, less: append([]cue{order, asked, ticket, usersSynced, activity}, selling...), factor: 0.5},
 		{where: alarm, less: append([]cue{ticket, activity}, selling...), factor: 0.5},
-		{where: terms, title: true, less: append([]cue{accessChanged, alarm}, selling...), factor: 0.4},
+		{where: terms, title: true, less: append([]cue{accessChanged, incident, alarm}, selling...), factor: 0.4},
 		{where: tips, title: true, less: []cue{offer, shop, upgrade, survey, content}, factor: 0.5},
 		{where: news, title: true, less: []cue{tips, firstSteps}, factor: 0.6},
 		{where: mailConnected, less: append([]cue{jobFailed, alarm, accessChanged, confirm}, selling...), factor: 0.5},
@@ -321,6 +341,9 @@ func structureSigns(p page) []sign {
 	return out
 }
 
+// answers is how the subject of an answer begins. Mailing lists and trackers answer, too.
+var answers = regexp.MustCompile(`(?i)^\s*(?:re|aw|sv|res|rép|ré|rv|fw|fwd|wg|tr|enc)\s*(?:\[\d+\])?\s*[:：]`)
+
 // namesIssue says whether a subject names an issue, by a key as trackers write it: capital letters, a dash, up to six digits.
 func namesIssue(subject string) bool {
 	for _, w := range strings.FieldsFunc(subject, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("[](){}:,;#/", r) }) {
@@ -335,55 +358,83 @@ func namesIssue(subject string) bool {
 	return false
 }
 
-// judge sums up: of each kind the strongest sign in full, the next ones less and less, so that many weak signs do not make a strong one.
-func judge(signs []sign) Verdict {
-	byKind := map[string][]sign{}
-	for _, s := range signs {
-		byKind[s.kind] = append(byKind[s.kind], s)
+// sums says how much speaks for each kind, in the order of Kinds: of its signs the strongest in full, the next ones less and less, so that many weak signs do
+// not make a strong one; and its words. Of that, own is what the mail itself gives.
+func (e evidence) sums(used map[string]usage, by settings) (totals, own, leaning [11]float64) {
+	leaning = leanings(e, used, by)
+	if f, lessened := e.lessened[offer]; lessened {
+		i := slices.Index(Kinds(), Marketing)
+		leaning[i] = min(leaning[i], f*leaning[i])
 	}
 	share := []float64{1, 0.65, 0.45, 0.3}
-	kind, best, next := Other, 0.0, 0.0
-	for _, k := range Kinds() {
-		list := byKind[k]
-		slices.SortStableFunc(list, func(a, b sign) int { return cmp.Compare(b.score, a.score) })
-		total := 0.0
-		for i, s := range list {
-			total += s.score * share[min(i, len(share)-1)]
+	signs := slices.Clone(e.signs)
+	slices.SortStableFunc(signs, func(a, b sign) int { return cmp.Compare(b.score, a.score) })
+	for n, k := range Kinds() {
+		i := 0
+		for _, s := range signs {
+			if s.kind == k {
+				own[n] += s.score * share[min(i, len(share)-1)]
+				i++
+			}
 		}
+		totals[n] = own[n] + leaning[n]
+		own[n] += by.wordsAlone * max(0, leaning[n])
+	}
+	return totals, own, leaning
+}
+
+// judge sums up.
+func (e evidence) judge(used map[string]usage, by settings) Verdict {
+	totals, own, leaning := e.sums(used, by)
+	kind, best, next := Other, math.Inf(-1), math.Inf(-1)
+	for n, k := range Kinds() {
 		switch {
-		case total > best:
-			kind, best, next = k, total, best
-		case total > next:
-			next = total
+		case own[n] >= by.threshold && totals[n] > best:
+			kind, best, next = k, totals[n], max(best, next)
+		case totals[n] > next:
+			next = totals[n]
+		}
+	}
+	signs := slices.Clone(e.signs)
+	slices.SortStableFunc(signs, func(a, b sign) int { return cmp.Compare(b.score, a.score) })
+	words := "wording: words that mails of this kind use more than others (" + cmp.Or(e.lang, "en") + ")"
+	for n, k := range Kinds() {
+		if leaning[n] >= 0.5 && (k == kind || leaning[n] >= 0.6*leaning[slices.Index(Kinds(), kind)]) {
+			signs = append(signs, sign{k, words, leaning[n]})
 		}
 	}
 	v := Verdict{Kind: kind}
-	if best < threshold {
+	if math.IsInf(best, -1) {
 		v.Kind = Other
 		v.Signs = append(v.Signs, "nothing that tells a kind")
 		v.Score = 0.3
 	} else {
-		v.Score = math.Round(100*best/(best+next)*min(1, best/5)) / 100
+		best, next = max(best, 0), max(next, 0)
+		v.Score = math.Round(100*best/max(best+next, 1)*min(1, best/5)) / 100
 		v.Sure = best >= 4.5 && best >= 1.4*next
 	}
-	for _, s := range byKind[v.Kind] {
-		if len(v.Signs) < maxSigns {
+	for _, s := range signs {
+		if s.kind == v.Kind && len(v.Signs) < maxSigns {
 			v.Signs = append(v.Signs, s.says)
 		}
 	}
-	var against []sign
+	against := 0
 	for _, s := range signs {
-		if s.kind != v.Kind && s.score >= 1 {
-			against = append(against, s)
-		}
-	}
-	slices.SortStableFunc(against, func(a, b sign) int { return cmp.Compare(b.score, a.score) })
-	for _, s := range against[:min(len(against), 4)] {
-		if len(v.Signs) < maxSigns {
+		if s.kind != v.Kind && s.score >= 1 && against < 4 && len(v.Signs) < maxSigns {
 			v.Signs = append(v.Signs, "against, for "+s.kind+": "+s.says)
+			against++
 		}
 	}
 	return v
+}
+
+// bothEnds leaves out what is in the midst of a long text, a little less than shorten does.
+func bothEnds(s string) string {
+	const head, tail = 24 << 10, 6 << 10
+	if len(s) <= head+tail {
+		return s
+	}
+	return strings.ToValidUTF8(s[:head], "") + "\n" + strings.ToValidUTF8(s[len(s)-tail:], "")
 }
 
 // cut is the beginning of s, at most n bytes of it.

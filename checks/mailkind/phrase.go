@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
@@ -42,9 +43,26 @@ type text struct {
 	wide   []rune // without spaces, a line feed where a block ends
 }
 
+// foldWide is how Japanese is compared.
+func foldWide(s string) string { return cases.Fold().String(norm.NFKC.String(s)) }
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
 // fold prepares s: NFKC, case folding, and words without accents.
 func fold(s string) text {
-	s = cases.Fold().String(norm.NFKC.String(s))
+	plain := isASCII(s)
+	if plain {
+		s = strings.ToLower(s)
+	} else {
+		s = foldWide(s)
+	}
 	var t text
 	var word strings.Builder
 	flush := func() {
@@ -76,10 +94,15 @@ func fold(s string) text {
 			}
 		}
 	}
-	runes := []rune(norm.NFD.String(s))
+	if !plain {
+		s = norm.NFD.String(s)
+	}
+	runes := []rune(s)
 	for i, r := range runes {
 		switch {
-		case unicode.Is(unicode.Mn, r) || unicode.Is(unicode.Cf, r):
+		case 'a' <= r && r <= 'z':
+			word.WriteByte(byte(r))
+		case r >= utf8.RuneSelf && (unicode.Is(unicode.Mn, r) || unicode.Is(unicode.Cf, r)):
 		case unicode.IsLetter(r) || unicode.IsDigit(r):
 			word.WriteRune(r)
 		case r == '\n' || r == ':':
@@ -134,11 +157,11 @@ func (p piece) is(t token) bool {
 	return t.word == p.word
 }
 
-// phrase is a wording made ready.
+// phrase is a wording made ready: fields, of each of which one alternative has to be there, one after the other.
 type phrase struct {
 	cue    cue
 	lang   string
-	pieces []piece
+	fields [][][]piece
 	starts bool     // it stands at the beginning of a sentence or a block
 	ends   bool     // it stands at the end of one
 	wide   [][]rune // of Japanese: the pieces between gaps
@@ -182,111 +205,182 @@ func expand(s string) []string {
 	return out
 }
 
-func newPhrase(c cue, lang, s string) phrase {
-	p := phrase{cue: c, lang: lang}
+// newPhrase makes a phrase ready. In Japanese it must have no alternatives: expand gives them.
+func newPhrase(c cue, lang, s string) *phrase {
+	p := &phrase{cue: c, lang: lang}
 	if lang == "ja" {
-		for piece := range strings.SplitSeq(cases.Fold().String(norm.NFKC.String(s)), "*") {
+		for piece := range strings.SplitSeq(foldWide(s), "*") {
 			p.wide = append(p.wide, []rune(strings.ReplaceAll(piece, " ", "")))
 		}
 		return p
 	}
 	s, p.starts = strings.CutPrefix(s, "^")
 	s, p.ends = strings.CutSuffix(s, "^")
+	for _, f := range fieldsOf(s) {
+		var field [][]piece
+		for _, one := range expand(f) {
+			field = append(field, piecesOf(one))
+		}
+		p.fields = append(p.fields, field)
+	}
+	return p
+}
+
+// fieldsOf splits a phrase at its spaces, but for those in parentheses.
+func fieldsOf(s string) []string {
+	var out []string
+	depth, from := 0, 0
+	for i := range len(s) {
+		switch s[i] {
+		case '(':
+			depth++
+		case ')':
+			depth--
+		case ' ':
+			if depth == 0 {
+				out = append(out, s[from:i])
+				from = i + 1
+			}
+		}
+	}
+	return slices.DeleteFunc(append(out, s[from:]), func(f string) bool { return f == "" })
+}
+
+// piecesOf gives the pieces of words without alternatives.
+func piecesOf(s string) []piece {
+	var out []piece
 	for f := range strings.FieldsSeq(s) {
 		switch {
 		case f == "*":
-			p.pieces = append(p.pieces, piece{gap: true})
+			out = append(out, piece{gap: true})
 			continue
 		case f == "#":
-			p.pieces = append(p.pieces, piece{number: true})
+			out = append(out, piece{number: true})
 			continue
 		case strings.HasPrefix(f, "#"):
-			p.pieces = append(p.pieces, piece{number: true})
+			out = append(out, piece{number: true})
 			f = f[1:]
 		}
 		f, prefix := strings.CutSuffix(f, "~")
 		words := fold(f).tokens
 		for i, w := range words {
-			p.pieces = append(p.pieces, piece{word: w.word, prefix: prefix && i == len(words)-1})
+			out = append(out, piece{word: w.word, prefix: prefix && i == len(words)-1})
 		}
 	}
-	return p
+	return out
 }
 
-// at says whether the phrase is at tokens[i], and where it ends.
-func (p phrase) at(tokens []token, i int) (end int, found bool) {
-	if p.starts && i > 0 && !tokens[i-1].stop && !tokens[i-1].line {
-		return 0, false
-	}
-	end, found = match(p.pieces, tokens, i)
-	if found && p.ends && end < len(tokens) && !tokens[end-1].stop && !tokens[end-1].line {
-		return 0, false
-	}
-	return end, found
+// opening is one way in which a phrase begins.
+type opening struct {
+	p    *phrase
+	rest []piece // the alternative of a field, and what is before it empty
+	next int     // the field behind it
 }
 
-func match(pieces []piece, tokens []token, i int) (int, bool) {
-	for k := 0; k < len(pieces); k++ {
-		if pieces[k].gap {
+// openings gives all ways in which p begins. None begins with a gap.
+func (p *phrase) openings() []opening {
+	var out []opening
+	for f, field := range p.fields {
+		optional := false
+		for _, alt := range field {
+			if len(alt) == 0 {
+				optional = true
+			} else if !alt[0].gap {
+				out = append(out, opening{p, alt, f + 1})
+			}
+		}
+		if !optional {
+			break
+		}
+	}
+	return out
+}
+
+// at says whether the phrase begins so at tokens[i].
+func (o opening) at(tokens []token, i int) bool {
+	if o.p.starts && i > 0 && !tokens[i-1].stop && !tokens[i-1].line {
+		return false
+	}
+	return o.p.match(o.rest, o.next, tokens, i, false)
+}
+
+// match says whether rest, and then the fields from next on, are at tokens[i]; begun says that something of the phrase is before it.
+func (p *phrase) match(rest []piece, next int, tokens []token, i int, begun bool) bool {
+	for len(rest) > 0 {
+		if begun && tokens[i-1].stop {
+			return false
+		}
+		if rest[0].gap {
 			for skip := 0; skip <= maxGap && i+skip < len(tokens); skip++ {
-				if end, found := match(pieces[k+1:], tokens, i+skip); found {
-					return end, true
+				if p.match(rest[1:], next, tokens, i+skip, begun) {
+					return true
 				}
 				if tokens[i+skip].stop {
 					break
 				}
 			}
-			return 0, false
+			return false
 		}
-		if i >= len(tokens) || !pieces[k].is(tokens[i]) {
-			return 0, false
+		if i >= len(tokens) || !rest[0].is(tokens[i]) {
+			return false
 		}
-		i++
-		if k+1 < len(pieces) && tokens[i-1].stop {
-			return 0, false
+		rest, i, begun = rest[1:], i+1, true
+	}
+	if next == len(p.fields) {
+		return !p.ends || i >= len(tokens) || tokens[i-1].stop || tokens[i-1].line
+	}
+	for _, alt := range p.fields[next] {
+		if p.match(alt, next+1, tokens, i, begun) {
+			return true
 		}
 	}
-	return i, true
+	return false
 }
 
 // lexicon holds all wordings, by what they begin with.
 type lexicon struct {
-	words    map[string][]phrase // by their first word
-	prefixes map[string][]phrase // that begin with the beginning of a word: by its first prefixBytes
-	numbers  []phrase            // that begin with a number
-	wide     map[rune][]phrase   // Japanese
+	words    map[string][]opening // by their first word
+	prefixes map[string][]opening // that begin with the beginning of a word: by its first prefixBytes
+	numbers  []opening            // that begin with a number
+	wide     map[rune][]*phrase   // Japanese
 }
 
 const prefixBytes = 3
 
 // wordings is the lexicon of all languages, made at its first use.
 var wordings = sync.OnceValue(func() lexicon {
-	l := lexicon{words: map[string][]phrase{}, prefixes: map[string][]phrase{}, wide: map[rune][]phrase{}}
+	l := lexicon{words: map[string][]opening{}, prefixes: map[string][]opening{}, wide: map[rune][]*phrase{}}
 	for _, tongue := range tongues() {
 		for c := jobFailed; c <= appointment; c++ { // in a fixed order, so that the same mail has the same signs
 			for _, s := range tongue.words[c] {
-				for _, one := range expand(s) {
-					p := newPhrase(c, tongue.name, one)
-					switch {
-					case tongue.name == "ja":
-						if len(p.wide[0]) > 0 {
-							l.wide[p.wide[0][0]] = append(l.wide[p.wide[0][0]], p)
-						}
-					case len(p.pieces) == 0 || p.pieces[0].gap:
-					case p.pieces[0].number:
-						l.numbers = append(l.numbers, p)
-					case p.pieces[0].prefix:
-						start := p.pieces[0].word[:min(prefixBytes, len(p.pieces[0].word))]
-						l.prefixes[start] = append(l.prefixes[start], p)
-					default:
-						l.words[p.pieces[0].word] = append(l.words[p.pieces[0].word], p)
-					}
-				}
+				l.add(c, tongue.name, s)
 			}
 		}
 	}
 	return l
 })
+
+func (l *lexicon) add(c cue, lang, s string) {
+	if lang == "ja" {
+		for _, one := range expand(s) {
+			if p := newPhrase(c, lang, one); len(p.wide[0]) > 0 {
+				l.wide[p.wide[0][0]] = append(l.wide[p.wide[0][0]], p)
+			}
+		}
+		return
+	}
+	for _, o := range newPhrase(c, lang, s).openings() {
+		switch first := o.rest[0]; {
+		case first.number:
+			l.numbers = append(l.numbers, o)
+		case first.prefix:
+			start := first.word[:min(prefixBytes, len(first.word))]
+			l.prefixes[start] = append(l.prefixes[start], o)
+		default:
+			l.words[first.word] = append(l.words[first.word], o)
+		}
+	}
+}
 
 // hit is a wording that was found; at counts from the beginning, in words.
 type hit struct {
@@ -306,14 +400,14 @@ func (l lexicon) find(t text) []hit {
 			return hits
 		}
 		word := t.tokens[i].word
-		lists := [3][]phrase{l.words[word], l.prefixes[word[:min(prefixBytes, len(word))]]}
+		lists := [3][]opening{l.words[word], l.prefixes[word[:min(prefixBytes, len(word))]]}
 		if t.tokens[i].digit {
 			lists[2] = l.numbers
 		}
 		for _, list := range lists {
-			for _, p := range list {
-				if _, found := p.at(t.tokens, i); found {
-					hits = append(hits, hit{p.cue, p.lang, i})
+			for _, o := range list {
+				if o.at(t.tokens, i) {
+					hits = append(hits, hit{o.p.cue, o.p.lang, i})
 				}
 			}
 		}

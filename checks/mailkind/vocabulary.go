@@ -3,10 +3,10 @@ package mailkind
 import (
 	"slices"
 	"strings"
+	"sync"
 )
 
 // vocabulary holds, by language and kind, single words that mails of that kind use more than others. One of them says nothing, several say something.
-// A word that ends with ~ is the beginning of words.
 func vocabulary() map[string]map[string]string {
 	return map[string]map[string]string{
 		"en": {
@@ -93,13 +93,26 @@ func vocabulary() map[string]map[string]string {
 // commonWords are words by which a language is told.
 func commonWords() map[string]string {
 	return map[string]string{
-		"en": "the and you your is are to of for with this that we it in on have was has from not",
-		"de": "der die das und sie ihr ihre ist sind zu fur mit wir nicht ein eine den dem auf wurde haben bei du dein von",
-		"fr": "le la les et vous votre est sont de des pour avec nous ne pas un une du dans sur a ete ce au",
-		"es": "el la los y tu su es son de para con no un una en que te se ha del al por este tus",
-		"pt": "o a os e voce seu sua esta sao de para com nao um uma em que se foi do da no na seus por ao",
+		"en": "the and you your is are to of for with this that we it in on have was has from not our at by be if will can or an i my they there what when who one its as all before after now were been would more no do don t s re ve",
+		"de": "der die das und sie ihr ihre ihrer ihrem ihren ist sind zu fur mit wir nicht ein eine einen den dem auf wurde wurden haben hat bei du dein von im am zum zur vom uns euch ihnen dir sich auch oder wenn werden wird kann nach aus bis ab um noch nur jetzt neue neuen mehr keine bitte ich hier seit uber unsere unser wie als es dann des durch heute uhr",
+		"fr": "le la les et vous votre vos est sont de des pour avec nous ne pas un une du dans sur a ete ce au aux par il elle se qui que si plus notre nos cette ces en ou d l n c qu j s jusqu bonjour afin sans depuis avant tout tous sera avez avons son sa ses",
+		"es": "el la los y tu su es son de para con no un una en que te se ha del al por este tus las si esta como mas nuestro nuestra sus hoy fue hasta desde ya le lo nos o cuando sin puede tiene hola esto estos han sera muy sobre todo todos quedan antes",
+		"pt": "o a os e voce seu sua esta sao de para com nao um uma em que se foi do da no na seus por ao as dos das suas sem ate mais ja pela pelo nos nas isso este ou como ola nosso nossa hoje foram tem aos quando muito todos sobre antes pode",
 	}
 }
+
+// languagesOf gives the languages of each of the common words, made at its first use.
+var languagesOf = sync.OnceValue(func() map[string][]string {
+	out := map[string][]string{}
+	for lang, words := range commonWords() {
+		for w := range strings.FieldsSeq(words) {
+			if !slices.Contains(out[w], lang) {
+				out[w] = append(out[w], lang)
+			}
+		}
+	}
+	return out
+})
 
 // language tells the language of a text; empty where none stands out. Japanese is told by its letters.
 func language(t text) string {
@@ -111,12 +124,10 @@ func language(t text) string {
 		}
 	}
 	count := map[string]int{}
-	for lang, words := range commonWords() {
-		list := strings.Fields(words)
-		for _, tok := range t.tokens[:min(len(t.tokens), 400)] {
-			if slices.Contains(list, tok.word) {
-				count[lang]++
-			}
+	common := languagesOf()
+	for _, tok := range t.tokens[:min(len(t.tokens), 400)] {
+		for _, lang := range common[tok.word] {
+			count[lang]++
 		}
 	}
 	best, next := "", 0
@@ -131,46 +142,8 @@ func language(t text) string {
 			next = n
 		}
 	}
-	if count[best] < 3 || count[best] <= next {
+	if count[best] < 2 || count[best] <= next {
 		return ""
 	}
 	return best
-}
-
-const (
-	perWord       = 0.62 // what a word of a kind's vocabulary counts
-	maxVocabulary = 5    // words that count at most
-	vocabularyTop = 150  // how many words of a mail are looked at
-)
-
-// vocabularySigns tells by single words, of the language of the mail alone.
-func vocabularySigns(subject, body text, lang string) []sign {
-	if lang == "" {
-		lang = "en"
-	}
-	var tokens []token
-	tokens = append(tokens, subject.tokens...)
-	tokens = append(tokens, body.tokens[:min(len(body.tokens), vocabularyTop)]...)
-	wide := string(subject.wide) + "\n" + string(body.wide[:min(len(body.wide), 4*vocabularyTop)])
-	kinds := vocabulary()[lang]
-	var out []sign
-	for _, kind := range Kinds() {
-		n := 0
-		for word := range strings.FieldsSeq(kinds[kind]) {
-			if lang == "ja" {
-				if strings.Contains(wide, word) {
-					n++
-				}
-				continue
-			}
-			stem, prefix := strings.CutSuffix(word, "~")
-			if slices.ContainsFunc(tokens, func(t token) bool { return t.word == stem || prefix && strings.HasPrefix(t.word, stem) }) {
-				n++
-			}
-		}
-		if n >= 2 {
-			out = append(out, sign{kind, "wording: several words that mails of this kind use (" + lang + ")", perWord * float64(min(n, maxVocabulary))})
-		}
-	}
-	return out
 }
