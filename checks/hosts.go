@@ -23,27 +23,13 @@ func registrable(host string) string {
 	return domain
 }
 
-// hostOf is the host that a declaration names, be it a host, *.host or an URL; "" where it names none.
-func hostOf(s string) string {
-	s = strings.ToLower(strings.TrimSpace(s))
-	if _, rest, ok := strings.Cut(s, "://"); ok {
-		s = rest
+// hostOf is the host that a declaration names, be it a host, *.host or an URL; "" where it names none, but a company, say.
+func hostOf(declared string) string {
+	host := strings.TrimPrefix(audit.HostOf(declared), "*.")
+	if strings.ContainsAny(host, " \t,;()") || !strings.ContainsAny(host, ".:") && host != "localhost" {
+		return ""
 	}
-	s = strings.TrimPrefix(s, "//")
-	if i := strings.IndexAny(s, "/?#"); i >= 0 {
-		s = s[:i]
-	}
-	if i := strings.LastIndexByte(s, '@'); i >= 0 {
-		s = s[i+1:]
-	}
-	if i := strings.LastIndexByte(s, ':'); i >= 0 && strings.Trim(s[i+1:], "0123456789") == "" {
-		s = s[:i]
-	}
-	s = strings.TrimPrefix(s, "*.")
-	if strings.ContainsAny(s, " \t,;()") || !strings.ContainsAny(s, ".:") && s != "localhost" {
-		return "" // the name of a company
-	}
-	return s
+	return host
 }
 
 // A circle is the registrable domains that may have an address: the vendor's own, the platform's, and those that an approval in force names (P9).

@@ -42,8 +42,7 @@ func (d *Digester) Digest(kind string, value []byte) string {
 }
 
 // Digests are the keyed digests of an address, by kind: what a platform whose addresses must not travel hands out instead of them. They find the
-// address in every disguise, and its hashes of every kind, made of any of Forms. What they do not find: salted hashes, hashes of hashes and hashes of
-// base64, except with MD5, SHA-1 and SHA-256; and they do not tell which form was hashed.
+// address in every disguise, and all its hashes that Hasher.Sums gives; they do not tell which form was hashed.
 func Digests(key [32]byte, email string) map[string][]string {
 	d := NewDigester(key)
 	out := map[string][]string{AddressDigests: {d.Digest(AddressDigests, []byte(Normalize(email)))}}
@@ -58,7 +57,6 @@ func Digests(key [32]byte, email string) map[string][]string {
 		out[kind] = append(out[kind], value)
 		return true
 	}
-	NewHasher(1<<Kinds-1, true).Sums(email, add)
-	NewHasher(1<<MD5|1<<SHA1|1<<SHA256, false).Sums(email, add)
+	NewHasher(1<<Kinds-1).Sums(email, add)
 	return out
 }

@@ -115,6 +115,10 @@ func appendForms(forms []Form, email string) []Form {
 	return forms
 }
 
+// common are the kinds that trackers use day by day. Only these are tried with salts, of base64 and of other hashes: each address of millions is hashed
+// with all that is tried.
+const common = 1<<MD5 | 1<<SHA1 | 1<<SHA256 | 1<<SHA512
+
 // The salts that trackers are known to use: a suffix seen with SHA-256 (Englehardt, Han and Narayanan, "I never signed up for this!", PETS 2018;
 // Senol et al., "Leaky Forms", USENIX Security 2022), the scheme that FOAF puts before the address, and the line end of who hashes a line.
 var salts = [...]struct{ before, after, step string }{
@@ -123,7 +127,7 @@ var salts = [...]struct{ before, after, step string }{
 	{"", "\n", "line end"},
 }
 
-// inner are the kinds that are known to be hashed once more.
+// inner are the kinds whose sums, in hexadecimal digits, are known to be hashed once more; the last one only by who uses it anyway.
 var inner = [...]Kind{MD5, SHA1, SHA256, SHA512}
 
 // A Sum is a hash of an address.
@@ -138,16 +142,14 @@ type Hasher struct {
 	want    KindSet
 	hashes  [Kinds]hash.Hash
 	buf     []byte
-	sums    [Kinds][64]byte
+	sums    [Kinds][64]byte    // the last of each kind
+	inner   [len(inner)][]byte // in hexadecimal digits
 	forms   []Form
-	usual   bool
 	scratch [64]byte
 }
 
-// NewHasher hashes with the kinds of want. If usual, only the sums that are likely: of the address in its forms, of no salt, once.
-func NewHasher(want KindSet, usual bool) *Hasher {
-	return &Hasher{want: want, usual: usual}
-}
+// NewHasher hashes with the kinds of want.
+func NewHasher(want KindSet) *Hasher { return &Hasher{want: want} }
 
 // sum is the sum of p with k.
 func (h *Hasher) sum(k Kind, p []byte) []byte {
@@ -191,8 +193,8 @@ func (h *Hasher) sum(k Kind, p []byte) []byte {
 	return out
 }
 
-// Sums calls yield with the sums of an address: of its forms, and for the usual one also salted, of its base64, and of its hash in hexadecimal. It
-// stops when yield says false.
+// Sums calls yield with the sums of an address: of its forms, and, for the usual one and the common kinds, also salted, of its base64, and of its hash
+// in hexadecimal digits. It stops when yield says false.
 func (h *Hasher) Sums(email string, yield func(Sum) bool) {
 	h.forms = appendForms(h.forms[:0], email)
 	for i := range h.forms {
@@ -200,30 +202,39 @@ func (h *Hasher) Sums(email string, yield func(Sum) bool) {
 		if !h.each(h.buf, h.want, h.forms[i].Steps, yield) {
 			return
 		}
+		if i == 0 && h.want&common != 0 && !h.further(h.forms[0].Text, h.want&common, yield) {
+			return
+		}
 	}
-	if h.usual || len(h.forms) == 0 {
-		return
+}
+
+// further gives the unusual sums of an address in lower case, whose own sums were just given.
+func (h *Hasher) further(lower string, want KindSet, yield func(Sum) bool) bool {
+	kinds := inner[:]
+	if !h.want.Has(SHA512) {
+		kinds = inner[:len(inner)-1]
 	}
-	lower := h.forms[0].Text
+	for i, k := range kinds {
+		sum := h.sums[k][:k.Size()]
+		if !h.want.Has(k) {
+			sum = h.sum(k, h.buf)
+		}
+		h.inner[i] = hex.AppendEncode(h.inner[i][:0], sum)
+	}
+	for i := range kinds {
+		if !h.each(h.inner[i], want, innerSteps[i][:], yield) {
+			return false
+		}
+	}
 	for i := range salts {
 		s := &salts[i]
 		h.buf = append(append(append(h.buf[:0], s.before...), lower...), s.after...)
-		if !h.each(h.buf, h.want, saltSteps[i][:], yield) {
-			return
+		if !h.each(h.buf, want, saltSteps[i][:], yield) {
+			return false
 		}
 	}
 	h.buf = base64.StdEncoding.AppendEncode(h.buf[:0], append(h.scratch[:0], lower...))
-	if !h.each(h.buf, h.want, base64Step[:], yield) {
-		return
-	}
-	for i, k := range inner {
-		h.buf = append(h.buf[:0], lower...)
-		n := copy(h.scratch[:], h.sum(k, h.buf))
-		h.buf = hex.AppendEncode(h.buf[:0], h.scratch[:n])
-		if !h.each(h.buf, h.want, innerSteps[i][:], yield) {
-			return
-		}
-	}
+	return h.each(h.buf, want, base64Step[:], yield)
 }
 
 var (

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
@@ -180,27 +179,8 @@ func distinct(list []string, clean func(string) string) []string {
 	return out
 }
 
-// host is the host of an URL, or of what is a host already (perhaps *.host): in lower case, without scheme, user, port and path.
-func host(s string) string {
-	s = strings.ToLower(strings.TrimSpace(s))
-	if _, rest, ok := strings.Cut(s, "://"); ok {
-		s = rest
-	}
-	s = strings.TrimPrefix(s, "//")
-	if i := strings.IndexAny(s, "/?#\\"); i >= 0 {
-		s = s[:i]
-	}
-	if i := strings.LastIndexByte(s, '@'); i >= 0 {
-		s = s[i+1:]
-	}
-	if i := strings.LastIndexByte(s, ':'); i >= 0 && strings.IndexByte(s[i:], ']') < 0 && strings.Trim(s[i+1:], "0123456789*") == "" {
-		s = s[:i]
-	}
-	if decoded, err := url.PathUnescape(s); err == nil && !strings.ContainsAny(decoded, "/?#@") {
-		s = decoded
-	}
-	return address.Redact(strings.TrimSuffix(s, "."))
-}
+// host is the host that s names, masked.
+func host(s string) string { return address.Redact(audit.HostOf(s)) }
 
 // features is what descriptor and manifest say of an app, as spelled.
 type features struct {

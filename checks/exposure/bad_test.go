@@ -154,14 +154,15 @@ func TestMemoryIsBoundedOnLargeArchive(t *testing.T) {
 	last := harOf(harEntry{URL: "https://t.example/?e=" + pctAt(alice)})
 	last = last[strings.Index(last, `{"startedDateTime"`):]
 	doc := io.MultiReader(strings.NewReader(head), &endless{unit: entry + ",", n: 200 << 20}, strings.NewReader(last))
-	peak := uint64(0)
 	runtime.GC() // of what other tests left
-	done := make(chan bool)
+	done, highest := make(chan bool), make(chan uint64)
 	go func() {
 		var m runtime.MemStats
+		peak := uint64(0)
 		for {
 			select {
 			case <-done:
+				highest <- peak
 				return
 			case <-time.After(20 * time.Millisecond):
 				runtime.ReadMemStats(&m)
@@ -172,6 +173,7 @@ func TestMemoryIsBoundedOnLargeArchive(t *testing.T) {
 	f := New(Limits{})
 	_, err := f.Scan(context.Background(), 1, audit.CaptureHAR, doc)
 	close(done)
+	peak := <-highest
 	m := f.Matcher()
 	m.Address("alice", alice)
 	if err != nil || len(m.Sightings()[1]) == 0 {

@@ -28,7 +28,7 @@ func NewMasker(l Limits) *Masker { return &Masker{New(l), map[string]bool{}} }
 
 // Know adds the hashes of an address.
 func (m *Masker) Know(email string) {
-	address.NewHasher(1<<address.Kinds-1, false).Sums(email, func(s address.Sum) bool {
+	address.NewHasher(1<<address.Kinds-1).Sums(email, func(s address.Sum) bool {
 		m.sums[string(s.Value)] = true
 		return true
 	})

@@ -36,7 +36,7 @@ func (f *Finder) Matcher() *Matcher {
 	m.addrs = newSieve(m.seed, f.addrs)
 	m.sums = newSieve(m.seed, f.sums)
 	kinds := f.kinds
-	m.pool.New = func() any { return &matching{hasher: address.NewHasher(kinds, false)} }
+	m.pool.New = func() any { return &matching{hasher: address.NewHasher(kinds)} }
 	m.found.sightings = map[int]map[string]audit.Sighting{}
 	return m
 }
