@@ -345,6 +345,9 @@ func (s *scan) backslashes(b []byte, lo, hi int, c chain) {
 				parts = &partsEscaped
 			}
 			from, to := span(b, i, i+1, reach, parts)
+			if from == i && b[i+1] == 'u' { // lz-string, whose letters all signs are
+				to = max(to, lzLiteral(b, i))
+			}
 			s.node(unescapeJS(b[from:to]), c, from, to, stepJS)
 			end = to
 		}

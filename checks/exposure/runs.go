@@ -144,6 +144,9 @@ func (s *scan) run(b []byte, from, to int, c chain) {
 	if len(r) == 36 && parts == 5 && r[8] == '-' && r[13] == '-' && r[18] == '-' && r[23] == '-' {
 		s.dashed(r, from, to, c)
 	}
+	if parts > 1 && len(r) <= maxPath && whole.capitals >= 2 {
+		s.segments(b, from, to, c)
+	}
 	if !dense && (parts == 1 || !whole.dense(len(r)) || !mixed(r)) {
 		return
 	}
@@ -161,6 +164,40 @@ func (s *scan) run(b []byte, from, to int, c chain) {
 	// hexadecimal, as UUIDs.
 	if whole.capitals > 0 && !s.deep(c) {
 		s.base64(b, from, to, c, parts > 1)
+	}
+}
+
+// maxPath is the longest run that is taken apart where slashes, hyphens and underscores may part as well as belong.
+const maxPath = 1024
+
+// segments looks for hashes, and for lz-string, in parts of a run: segments of a path, or what follows a prefix. Their letters may part segments, too.
+func (s *scan) segments(b []byte, from, to int, c chain) {
+	parts := func(x byte) bool { return x == '/' || x == '-' || x == '_' }
+	for i := from; to-i >= minRun; i++ {
+		if i > from && !parts(b[i-1]) {
+			continue
+		}
+		for _, size := range sizes {
+			end := i + (size*8+5)/6
+			if end > to {
+				break
+			}
+			if i == from && end == to || end < to && !parts(b[end]) { // the whole is looked at anyway
+				continue
+			}
+			// The bits of the last letter that belong to no byte are zero.
+			if v := base64Value[b[end-1]]; size%3 == 1 && v&15 != 0 || size%3 == 2 && v&3 != 0 {
+				continue
+			}
+			s.rawSum(b, i, end, c)
+		}
+		if i > from && to-i <= maxSmall && !s.deep(c) && lzFirst(b[i:to]) && mixed(b[i:to]) {
+			if end := s.lzEnd(b, to); end > i {
+				if t := lzBase64(b[i:end], s.left64()); t != nil {
+					s.node(t, c, i, end, stepLZ)
+				}
+			}
+		}
 	}
 }
 
