@@ -323,7 +323,7 @@ func (s *scan) hex(b []byte, from, to int, c chain) {
 		r = r[:len(r)-1]
 	}
 	t := unhex(r)
-	if likelyText(t) || compressed(t) {
+	if likelyText(t) || compressed(t) || atWithin(t) {
 		s.node(t, c, from, to, stepHex)
 	} else if s.deflated(t) {
 		s.node(t, c, from, to, stepHex)
@@ -338,6 +338,21 @@ func (s *scan) hex(b []byte, from, to int, c chain) {
 	if t := unhex(back); likelyText(t) {
 		s.node(back, c, from, to, stepReversed)
 	}
+}
+
+// atWithin says whether an at-sign is in what is no text, letters around it, and a full stop after.
+func atWithin(t []byte) bool {
+	for i := 1; i+5 <= len(t); i++ {
+		if t[i] != '@' || !is(t[i-1], inLocal) || t[i-1] >= utf8.RuneSelf {
+			continue
+		}
+		for j := i + 1; j < len(t) && t[j] < utf8.RuneSelf && is(t[j], inHost); j++ {
+			if t[j] == '.' && j > i+1 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func unhex(r []byte) []byte {
@@ -588,12 +603,25 @@ func (s *scan) texts64(r []byte, phase int, table *[256]byte, tell func(text []b
 			}
 			text = append(text, x)
 		}
+		if at := bytes.IndexByte(text, '@'); at > 0 && at < len(text)-1 {
+			s.around64(r, begin, i, table, tell)
+		}
 		switch {
 		case len(text) < minText:
 		case len(text) > len(short):
 			tell(text, begin, i)
 		case s.strict || leads(text):
 			tell(bytes.Clone(text), begin, i)
+		}
+	}
+}
+
+// around64 tells of a text with what is around it, if that is no text: a length may be there.
+func (s *scan) around64(r []byte, i, j int, table *[256]byte, tell func(text []byte, i, j int)) {
+	from, to := max(i%4, i-aroundText), min(len(r), j+aroundText)
+	if from < i || to > j {
+		if t := decode64(r[from:to], table); torn(t) {
+			tell(t, from, to)
 		}
 	}
 }

@@ -75,6 +75,7 @@ func (s *scan) address(b []byte, i, n int, c chain) bool {
 		s.lead(from, to)
 	}
 	s.candidate(local, host, c, from, to)
+	s.framed(b, from, i, n, to, c)
 	// What else may have been meant, where a character may part as well as belong.
 	cuts := 0
 	for j := 0; j+1 < len(local) && cuts < maxCuts; {
