@@ -60,23 +60,10 @@ func torn(b []byte) bool {
 	return false
 }
 
-// aroundText is how many letters of base64 around a text are decoded, too, where it holds an at-sign: a length may be there.
-const aroundText = 16
-
 // binaryBody says whether the type of a body tells that it is no text in any character set.
 func binaryBody(mime string) bool {
 	for _, part := range [...]string{"msgpack", "messagepack", "protobuf", "grpc", "cbor", "bson", "thrift", "avro", "octet-stream"} {
 		if strings.Contains(mime, part) {
-			return true
-		}
-	}
-	return false
-}
-
-// controlled says whether the beginning of b holds control characters that no text has.
-func controlled(b []byte) bool {
-	for _, x := range b[:min(len(b), 1024)] {
-		if x < ' ' && !is(x, inSpace) && x != 0x1B {
 			return true
 		}
 	}

@@ -616,6 +616,9 @@ func (s *scan) texts64(r []byte, phase int, table *[256]byte, tell func(text []b
 	}
 }
 
+// aroundText is how many letters of base64 around a text are decoded, too.
+const aroundText = 16
+
 // around64 tells of a text with what is around it, if that is no text: a length may be there.
 func (s *scan) around64(r []byte, i, j int, table *[256]byte, tell func(text []byte, i, j int)) {
 	from, to := max(i%4, i-aroundText), min(len(r), j+aroundText)
