@@ -273,7 +273,7 @@ func reference(b []byte) bool {
 	switch b[0] {
 	case 'a':
 		if len(b) > 4 && b[1] == 'm' && b[2] == 'p' && b[3] == ';' {
-			return reference(b[4:])
+			return reference(b[4:]) || joinsLocal(b[4:])
 		}
 		return false
 	case 'n', 'q', 'g': // nbsp, quot, gt: the most usual
@@ -292,6 +292,19 @@ func reference(b []byte) bool {
 	for _, name := range names {
 		if b[0] == name[0] && len(b) >= len(name) && string(b[:len(name)]) == name {
 			return true
+		}
+	}
+	return false
+}
+
+// joinsLocal says whether b goes on like a local part up to its at-sign, so that an ampersand before it may be part of it.
+func joinsLocal(b []byte) bool {
+	for i, x := range b[:min(len(b), 65)] {
+		if x == '@' {
+			return i > 0
+		}
+		if !is(x, inWord) && x != '.' && x != '-' && x != '_' && x != '+' && x != '\'' {
+			return false
 		}
 	}
 	return false

@@ -483,7 +483,9 @@ func (s *scan) quotedPrintable(b []byte, from, to int, c chain) {
 	}
 	text := decodeQP(w)
 	if i := bytes.IndexByte(w, '?'); i >= 0 && (bytes.Contains(w, []byte("?Q?")) || bytes.Contains(w, []byte("?q?"))) { // a header: underscores are spaces
-		text = bytes.ReplaceAll(text, []byte("_"), []byte(" "))
+		if spaced := bytes.ReplaceAll(text, []byte("_"), []byte(" ")); len(w) < maxSmall {
+			s.node(spaced, c, from, to, stepQP) // and as it stands, since not all who write them know
+		}
 	}
 	s.node(text, c, from, to, stepQP)
 }
