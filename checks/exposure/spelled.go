@@ -52,14 +52,16 @@ func (s *scan) words(b []byte, lo, hi int, c chain) {
 	}
 	if len(b) <= maxSmall { // the rarer words only where that costs nothing
 		for _, w := range rareWords {
-			for i := lo; i < hi; {
-				n := indexFold(b[i:hi], w)
-				if n < 0 {
-					break
+			for _, first := range [...]byte{w[0], w[0] &^ 0x20} {
+				for i := lo; i < hi; i++ {
+					n := bytes.IndexByte(b[i:hi], first)
+					if n < 0 {
+						break
+					}
+					if i += n; hasFold(b, i, w) {
+						s.spelledAt(b, i, c)
+					}
 				}
-				i += n
-				s.spelledAt(b, i, c)
-				i++
 			}
 		}
 	}
@@ -209,11 +211,31 @@ func (s *scan) spelledAround(b []byte, i, j int, c chain) {
 	c = c.with(stepSpelled)
 	s.candidate(name, host, c, begin, end)
 	s.substituted(name, host, c, begin, end)
-	for _, w := range dotWords { // jane-dot-doe
-		if w = "-" + w + "-"; len(w) > 4 && bytes.Contains(name, []byte(w)) {
-			s.candidate(bytes.ReplaceAll(name, []byte(w), []byte(".")), host, c, begin, end)
-		}
+	if dotted := undash(name); len(dotted) < len(name) {
+		s.candidate(dotted, host, c, begin, end)
 	}
+}
+
+// undash writes jane-dot-doe and jane_dot_doe with a full stop.
+func undash(name []byte) []byte {
+	out := make([]byte, 0, len(name))
+	for i := 0; i < len(name); i++ {
+		if x := name[i]; i > 0 && (x == '-' || x == '_') {
+			n := 0
+			for _, w := range dotWords {
+				if end := i + 1 + len(w); len(w) > 2 && hasFold(name, i+1, w) && end < len(name)-1 && name[end] == x {
+					n = len(w)
+				}
+			}
+			if n > 0 {
+				out = append(out, '.')
+				i += n + 1
+				continue
+			}
+		}
+		out = append(out, name[i])
+	}
+	return out
 }
 
 // glue skips what stands between the parts of a spelled-out address: white space, brackets, tags; forwards from b[i].
