@@ -278,7 +278,7 @@ func (s *scan) keep(of sort, key []byte, c chain) { s.keepTurned(of, key, 0, c) 
 func (s *scan) keepTurned(of sort, key []byte, turn uint8, c chain) {
 	switch {
 	case s.records != nil:
-		s.records.add(record{of, turn, string(key), c, s.top[0], s.top[1], false})
+		s.records.add(record{of, turn, string(key), c, s.top[0], s.top[1], anything})
 		return
 	case s.probe != nil:
 		s.probe(key, s.top[0], s.top[1])

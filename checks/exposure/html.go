@@ -3,6 +3,8 @@ package exposure
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
+	"math/bits"
 	"slices"
 	"strings"
 
@@ -22,35 +24,59 @@ func (s *scan) html(b []byte, prefix string, c chain) {
 	s.base = base
 	s.records = nil
 	// Where text runs from right to left, look at all of it, backwards.
-	var turned []extent
-	for _, mark := range [...]string{"rtl", "RTL", "bidi-override"} {
-		for i := 0; len(turned) < 10_000; {
-			n := bytes.Index(b[i:], []byte(mark))
-			if n < 0 {
-				break
-			}
-			i += n + len(mark)
-			turned = append(turned, extent{from: i, to: min(len(b), i+2048)})
-		}
-	}
-	spans := found.merged(turned)
+	spans := found.merged(turns(b))
 	if len(spans) == 0 || s.stop() {
 		return
 	}
-	w := walk{scan: s, b: b, prefix: prefix, chain: c, spans: spans, found: found.list}
+	w := walk{scan: s, b: b, text: string(b), prefix: prefix, chain: c, spans: spans, found: found.list}
 	w.styles = hidingRules(b)
 	w.walk()
 }
 
+// turns are the stretches of a page after what makes text run from right to left.
+func turns(b []byte) (after []extent) {
+	at := func(i int) {
+		for _, mark := range [...]string{"rtl", "bidi-override"} {
+			if hasFold(b, i, mark) && len(after) < 10_000 {
+				i += len(mark)
+				after = append(after, extent{from: i, to: min(len(b), i+2048)})
+			}
+		}
+	}
+	i := 0
+	for ; i+9 <= len(b); i += 8 {
+		x, y := binary.LittleEndian.Uint64(b[i:])|cases, binary.LittleEndian.Uint64(b[i+1:])|cases
+		for hits := pair(x, y, 'r', 't') | pair(x, y, 'b', 'i'); hits != 0; hits &= hits - 1 {
+			at(i + bits.TrailingZeros64(hits)/8)
+		}
+	}
+	for ; i < len(b); i++ {
+		at(i)
+	}
+	return after
+}
+
 type extent struct {
 	from, to int
-	own      bool // of a span: so are the records in it
+	own      part // of a span: the least of what is in it
+}
+
+// within says whether a span is in [from,to), with all that has a part in it.
+func (x extent) within(from, to int) bool {
+	switch x.own {
+	case nothing:
+		return from <= x.from && x.to <= to
+	case nearby:
+		return from <= x.from-nearReach && x.to+nearReach <= to
+	}
+	return false
 }
 
 // A walk goes through a page's tags.
 type walk struct {
 	*scan
 	b      []byte
+	text   string // the same
 	prefix string
 	chain  chain
 	spans  []extent // where candidates are, in order
@@ -118,8 +144,7 @@ func (w *walk) meets(from, to int) bool {
 func (w *walk) look(from, to int, before, after bool) {
 	own := true
 	for i := w.first(from); own && i < len(w.spans) && w.spans[i].from < to; i++ {
-		x := w.spans[i]
-		own = x.own && from <= x.from && x.to <= to
+		own = w.spans[i].within(from, to)
 	}
 	switch {
 	case !own && to-from < 4*nearReach:
@@ -137,7 +162,7 @@ func (w *walk) look(from, to int, before, after bool) {
 	i, _ := slices.BinarySearchFunc(w.found, from, func(x record, from int) int { return cmp.Compare(x.from, from) })
 	for ; i < len(w.found) && w.found[i].from < to; i++ {
 		x := &w.found[i]
-		if !x.own || x.to > to || before && x.from == from || after && x.to == to {
+		if !(extent{x.from, x.to, x.own}).within(from, to) || before && x.from == from || after && x.to == to {
 			continue
 		}
 		w.top = [2]int{x.from, x.to}
@@ -162,7 +187,7 @@ func (w *walk) near(from, to int) {
 	}
 	for i := w.first(from); i < len(w.spans) && w.spans[i].from < to; i++ {
 		x := w.spans[i]
-		if inside := from <= x.from && x.to <= to; inside && x.own {
+		if x.within(from, to) {
 			continue
 		}
 		if x.from-nearReach > high {
@@ -294,12 +319,15 @@ func tagEnd(b []byte, i int) int {
 	}
 }
 
+// runReach is how far from a candidate it counts whether a text is hidden.
+const runReach = 8 << 10
+
 // addText adds [from,to) to the texts since the last boundary.
 func (w *walk) addText(from, to int) {
 	if from >= to {
 		return
 	}
-	near := w.meets(from-64<<10, to+64<<10)
+	near := w.meets(from-runReach, to+runReach)
 	w.run = append(w.run, extent{from: from, to: to})
 	w.veiled = append(w.veiled, near && w.hidden())
 	w.turned = w.turned || near && w.rightToLeft()
@@ -379,7 +407,7 @@ func (w *walk) alone(i int, veiled bool) {
 }
 
 func (w *walk) nameOf(e element) string {
-	return strings.ToLower(string(w.b[e.from+1 : int(e.from)+1+int(e.name)]))
+	return strings.ToLower(w.text[e.from+1 : int(e.from)+1+int(e.name)])
 }
 
 // apply does what the tag or comment at b[from:to] says, and gives where to go on.
@@ -438,7 +466,7 @@ func (w *walk) apply(from, to int) int {
 	}
 	selfClosed := to-2 > from && b[to-2] == '/'
 	if what == void && hasFold(name, 0, "img") {
-		for a := range attributes(b[from:to]) { // a picture of a sign
+		for a := range attributes(w.text[from:to]) { // a picture of a sign
 			if a.name == "alt" && len(a.value) == 1 {
 				w.addText(from+a.from, from+a.to)
 			}
@@ -576,7 +604,7 @@ func (w *walk) hides(e element) bool {
 	if e.what == unseen {
 		return true
 	}
-	tag := w.b[e.from:e.to]
+	tag := w.text[e.from:e.to]
 	name := w.nameOf(e)
 	if w.styles.hide[name] {
 		return true
@@ -596,6 +624,9 @@ func (w *walk) hides(e element) bool {
 				return true
 			}
 		case "class":
+			if !w.styles.classes {
+				continue
+			}
 			for class := range strings.FieldsSeq(a.value) {
 				if w.styles.hide["."+class] || w.styles.hide[name+"."+class] {
 					return true
@@ -618,7 +649,7 @@ type attribute struct {
 }
 
 // attributes gives the attributes of a start tag.
-func attributes(tag []byte) func(yield func(attribute) bool) {
+func attributes(tag string) func(yield func(attribute) bool) {
 	return func(yield func(attribute) bool) {
 		i := 1
 		for i < len(tag) && !is(tag[i], inSpace) && tag[i] != '/' && tag[i] != '>' {
@@ -636,7 +667,7 @@ func attributes(tag []byte) func(yield func(attribute) bool) {
 			for i < len(tag) && !is(tag[i], inSpace) && tag[i] != '=' && tag[i] != '>' && tag[i] != '/' {
 				i++
 			}
-			a := attribute{name: strings.ToLower(string(tag[start:i])), from: i, to: i}
+			a := attribute{name: strings.ToLower(tag[start:i]), from: i, to: i}
 			for i < len(tag) && is(tag[i], inSpace) {
 				i++
 			}
@@ -646,7 +677,7 @@ func attributes(tag []byte) func(yield func(attribute) bool) {
 					i++
 				}
 				if i < len(tag) && (tag[i] == '"' || tag[i] == '\'') {
-					end := bytes.IndexByte(tag[i+1:], tag[i])
+					end := strings.IndexByte(tag[i+1:], tag[i])
 					if end < 0 {
 						end = len(tag) - i - 1
 					}
@@ -659,7 +690,7 @@ func attributes(tag []byte) func(yield func(attribute) bool) {
 					}
 					a.to = i
 				}
-				a.value = string(tag[a.from:min(a.to, len(tag))])
+				a.value = tag[a.from:min(a.to, len(tag))]
 			}
 			if !yield(a) {
 				return
@@ -670,7 +701,7 @@ func attributes(tag []byte) func(yield func(attribute) bool) {
 
 // attributes looks through those attributes of a start tag that a span meets.
 func (w *walk) attributes(e element) {
-	tag := w.b[e.from:e.to]
+	tag := w.text[e.from:e.to]
 	name := w.nameOf(e)
 	inputType := ""
 	if name == "input" {

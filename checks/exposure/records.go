@@ -15,8 +15,17 @@ type record struct {
 	key      string
 	chain    chain
 	from, to int
-	own      bool // nothing around it has a part in it: it would be found in its element alone, too, and nothing else
+	own      part
 }
+
+// A part says what has a part in a candidate.
+type part uint8
+
+const (
+	anything part = iota
+	nearby        // what is as far as a script is read, and nothing there had one
+	nothing       // it would be found in its element alone, too, and nothing else would
+)
 
 // Records are what was found in the source of a page.
 type records struct {
@@ -46,18 +55,28 @@ func (r *records) mark() int {
 	return len(r.list)
 }
 
-// own says of what was found since mark that nothing around has a part in it, unless it was put together of what is.
+// own says of what was found since mark that nothing around has a part in it.
 func (r *records) own(mark int) {
-	if r == nil {
-		return
+	if r != nil {
+		r.say(mark, nothing)
 	}
+}
+
+// near says of what was found from mark to found that something might have had a part in it, unless something else was found there.
+func (r *records) near(mark, found int) {
+	if r != nil && len(r.list) == found {
+		r.say(mark, nearby)
+	}
+}
+
+func (r *records) say(mark int, own part) {
 	for i := mark; i < len(r.list); i++ {
 		x := &r.list[i]
-		x.own = true
+		x.own = own
 		for _, st := range x.chain.steps[:x.chain.n] {
 			switch st {
-			case stepConcat, stepCodes, stepSplit, stepSpelled, stepQP, stepCompat:
-				x.own = false
+			case stepConcat, stepCodes, stepSplit, stepSpelled, stepQP, stepCompat: // it was put together of what is around
+				x.own = anything
 			}
 		}
 	}
@@ -83,7 +102,7 @@ func (r *records) merged(also []extent) []extent {
 	for _, x := range spans[1:] {
 		if last := &spans[n]; x.from < last.to || x.from == last.from {
 			last.to = max(last.to, x.to)
-			last.own = last.own && x.own
+			last.own = min(last.own, x.own)
 			continue
 		}
 		n++

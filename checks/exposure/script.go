@@ -38,10 +38,39 @@ func (s *scan) script(b []byte, i, j int, c chain) {
 	s.toks = e.toks[:0]
 }
 
-// assembles says whether a script may put a text together: by adding, calling, in a template, or of literals side by side.
+// assembles says whether a script may put a text together: by adding, calling, in a template, or of literals side by side. JSON does none of that.
 func assembles(b []byte) bool {
-	if bytes.IndexByte(b, '(') >= 0 || bytes.IndexByte(b, '+') >= 0 || bytes.IndexByte(b, '`') >= 0 || bytes.Contains(b, []byte("*/")) {
+	if bytes.IndexByte(b, '`') >= 0 || bytes.Contains(b, []byte("*/")) {
 		return true
+	}
+	for i := 0; ; i++ { // more than numbers
+		n := bytes.IndexByte(b[i:], '+')
+		if n < 0 {
+			break
+		}
+		i += n
+		if digit := func(j int) bool { return 0 <= j && j < len(b) && '0' <= b[j] && b[j] <= '9' }; !digit(i-1) || !digit(i+1) {
+			return true
+		}
+	}
+	for i := 0; ; i++ { // what has a name that is called so, or is in brackets
+		n := bytes.IndexByte(b[i:], '(')
+		if n < 0 {
+			break
+		}
+		i += n
+		from := i
+		for from > 0 && i-from < 24 && is(b[from-1], inWord) {
+			from--
+		}
+		switch name := string(b[from:i]); name {
+		case "", "fromCharCode", "fromCodePoint", "apply", "String", "unescape", "decodeURIComponent", "decodeURI", "atob", "escape", "encodeURIComponent":
+			return true
+		default:
+			if isMethod(name) {
+				return true
+			}
+		}
 	}
 	for _, quote := range [...]byte{'"', '\''} {
 		for i := 0; ; {

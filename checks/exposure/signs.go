@@ -46,7 +46,9 @@ func (s *scan) sign(b []byte, i, n int, c chain) {
 	if i == 0 && i+n == len(b) || s.deep(c) {
 		return
 	}
+	found := s.records.mark()
 	s.broken(b, i, n, c)
+	s.records.near(mark, found)
 }
 
 // address takes the address around the at-sign at b[i] for a candidate. It says whether it looks whole.
