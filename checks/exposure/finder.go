@@ -88,6 +88,8 @@ var (
 	ErrNotHAR = errors.New("this is no HAR: no object with log.entries")
 	// ErrNoBodies: an HTTP archive that holds no bodies shows nothing of what the pages held.
 	ErrNoBodies = errors.New("this HAR holds no bodies, so it could not be looked at: export it with content")
+	// ErrCutOff: an HTTP archive that ends, or stops being JSON, within its first entry and before a body.
+	ErrCutOff = errors.New("this HAR is cut off before its first body, so it could not be looked at: export it anew, and copy all of it")
 	// ErrKind: a kind of capture that nobody knows.
 	ErrKind = errors.New("unknown kind of capture")
 )

@@ -41,6 +41,8 @@ func (s *scan) har(r io.Reader) error {
 		return err
 	case !h.found:
 		return ErrNotHAR
+	case err != nil && h.entries == 0 && !h.bodies:
+		return ErrCutOff
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		s.notes.add("the file ends in the middle, after %d whole entries: it was read as far as it goes", h.entries)
 	case err != nil:

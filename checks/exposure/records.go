@@ -62,11 +62,18 @@ func (r *records) own(mark int) {
 	}
 }
 
-// near says of what was found from mark to found that something might have had a part in it, unless something else was found there.
+// near says of what was found since mark that something as far as a script is read might have had a part in it, if nothing was put together there: since found, only what is
+// spelled out.
 func (r *records) near(mark, found int) {
-	if r != nil && len(r.list) == found {
-		r.say(mark, nearby)
+	if r == nil {
+		return
 	}
+	for _, x := range r.list[found:] {
+		if !slices.Contains(x.chain.steps[:x.chain.n], stepSpelled) {
+			return
+		}
+	}
+	r.say(mark, nearby)
 }
 
 func (r *records) say(mark int, own part) {
@@ -75,8 +82,10 @@ func (r *records) say(mark int, own part) {
 		x.own = own
 		for _, st := range x.chain.steps[:x.chain.n] {
 			switch st {
-			case stepConcat, stepCodes, stepSplit, stepSpelled, stepQP, stepCompat: // it was put together of what is around
+			case stepConcat, stepCodes, stepSplit, stepQP, stepCompat: // it was put together of what is around
 				x.own = anything
+			case stepSpelled:
+				x.own = min(own, nearby)
 			}
 		}
 	}

@@ -37,6 +37,15 @@ func (s *scan) signs(b []byte, lo, hi int, c chain) {
 
 // sign looks at an at-sign of n bytes at b[i].
 func (s *scan) sign(b []byte, i, n int, c chain) {
+	if i > 0 && (b[i-1] == '}' || b[i-1] == '{' || b[i-1] == ';') && isRule(b[i+n:]) { // of a style sheet, not of a domain
+		j := i + n
+		for j < len(b) && (is(b[j], inWord) || b[j] == '-') {
+			j++
+		}
+		if j < len(b) && (b[j] == ' ' || b[j] == '{' || b[j] == '(') {
+			return
+		}
+	}
 	before, after := i > 0 && (is(b[i-1], inLocal) || b[i-1] == '"'), i+n < len(b) && is(b[i+n], inHost)
 	mark := s.records.mark()
 	if before && after && s.address(b, i, n, c) {
