@@ -24,11 +24,12 @@ func (s *scan) html(b []byte, prefix string, c chain) {
 	s.base = base
 	s.records = nil
 	// Where text runs from right to left, look at all of it, backwards.
-	spans := found.merged(turns(b))
+	turned := turns(b)
+	spans := found.merged(turned)
 	if len(spans) == 0 || s.stop() {
 		return
 	}
-	w := walk{scan: s, b: b, text: string(b), prefix: prefix, chain: c, spans: spans, found: found.list}
+	w := walk{scan: s, b: b, text: string(b), prefix: prefix, chain: c, spans: spans, found: found.list, turns: len(turned) > 0}
 	w.styles = hidingRules(b)
 	w.walk()
 }
@@ -86,6 +87,7 @@ type walk struct {
 	counts [elements]int // of open elements, by what they are
 	run    []extent      // the texts since the last boundary
 	veiled []bool        // whether each of them is in a hidden element
+	turns  bool          // whether anything on the page runs from right to left
 	turned bool          // whether one of them runs from right to left
 	nest   int           // of srcdoc
 }
@@ -330,7 +332,7 @@ func (w *walk) addText(from, to int) {
 	near := w.meets(from-runReach, to+runReach)
 	w.run = append(w.run, extent{from: from, to: to})
 	w.veiled = append(w.veiled, near && w.hidden())
-	w.turned = w.turned || near && w.rightToLeft()
+	w.turned = w.turned || near && w.turns && w.rightToLeft()
 	if len(w.run) > 4096 {
 		w.flush()
 	}

@@ -2,6 +2,7 @@ package exposure
 
 import (
 	"bytes"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -370,21 +371,32 @@ func (s *scan) rawSum(b []byte, from, to int, c chain) {
 // mixed says whether letters of both cases and digits follow each other as if by chance.
 func mixed(r []byte) bool {
 	changes := 0
-	kind := func(x byte) byte {
-		switch {
-		case x >= 'a':
-			return 1
-		case x >= 'A':
-			return 2
-		}
-		return 3
-	}
-	for i := 1; i < len(r); i++ {
-		if kind(r[i]) != kind(r[i-1]) {
+	last := letterKind[r[0]]
+	for _, x := range r {
+		k := letterKind[x]
+		if k != last {
 			changes++
 		}
+		last = k
 	}
 	return changes*4 >= len(r)
+}
+
+// letterKind tells lower-case letters, capitals, and what else is in base64.
+var letterKind = letterKinds()
+
+func letterKinds() (t [256]uint8) {
+	for i := range t {
+		switch {
+		case i >= 'a':
+			t[i] = 1
+		case i >= 'A':
+			t[i] = 2
+		default:
+			t[i] = 3
+		}
+	}
+	return t
 }
 
 // base64Value is the value of each letter of base64 and base64url, 0xFF of what is none.
@@ -501,7 +513,8 @@ func (s *scan) base64(b []byte, from, to int, c chain, parted bool) {
 	} else {
 		s.texts64(r, 0, &base64Value13, other(stepROT13, rot))
 	}
-	back := reverse(r)
+	back := bytes.Clone(r)
+	slices.Reverse(back)
 	for phase := range 4 {
 		s.texts64(back, phase, &base64Value, other(stepReversed, func() []byte { return back }))
 	}
@@ -574,6 +587,9 @@ func (s *scan) texts64(r []byte, phase int, table *[256]byte, tell func(text []b
 // text64 says whether four letters are three bytes of text in ASCII.
 func text64(r []byte, table *[256]byte) bool {
 	_ = r[3]
+	if table[r[0]] >= 32 { // not ASCII
+		return false
+	}
 	if v := uint32(table[r[0]])<<18 | uint32(table[r[1]])<<12 | uint32(table[r[2]])<<6 | uint32(table[r[3]]); v&0x808080 == 0 {
 		return class[byte(v>>16)]&class[byte(v>>8)]&class[byte(v)]&inText != 0
 	}

@@ -43,15 +43,30 @@ func assembles(b []byte) bool {
 	if bytes.IndexByte(b, '`') >= 0 || bytes.Contains(b, []byte("*/")) {
 		return true
 	}
-	for i := 0; ; i++ { // more than numbers
+	for i := 0; i < len(b); i++ {
 		n := bytes.IndexByte(b[i:], '+')
 		if n < 0 {
 			break
 		}
-		i += n
-		if digit := func(j int) bool { return 0 <= j && j < len(b) && '0' <= b[j] && b[j] <= '9' }; !digit(i-1) || !digit(i+1) {
+		from, to := i+n, i+n+1
+		for from > 0 && is(b[from-1], inBase64) {
+			from--
+		}
+		marks, digits := 0, 0
+		for ; to < len(b) && is(b[to], inBase64); to++ {
+		}
+		for _, x := range b[from:to] {
+			if x < 'a' {
+				marks++
+			}
+			if x <= '9' {
+				digits++
+			}
+		}
+		if run := to - from; !(run >= 3 && digits == run && b[from] != '+' && b[to-1] != '+') && !(run >= 40 && 5*marks >= run) { // neither numbers nor base64
 			return true
 		}
+		i = to
 	}
 	for i := 0; ; i++ { // what has a name that is called so, or is in brackets
 		n := bytes.IndexByte(b[i:], '(')
