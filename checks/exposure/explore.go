@@ -126,6 +126,15 @@ func partsOnly(w []byte) bool {
 				switch w[i+2] | 0x20 {
 				case '5', '6', 'e', 'd', 'b':
 					return false
+				case 'f': // a letter of base64
+					t := tally{}
+					from := i
+					for ; from > 0 && is(w[from-1], inBase64); from-- {
+						t.add(w[from-1])
+					}
+					if i-from >= minRun && t.dense(i-from) {
+						return false
+					}
 				}
 			case '3':
 				if w[i+2]|0x20 == 'd' || w[i+2] <= '9' {

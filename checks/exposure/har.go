@@ -372,7 +372,7 @@ func (s *scan) unwrap(b []byte, encoding string) ([]byte, chain) {
 	for range 2 {
 		var out []byte
 		var st step
-		var cut bool
+		var cut, guessed bool
 		switch {
 		case compressed(b):
 			out, st, cut = s.inflated(b, limit)
@@ -384,10 +384,13 @@ func (s *scan) unwrap(b []byte, encoding string) ([]byte, chain) {
 			st = stepDeflate
 		case !textual(b) && s.deflated(b):
 			out, cut = s.rawInflate(b, limit)
-			st = stepDeflate
+			st, guessed = stepDeflate, true
 		case !textual(b) && s.brotlied(b):
 			out, cut = s.unbrotli(b, limit)
-			st = stepBrotli
+			st, guessed = stepBrotli, true
+		}
+		if guessed && !cut && !fills(out, b) {
+			break
 		}
 		if cut {
 			s.notes.add("a body is larger than %d MiB when it is decompressed: it was read in part", limit>>20)

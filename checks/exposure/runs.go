@@ -130,7 +130,7 @@ func (s *scan) run(b []byte, from, to int, c chain) {
 		n := i - start
 		switch {
 		case n < minRun:
-		case t.dense(n):
+		case t.dense(n) || n == len(r) && t.capitals > 0 && padded(b, from, to):
 			dense = true
 			if !declared {
 				s.part(b, from+start, from+i, c)
@@ -168,6 +168,15 @@ func (s *scan) run(b []byte, from, to int, c chain) {
 	}
 }
 
+// padded says whether what is at b[from:to] is filled up to fours by equals signs, and no name before a value or a comparison.
+func padded(b []byte, from, to int) bool {
+	end := to
+	for end < len(b) && end < to+2 && b[end] == '=' {
+		end++
+	}
+	return end > to && (end-from)%4 == 0 && (end == len(b) || !is(b[end], inWord) && b[end] != '=' && !isQuote(b[end]))
+}
+
 // isDeclared says whether what begins at b[from] is said to be base64, as pictures and fonts are in data URLs: then it is nothing else.
 func isDeclared(b []byte, from int) bool { return from >= 7 && string(b[from-7:from]) == "base64," }
 
@@ -202,7 +211,7 @@ func (t *tally) join(u tally) {
 
 // dense says whether a run of n bytes does not look like words.
 func (t *tally) dense(n int) bool {
-	return (t.capitals+t.digits)*6 >= n && (t.digits > 0 || t.pairs > 0 || n >= 24)
+	return (t.capitals+t.digits)*6 >= n && (t.digits > 0 || t.pairs > 0 || n >= 24 || t.capitals*3 >= n)
 }
 
 // part looks at a run of letters and digits that does not look like words.
