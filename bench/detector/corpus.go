@@ -10,7 +10,7 @@ import (
 )
 
 // version is part of the corpus's folder: a change of what is written raises it.
-const version = 1
+const version = 2
 
 // corpus writes about size bytes of pages and scripts to dir, the same for the same size: three bytes in five are HTML, the rest JS.
 func corpus(dir string, size int) error {
@@ -154,20 +154,20 @@ func (w *writer) time() string {
 }
 
 func (w *writer) url() string {
-	switch w.IntN(9) {
-	case 0:
+	switch w.IntN(18) {
+	case 0, 1:
 		return fmt.Sprintf("https://%s/%s?w=%d&h=%d&fit=crop&auto=format%%2Ccompress&dpr=2", w.one(hosts), w.hex(24), w.IntN(900), w.IntN(900))
-	case 1:
+	case 2, 3:
 		return fmt.Sprintf("https://%s/_next/static/chunks/%d-%s.js", w.one(hosts), w.IntN(9000), w.hex(16))
-	case 2:
+	case 4, 5:
 		return fmt.Sprintf("https://%s/%s/%s?utm_source=%s&utm_medium=%s&utm_campaign=%s_%s&ref=%s%%20%s", w.one(hosts), w.word(), w.word(), w.word(), w.word(), w.word(), w.word(), w.word(), w.word())
-	case 3:
-		return fmt.Sprintf("https://cdn.jsdelivr.net/npm/%s@%d.%d.%d/dist/%s.min.js", w.one(packages), w.IntN(19), w.IntN(30), w.IntN(10), w.word())
-	case 4:
-		return fmt.Sprintf("/assets/%s-%s@2x.png", w.word(), w.word())
-	case 5:
-		return fmt.Sprintf("/api/v2/%s/%s/%s?next=%%2F%s%%2F%s&%s=%d", w.word(), w.uuid(), w.word(), w.word(), w.word(), w.word(), w.IntN(100))
 	case 6:
+		return fmt.Sprintf("https://cdn.jsdelivr.net/npm/%s@%d.%d.%d/dist/%s.min.js", w.one(packages), w.IntN(19), w.IntN(30), w.IntN(10), w.word())
+	case 7:
+		return fmt.Sprintf("/assets/%s-%s@2x.png", w.word(), w.word())
+	case 8, 9:
+		return fmt.Sprintf("/api/v2/%s/%s/%s?next=%%2F%s%%2F%s&%s=%d", w.word(), w.uuid(), w.word(), w.word(), w.word(), w.word(), w.IntN(100))
+	case 10:
 		return fmt.Sprintf("https://secure.gravatar.com/avatar/%s?s=80&d=identicon", w.hex(32))
 	default:
 		return fmt.Sprintf("/%s/%s-%s/%d", w.word(), w.word(), w.word(), w.IntN(100000))

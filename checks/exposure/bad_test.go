@@ -26,6 +26,9 @@ func TestWhatCouldNotBeLookedAtSaysSo(t *testing.T) {
 		{"other JSON", audit.CaptureHAR, `{"entries":[]}`, ErrNotHAR},
 		{"a page", audit.CaptureHAR, "<html>" + alice, ErrNotHAR},
 		{"no bodies", audit.CaptureHAR, harOf(harEntry{Content: `"size":100,"mimeType":"text/html"`}), ErrNoBodies},
+		{"cut off before the first entry", audit.CaptureHAR, `{"log":{"entries":[`, ErrCutOff},
+		{"cut off within a request", audit.CaptureHAR, `{"log":{"entries":[{"request":{"url":"https://t.example/?e=` + pctAt(alice) + `"`, ErrCutOff},
+		{"no JSON before the first body", audit.CaptureHAR, `{"log":{"entries":[{"request":{"url":"https://t.example/"},oops`, ErrCutOff},
 		{"an unknown kind", "pdf", alice, ErrKind},
 	} {
 		_, err := New(Limits{}).Scan(context.Background(), 1, c.kind, strings.NewReader(c.doc))
@@ -44,7 +47,7 @@ func TestTruncatedArchiveIsReadAsFarAsItGoes(t *testing.T) {
 	for cut := len(doc) - 1; cut > 0; cut -= 7 {
 		f := New(Limits{})
 		got, notes, err := look(t, f, audit.CaptureHAR, doc[:cut])
-		if err != nil && !errors.Is(err, ErrNotHAR) && !errors.Is(err, ErrNoBodies) {
+		if err != nil && !errors.Is(err, ErrNotHAR) && !errors.Is(err, ErrNoBodies) && !errors.Is(err, ErrCutOff) {
 			t.Fatalf("cut at %d: %v", cut, err)
 		}
 		if cut > len(doc)-30 && len(got) < 2 {
@@ -52,6 +55,20 @@ func TestTruncatedArchiveIsReadAsFarAsItGoes(t *testing.T) {
 		}
 		if err == nil && len(notes) == 0 {
 			t.Errorf("cut at %d: nothing says so", cut)
+		}
+	}
+}
+
+func TestArchiveCutOffAfterABodyIsRead(t *testing.T) {
+	one := harEntry{URL: "https://t.example/", Content: bodyOf("application/json", `{"a":"`+alice+`"}`)}
+	whole := harOf(one)
+	for name, doc := range map[string]string{
+		"in the first entry, after its body": whole[:strings.Index(whole, alice)+len(alice)+6],
+		"in the second entry":                whole[:strings.LastIndex(whole, "]")] + `,{"request":{"url":"https://t.exa`,
+	} {
+		got, notes, err := look(t, New(Limits{}), audit.CaptureHAR, doc)
+		if err != nil || len(got) == 0 || len(notes) == 0 {
+			t.Errorf("%s: %v, %v, %v", name, got, notes, err)
 		}
 	}
 }
@@ -339,7 +356,7 @@ func fuzzed(kind audit.CaptureKind) func(*testing.T, []byte) {
 		}
 		f := New(Limits{Nodes: 256, NodeBytes: 1 << 18})
 		notes, err := f.Scan(context.Background(), 1, kind, bytes.NewReader(b))
-		if err != nil && !errors.Is(err, ErrNotHAR) && !errors.Is(err, ErrNoBodies) {
+		if err != nil && !errors.Is(err, ErrNotHAR) && !errors.Is(err, ErrNoBodies) && !errors.Is(err, ErrCutOff) {
 			t.Error(err)
 		}
 		m := f.Matcher()

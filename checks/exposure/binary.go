@@ -144,23 +144,21 @@ func fixedLooks(v uint64) bool {
 				v >>= (n - 5) / 4
 			}
 			return uint64(bits.Reverse8(uint8(v))>>3) < i
-		case code < 0xC0:
-			if more > 0 || !is(byte(code-0x30), inText) {
-				return false
-			}
-		case code < 0xC8: // a long length
+		case 0xC0 <= code && code < 0xC8: // a long length
 			return i > 0
-		default:
-			x := byte(code<<1 | v&1)
+		}
+		x := byte(code - 0x30)
+		if code >= 0xC8 { // nine bits
+			x = byte(code<<1 | v&1)
 			v >>= 1
-			switch {
-			case more > 0 && x < 0xC0:
-				more--
-			case more == 0 && 0xC2 <= x && x < 0xF5:
-				more = 1 + int(x>>5&1) + int(x>>4&x>>5&1)
-			default:
-				return false
-			}
+		}
+		switch {
+		case more > 0 && 0x80 <= x && x < 0xC0:
+			more--
+		case more > 0 || x < utf8.RuneSelf && !is(x, inText) || 0x80 <= x && x < 0xC2 || x >= 0xF5:
+			return false
+		case x >= 0xC2:
+			more = 1 + int(x>>5&1) + int(x>>4&x>>5&1)
 		}
 	}
 	return true
@@ -207,6 +205,9 @@ func brotliLooks(t []byte) bool {
 	return true
 }
 
+// fills says whether out may be all of b decompressed. What begins like something compressed by chance ends soon; what is, is hardly longer than its text.
+func fills(out, b []byte) bool { return len(out)+16 >= len(b) }
+
 // binary looks at what is decoded and no text in UTF-8: compressed, or in UTF-16. It says whether b was that, and nothing else is to be done.
 func (s *scan) binary(b []byte, c chain) bool {
 	if len(b) < 4 {
@@ -227,14 +228,16 @@ func (s *scan) binary(b []byte, c chain) bool {
 	}
 	if !likelyText(b[:min(len(b), 64)]) {
 		if s.deflated(b) {
-			out, _ := s.rawInflate(b, min(s.left, s.left64()))
-			s.nested(out, c, stepDeflate)
-			return true
+			if out, cut := s.rawInflate(b, min(s.left, s.left64())); cut || fills(out, b) {
+				s.nested(out, c, stepDeflate)
+				return true
+			}
 		}
 		if s.brotlied(b) {
-			out, _ := s.unbrotli(b, min(s.left, s.left64()))
-			s.nested(out, c, stepBrotli)
-			return true
+			if out, cut := s.unbrotli(b, min(s.left, s.left64())); cut || fills(out, b) {
+				s.nested(out, c, stepBrotli)
+				return true
+			}
 		}
 	}
 	return false

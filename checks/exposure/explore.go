@@ -144,7 +144,7 @@ func (s *scan) escapedSum(w []byte, mark byte, c chain, from, to int, st step) {
 				if c.n == s.base {
 					s.lead(from, to)
 				}
-				s.keep(s.sums, back, c.with(st))
+				s.keep(ofSum, back, c.with(st))
 			}
 			return
 		}
@@ -167,6 +167,15 @@ func partsOnly(w []byte) bool {
 				switch w[i+2] | 0x20 {
 				case '5', '6', 'e', 'd', 'b':
 					return false
+				case 'f': // a letter of base64
+					t := tally{}
+					from := i
+					for ; from > 0 && is(w[from-1], inBase64); from-- {
+						t.add(w[from-1])
+					}
+					if i-from >= minRun && t.dense(i-from) {
+						return false
+					}
 				}
 			case '3':
 				if w[i+2]|0x20 == 'd' || w[i+2] <= '9' {

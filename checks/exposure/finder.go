@@ -50,6 +50,7 @@ type Finder struct {
 	index  map[where]uint32
 	addrs  map[string][]seen // by the normalised text
 	sums   map[string][]seen // by the raw hash
+	rots   map[string][]seen // by what all rotations of the alphabet share: see turned
 	kinds  address.KindSet   // whose shape was seen
 }
 
@@ -65,12 +66,13 @@ type where struct {
 type seen struct {
 	place    uint32 // index of a where
 	chain    chain
-	from, to int // in the top text: where the same place gave it by another chain, the shorter one counts
+	turn     uint8 // of a candidate by its rotations: how far it was turned
+	from, to int   // in the top text: where the same place gave it by another chain, the shorter one counts
 }
 
 // New is a Finder without candidates.
 func New(l Limits) *Finder {
-	return &Finder{limits: l.withDefaults(), seed: maphash.MakeSeed(), index: map[where]uint32{}, addrs: map[string][]seen{}, sums: map[string][]seen{}}
+	return &Finder{limits: l.withDefaults(), seed: maphash.MakeSeed(), index: map[where]uint32{}, addrs: map[string][]seen{}, sums: map[string][]seen{}, rots: map[string][]seen{}}
 }
 
 // Empty says whether nothing that was scanned held anything of the shape of an address or a hash: there is nothing to compare with.
@@ -86,6 +88,8 @@ var (
 	ErrNotHAR = errors.New("this is no HAR: no object with log.entries")
 	// ErrNoBodies: an HTTP archive that holds no bodies shows nothing of what the pages held.
 	ErrNoBodies = errors.New("this HAR holds no bodies, so it could not be looked at: export it with content")
+	// ErrCutOff: an HTTP archive that ends, or stops being JSON, within its first entry and before a body.
+	ErrCutOff = errors.New("this HAR is cut off before its first body, so it could not be looked at: export it anew, and copy all of it")
 	// ErrKind: a kind of capture that nobody knows.
 	ErrKind = errors.New("unknown kind of capture")
 )
@@ -153,6 +157,7 @@ func (f *Finder) take(s *scan) {
 	}
 	move(&f.addrs, s.addrs)
 	move(&f.sums, s.sums)
+	move(&f.rots, s.rots)
 	for sum := range s.sums {
 		f.kinds |= address.KindsOf(len(sum))
 	}
@@ -185,6 +190,7 @@ type scan struct {
 	index  map[where]uint32
 	addrs  map[string][]seen
 	sums   map[string][]seen
+	rots   map[string][]seen
 	count  int // of candidates
 
 	at         uint32 // the place of what is looked at
@@ -195,7 +201,8 @@ type scan struct {
 	memo       map[uint64]uint8               // texts decoded out of this lead, and how deep
 	ticks      int                            // until the context is asked again
 	stopped    error                          // what the context said
-	rots       int                            // addresses whose rotations are candidates, too
+	turned     int                            // addresses whose rotations are candidates, too
+	records    *records                       // where set, candidates go there, and none are kept
 	probe      func(key []byte, from, to int) // where set, it is told the spans of the top text that hold candidates, and none are kept
 	accept     func(from, to int) bool        // where set, it says of which spans of the top text candidates are kept
 	top        [2]int                         // the span of the top text that the lead covers
@@ -221,7 +228,7 @@ type scan struct {
 
 func newScan(ctx context.Context, f *Finder, doc int) *scan {
 	return &scan{ctx: ctx, f: f, limits: f.limits, doc: doc, index: map[where]uint32{}, addrs: map[string][]seen{}, sums: map[string][]seen{},
-		memo: map[uint64]uint8{}, names: map[string]string{}}
+		rots: map[string][]seen{}, memo: map[uint64]uint8{}, names: map[string]string{}}
 }
 
 // err is why the scan has to end, if it has.
@@ -259,13 +266,34 @@ func (s *scan) in(place audit.Place, host, field string) {
 // maxSeen is how many places of one candidate are kept. Sightings are merged by place, host, field and chain, so this is generous.
 const maxSeen = 64
 
-func (s *scan) keep(into map[string][]seen, key []byte, c chain) {
-	if s.probe != nil {
+// sort is what a candidate is.
+type sort uint8
+
+const (
+	ofAddress sort = iota
+	ofSum
+	ofRotation
+)
+
+func (s *scan) keep(of sort, key []byte, c chain) { s.keepTurned(of, key, 0, c) }
+
+func (s *scan) keepTurned(of sort, key []byte, turn uint8, c chain) {
+	switch {
+	case s.records != nil:
+		s.records.add(record{of, turn, string(key), c, s.top[0], s.top[1], anything})
+		return
+	case s.probe != nil:
 		s.probe(key, s.top[0], s.top[1])
 		return
-	}
-	if s.accept != nil && !s.accept(s.top[0], s.top[1]) {
+	case s.accept != nil && !s.accept(s.top[0], s.top[1]):
 		return
+	}
+	into := s.addrs
+	switch of {
+	case ofSum:
+		into = s.sums
+	case ofRotation:
+		into = s.rots
 	}
 	list, ok := into[string(key)]
 	if !ok {
@@ -275,10 +303,10 @@ func (s *scan) keep(into map[string][]seen, key []byte, c chain) {
 		}
 		s.count++
 	}
-	here := seen{s.at, c, s.top[0], s.top[1]}
+	here := seen{s.at, c, turn, s.top[0], s.top[1]}
 	for i := range list {
 		have := &list[i]
-		if have.place != here.place {
+		if have.place != here.place || have.turn != turn {
 			continue
 		}
 		if have.chain == c {

@@ -41,6 +41,8 @@ func (s *scan) har(r io.Reader) error {
 		return err
 	case !h.found:
 		return ErrNotHAR
+	case err != nil && h.entries == 0 && !h.bodies:
+		return ErrCutOff
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		s.notes.add("the file ends in the middle, after %d whole entries: it was read as far as it goes", h.entries)
 	case err != nil:
@@ -370,7 +372,7 @@ func (s *scan) unwrap(b []byte, encoding string) ([]byte, chain) {
 	for range 2 {
 		var out []byte
 		var st step
-		var cut bool
+		var cut, guessed bool
 		switch {
 		case compressed(b):
 			out, st, cut = s.inflated(b, limit)
@@ -382,10 +384,13 @@ func (s *scan) unwrap(b []byte, encoding string) ([]byte, chain) {
 			st = stepDeflate
 		case !textual(b) && s.deflated(b):
 			out, cut = s.rawInflate(b, limit)
-			st = stepDeflate
+			st, guessed = stepDeflate, true
 		case !textual(b) && s.brotlied(b):
 			out, cut = s.unbrotli(b, limit)
-			st = stepBrotli
+			st, guessed = stepBrotli, true
+		}
+		if guessed && !cut && !fills(out, b) {
+			break
 		}
 		if cut {
 			s.notes.add("a body is larger than %d MiB when it is decompressed: it was read in part", limit>>20)

@@ -2,6 +2,9 @@ package exposure
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/binary"
+	"math/bits"
 	"slices"
 	"strings"
 
@@ -13,61 +16,78 @@ import (
 // place. (The tokenizer of x/net/html decodes and copies every text and attribute, which costs several times what is spent here, on pages that mostly
 // hold nothing.)
 func (s *scan) html(b []byte, prefix string, c chain) {
-	var spans []extent
-	s.probe = func(_ []byte, from, to int) {
-		if n := len(spans); n > 0 && spans[n-1].from <= from && to <= spans[n-1].to {
-			return
-		}
-		spans = append(spans, extent{from, to})
-	}
+	found := records{}
+	s.records = &found
 	base := s.base
 	s.base = c.n
 	s.explore(b, c)
 	s.base = base
-	s.probe = nil
+	s.records = nil
 	// Where text runs from right to left, look at all of it, backwards.
-	for _, mark := range [...]string{"rtl", "bidi-override"} {
-		for i := 0; len(spans) < 10_000; {
-			n := indexFold(b[i:], mark)
-			if n < 0 {
-				break
-			}
-			i += n + len(mark)
-			spans = append(spans, extent{i, min(len(b), i+2048)})
-		}
-	}
+	turned := turns(b)
+	spans := found.merged(turned)
 	if len(spans) == 0 || s.stop() {
 		return
 	}
-	slices.SortFunc(spans, func(a, b extent) int { return a.from - b.from })
-	n := 0
-	for _, x := range spans[1:] { // merge
-		if x.from <= spans[n].to {
-			spans[n].to = max(spans[n].to, x.to)
-			continue
-		}
-		n++
-		spans[n] = x
-	}
-	w := walk{scan: s, b: b, prefix: prefix, chain: c, spans: spans[:n+1]}
+	w := walk{scan: s, b: b, text: string(b), prefix: prefix, chain: c, spans: spans, found: found.list, turns: len(turned) > 0}
 	w.styles = hidingRules(b)
 	w.walk()
 }
 
-type extent struct{ from, to int }
+// turns are the stretches of a page after what makes text run from right to left.
+func turns(b []byte) (after []extent) {
+	at := func(i int) {
+		for _, mark := range [...]string{"rtl", "bidi-override"} {
+			if hasFold(b, i, mark) && len(after) < 10_000 {
+				i += len(mark)
+				after = append(after, extent{from: i, to: min(len(b), i+2048)})
+			}
+		}
+	}
+	i := 0
+	for ; i+9 <= len(b); i += 8 {
+		x, y := binary.LittleEndian.Uint64(b[i:])|cases, binary.LittleEndian.Uint64(b[i+1:])|cases
+		for hits := pair(x, y, 'r', 't') | pair(x, y, 'b', 'i'); hits != 0; hits &= hits - 1 {
+			at(i + bits.TrailingZeros64(hits)/8)
+		}
+	}
+	for ; i < len(b); i++ {
+		at(i)
+	}
+	return after
+}
+
+type extent struct {
+	from, to int
+	own      part // of a span: the least of what is in it
+}
+
+// within says whether a span is in [from,to), with all that has a part in it.
+func (x extent) within(from, to int) bool {
+	switch x.own {
+	case nothing:
+		return from <= x.from && x.to <= to
+	case nearby:
+		return from <= x.from-nearReach && x.to+nearReach <= to
+	}
+	return false
+}
 
 // A walk goes through a page's tags.
 type walk struct {
 	*scan
 	b      []byte
+	text   string // the same
 	prefix string
 	chain  chain
 	spans  []extent // where candidates are, in order
+	found  []record // the candidates
 	styles styles
 	open   []element
 	counts [elements]int // of open elements, by what they are
 	run    []extent      // the texts since the last boundary
 	veiled []bool        // whether each of them is in a hidden element
+	turns  bool          // whether anything on the page runs from right to left
 	turned bool          // whether one of them runs from right to left
 	nest   int           // of srcdoc
 }
@@ -104,15 +124,81 @@ const (
 	elements
 )
 
-// meets says whether a span meets [from,to).
-func (w *walk) meets(from, to int) bool {
+// first is the first span that ends after from.
+func (w *walk) first(from int) int {
 	i, _ := slices.BinarySearchFunc(w.spans, from, func(x extent, from int) int {
 		if x.to <= from {
 			return -1
 		}
 		return 1
 	})
+	return i
+}
+
+// meets says whether a span meets [from,to).
+func (w *walk) meets(from, to int) bool {
+	i := w.first(from)
 	return i < len(w.spans) && w.spans[i].from < to
+}
+
+// look keeps what is in [from,to) of the page, which stands for itself. Where all that was found there is of its own it is known already; or else it is looked through
+// again, as what is around may have had a part. before and after say that candidates do not count which touch the beginning or the end.
+func (w *walk) look(from, to int, before, after bool) {
+	own := true
+	for i := w.first(from); own && i < len(w.spans) && w.spans[i].from < to; i++ {
+		own = w.spans[i].within(from, to)
+	}
+	switch {
+	case !own && to-from < 4*nearReach:
+		if before || after {
+			w.accept = func(low, high int) bool { return !(low == 0 && before || high == to-from && after) }
+		}
+		w.exploreFrom(w.b[from:to], w.chain)
+		w.accept = nil
+		return
+	case !own:
+		w.near(from, to)
+	}
+	base := w.base
+	w.base = w.chain.n
+	i, _ := slices.BinarySearchFunc(w.found, from, func(x record, from int) int { return cmp.Compare(x.from, from) })
+	for ; i < len(w.found) && w.found[i].from < to; i++ {
+		x := &w.found[i]
+		if !(extent{x.from, x.to, x.own}).within(from, to) || before && x.from == from || after && x.to == to {
+			continue
+		}
+		w.top = [2]int{x.from, x.to}
+		w.keepTurned(x.of, []byte(x.key), x.turn, x.chain)
+	}
+	w.base = base
+}
+
+// nearReach is how far around a span a long text is looked through again.
+const nearReach = scriptReach + 512
+
+// near looks through a long text around those spans that are not of their own.
+func (w *walk) near(from, to int) {
+	low, high := -1, -1
+	explore := func() {
+		if low < 0 {
+			return
+		}
+		w.accept = func(x, y int) bool { return !(x == 0 && low > from || y == high-low && high < to) } // cut off
+		w.exploreFrom(w.b[low:high], w.chain)
+		w.accept = nil
+	}
+	for i := w.first(from); i < len(w.spans) && w.spans[i].from < to; i++ {
+		x := w.spans[i]
+		if x.within(from, to) {
+			continue
+		}
+		if x.from-nearReach > high {
+			explore()
+			low = max(from, x.from-nearReach)
+		}
+		high = max(high, min(to, x.to+nearReach))
+	}
+	explore()
 }
 
 func (w *walk) walk() {
@@ -235,15 +321,18 @@ func tagEnd(b []byte, i int) int {
 	}
 }
 
+// runReach is how far from a candidate it counts whether a text is hidden.
+const runReach = 8 << 10
+
 // addText adds [from,to) to the texts since the last boundary.
 func (w *walk) addText(from, to int) {
 	if from >= to {
 		return
 	}
-	near := w.meets(from-64<<10, to+64<<10)
-	w.run = append(w.run, extent{from, to})
+	near := w.meets(from-runReach, to+runReach)
+	w.run = append(w.run, extent{from: from, to: to})
 	w.veiled = append(w.veiled, near && w.hidden())
-	w.turned = w.turned || near && w.rightToLeft()
+	w.turned = w.turned || near && w.turns && w.rightToLeft()
 	if len(w.run) > 4096 {
 		w.flush()
 	}
@@ -302,7 +391,6 @@ func (w *walk) flush() {
 // not by itself.
 func (w *walk) alone(i int, veiled bool) {
 	x := w.run[i]
-	text := w.b[x.from:x.to]
 	before, after := byte(' '), byte(' ')
 	for j := i - 1; j >= 0 && before == ' '; j-- {
 		if w.veiled[j] == veiled {
@@ -317,15 +405,11 @@ func (w *walk) alone(i int, veiled bool) {
 		}
 	}
 	goesOn := func(c byte) bool { return c == '.' || c == '-' || c == '_' || c == '+' }
-	if goesOn(before) || goesOn(after) {
-		w.accept = func(from, to int) bool { return !(from == 0 && goesOn(before) || to == len(text) && goesOn(after)) }
-	}
-	w.exploreFrom(text, w.chain)
-	w.accept = nil
+	w.look(x.from, x.to, goesOn(before), goesOn(after))
 }
 
 func (w *walk) nameOf(e element) string {
-	return strings.ToLower(string(w.b[e.from+1 : int(e.from)+1+int(e.name)]))
+	return strings.ToLower(w.text[e.from+1 : int(e.from)+1+int(e.name)])
 }
 
 // apply does what the tag or comment at b[from:to] says, and gives where to go on.
@@ -339,7 +423,7 @@ func (w *walk) apply(from, to int) int {
 				return to
 			}
 			w.in(audit.Payload, "", w.prefix+"comment")
-			w.exploreFrom(b[from:to], w.chain)
+			w.look(from, to, false, false)
 		}
 		return to
 	case b[from+1] == '/':
@@ -384,7 +468,7 @@ func (w *walk) apply(from, to int) int {
 	}
 	selfClosed := to-2 > from && b[to-2] == '/'
 	if what == void && hasFold(name, 0, "img") {
-		for a := range attributes(b[from:to]) { // a picture of a sign
+		for a := range attributes(w.text[from:to]) { // a picture of a sign
 			if a.name == "alt" && len(a.value) == 1 {
 				w.addText(from+a.from, from+a.to)
 			}
@@ -407,7 +491,7 @@ func (w *walk) apply(from, to int) int {
 			if w.meets(to, end) {
 				field := strings.ToLower(string(name))
 				w.in(audit.Payload, "", w.prefix+field)
-				w.exploreFrom(b[to:end], w.chain)
+				w.look(to, end, false, false)
 			}
 		} else {
 			w.addText(to, end)
@@ -480,7 +564,7 @@ func (w *walk) pop(to int) {
 func (w *walk) rightToLeft() bool {
 	for i, tries := len(w.open)-1, 0; i >= 0 && tries < 8; i, tries = i-1, tries+1 {
 		tag := w.b[w.open[i].from:w.open[i].to]
-		if indexFold(tag, "rtl") >= 0 || indexFold(tag, "bidi") >= 0 {
+		if bytes.Contains(tag, []byte("rtl")) || bytes.Contains(tag, []byte("RTL")) || indexFold(tag, "bidi") >= 0 {
 			return true
 		}
 	}
@@ -522,7 +606,7 @@ func (w *walk) hides(e element) bool {
 	if e.what == unseen {
 		return true
 	}
-	tag := w.b[e.from:e.to]
+	tag := w.text[e.from:e.to]
 	name := w.nameOf(e)
 	if w.styles.hide[name] {
 		return true
@@ -542,6 +626,9 @@ func (w *walk) hides(e element) bool {
 				return true
 			}
 		case "class":
+			if !w.styles.classes {
+				continue
+			}
 			for class := range strings.FieldsSeq(a.value) {
 				if w.styles.hide["."+class] || w.styles.hide[name+"."+class] {
 					return true
@@ -564,7 +651,7 @@ type attribute struct {
 }
 
 // attributes gives the attributes of a start tag.
-func attributes(tag []byte) func(yield func(attribute) bool) {
+func attributes(tag string) func(yield func(attribute) bool) {
 	return func(yield func(attribute) bool) {
 		i := 1
 		for i < len(tag) && !is(tag[i], inSpace) && tag[i] != '/' && tag[i] != '>' {
@@ -582,7 +669,7 @@ func attributes(tag []byte) func(yield func(attribute) bool) {
 			for i < len(tag) && !is(tag[i], inSpace) && tag[i] != '=' && tag[i] != '>' && tag[i] != '/' {
 				i++
 			}
-			a := attribute{name: strings.ToLower(string(tag[start:i])), from: i, to: i}
+			a := attribute{name: strings.ToLower(tag[start:i]), from: i, to: i}
 			for i < len(tag) && is(tag[i], inSpace) {
 				i++
 			}
@@ -592,7 +679,7 @@ func attributes(tag []byte) func(yield func(attribute) bool) {
 					i++
 				}
 				if i < len(tag) && (tag[i] == '"' || tag[i] == '\'') {
-					end := bytes.IndexByte(tag[i+1:], tag[i])
+					end := strings.IndexByte(tag[i+1:], tag[i])
 					if end < 0 {
 						end = len(tag) - i - 1
 					}
@@ -605,7 +692,7 @@ func attributes(tag []byte) func(yield func(attribute) bool) {
 					}
 					a.to = i
 				}
-				a.value = string(tag[a.from:min(a.to, len(tag))])
+				a.value = tag[a.from:min(a.to, len(tag))]
 			}
 			if !yield(a) {
 				return
@@ -616,7 +703,7 @@ func attributes(tag []byte) func(yield func(attribute) bool) {
 
 // attributes looks through those attributes of a start tag that a span meets.
 func (w *walk) attributes(e element) {
-	tag := w.b[e.from:e.to]
+	tag := w.text[e.from:e.to]
 	name := w.nameOf(e)
 	inputType := ""
 	if name == "input" {
@@ -644,7 +731,7 @@ func (w *walk) attributes(e element) {
 			place = audit.Shown
 		}
 		w.in(place, "", w.prefix+"attribute "+w.name(a.name))
-		w.exploreFrom([]byte(a.value), w.chain)
+		w.look(int(e.from)+a.from, min(int(e.from)+a.to, int(e.to)), false, false)
 	}
 }
 

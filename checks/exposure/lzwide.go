@@ -28,8 +28,10 @@ func (s *scan) lzRuns(b []byte, lo, hi int, c chain) {
 				first = first || letter >= ' ' && letter < 0x7F
 			}
 		}
-		from, to := span(b, i, i+1, maxSmall, &partsQuotes)
-		if first && from <= i {
+		if !first {
+			continue
+		}
+		if _, to := span(b, i, i+1, maxSmall, &partsQuotes); to > i {
 			packed := b[i:to]
 			if end := lzLiteral(b, i); end > to { // signs that part words are letters of it, too
 				if to, packed = end, b[i:end]; bytes.IndexByte(packed, '\\') >= 0 {

@@ -40,7 +40,7 @@ func (s *scan) mail(isHTML bool, b []byte) {
 		end := tagEnd(b, i+1)
 		tag := b[i:end]
 		name := tagName(tag)
-		for a := range attributes(tag) {
+		for a := range attributes(string(tag)) {
 			s.mailAttribute(name, a)
 		}
 		i = end

@@ -18,6 +18,7 @@ type Matcher struct {
 	seed  maphash.Seed
 	addrs sieve
 	sums  sieve
+	rots  sieve
 	pool  sync.Pool // of *matching
 	found found
 }
@@ -35,6 +36,7 @@ func (f *Finder) Matcher() *Matcher {
 	m := &Matcher{f: f, seed: f.seed}
 	m.addrs = newSieve(m.seed, f.addrs)
 	m.sums = newSieve(m.seed, f.sums)
+	m.rots = newSieve(m.seed, f.rots)
 	kinds := f.kinds
 	m.pool.New = func() any { return &matching{hasher: address.NewHasher(kinds)} }
 	m.found.sightings = map[int]map[string]audit.Sighting{}
@@ -78,6 +80,20 @@ func (m *Matcher) Address(account, email string) {
 		if m.addrs.may(w.lower) {
 			for _, at := range m.f.addrs[string(w.lower)] {
 				m.found.add(m.f, account, at, at.chain.asIDN(strings.Contains(email, "xn--"), bytes.Contains(w.lower, []byte("xn--"))).words(), "")
+			}
+		}
+	}
+	if len(m.f.rots) > 0 {
+		xn := bytes.Contains(w.lower, []byte("xn--"))
+		if turn, ok := turned(w.lower); ok && m.rots.may(w.lower) {
+			for _, at := range m.f.rots[string(w.lower)] {
+				if shift := (int(turn) - int(at.turn) + 26) % 26; shift > 0 {
+					c := at.chain.with(rotation(shift))
+					if xn {
+						c = c.with(stepIDN)
+					}
+					m.found.add(m.f, account, at, c.asIDN(strings.Contains(email, "xn--"), xn).words(), "")
+				}
 			}
 		}
 	}
@@ -188,6 +204,21 @@ func (f *Finder) DigestMatcher(key [32]byte) *DigestMatcher {
 	}
 	for text, list := range f.addrs {
 		keep(address.AddressDigests, text, list)
+	}
+	for text, list := range f.rots {
+		one := make([]seen, 1)
+		for _, at := range list {
+			for shift := 1; shift < 26; shift++ {
+				turned := []byte(text)
+				turnBy(turned, uint8(int(at.turn)+shift)%26)
+				one[0] = at
+				one[0].chain = at.chain.with(rotation(shift))
+				if bytes.Contains(turned, []byte("xn--")) {
+					one[0].chain = one[0].chain.with(stepIDN)
+				}
+				keep(address.AddressDigests, string(turned), one)
+			}
+		}
 	}
 	for sum, list := range f.sums {
 		kinds := address.KindsOf(len(sum))

@@ -54,10 +54,14 @@ func TestAddressBehindAnyChainIsFound(t *testing.T) {
 		depth := rapid.IntRange(0, 4).Draw(t, "depth")
 		for i := range depth {
 			e := rapid.SampledFrom(encoders).Filter(func(e encoder) bool { return i == 0 || !e.first }).Draw(t, "encoder")
-			if strings.HasPrefix(e.name, "JSON") && i > 0 && strings.HasPrefix(chain[i-1], "JSON") {
+			if n := len(chain); n > 0 && e.name == "JSON" && chain[n-1] == "JSON" {
 				continue
 			}
-			text = e.to(text)
+			to := e.to(text)
+			if e.name == "base58" && len(to) > maxBase58 || (e.name == "base32" || e.name == "lz-string") && len(to) > maxSmall { // more than is read of it
+				continue
+			}
+			text = to
 			chain = append(chain, e.name)
 			if len(text) > 4000 {
 				break

@@ -2,6 +2,7 @@ package exposure
 
 import (
 	"bytes"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -119,6 +120,7 @@ func (s *scan) run(b []byte, from, to int, c chain) {
 	t := tally{}
 	whole := tally{}
 	dense := false
+	declared := isDeclared(b, from) && len(r) > shortText
 	start, parts := 0, 0
 	for i := 0; ; i++ {
 		if i < len(r) && is(r[i], inWord) {
@@ -128,9 +130,11 @@ func (s *scan) run(b []byte, from, to int, c chain) {
 		n := i - start
 		switch {
 		case n < minRun:
-		case t.dense(n):
+		case t.dense(n) || n == len(r) && t.capitals > 0 && padded(b, from, to):
 			dense = true
-			s.part(b, from+start, from+i, c)
+			if !declared {
+				s.part(b, from+start, from+i, c)
+			}
 		case n >= 26 && t.digits >= 2:
 			s.small(b, from+start, from+i, c)
 		}
@@ -144,7 +148,7 @@ func (s *scan) run(b []byte, from, to int, c chain) {
 	if len(r) == 36 && parts == 5 && r[8] == '-' && r[13] == '-' && r[18] == '-' && r[23] == '-' {
 		s.dashed(r, from, to, c)
 	}
-	if parts > 1 && len(r) <= maxPath && whole.capitals >= 2 {
+	if parts > 1 && !declared && len(r) <= maxPath && whole.capitals >= 2 {
 		s.segments(b, from, to, c)
 	}
 	if !dense && (parts == 1 || !whole.dense(len(r)) || !mixed(r)) {
@@ -201,6 +205,18 @@ func (s *scan) segments(b []byte, from, to int, c chain) {
 	}
 }
 
+// padded says whether what is at b[from:to] is filled up to fours by equals signs, and no name before a value or a comparison.
+func padded(b []byte, from, to int) bool {
+	end := to
+	for end < len(b) && end < to+2 && b[end] == '=' {
+		end++
+	}
+	return end > to && (end-from)%4 == 0 && (end == len(b) || !is(b[end], inWord) && b[end] != '=' && !isQuote(b[end]))
+}
+
+// isDeclared says whether what begins at b[from] is said to be base64, as pictures and fonts are in data URLs: then it is nothing else.
+func isDeclared(b []byte, from int) bool { return from >= 7 && string(b[from-7:from]) == "base64," }
+
 // A tally counts what is no lower-case letter in a run.
 type tally struct {
 	capitals, digits int
@@ -232,7 +248,7 @@ func (t *tally) join(u tally) {
 
 // dense says whether a run of n bytes does not look like words.
 func (t *tally) dense(n int) bool {
-	return (t.capitals+t.digits)*6 >= n && (t.digits > 0 || t.pairs > 0 || n >= 24)
+	return (t.capitals+t.digits)*6 >= n && (t.digits > 0 || t.pairs > 0 || n >= 24 || t.capitals*3 >= n)
 }
 
 // part looks at a run of letters and digits that does not look like words.
@@ -266,7 +282,7 @@ func (s *scan) part(b []byte, from, to int, c chain) {
 						if c.n == s.base {
 							s.lead(i, j)
 						}
-						s.keep(s.sums, unhex(b[j-2*n:j]), c)
+						s.keep(ofSum, unhex(b[j-2*n:j]), c)
 					}
 				}
 			}
@@ -296,7 +312,7 @@ func (s *scan) dashed(r []byte, from, to int, c chain) {
 	if c.n == s.base {
 		s.lead(from, to)
 	}
-	s.keep(s.sums, unhex(plain), c)
+	s.keep(ofSum, unhex(plain), c)
 }
 
 // sizes are the lengths of hashes, in bytes.
@@ -310,7 +326,9 @@ func (s *scan) hex(b []byte, from, to int, c chain) {
 	}
 	for _, n := range sizes {
 		if len(r) == 2*n {
-			s.keep(s.sums, unhex(r), c)
+			mark := s.records.mark()
+			s.keep(ofSum, unhex(r), c)
+			s.records.own(mark)
 		}
 	}
 	if len(r) < minHex || s.deep(c) {
@@ -404,7 +422,9 @@ func (s *scan) rawSum(b []byte, from, to int, c chain) {
 			st = stepBase64URL
 		}
 		if sum := decode64(b[from:to], &base64Value); len(sum) == size {
-			s.keep(s.sums, sum, c.with(st))
+			mark := s.records.mark()
+			s.keep(ofSum, sum, c.with(st))
+			s.records.own(mark)
 		}
 	}
 }
@@ -412,21 +432,32 @@ func (s *scan) rawSum(b []byte, from, to int, c chain) {
 // mixed says whether letters of both cases and digits follow each other as if by chance.
 func mixed(r []byte) bool {
 	changes := 0
-	kind := func(x byte) byte {
-		switch {
-		case x >= 'a':
-			return 1
-		case x >= 'A':
-			return 2
-		}
-		return 3
-	}
-	for i := 1; i < len(r); i++ {
-		if kind(r[i]) != kind(r[i-1]) {
+	last := letterKind[r[0]]
+	for _, x := range r {
+		k := letterKind[x]
+		if k != last {
 			changes++
 		}
+		last = k
 	}
 	return changes*4 >= len(r)
+}
+
+// letterKind tells lower-case letters, capitals, and what else is in base64.
+var letterKind = letterKinds()
+
+func letterKinds() (t [256]uint8) {
+	for i := range t {
+		switch {
+		case i >= 'a':
+			t[i] = 1
+		case i >= 'A':
+			t[i] = 2
+		default:
+			t[i] = 3
+		}
+	}
+	return t
 }
 
 // base64Value is the value of each letter of base64 and base64url, 0xFF of what is none.
@@ -507,7 +538,7 @@ func (s *scan) base64(b []byte, from, to int, c chain, parted bool) {
 	for phase := range 4 {
 		s.texts64(r, phase, &base64Value, tell)
 	}
-	if !mixed(r) || len(r) > maxRun/4 {
+	if len(r) > maxRun/4 || isDeclared(b, from) && len(r) > shortText || !mixed(r) {
 		return
 	}
 	// A text that is a good part of the run says that the whole was meant. A short one may be chance, of which there is much in pictures and fonts: it is
@@ -543,7 +574,8 @@ func (s *scan) base64(b []byte, from, to int, c chain, parted bool) {
 	} else {
 		s.texts64(r, 0, &base64Value13, other(stepROT13, rot))
 	}
-	back := reverse(r)
+	back := bytes.Clone(r)
+	slices.Reverse(back)
 	for phase := range 4 {
 		s.texts64(back, phase, &base64Value, other(stepReversed, func() []byte { return back }))
 	}
@@ -632,6 +664,9 @@ func (s *scan) around64(r []byte, i, j int, table *[256]byte, tell func(text []b
 // text64 says whether four letters are three bytes of text in ASCII.
 func text64(r []byte, table *[256]byte) bool {
 	_ = r[3]
+	if table[r[0]] >= 32 { // not ASCII
+		return false
+	}
 	if v := uint32(table[r[0]])<<18 | uint32(table[r[1]])<<12 | uint32(table[r[2]])<<6 | uint32(table[r[3]]); v&0x808080 == 0 {
 		return class[byte(v>>16)]&class[byte(v>>8)]&class[byte(v)]&inText != 0
 	}

@@ -43,10 +43,54 @@ func (s *scan) script(b []byte, i, j int, c chain) {
 	s.toks = e.toks[:0]
 }
 
-// assembles says whether a script may put a text together: by adding, calling, in a template, or of literals side by side.
+// assembles says whether a script may put a text together: by adding, calling, in a template, or of literals side by side. JSON does none of that.
 func assembles(b []byte) bool {
-	if bytes.IndexByte(b, '(') >= 0 || bytes.IndexByte(b, '+') >= 0 || bytes.IndexByte(b, '`') >= 0 || bytes.Contains(b, []byte("*/")) {
+	if bytes.IndexByte(b, '`') >= 0 || bytes.Contains(b, []byte("*/")) {
 		return true
+	}
+	for i := 0; i < len(b); i++ {
+		n := bytes.IndexByte(b[i:], '+')
+		if n < 0 {
+			break
+		}
+		from, to := i+n, i+n+1
+		for from > 0 && is(b[from-1], inBase64) {
+			from--
+		}
+		marks, digits := 0, 0
+		for ; to < len(b) && is(b[to], inBase64); to++ {
+		}
+		for _, x := range b[from:to] {
+			if x < 'a' {
+				marks++
+			}
+			if x <= '9' {
+				digits++
+			}
+		}
+		if run := to - from; !(run >= 3 && digits == run && b[from] != '+' && b[to-1] != '+') && !(run >= 40 && 5*marks >= run) { // neither numbers nor base64
+			return true
+		}
+		i = to
+	}
+	for i := 0; ; i++ { // what has a name that is called so, or is in brackets
+		n := bytes.IndexByte(b[i:], '(')
+		if n < 0 {
+			break
+		}
+		i += n
+		from := i
+		for from > 0 && i-from < 24 && is(b[from-1], inWord) {
+			from--
+		}
+		switch name := string(b[from:i]); name {
+		case "", "fromCharCode", "fromCodePoint", "apply", "String", "unescape", "decodeURIComponent", "decodeURI", "atob", "escape", "encodeURIComponent":
+			return true
+		default:
+			if isMethod(name) {
+				return true
+			}
+		}
 	}
 	for _, quote := range [...]byte{'"', '\''} {
 		for i := 0; ; {

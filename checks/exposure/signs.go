@@ -37,14 +37,27 @@ func (s *scan) signs(b []byte, lo, hi int, c chain) {
 
 // sign looks at an at-sign of n bytes at b[i].
 func (s *scan) sign(b []byte, i, n int, c chain) {
+	if i > 0 && (b[i-1] == '}' || b[i-1] == '{' || b[i-1] == ';') && isRule(b[i+n:]) { // of a style sheet, not of a domain
+		j := i + n
+		for j < len(b) && (is(b[j], inWord) || b[j] == '-') {
+			j++
+		}
+		if j < len(b) && (b[j] == ' ' || b[j] == '{' || b[j] == '(') {
+			return
+		}
+	}
 	before, after := i > 0 && (is(b[i-1], inLocal) || b[i-1] == '"'), i+n < len(b) && is(b[i+n], inHost)
+	mark := s.records.mark()
 	if before && after && s.address(b, i, n, c) {
+		s.records.own(mark)
 		return
 	}
 	if i == 0 && i+n == len(b) || s.deep(c) {
 		return
 	}
+	found := s.records.mark()
 	s.broken(b, i, n, c)
+	s.records.near(mark, found)
 }
 
 // address takes the address around the at-sign at b[i] for a candidate. It says whether it looks whole.
@@ -239,7 +252,7 @@ func (s *scan) candidate(local, host []byte, c chain, from, to int) {
 		if hasXN(host) {
 			c = c.with(stepIDN)
 		}
-		s.keep(s.addrs, buf, c)
+		s.keep(ofAddress, buf, c)
 		return
 	}
 	text := string(append(append(append([]byte(nil), local...), '@'), host...))
@@ -254,7 +267,7 @@ func (s *scan) candidate(local, host []byte, c chain, from, to int) {
 		c = c.with(stepCompat)
 	}
 	if text = address.Normalize(text); len(text) > 2 && text[0] != '@' {
-		s.keep(s.addrs, []byte(text), c)
+		s.keep(ofAddress, []byte(text), c)
 	}
 }
 
@@ -315,27 +328,19 @@ func (s *scan) substituted(local, host []byte, c chain, from, to int) {
 			break
 		}
 	}
-	if s.probe != nil || s.rots >= maxRotations {
+	if s.probe != nil || s.turned >= maxRotations {
 		return
 	}
-	s.rots++
+	if s.records == nil {
+		s.turned++
+	}
 	start := 0
 	for j := range local {
 		if cutsLocal(rune(local[j]), local[:j]) && local[j] < utf8.RuneSelf {
 			start = j + 1
 		}
 	}
-	l, h := append([]byte(nil), local[start:]...), append([]byte(nil), host...)
-	for shift := 1; shift < 26; shift++ {
-		rotate(l)
-		rotate(h)
-		st := stepROT
-		if shift == 13 {
-			st = stepROT13
-			s.candidate(trimDots(reverse(h)), trimDots(reverse(l)), c.with(stepReversed).with(st), from, to)
-		}
-		s.candidate(l, h, c.with(st), from, to)
-	}
+	s.rotations(local[start:], host, c, from, to)
 	map1 := func(src []byte, table *[256]byte) []byte {
 		out := make([]byte, len(src))
 		for i, x := range src {
@@ -347,21 +352,83 @@ func (s *scan) substituted(local, host []byte, c chain, from, to int) {
 	s.candidate(map1(local[start:], &atbash), map1(host, &atbash), c.with(stepAlphabet), from, to)
 }
 
-var atbash = alphabet("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", "zyxwvutsrqponmlkjihgfedcbaZYXWVUTSRQPONMLKJIHGFEDCBA")
+// rotations keeps what an address becomes by the 25 rotations of the alphabet; by the usual one, also read backwards.
+func (s *scan) rotations(local, host []byte, c chain, from, to int) {
+	ascii := true
+	l, h := append([]byte(nil), local...), append([]byte(nil), host...)
+	for _, text := range [...][]byte{l, h} {
+		for i, x := range text {
+			text[i] = lower(x)
+			ascii = ascii && x < utf8.RuneSelf && x > ' '
+		}
+	}
+	if ascii { // all at once
+		if whole := append(append(append(make([]byte, 0, len(l)+1+len(h)), l...), '@'), h...); len(l) > 0 {
+			if turn, ok := turned(whole); ok {
+				s.keepTurned(ofRotation, whole, turn, c)
+			}
+		}
+	}
+	if ascii {
+		turnBy(l, 13)
+		turnBy(h, 13)
+		s.candidate(trimDots(reverse(h)), trimDots(reverse(l)), c.with(stepReversed).with(stepROT13), from, to)
+		return
+	}
+	for shift := 1; shift < 26; shift++ {
+		turnBy(l, 1)
+		turnBy(h, 1)
+		if shift == 13 {
+			s.candidate(trimDots(reverse(h)), trimDots(reverse(l)), c.with(stepReversed).with(stepROT13), from, to)
+		}
+		s.candidate(l, h, c.with(rotation(shift)), from, to)
+	}
+}
 
-func trimDots(b []byte) []byte { return bytes.Trim(b, ".-_=&?/:;,") }
+// rotation is the step that turns the alphabet by so much.
+func rotation(shift int) step {
+	if shift == 13 {
+		return stepROT13
+	}
+	return stepROT
+}
 
-// rotate moves each letter one further in the alphabet.
-func rotate(b []byte) {
-	for i, c := range b {
+func lower(x byte) byte {
+	if 'A' <= x && x <= 'Z' {
+		return x | 0x20
+	}
+	return x
+}
+
+// turned turns a text in lower case so that its first letter is an a, which makes all rotations of it the same, and gives how far it was from there. It is not
+// ok where there is no letter.
+func turned(text []byte) (turn uint8, ok bool) {
+	for _, x := range text {
+		if 'a' <= x && x <= 'z' {
+			if turn = x - 'a'; turn > 0 {
+				turnBy(text, 26-turn)
+			}
+			return turn, true
+		}
+	}
+	return 0, false
+}
+
+// turnBy moves each letter so much further in the alphabet.
+func turnBy(text []byte, by uint8) {
+	for i, x := range text {
 		switch {
-		case c == 'z' || c == 'Z':
-			b[i] = c - 25
-		case 'a' <= c && c < 'z' || 'A' <= c && c < 'Z':
-			b[i] = c + 1
+		case 'a' <= x && x <= 'z':
+			text[i] = 'a' + (x-'a'+by)%26
+		case 'A' <= x && x <= 'Z':
+			text[i] = 'A' + (x-'A'+by)%26
 		}
 	}
 }
+
+var atbash = alphabet("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", "zyxwvutsrqponmlkjihgfedcbaZYXWVUTSRQPONMLKJIHGFEDCBA")
+
+func trimDots(b []byte) []byte { return bytes.Trim(b, ".-_=&?/:;,") }
 
 // brokenReach is how far around an at-sign the rest of an address is looked for that something splits.
 const brokenReach = 320
@@ -376,6 +443,15 @@ func (s *scan) broken(b []byte, i, n int, c chain) {
 			j++
 		}
 		if j > i+n && (j >= len(b) || b[j] != '.' && b[j] != '<' && b[j] != '&' && b[j] != '\\' && b[j] != '=' && b[j] != '%') {
+			return
+		}
+	}
+	if i > 0 && isQuote(b[i-1]) { // the name of a package: '@babel/core'
+		j := i + n
+		for j < len(b) && (is(b[j], inWord) || b[j] == '-') {
+			j++
+		}
+		if j > i+n && j < len(b) && b[j] == '/' {
 			return
 		}
 	}

@@ -7,19 +7,24 @@ import (
 )
 
 // styles are the simple selectors of a page's own style sheets under which nothing is shown: tag, .class, #id, tag.class, tag#id.
-type styles struct{ hide map[string]bool }
+type styles struct {
+	hide    map[string]bool
+	classes bool // some of them are of classes
+}
 
 // maxStyle is how much of a page's style sheets is read.
 const maxStyle = 4 << 20
 
 // hidingRules reads the rules of a page's style elements that hide. Rules inside of @media and other blocks hold under conditions, and are left out.
 func hidingRules(b []byte) styles {
-	s := styles{map[string]bool{}}
+	s := styles{hide: map[string]bool{}}
 	left := maxStyle
 	for i := 0; ; {
-		n := indexFold(b[i:], "<style")
+		n := bytes.Index(b[i:], []byte("<style"))
 		if n < 0 {
-			return s
+			if n = bytes.Index(b[i:], []byte("<STYLE")); n < 0 {
+				return s
+			}
 		}
 		i += n
 		i = tagEnd(b, i+1)
@@ -47,7 +52,7 @@ func indexFold(b []byte, like string) int {
 	}
 }
 
-func (s styles) read(css string) {
+func (s *styles) read(css string) {
 	for {
 		start := strings.Index(css, "/*")
 		if start < 0 {
@@ -106,6 +111,7 @@ func (s styles) read(css string) {
 						selector = strings.ToLower(selector[:i]) + selector[i:]
 					}
 					s.hide[selector] = true
+					s.classes = s.classes || strings.IndexByte(selector, '.') >= 0
 				}
 			}
 		}

@@ -12,7 +12,7 @@ import (
 
 // wide follows what is not ASCII: at-signs of other widths, and characters that do not show and part what belongs together.
 func (s *scan) wide(b []byte, lo, hi int, c chain) {
-	here := highOf(b[lo:min(len(b), hi+8)])
+	here := highOf(b[lo:min(len(b), hi+longestWide)])
 	if !here.any {
 		return
 	}
@@ -102,6 +102,9 @@ func (s *scan) hiddenAt(b []byte, i, done int, c chain) int {
 	return to
 }
 
+// longestWide is as long as the longest of the wide words, in bytes.
+const longestWide = 16
+
 // A highSet has the bytes of a text that are not ASCII.
 type highSet struct {
 	any   bool
@@ -124,14 +127,14 @@ func highOf(b []byte) (h highSet) {
 	return h
 }
 
-// has says whether the first character of w that is not ASCII may be in the text.
+// has says whether all of w that is not ASCII may be in the text.
 func (h *highSet) has(w string) bool {
 	for i := range len(w) {
-		if w[i] >= utf8.RuneSelf {
-			return h.bytes[w[i]]
+		if w[i] >= utf8.RuneSelf && !h.bytes[w[i]] {
+			return false
 		}
 	}
-	return false
+	return true
 }
 
 // highIn says whether b is more than ASCII.
