@@ -122,6 +122,9 @@ func (s *scan) escapedSum(w []byte, mark byte, c chain, from, to int, st step) {
 			end = i
 		}
 	}
+	if most := w[max(0, end-4*sizes[len(sizes)-1]):end]; len(most) < 2*sizes[0] || bytes.IndexByte(most[len(most)-12:], mark) < 0 || bytes.Count(most, []byte{mark}) < sizes[0]/2 {
+		return
+	}
 	var back []byte
 	for i := end; i > 0 && len(back) <= sizes[len(sizes)-1]; {
 		if i < 3 || !isHex(w[i-1]) || !isHex(w[i-2]) || w[i-3] != mark {

@@ -176,9 +176,9 @@ const maxPath = 1024
 
 // segments looks for hashes, and for lz-string, in parts of a run: segments of a path, or what follows a prefix. Their letters may part segments, too.
 func (s *scan) segments(b []byte, from, to int, c chain) {
-	parts := func(x byte) bool { return x == '/' || x == '-' || x == '_' }
+	parts := func(x byte) bool { return !is(x, inWord) && x != '+' }
 	for i := from; to-i >= minRun; i++ {
-		if i > from && !parts(b[i-1]) {
+		if i > from && is(b[i-1], inWord) || i > from && b[i-1] == '+' {
 			continue
 		}
 		for _, size := range sizes {
@@ -193,7 +193,9 @@ func (s *scan) segments(b []byte, from, to int, c chain) {
 			if v := base64Value[b[end-1]]; size%3 == 1 && v&15 != 0 || size%3 == 2 && v&3 != 0 {
 				continue
 			}
-			s.rawSum(b, i, end, c)
+			if likelySum(b[i:end]) {
+				s.rawSum(b, i, end, c)
+			}
 		}
 		if i > from && to-i <= maxSmall && !s.deep(c) && lzFirst(b[i:to]) && mixed(b[i:to]) {
 			if end := s.lzEnd(b, to); end > i {
@@ -216,6 +218,20 @@ func padded(b []byte, from, to int) bool {
 
 // isDeclared says whether what begins at b[from] is said to be base64, as pictures and fonts are in data URLs: then it is nothing else.
 func isDeclared(b []byte, from int) bool { return from >= 7 && string(b[from-7:from]) == "base64," }
+
+// likelySum says whether r has as many capitals, digits and signs as a hash in base64, and no more signs: words between hyphens have more.
+func likelySum(r []byte) bool {
+	marks, signs := 0, 0
+	for _, x := range r {
+		if x < 'a' {
+			marks++
+			if !is(x, inWord) {
+				signs++
+			}
+		}
+	}
+	return marks*4 >= len(r) && signs <= 2+len(r)/8
+}
 
 // A tally counts what is no lower-case letter in a run.
 type tally struct {

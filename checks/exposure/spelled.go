@@ -38,7 +38,7 @@ func (s *scan) words(b []byte, lo, hi int, c chain) {
 	i := lo
 	for ; i+9 <= len(b) && i < hi; i += 8 {
 		x, y := binary.LittleEndian.Uint64(b[i:])|cases, binary.LittleEndian.Uint64(b[i+1:])|cases
-		hits := pair(x, y, 'a', 't') | pair(x, y, 'o', 'b') | pair(x, y, 'c', 'h') | pair(x, y, 'a', ']'|0x20) | pair(x, y, 'a', ')') | pair(x, y, '['|0x20, 'e') | pair(x, y, '(', 'e') | pair(x, y, 'j', 'o')
+		hits := pair(x, y, 'a', 't') | pair(x, y, 'o', 'b') | pair(x, y, 'c', 'h') | pair(x, y, 'a', ']'|0x20) | pair(x, y, 'a', ')') | pair(x, y, '['|0x20, 'e') | pair(x, y, 'j', 'o')
 		for ; hits != 0; hits &= hits - 1 {
 			j := i + bits.TrailingZeros64(hits)/8
 			if b[j+1]|0x20 == 't' && j > 0 && is(b[j-1], inWord) && b[j] >= 'a' { // within a word
@@ -112,8 +112,8 @@ func (s *scan) wordAt(b []byte, i int, c chain) {
 				s.spelledAt(b, i, c)
 			}
 		}
-	case '[' | 0x20, '(':
-		if hasFold(b, i+1, "et") && i+3 < len(b) && (b[i+3] == ']' || b[i+3] == ')' || b[i+3] == '}') {
+	case '[' | 0x20:
+		if hasFold(b, i+1, "et") && i+3 < len(b) && (b[i+3] == ']' || b[i+3] == '}') {
 			s.spelledAt(b, i+1, c)
 		}
 	case 'o':
