@@ -205,6 +205,18 @@ func brotliLooks(t []byte) bool {
 	return true
 }
 
+// mostlyText says whether b begins with text in ASCII but for a byte in eight, as no deflate does.
+func mostlyText(b []byte) bool {
+	head := b[:min(len(b), 128)]
+	text := 0
+	for _, x := range head {
+		if x < utf8.RuneSelf && is(x, inText) {
+			text++
+		}
+	}
+	return text*8 >= len(head)*7
+}
+
 // fills says whether out may be all of b decompressed. What begins like something compressed by chance ends soon; what is, is hardly longer than its text.
 func fills(out, b []byte) bool { return len(out)+16 >= len(b) }
 
@@ -214,7 +226,7 @@ func (s *scan) binary(b []byte, c chain) bool {
 		return false
 	}
 	if compressed(b) {
-		if out, st, cut := s.inflated(b, min(s.left, s.left64())); len(out) > 0 {
+		if out, st, cut := s.inflated(b, min(s.left, s.left64())); len(out) > 0 && !(st == stepZlib && mostlyText(b)) { // two letters may look like zlib
 			if cut {
 				s.notes.add("something compressed is larger than %d KiB: it was read in part", s.left64()>>10)
 			}
@@ -227,7 +239,7 @@ func (s *scan) binary(b []byte, c chain) bool {
 		return true
 	}
 	if !likelyText(b[:min(len(b), 64)]) {
-		if s.deflated(b) {
+		if !mostlyText(b) && s.deflated(b) {
 			if out, cut := s.rawInflate(b, min(s.left, s.left64())); cut || fills(out, b) {
 				s.nested(out, c, stepDeflate)
 				return true

@@ -224,6 +224,7 @@ type scan struct {
 	toks       []token // of the script that was read last, to be written over
 	inflate    inflaters
 	buf        []byte
+	hexed      []byte // likewise, for hex
 }
 
 func newScan(ctx context.Context, f *Finder, doc int) *scan {

@@ -376,13 +376,16 @@ func (s *scan) unwrap(b []byte, encoding string) ([]byte, chain) {
 		switch {
 		case compressed(b):
 			out, st, cut = s.inflated(b, limit)
+			if st == stepZlib && mostlyText(b) { // two letters may look like its header
+				out = nil
+			}
 		case strings.Contains(encoding, "br") && !textual(b):
 			out, cut = s.unbrotli(b, limit)
 			st = stepBrotli
 		case strings.Contains(encoding, "deflate") && !textual(b):
 			out, cut = s.rawInflate(b, limit)
 			st = stepDeflate
-		case !textual(b) && s.deflated(b):
+		case !textual(b) && !mostlyText(b) && s.deflated(b):
 			out, cut = s.rawInflate(b, limit)
 			st, guessed = stepDeflate, true
 		case !textual(b) && s.brotlied(b):

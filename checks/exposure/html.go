@@ -38,8 +38,10 @@ func (s *scan) html(b []byte, prefix string, c chain) {
 func turns(b []byte) (after []extent) {
 	at := func(i int) {
 		for _, mark := range [...]string{"rtl", "bidi-override"} {
-			if hasFold(b, i, mark) && len(after) < 10_000 {
-				i += len(mark)
+			if hasFold(b, i, mark) && len(after) < 10_000 && (i == 0 || !is(b[i-1], inWord)) {
+				if i += len(mark); i < len(b) && is(b[i], inWord) { // part of a word, or of base64
+					continue
+				}
 				after = append(after, extent{from: i, to: min(len(b), i+2048)})
 			}
 		}

@@ -88,6 +88,44 @@ func TestAddressBehindAnyChainIsFound(t *testing.T) {
 	})
 }
 
+// What chains of chance came upon.
+func TestAddressInRareShapesOfAnEncodingIsFound(t *testing.T) {
+	for _, c := range []struct{ name, email, doc string }{
+		{"base64 without digits", "bg@hga.com", "YmdAaGdhLmNvbQ=="},
+		{"spelled out, with encoded spaces", "aa@aaa.com", "aa%20[at]%20aaa%20[dot]%20com"},
+		{"lz-string with an encoded slash", "ijuc5@abjdtd.io", "FoVQDgbAygzGAiBjAogVgPICMA2wBSAasgIwDuUADAC4E54YASAJgJICKA1gGIBCbBATgBm6BgDkK%2FJgCUgA"},
+		{"deflate of full width", "aa@aaa.com", "7abfb71184f62c803240ecbef77b9bdfefed7fbfb717100000ffff"},
+	} {
+		f := New(Limits{})
+		if _, err := f.Scan(context.Background(), 1, audit.CaptureText, strings.NewReader(c.doc)); err != nil {
+			t.Fatal(err)
+		}
+		m := f.Matcher()
+		m.Address("a", c.email)
+		if len(m.Sightings()[1]) == 0 {
+			t.Errorf("%s: nothing in %q", c.name, c.doc)
+		}
+	}
+}
+
+func TestRotationsAreTheSameForDigests(t *testing.T) {
+	key := [32]byte{4}
+	for shift := 1; shift < 26; shift++ {
+		doc := []byte(alice)
+		turnBy(doc, uint8(shift))
+		f := New(Limits{})
+		if _, err := f.Scan(context.Background(), 1, audit.CaptureText, bytes.NewReader(doc)); err != nil {
+			t.Fatal(err)
+		}
+		d, m := f.DigestMatcher(key), f.Matcher()
+		d.Digests("a", address.Digests(key, alice))
+		m.Address("a", alice)
+		if a, b := fmt.Sprint(m.Sightings()[1]), fmt.Sprint(d.Sightings()[1]); a != b || len(m.Sightings()[1]) != 1 {
+			t.Errorf("turned by %d: %s, by digests %s", shift, a, b)
+		}
+	}
+}
+
 func TestMaskedTextHoldsNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := NewMasker(Limits{})

@@ -343,7 +343,8 @@ func (s *scan) hex(b []byte, from, to int, c chain) {
 	for _, n := range sizes {
 		if len(r) == 2*n {
 			mark := s.records.mark()
-			s.keep(ofSum, unhex(r), c)
+			s.hexed = appendUnhex(s.hexed[:0], r)
+			s.keep(ofSum, s.hexed, c)
 			s.records.own(mark)
 		}
 	}
@@ -351,25 +352,29 @@ func (s *scan) hex(b []byte, from, to int, c chain) {
 		return
 	}
 	if len(r)%2 == 1 {
-		if t := unhex(r[1:]); likelyText(t) {
-			s.node(t, c, from, to, stepHex)
+		s.hexed = appendUnhex(s.hexed[:0], r[1:])
+		if t := s.hexed; likelyText(t) {
+			s.node(bytes.Clone(t), c, from, to, stepHex)
 		}
 		r = r[:len(r)-1]
 	}
-	t := unhex(r)
-	if likelyText(t) || compressed(t) || atWithin(t) {
-		s.node(t, c, from, to, stepHex)
-	} else if s.deflated(t) {
-		s.node(t, c, from, to, stepHex)
+	t := appendUnhex(s.hexed[:0], r)
+	s.hexed = t
+	clouded := uncloud(t)
+	if likelyText(t) || compressed(t) || atWithin(t) || s.deflated(t) {
+		s.node(bytes.Clone(t), c, from, to, stepHex) // which may write over t
 	}
-	if m := uncloud(t); m != nil {
-		s.node(m, c, from, to, stepCFEmail)
+	if clouded != nil {
+		s.node(clouded, c, from, to, stepCFEmail)
 	}
-	back := make([]byte, len(r))
-	for i := range r {
-		back[len(r)-1-i] = r[i]
+	t = s.hexed[:0]
+	for i := len(r) - 1; i > 0; i -= 2 {
+		t = append(t, nibble[r[i]]<<4|nibble[r[i-1]])
 	}
-	if t := unhex(back); likelyText(t) {
+	s.hexed = t
+	if likelyText(t) {
+		back := bytes.Clone(r)
+		slices.Reverse(back)
 		s.node(back, c, from, to, stepReversed)
 	}
 }
@@ -389,12 +394,13 @@ func atWithin(t []byte) bool {
 	return false
 }
 
-func unhex(r []byte) []byte {
-	out := make([]byte, len(r)/2)
-	for i := range out {
-		out[i] = nibble[r[2*i]]<<4 | nibble[r[2*i+1]]
+func unhex(r []byte) []byte { return appendUnhex(make([]byte, 0, len(r)/2), r) }
+
+func appendUnhex(to, r []byte) []byte {
+	for i := 0; i+1 < len(r); i += 2 {
+		to = append(to, nibble[r[i]]<<4|nibble[r[i+1]])
 	}
-	return out
+	return to
 }
 
 // uncloud undoes Cloudflare's protection of addresses: the first byte is a key, with which the others are combined.

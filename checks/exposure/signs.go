@@ -414,14 +414,14 @@ func turned(text []byte) (turn uint8, ok bool) {
 	return 0, false
 }
 
-// turnBy moves each letter so much further in the alphabet.
+// turnBy moves each letter so much further in the alphabet, less than once around.
 func turnBy(text []byte, by uint8) {
 	for i, x := range text {
-		switch {
-		case 'a' <= x && x <= 'z':
-			text[i] = 'a' + (x-'a'+by)%26
-		case 'A' <= x && x <= 'Z':
-			text[i] = 'A' + (x-'A'+by)%26
+		if letter := x | 0x20; 'a' <= letter && letter <= 'z' {
+			if letter+by > 'z' {
+				x -= 26
+			}
+			text[i] = x + by
 		}
 	}
 }
