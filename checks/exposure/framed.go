@@ -13,12 +13,13 @@ func (s *scan) framed(b []byte, from, i, n, to int, c chain) {
 	if !whole && !torn(b[max(0, from-12):min(len(b), to+4)]) {
 		return
 	}
-	first, last := i, i+n
-	for first > from && !torn(b[first-1:i]) {
-		first--
-	}
-	for last < to && !torn(b[i+n:last+1]) {
-		last++
+	first, last := from, i+n+tornAt(b[i+n:to])
+	for {
+		k := first + tornAt(b[first:i])
+		if k == i {
+			break
+		}
+		first = k + 1
 	}
 	for p := max(1, first); p < i; p++ {
 		x := b[p-1]
@@ -42,22 +43,25 @@ func (s *scan) framed(b []byte, from, i, n, to int, c chain) {
 }
 
 // torn says whether b holds what is no text.
-func torn(b []byte) bool {
+func torn(b []byte) bool { return tornAt(b) < len(b) }
+
+// tornAt is where in b the first byte is that is no text, or its length.
+func tornAt(b []byte) int {
 	for i := 0; i < len(b); {
 		if b[i] < utf8.RuneSelf {
 			if !is(b[i], inText) {
-				return true
+				return i
 			}
 			i++
 			continue
 		}
 		r, n := utf8.DecodeRune(b[i:])
 		if r == utf8.RuneError && n == 1 {
-			return true
+			return i
 		}
 		i += n
 	}
-	return false
+	return len(b)
 }
 
 // binaryBody says whether the type of a body tells that it is no text in any character set.

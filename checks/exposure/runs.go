@@ -177,6 +177,7 @@ const maxPath = 1024
 // segments looks for hashes, and for lz-string, in parts of a run: segments of a path, or what follows a prefix. Their letters may part segments, too.
 func (s *scan) segments(b []byte, from, to int, c chain) {
 	parts := func(x byte) bool { return !is(x, inWord) && x != '+' }
+	tries := 8 // of lz-string, which may go on beyond the run
 	for i := from; to-i >= minRun; i++ {
 		if i > from && is(b[i-1], inWord) || i > from && b[i-1] == '+' {
 			continue
@@ -197,7 +198,8 @@ func (s *scan) segments(b []byte, from, to int, c chain) {
 				s.rawSum(b, i, end, c)
 			}
 		}
-		if i > from && to-i <= maxSmall && !s.deep(c) && lzFirst(b[i:to]) && mixed(b[i:to]) {
+		if i > from && tries > 0 && !s.deep(c) && lzFirst(b[i:to]) && mixed(b[i:to]) {
+			tries--
 			if end := s.lzEnd(b, to); end > i {
 				if t := lzBase64(b[i:end], s.left64()); t != nil {
 					s.node(t, c, i, end, stepLZ)
