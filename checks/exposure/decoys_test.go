@@ -27,6 +27,9 @@ func decoys() (out []disguise) {
 		"bob.builder@example.com", "builder@example.org", "o'brien@example.org", "brien/x@example.org.uk",
 		"look at example dot com", "alice at example dot com", "liddell at example dot com", "meet at example.com", "alice.liddell at example dot org", "alice.liddell at sub dot example dot com",
 		"alice.liddell [at] example [dot] com [dot] au", "mister alice.liddell2 at example dot com", "alice.liddell said that example.com is down", "alice.liddell, example.com",
+		"bob-dot-alice-dot-liddell-at-example-dot-com", "xalice[.]liddell[@]example[.]com", "alice[.]liddell[@]example[.]com[.]au", "bob[.]alice[.]liddell[@]example[.]com", "alice(a)example.com", "f(a)example.com", "x = alice.liddell(a).example.com",
+		"alice et example point com", "alice.liddell et example.com", "Il et elle [et] example [nokta] com", "/alice.liddell/at/example.com", "alice.liddell / example.com", "alice.liddell - example.com", "alice.liddell -- example.com",
+		"r&amp;x.lead@example.org", "q=r&amp;dd.lead@example.org", `\xc7\x4d\x99\x15`, "%C7%4D%99%15%E8", each8(sha256s("x"+alice), "%%%02X"), each8(sha256s(alice), "%%%02X")+"%00", `"`+each8(md5s(alice), `\x%02x`)+`\x00"`,
 		"alice.liddell%40example.org", "alice.liddell&#64;example.org", `alice.liddell\u0040example.org`, "=61lice@example.com",
 		b64("alice@example.com"), b64("support@vendor.example"), b64("hello world, this is no address"), hexed("alice@example.com"), b32("support@vendor.example"), b58("support@vendor.example"),
 		rot13("support@vendor.example"), backwards("support@vendor.example"), lz64("support@vendor.example"), b64(gz("support@vendor.example")), cf("support@vendor.example", 7),
@@ -35,6 +38,7 @@ func decoys() (out []disguise) {
 		hexed(md5s(alice+"x")), hexed(sha256s("salt"+alice)), hexed(md5s("alice.liddell@example.org")), hexed(sha256s("janedoe@googlemail.com")),
 		"d41d8cd98f00b204e9800998ecf8427e", "da39a3ee5e6b4b0d3255bfef95601890afd80709", "5b10ac8d82e05b22cc7d4ef5", "712020:f58131cb-b67d-43c7-b30d-6b58d40bd077",
 		"commit 3e3028eaf71d8b46482e9081d089a3a29c368d27", "sha512-"+b64(sha512s("lib")), "sha384-"+b64(sha384s("lib")), "sha256-"+b64(sha256s("lib")), "W/\"0123456789abcdef0123456789abcdef\"",
+		"sha256-"+b64(sha256s("salt"+alice)), "/c/"+b64url(sha256s("x"+alice)), "/c/x"+b64url(md5s(alice)), "/c/"+b64url(sha1s(alice))+"x", "/c/"+b64url(sha256s(alice))[1:], "/avatars/"+b64url(md5s(alice))[:21]+"/48",
 		"550e8400-e29b-41d4-a716-446655440000", "0x"+strings.Repeat("ab", 20), strings.Repeat("A", 43)+"=", strings.Repeat("deadbeef", 8),
 		"@media (max-width: 600px)", "@import url(x.css)", "a @ b", "me @ work", "5 @ 3.99", "foo@bar", "root@localhost", "x@y", "@", "@@", "a@", "@a", "user@[192.0.2.1]", "ssh user@10.0.0.1",
 		"97, 108, 105, 99, 101", "64, 64, 64, 64, 64, 64, 64", "61 6c 69 63 65 40", "1,2,3,40,64,5,6,7,8,9", "%40", "&#64;", "&commat;", `\u0040`, "=40", "[at]", "(at) (dot)", " at dot ", "at.dot",
@@ -56,7 +60,7 @@ func decoys() (out []disguise) {
 		`import x from "pkg@1.2.3";`, `class A { @observable x = 1; @action.bound y() {} }`, `var re=/[^@]+@[^@]+\.[a-z]+/;`, `var e="support"+"@"+"vendor.example";`, `["a","b"].join("@")`,
 		`String.fromCharCode(64)`, `String.fromCharCode(`+codes("support@vendor.example", ",", "%d")+`)`, `"alice"+"@"+"example.com"`, `var u="alice.liddell",d="example.org";u+"@"+d`, `x.split("").reverse().join("")`,
 		`atob("aGVsbG8gd29ybGQ=")`, `"alice.liddell"+x+"@example.com"`, "`${u}@${h}`", `throw new Error("expected name@host")`, `/* @license MIT */ /** @param {string} a */`,
-		`h="`+hexed(md5s("bundle"))+`";`, `var s="alice.liddell";var t="example.com";`, `e("@babel/runtime@7.0.0")`, `{"version":3,"sources":["webpack:///./a@b.js"],"mappings":"AAAA,SAASA,EAAMC"}`,
+		`h="`+hexed(md5s("bundle"))+`";`, `m="xalice.liddell"+"\x40"+"example.com"`, `m="bob."+"alice.liddell"+String.fromCharCode(64)+"example.com"`, `x="`+lz16("xalice.liddell@example.com")+`"`, `x="`+each(lz16("xalice.liddell@example.com"), `\u%04x`)+`"`, `var s="alice.liddell";var t="example.com";`, `e("@babel/runtime@7.0.0")`, `{"version":3,"sources":["webpack:///./a@b.js"],"mappings":"AAAA,SAASA,EAAMC"}`,
 	)
 	for i := range 40 { // strangers, and their hashes
 		a := fmt.Sprintf("person%d.stranger@company%d.example", i, i%7)

@@ -3,6 +3,7 @@ package exposure
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -18,7 +19,7 @@ const (
 )
 
 // handedOut are the addresses that tests hand out.
-var handedOut = map[string]string{"alice": alice, "jane": gmail, "jörg": euro, "han": han, "brien": "o'brien/x@example.org", "caps": "Bob.Builder@Example.ORG"}
+var handedOut = map[string]string{"alice": alice, "jane": gmail, "jörg": euro, "han": han, "brien": "o'brien/x@example.org", "caps": "Bob.Builder@Example.ORG", "amp": "r&d.lead@example.org"}
 
 // A want is a sighting in short: what, where, host, field, chain, hash.
 type want struct {
@@ -188,6 +189,20 @@ var encoded = []disguise{
 	asText("spelled in full-width brackets", "alice.liddell（at）example（dot）com", "compatibility forms > spelled out"),
 	asText("spelled in Russian", "alice.liddell собака example точка com", "spelled out"),
 	asText("spelled in Dutch", "alice.liddell apenstaartje example punt com", "spelled out"),
+	asText("spelled -at- -dot- in the name, too", "alice-dot-liddell-at-example-dot-com", "spelled out"),
+	asText("spelled _at_ _dot_ in the name, too", "alice_dot_liddell_at_example_dot_com", "spelled out"),
+	asText("spelled -at- -dot- with spaces", "alice.liddell -at- example -dot- com", "spelled out"),
+	asText("spelled /at/ /dot/ with spaces", "alice /dot/ liddell /at/ example /dot/ com", "spelled out"),
+	asText("spelled, all signs in brackets", "alice[.]liddell[@]example[.]com", "spelled out"),
+	asText("spelled, all signs in parentheses", "alice(.)liddell(@)example(.)com", "spelled out"),
+	asText("spelled (a)", "alice.liddell(a)example.com", "spelled out"),
+	asText("spelled [et] [nokta], as in Turkish", "alice.liddell [et] example [nokta] com", "spelled out"),
+	asText("spelled in French, a usual mistake", "alice.liddell (arrobase) example (point) com", "spelled out"),
+	asText("spelled in Danish", "alice (punktum) liddell (snabel-a) example (punktum) com", "spelled out"),
+	asText("spelled in Hungarian, a kukac", "alice.liddell kukac example pont com", "spelled out"),
+	asText("spelled in German, a Klammeraffe", "alice Punkt liddell Klammeraffe example Punkt com", "spelled out"),
+	asText("spelled with a circled letter", "alice.liddell ⓐ example.com", "spelled out"),
+	asText("an encoded word of a header", "=?UTF-8?Q?alice.liddell=40example.com?=", "quoted-printable"),
 	asText("zero width", "alice.lid\u200bdell@exam\u200cple.com", "split"),
 	asText("zero width beside the sign", "alice.liddell\u2060@\ufeffexample.com", "split"),
 	asText("soft hyphens", "alice.lid\u00addell@exam\u00adple.com", "split"),
@@ -210,6 +225,17 @@ func chainOf64(s string) string {
 	}
 	return "base64"
 }
+
+func each8(s, format string) string { // each byte by a format
+	var out strings.Builder
+	for i := range len(s) {
+		fmt.Fprintf(&out, format, s[i])
+	}
+	return out.String()
+}
+
+// escaped is what a browser makes of bytes in a query.
+func escaped(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
 
 func chunks(s string, n int) (out []string) {
 	for len(s) > n {
@@ -250,6 +276,12 @@ var scripted = []disguise{
 	inScript("fromCharCode, applied", `String.fromCharCode.apply(null,[`+codes(alice, ",", "%d")+`])`, "char codes"),
 	inScript("fromCharCode, one by one", each(alice, "String.fromCharCode(%d)+")+`""`, "char codes"),
 	inScript("fromCharCode for the sign", `"alice.liddell"+String.fromCharCode(64)+"example.com"`, "char codes"),
+	inScript("an escaped sign between", `var m="alice.liddell"+"\x40"+"example.com"`, "concatenation"),
+	inScript("another escaped sign between", `m='alice.liddell'+'\u0040'+'example.com'`, "concatenation"),
+	inScript("escapes within the parts", `m="al\x69ce."+"lid\u0064ell"+"@"+"ex\x61mple."+"com"`, "concatenation"),
+	inScript("an entity between", `m="alice.liddell"+"&#64;"+"example.com"`, "concatenation > html entities"),
+	inScript("lz-string to UTF-16, with signs that part words", `x="`+lz16(`{"n":1,"mail":"`+alice+`","note":"<what else there is>"}`)+`"`, "lz-string"),
+	inScript("lz-string to UTF-16, escaped", `x="`+each(lz16(`{"n":1,"mail":"`+alice+`","note":"<what else there is>"}`), `\u%04x`)+`"`, "js escapes > lz-string"),
 	inScript("codes, mapped", `[`+codes(alice, ",", "%d")+`].map(c=>String.fromCharCode(c)).join("")`, "char codes"),
 	inScript("codes, moved by one", `[`+moved(alice, 1)+`].map(function(c){return String.fromCharCode(c-1)}).join("")`, "char codes"),
 	inScript("a template", "const u='alice.liddell', h=\"example.com\"; a.href=`mailto:${u}@${h}`;", "concatenation"),
@@ -325,6 +357,11 @@ var inPages = []disguise{
 	inHTML("srcdoc", `<iframe srcdoc="&lt;p&gt;`+alice+`&lt;/p&gt;"></iframe>`, "visible", "attribute srcdoc, text", ""),
 	inHTML("image with the address in its URL", `<img src="https://t.example/p?e=alice.liddell%40example.com">`, "payload", "attribute src", "percent"),
 	inHTML("onclick", `<a onclick="location='mai'+'lto:alice.liddell'+'@'+'example.com'">x</a>`, "payload", "attribute onclick", "concatenation"),
+	inHTML("a script after other elements", `<footer>Questions?</footer><p>it's</p><br/><div id=x></div><script>var m="alice.liddell"+String.fromCharCode(64)+"example.com";</script></main>`, "payload", "script", "char codes"),
+	inHTML("a script in a page, the sign escaped", `<div id=x></div><script>var m="alice.liddell"+"\x40"+"example.com";</script>`, "payload", "script", "concatenation"),
+	inHTML("what may be typed in", `<input list=l><datalist id=l><option value="`+alice+`"></datalist>`, "visible", "attribute value", ""),
+	{"an ampersand in the name", audit.CaptureHTML, `<p>Mail: r&amp;d.lead@example.org</p>`, want{"amp", "visible", "", "text", "html entities", ""}},
+	{"an ampersand in a link", audit.CaptureHTML, `<a href="mailto:r&amp;d.lead@example.org">x</a>`, want{"amp", "payload", "", "attribute href", "html entities", ""}},
 	inHTML("UTF-16", "\xff\xfe"+utf16le("<p>"+alice+"</p>"), "visible", "text", ""),
 	inHTML("Latin-1 with a lie about it", "<meta charset=utf-8><p>caf\xe9 "+alice+"</p>", "visible", "text", ""),
 	{"Latin-1, international", audit.CaptureHTML, "<meta charset=iso-8859-1><p>j\xf6rg@b\xfccher.example</p>", want{"jörg", "visible", "", "text", "", ""}},
@@ -376,6 +413,17 @@ var hashes = []disguise{
 	{"of an international address", audit.CaptureText, hexed(md5s(euro)), want{"jörg", "visible", "", "text", "", "md5"}},
 	{"of an international address in ASCII", audit.CaptureText, hexed(md5s("jörg@xn--bcher-kva.example")), want{"jörg", "visible", "", "text", "idn", "md5"}},
 	hashed("a hash in base64 of JSON", b64(`{"h":"`+hexed(sha256s(alice))+`"}`), "base64", "sha256"),
+	hashed("after the name of the hash, as SRI", "sha256-"+b64(sha256s(alice)), "base64", "sha256"),
+	hashed("sha512 after its name", "sha512-"+b64(sha512s(alice)), "base64", "sha512"),
+	hashed("in base64url in a path", "/avatars/"+b64url(md5s(alice))+"/48", "base64", "md5"),
+	hashed("in base64url in a path, with signs in it", "/c/"+b64url(sha256s(alice)), chainOf64(sha256s(alice)), "sha256"),
+	hashed("in base64url before a file's end", "/o/v1/"+b64url(sha1s(alice))+".gif", chainOf64(sha1s(alice)), "sha1"),
+	hashed("in base64url between hyphens", "a-"+b64url(sha224s(alice))+"-b", chainOf64(sha224s(alice)), "sha224"),
+	asText("lz-string to a URL, in a path", "/c/"+lzURI(alice), "lz-string"),
+	hashed("each byte escaped", `"`+each8(sha256s(alice), `\x%02x`)+`"`, "js escapes", "sha256"),
+	hashed("each byte escaped, backslashes too", `"`+each8(md5s(alice), `\\x%02x`)+`"`, "js escapes > js escapes", "md5"),
+	hashed("each byte percent-encoded", "h="+each8(sha256s(alice), "%%%02X")+"&x=1", "percent", "sha256"),
+	hashed("percent-encoded where need be", "h="+escaped(sha1s(alice)), "percent", "sha1"),
 	{"a hash in a page's attribute", audit.CaptureHTML, `<img src="https://www.gravatar.com/avatar/` + hexed(md5s(alice)) + `">`, want{"alice", "payload", "", "attribute src", "", "md5"}},
 	{"a hash that is shown", audit.CaptureHTML, `<p>` + hexed(md5s(alice)) + `</p>`, want{"alice", "visible", "", "text", "", "md5"}},
 }
@@ -486,7 +534,7 @@ func TestDisguises(t *testing.T) {
 
 // In a long text other ways of looking for leads are taken: nothing may depend on how long it is, or on where in it something is.
 func TestDisguisesInLongDocuments(t *testing.T) {
-	rare := []string{"apenstaartje", "chiocciola"} // read in short texts only
+	rare := []string{"apenstaartje", "chiocciola", "snabel", "kukac", "Klammeraffe", "(a)", "[et]"} // read in short texts only
 	for i, d := range disguises {
 		if d.kind == audit.CaptureHAR || strings.Contains(d.name, "UTF-16") || strings.Contains(d.name, "Latin-1") || strings.Contains(d.name, "unclosed") ||
 			slices.ContainsFunc(rare, func(w string) bool { return strings.Contains(d.doc, w) }) {

@@ -91,6 +91,8 @@ func (s *scan) charset(b []byte, mime string) []byte {
 	label := "windows-1252"
 	if m := declared.FindStringSubmatch(mime); m != nil {
 		label = m[1]
+	} else if binaryBody(mime) {
+		return b
 	} else if m := declared.FindSubmatch(b[:min(len(b), 2048)]); m != nil {
 		label = string(m[1])
 	}

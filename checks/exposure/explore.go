@@ -2,6 +2,7 @@ package exposure
 
 import (
 	"bytes"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/mailreeve/mailreeve/audit/address"
@@ -96,6 +97,9 @@ func (s *scan) percents(b []byte, lo, hi int, c chain) {
 		}
 		from, to := span(b, i, i+1, reach, &partsWords)
 		word := b[from:to]
+		if forward {
+			s.escapedSum(word, '%', c, from, to, stepPercent)
+		}
 		if forward && c.n == s.base && partsOnly(word) {
 			i = to - 1
 			continue
@@ -107,6 +111,46 @@ func (s *scan) percents(b []byte, lo, hi int, c chain) {
 			s.node(reverse(word), c, from, to, stepReversed)
 		}
 		i = to - 1
+	}
+}
+
+// escapedSum takes a word for a hash of which each byte is escaped, as \xC7 or %C7, if it ends with as many.
+func (s *scan) escapedSum(w []byte, mark byte, c chain, from, to int, st step) {
+	end := len(w)
+	if mark == '%' { // what follows the value
+		if i := bytes.IndexByte(w, '&'); i > 0 {
+			end = i
+		}
+	}
+	if most := w[max(0, end-4*sizes[len(sizes)-1]):end]; len(most) < 2*sizes[0] || bytes.IndexByte(most[len(most)-12:], mark) < 0 || bytes.Count(most, []byte{mark}) < sizes[0]/2 {
+		return
+	}
+	var back []byte
+	for i := end; i > 0 && len(back) <= sizes[len(sizes)-1]; {
+		if i < 3 || !isHex(w[i-1]) || !isHex(w[i-2]) || w[i-3] != mark {
+			if x := w[i-1]; mark == '%' && x < utf8.RuneSelf && is(x, inHost) { // letters are not escaped by all
+				back = append(back, x)
+				i--
+				continue
+			}
+			break
+		}
+		back = append(back, nibble[w[i-2]]<<4|nibble[w[i-1]])
+		if i -= 3; mark == 'x' && i > 0 && w[i-1] == '\\' {
+			i--
+		}
+	}
+	for _, size := range sizes {
+		if len(back) == size {
+			slices.Reverse(back)
+			if !likelyText(back) {
+				if c.n == s.base {
+					s.lead(from, to)
+				}
+				s.keep(ofSum, back, c.with(st))
+			}
+			return
+		}
 	}
 }
 
@@ -282,7 +326,7 @@ func reference(b []byte) bool {
 	switch b[0] {
 	case 'a':
 		if len(b) > 4 && b[1] == 'm' && b[2] == 'p' && b[3] == ';' {
-			return reference(b[4:])
+			return reference(b[4:]) || joinsLocal(b[4:])
 		}
 		return false
 	case 'n', 'q', 'g': // nbsp, quot, gt: the most usual
@@ -301,6 +345,19 @@ func reference(b []byte) bool {
 	for _, name := range names {
 		if b[0] == name[0] && len(b) >= len(name) && string(b[:len(name)]) == name {
 			return true
+		}
+	}
+	return false
+}
+
+// joinsLocal says whether b goes on like a local part up to its at-sign, so that an ampersand before it may be part of it.
+func joinsLocal(b []byte) bool {
+	for i, x := range b[:min(len(b), 65)] {
+		if x == '@' {
+			return i > 0
+		}
+		if !is(x, inWord) && x != '.' && x != '-' && x != '_' && x != '+' && x != '\'' {
+			return false
 		}
 	}
 	return false
@@ -354,6 +411,12 @@ func (s *scan) backslashes(b []byte, lo, hi int, c chain) {
 				parts = &partsEscaped
 			}
 			from, to := span(b, i, i+1, reach, parts)
+			if b[i+1] == 'x' {
+				s.escapedSum(b[from:to], 'x', c, from, to, stepJS)
+			}
+			if from == i && b[i+1] == 'u' { // lz-string, whose letters all signs are
+				to = max(to, lzLiteral(b, i))
+			}
 			s.node(unescapeJS(b[from:to]), c, from, to, stepJS)
 			end = to
 		}

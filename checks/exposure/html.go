@@ -729,12 +729,22 @@ func (w *walk) attributes(e element) {
 			continue
 		}
 		place := audit.Payload
-		if !veiled && shownAttribute(name, a.name, inputType) {
+		if !veiled && (shownAttribute(name, a.name, inputType) || name == "option" && a.name == "value" && w.suggests()) {
 			place = audit.Shown
 		}
 		w.in(place, "", w.prefix+"attribute "+w.name(a.name))
 		w.look(int(e.from)+a.from, min(int(e.from)+a.to, int(e.to)), false, false)
 	}
+}
+
+// suggests says whether the open elements are of a list of what may be typed in: browsers show the values.
+func (w *walk) suggests() bool {
+	for i := len(w.open) - 1; i >= max(0, len(w.open)-8); i-- {
+		if w.nameOf(w.open[i]) == "datalist" {
+			return true
+		}
+	}
+	return false
 }
 
 // srcdoc looks through the page in an attribute.
@@ -806,9 +816,9 @@ func kindOf(name []byte) kind {
 		return raw
 	case "title", "textarea":
 		return escapable
-	case "template", "noscript", "datalist", "defs", "object", "audio", "video", "canvas", "applet":
+	case "template", "noscript", "defs", "object", "audio", "video", "canvas", "applet":
 		return unseen
-	case "address", "article", "aside", "blockquote", "body", "button", "caption", "center", "colgroup", "details", "dialog", "dir", "div", "dl", "fieldset",
+	case "address", "article", "aside", "blockquote", "body", "button", "caption", "center", "colgroup", "datalist", "details", "dialog", "dir", "div", "dl", "fieldset",
 		"figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "head", "header", "hgroup", "html", "legend", "main", "menu", "nav", "ol", "pre",
 		"search", "section", "select", "summary", "table", "tbody", "tfoot", "thead", "ul", "svg", "math", "text", "label":
 		return block

@@ -1,6 +1,7 @@
 package exposure
 
 import (
+	"bytes"
 	"encoding/binary"
 	"unicode/utf8"
 )
@@ -31,12 +32,39 @@ func (s *scan) lzRuns(b []byte, lo, hi int, c chain) {
 			continue
 		}
 		if _, to := span(b, i, i+1, maxSmall, &partsQuotes); to > i {
-			if t := s.lzWide(b[i:to]); t != nil {
+			packed := b[i:to]
+			if end := lzLiteral(b, i); end > to { // signs that part words are letters of it, too
+				if to, packed = end, b[i:end]; bytes.IndexByte(packed, '\\') >= 0 {
+					packed = unescapeJS(packed)
+				}
+			}
+			if t := s.lzWide(packed); t != nil {
 				s.node(t, c, i, to, stepLZ)
 				i = to
 			}
 		}
 	}
+}
+
+// lzLiteral is where the literal or the text ends that begins at b[i]; i where none does.
+func lzLiteral(b []byte, i int) int {
+	most := min(len(b), i+maxSmall)
+	if i == 0 {
+		return most
+	}
+	quote := b[i-1]
+	if !isQuote(quote) {
+		return i
+	}
+	for j := i; j < most; j++ {
+		switch b[j] {
+		case quote:
+			return j
+		case '\\':
+			j++
+		}
+	}
+	return i
 }
 
 // lzWide unpacks what lz-string's compressToUTF16 or compress made, which is characters of all scripts.

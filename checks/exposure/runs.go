@@ -148,6 +148,9 @@ func (s *scan) run(b []byte, from, to int, c chain) {
 	if len(r) == 36 && parts == 5 && r[8] == '-' && r[13] == '-' && r[18] == '-' && r[23] == '-' {
 		s.dashed(r, from, to, c)
 	}
+	if parts > 1 && !declared && len(r) <= maxPath && whole.capitals >= 2 {
+		s.segments(b, from, to, c)
+	}
 	if !dense && (parts == 1 || !whole.dense(len(r)) || !mixed(r)) {
 		return
 	}
@@ -168,6 +171,44 @@ func (s *scan) run(b []byte, from, to int, c chain) {
 	}
 }
 
+// maxPath is the longest run that is taken apart where slashes, hyphens and underscores may part as well as belong.
+const maxPath = 1024
+
+// segments looks for hashes, and for lz-string, in parts of a run: segments of a path, or what follows a prefix. Their letters may part segments, too.
+func (s *scan) segments(b []byte, from, to int, c chain) {
+	parts := func(x byte) bool { return !is(x, inWord) && x != '+' }
+	tries := 8 // of lz-string, which may go on beyond the run
+	for i := from; to-i >= minRun; i++ {
+		if i > from && is(b[i-1], inWord) || i > from && b[i-1] == '+' {
+			continue
+		}
+		for _, size := range sizes {
+			end := i + (size*8+5)/6
+			if end > to {
+				break
+			}
+			if i == from && end == to || end < to && !parts(b[end]) { // the whole is looked at anyway
+				continue
+			}
+			// The bits of the last letter that belong to no byte are zero.
+			if v := base64Value[b[end-1]]; size%3 == 1 && v&15 != 0 || size%3 == 2 && v&3 != 0 {
+				continue
+			}
+			if likelySum(b[i:end]) {
+				s.rawSum(b, i, end, c)
+			}
+		}
+		if i > from && tries > 0 && !s.deep(c) && lzFirst(b[i:to]) && mixed(b[i:to]) {
+			tries--
+			if end := s.lzEnd(b, to); end > i {
+				if t := lzBase64(b[i:end], s.left64()); t != nil {
+					s.node(t, c, i, end, stepLZ)
+				}
+			}
+		}
+	}
+}
+
 // padded says whether what is at b[from:to] is filled up to fours by equals signs, and no name before a value or a comparison.
 func padded(b []byte, from, to int) bool {
 	end := to
@@ -179,6 +220,20 @@ func padded(b []byte, from, to int) bool {
 
 // isDeclared says whether what begins at b[from] is said to be base64, as pictures and fonts are in data URLs: then it is nothing else.
 func isDeclared(b []byte, from int) bool { return from >= 7 && string(b[from-7:from]) == "base64," }
+
+// likelySum says whether r has as many capitals, digits and signs as a hash in base64, and no more signs: words between hyphens have more.
+func likelySum(r []byte) bool {
+	marks, signs := 0, 0
+	for _, x := range r {
+		if x < 'a' {
+			marks++
+			if !is(x, inWord) {
+				signs++
+			}
+		}
+	}
+	return marks*4 >= len(r) && signs <= 2+len(r)/8
+}
 
 // A tally counts what is no lower-case letter in a run.
 type tally struct {
@@ -308,7 +363,7 @@ func (s *scan) hex(b []byte, from, to int, c chain) {
 	t := appendUnhex(s.hexed[:0], r)
 	s.hexed = t
 	clouded := uncloud(t)
-	if likelyText(t) || compressed(t) || s.deflated(t) {
+	if likelyText(t) || compressed(t) || atWithin(t) || s.deflated(t) {
 		s.node(bytes.Clone(t), c, from, to, stepHex) // which may write over t
 	}
 	if clouded != nil {
@@ -324,6 +379,21 @@ func (s *scan) hex(b []byte, from, to int, c chain) {
 		slices.Reverse(back)
 		s.node(back, c, from, to, stepReversed)
 	}
+}
+
+// atWithin says whether an at-sign is in what is no text, letters around it, and a full stop after.
+func atWithin(t []byte) bool {
+	for i := 1; i+5 <= len(t); i++ {
+		if t[i] != '@' || !is(t[i-1], inLocal) || t[i-1] >= utf8.RuneSelf {
+			continue
+		}
+		for j := i + 1; j < len(t) && t[j] < utf8.RuneSelf && is(t[j], inHost); j++ {
+			if t[j] == '.' && j > i+1 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func unhex(r []byte) []byte { return appendUnhex(make([]byte, 0, len(r)/2), r) }
@@ -589,12 +659,28 @@ func (s *scan) texts64(r []byte, phase int, table *[256]byte, tell func(text []b
 			}
 			text = append(text, x)
 		}
+		if at := bytes.IndexByte(text, '@'); at > 0 && at < len(text)-1 {
+			s.around64(r, begin, i, table, tell)
+		}
 		switch {
 		case len(text) < minText:
 		case len(text) > len(short):
 			tell(text, begin, i)
 		case s.strict || leads(text):
 			tell(bytes.Clone(text), begin, i)
+		}
+	}
+}
+
+// aroundText is how many letters of base64 around a text are decoded, too.
+const aroundText = 16
+
+// around64 tells of a text with what is around it, if that is no text: a length may be there.
+func (s *scan) around64(r []byte, i, j int, table *[256]byte, tell func(text []byte, i, j int)) {
+	from, to := max(i%4, i-aroundText), min(len(r), j+aroundText)
+	if from < i || to > j {
+		if t := decode64(r[from:to], table); torn(t) {
+			tell(t, from, to)
 		}
 	}
 }

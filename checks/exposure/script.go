@@ -32,6 +32,11 @@ func (s *scan) script(b []byte, i, j int, c chain) {
 			start = n + 1
 		}
 	}
+	if n := strings.LastIndex(e.src[:i-from], "<script"); n >= start { // of a page; what is before is no script
+		if end := strings.IndexByte(e.src[n:i-from], '>'); end > 0 {
+			start = n + end + 1
+		}
+	}
 	s.toks = nil // what is found is looked through in turn
 	e.lex(start)
 	e.evaluate()
@@ -256,7 +261,7 @@ func (e *evaluator) regexpMay() bool {
 	}
 	switch t := &e.toks[len(e.toks)-1]; t.kind {
 	case tokSign:
-		return t.sign != ')' && t.sign != ']' && t.sign != '}'
+		return t.sign != ')' && t.sign != ']' && t.sign != '}' && t.sign != '<' // the last begins a tag
 	case tokName:
 		return t.text == "return"
 	}

@@ -88,6 +88,7 @@ func (s *scan) address(b []byte, i, n int, c chain) bool {
 		s.lead(from, to)
 	}
 	s.candidate(local, host, c, from, to)
+	s.framed(b, from, i, n, to, c)
 	// What else may have been meant, where a character may part as well as belong.
 	cuts := 0
 	for j := 0; j+1 < len(local) && cuts < maxCuts; {
@@ -558,7 +559,9 @@ func (s *scan) quotedPrintable(b []byte, from, to int, c chain) {
 	}
 	text := decodeQP(w)
 	if i := bytes.IndexByte(w, '?'); i >= 0 && (bytes.Contains(w, []byte("?Q?")) || bytes.Contains(w, []byte("?q?"))) { // a header: underscores are spaces
-		text = bytes.ReplaceAll(text, []byte("_"), []byte(" "))
+		if spaced := bytes.ReplaceAll(text, []byte("_"), []byte(" ")); len(w) < maxSmall {
+			s.node(spaced, c, from, to, stepQP) // and as it stands, since not all who write them know
+		}
 	}
 	s.node(text, c, from, to, stepQP)
 }

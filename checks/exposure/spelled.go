@@ -9,14 +9,14 @@ import (
 
 // Words for the at-sign and for what else is spelled out in addresses, in languages where people do that. In brackets of any kind, and bare.
 var (
-	atWords = []string{"at", "arroba", "arobase", "arobas", "chez", "chiocciola", "apenstaartje", "klammeraffe", "affenschwanz", "kukac", "snabel-a", "snabela", "zavinac",
-		"zavináč", "malpa", "małpa", "ät", "aet", "æt", "et", "a", "(at)", "at-sign", "atsign", "sobaka", "собака", "собачка", "アットマーク", "アット", "あっと", "골뱅이", "앳", "艾特", "kuyruklu", "@"}
-	dotWords = []string{"dot", "d0t", "punkt", "punto", "point", "ponto", "punt", "pont", "punct", "prikk", "prick", "prik", "piste", "tecka", "tečka", "kropka", "nokta",
+	atWords = []string{"at", "arroba", "arrobase", "arobase", "arobas", "chez", "chiocciola", "apenstaartje", "klammeraffe", "affenschwanz", "kukac", "snabel-a", "snabela", "zavinac",
+		"zavináč", "malpa", "małpa", "ät", "aet", "æt", "et", "a", "(at)", "at-sign", "atsign", "sobaka", "собака", "собачка", "アットマーク", "アット", "あっと", "골뱅이", "앳", "艾特", "kuyruklu", "ⓐ", "@"}
+	dotWords = []string{"dot", "d0t", "punkt", "punktum", "punto", "point", "ponto", "punt", "pont", "punct", "prikk", "prick", "prik", "piste", "tecka", "tečka", "kropka", "nokta",
 		"stip", "bod", "bodka", "period", "fullstop", "full-stop", "точка", "ドット", "どっと", "点", "點", "점", "닷", "."}
 	otherWords = map[string]byte{"plus": '+', "dash": '-', "hyphen": '-', "minus": '-', "underscore": '_', "bindestrich": '-', "guion": '-', "tiret": '-', "unterstrich": '_'}
 	// Bare words of these are too usual to begin an address without brackets.
 	bracketsOnly = map[string]bool{"a": true, "et": true, "chez": false, "pont": false, "bod": true, "stip": true}
-	wideWords    = [...]string{"ät", "æt", "собак", "собачк", "アット", "あっと", "골뱅이", "앳", "艾特", "małpa", "zavináč", "［", "（", "【"}
+	wideWords    = [...]string{"ät", "æt", "собак", "собачк", "アット", "あっと", "골뱅이", "앳", "艾特", "małpa", "zavináč", "ⓐ", "［", "（", "【"}
 )
 
 var rareWords = [...]string{"apenstaartje", "klammeraffe", "affenschwanz", "kukac", "snabel", "zavinac", "malpa", "sobaka", "kuyruklu"}
@@ -38,7 +38,7 @@ func (s *scan) words(b []byte, lo, hi int, c chain) {
 	i := lo
 	for ; i+9 <= len(b) && i < hi; i += 8 {
 		x, y := binary.LittleEndian.Uint64(b[i:])|cases, binary.LittleEndian.Uint64(b[i+1:])|cases
-		hits := pair(x, y, 'a', 't') | pair(x, y, 'o', 'b') | pair(x, y, 'c', 'h') | pair(x, y, 'a', ']'|0x20) | pair(x, y, 'j', 'o')
+		hits := pair(x, y, 'a', 't') | pair(x, y, 'o', 'b') | pair(x, y, 'c', 'h') | pair(x, y, 'a', ']'|0x20) | pair(x, y, 'a', ')') | pair(x, y, '['|0x20, 'e') | pair(x, y, 'j', 'o')
 		for ; hits != 0; hits &= hits - 1 {
 			j := i + bits.TrailingZeros64(hits)/8
 			if b[j+1]|0x20 == 't' && j > 0 && is(b[j-1], inWord) && b[j] >= 'a' { // within a word
@@ -52,14 +52,16 @@ func (s *scan) words(b []byte, lo, hi int, c chain) {
 	}
 	if len(b) <= maxSmall { // the rarer words only where that costs nothing
 		for _, w := range rareWords {
-			for i := lo; i < hi; {
-				n := indexFold(b[i:hi], w)
-				if n < 0 {
-					break
+			for _, first := range [...]byte{w[0], w[0] &^ 0x20} {
+				for i := lo; i < hi; i++ {
+					n := bytes.IndexByte(b[i:hi], first)
+					if n < 0 {
+						break
+					}
+					if i += n; hasFold(b, i, w) {
+						s.spelledAt(b, i, c)
+					}
 				}
-				i += n
-				s.spelledAt(b, i, c)
-				i++
 			}
 		}
 	}
@@ -109,6 +111,10 @@ func (s *scan) wordAt(b []byte, i int, c chain) {
 			if i > 0 && (b[i-1] == '[' || b[i-1] == '(') && (i < 2 || b[i-2] != '.') && i > 1 && (is(b[i-2], inSpace) || is(b[i-2], inWord)) {
 				s.spelledAt(b, i, c)
 			}
+		}
+	case '[' | 0x20:
+		if hasFold(b, i+1, "et") && i+3 < len(b) && (b[i+3] == ']' || b[i+3] == '}') {
+			s.spelledAt(b, i+1, c)
 		}
 	case 'o':
 		if b[i+1]|0x20 == 'b' && i >= 2 && b[i-1]|0x20 == 'r' {
@@ -205,6 +211,31 @@ func (s *scan) spelledAround(b []byte, i, j int, c chain) {
 	c = c.with(stepSpelled)
 	s.candidate(name, host, c, begin, end)
 	s.substituted(name, host, c, begin, end)
+	if dotted := undash(name); len(dotted) < len(name) {
+		s.candidate(dotted, host, c, begin, end)
+	}
+}
+
+// undash writes jane-dot-doe and jane_dot_doe with a full stop.
+func undash(name []byte) []byte {
+	out := make([]byte, 0, len(name))
+	for i := 0; i < len(name); i++ {
+		if x := name[i]; i > 0 && (x == '-' || x == '_') {
+			n := 0
+			for _, w := range dotWords {
+				if end := i + 1 + len(w); len(w) > 2 && hasFold(name, i+1, w) && end < len(name)-1 && name[end] == x {
+					n = len(w)
+				}
+			}
+			if n > 0 {
+				out = append(out, '.')
+				i += n + 1
+				continue
+			}
+		}
+		out = append(out, name[i])
+	}
+	return out
 }
 
 // glue skips what stands between the parts of a spelled-out address: white space, brackets, tags; forwards from b[i].
@@ -214,7 +245,9 @@ func glue(b []byte, i int) int {
 		switch x := b[i]; {
 		case is(x, inSpace), x == '[', x == ']', x == '(', x == ')', x == '{', x == '}', x == '|', x == '*', x == '_', x == '"', x == '\'', x == '~', x == '\\', x == '+':
 			i++
-		case x == '-' && i+1 < len(b) && !is(b[i+1], inWord) || x == '-' && i > 0 && is(b[i-1], inWord):
+		case x == '-' && i+1 < len(b) && !is(b[i+1], inWord) || x == '-' && i > 0 && is(b[i-1], inWord|inSpace):
+			i++
+		case x == '/' && i > 0 && i+1 < len(b) && (is(b[i-1], inSpace) || is(b[i+1], inSpace)):
 			i++
 		case x == '<' || x == '>' || x == '/' && i > 0 && b[i-1] == '<':
 			if x == '<' {
@@ -262,6 +295,8 @@ func glueBack(b []byte, i int) int {
 	for i > end {
 		switch x := b[i-1]; {
 		case is(x, inSpace), x == '[', x == ']', x == '(', x == ')', x == '{', x == '}', x == '|', x == '*', x == '_', x == '-', x == '"', x == '\'', x == '~', x == '\\', x == '<', x == '+':
+			i--
+		case x == '/' && i > 1 && i < len(b) && (is(b[i-2], inSpace) || is(b[i], inSpace)):
 			i--
 		case x == '>':
 			n := bytes.LastIndexByte(b[max(0, i-256):i-1], '<')
@@ -427,7 +462,7 @@ func spelledName(b []byte, i int) (name []byte, begin int) {
 		if op == 0 {
 			op = otherWords[string(bytes.ToLower(b[w:e]))]
 		}
-		if op == 0 && w == e && e > 0 && b[e-1] == '.' && e >= 2 && is(b[e-2], inSpace) { // jane . doe
+		if op == 0 && w == e && e > 0 && b[e-1] == '.' && e >= 2 && (is(b[e-2], inSpace) || isBracket(b[e-2]) && isBracket(b[e])) { // jane . doe, jane[.]doe
 			op, w = '.', e-1
 		}
 		if op == 0 {
