@@ -115,8 +115,8 @@ func appendForms(forms []Form, email string) []Form {
 	return forms
 }
 
-// common are the kinds that trackers use day by day. Only these are tried with salts, of base64 and of other hashes: each address of millions is hashed
-// with all that is tried.
+// common are the kinds that trackers use day by day. Only these are tried with salts and of all the other hashes: each address of millions is hashed with
+// all that is tried.
 const common = 1<<MD5 | 1<<SHA1 | 1<<SHA256 | 1<<SHA512
 
 // The salts that trackers are known to use: a suffix seen with SHA-256 (Englehardt, Han and Narayanan, "I never signed up for this!", PETS 2018;
@@ -193,8 +193,8 @@ func (h *Hasher) sum(k Kind, p []byte) []byte {
 	return out
 }
 
-// Sums calls yield with the sums of an address: of its forms, and, for the usual one and the common kinds, also salted, of its base64, and of its hash
-// in hexadecimal digits. It stops when yield says false.
+// Sums calls yield with the sums of an address: of its forms, and, for the usual one, of its base64 and of its hash in hexadecimal digits (of its MD5 for
+// kinds that are not common), and, by the common kinds, also salted. It stops when yield says false.
 func (h *Hasher) Sums(email string, yield func(Sum) bool) {
 	h.forms = appendForms(h.forms[:0], email)
 	for i := range h.forms {
@@ -202,16 +202,20 @@ func (h *Hasher) Sums(email string, yield func(Sum) bool) {
 		if !h.each(h.buf, h.want, h.forms[i].Steps, yield) {
 			return
 		}
-		if i == 0 && h.want&common != 0 && !h.further(h.forms[0].Text, h.want&common, yield) {
+		if i == 0 && !h.further(h.forms[0].Text, yield) {
 			return
 		}
 	}
 }
 
 // further gives the unusual sums of an address in lower case, whose own sums were just given.
-func (h *Hasher) further(lower string, want KindSet, yield func(Sum) bool) bool {
+func (h *Hasher) further(lower string, yield func(Sum) bool) bool {
+	want := h.want & common
 	kinds := inner[:]
-	if !h.want.Has(SHA512) {
+	switch {
+	case want == 0:
+		kinds = inner[:1]
+	case !want.Has(SHA512):
 		kinds = inner[:len(inner)-1]
 	}
 	for i, k := range kinds {
@@ -221,12 +225,19 @@ func (h *Hasher) further(lower string, want KindSet, yield func(Sum) bool) bool 
 		}
 		h.inner[i] = hex.AppendEncode(h.inner[i][:0], sum)
 	}
-	for i := range kinds {
-		if !h.each(h.inner[i], want, innerSteps[i][:], yield) {
+	for i, k := range kinds {
+		of := want
+		if k == MD5 {
+			of = h.want
+		}
+		if !h.each(h.inner[i], of, innerSteps[i][:], yield) {
 			return false
 		}
 	}
 	for i := range salts {
+		if want == 0 {
+			break
+		}
 		s := &salts[i]
 		h.buf = append(append(append(h.buf[:0], s.before...), lower...), s.after...)
 		if !h.each(h.buf, want, saltSteps[i][:], yield) {
@@ -234,7 +245,7 @@ func (h *Hasher) further(lower string, want KindSet, yield func(Sum) bool) bool 
 		}
 	}
 	h.buf = base64.StdEncoding.AppendEncode(h.buf[:0], append(h.scratch[:0], lower...))
-	return h.each(h.buf, want, base64Step[:], yield)
+	return h.each(h.buf, h.want, base64Step[:], yield)
 }
 
 var (
