@@ -131,12 +131,22 @@ func reached(wall time.Time, zone *time.Location) time.Time {
 		if at.Before(from) {
 			return from
 		}
-		_, end := from.ZoneBounds()
+		end := nextChange(from)
 		if end.IsZero() || at.Before(end) {
 			return at
 		}
 		from = end
 	}
+}
+
+// nextChange is when the zone's offset may next change after t; zero where it never does. On the last day of leap years beyond a zone's table (from 2040
+// on) time.ZoneBounds gives that day's start, which is not after t: then it is asked again an hour later.
+func nextChange(t time.Time) time.Time {
+	_, end := t.ZoneBounds()
+	if !end.IsZero() && !end.After(t) {
+		return t.Add(time.Hour)
+	}
+	return end
 }
 
 func civil(t time.Time, offset time.Duration) time.Time { return t.UTC().Add(offset) }

@@ -223,6 +223,14 @@ func TestReference(t *testing.T) {
 	})
 }
 
+// On the last day of leap years beyond the zones' tables the library's bounds of a zone end before the time that is asked for.
+func TestTheLastDayOfALeapYear(t *testing.T) {
+	for _, name := range []string{"Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC"} {
+		from := time.Date(2040, 12, 29, 0, 0, 0, 0, time.UTC)
+		checkAgainst(t, name, []string{"30 2 * * *", "15 */2 * * *"}, from, from.AddDate(0, 0, 5))
+	}
+}
+
 // TestFrequentIsCrons: what is hourly or more frequent, and "@every", is cron's own.
 func TestFrequentIsCrons(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
