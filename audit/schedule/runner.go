@@ -46,8 +46,9 @@ func (r *Runner) Serve(ctx context.Context) error {
 	if !last.IsZero() {
 		n.missed, _ = r.Schedule.Due(last, started)
 	}
+	madeUp := !n.missed.IsZero() // asked before the start: from then on a run may write it
 	c.Start()
-	if !n.missed.IsZero() {
+	if madeUp {
 		entry.WrappedJob.Run() // in the same chain: what falls due meanwhile waits
 	}
 	<-ctx.Done()
