@@ -301,41 +301,13 @@ func TestScansAndMatchesTogether(t *testing.T) {
 	}
 }
 
-func FuzzHAR(f *testing.F) {
-	for _, d := range disguises {
-		if d.kind == audit.CaptureHAR {
-			f.Add([]byte(d.doc))
-		}
-	}
-	f.Fuzz(fuzzed(audit.CaptureHAR))
-}
+func FuzzHAR(f *testing.F) { fuzz(f, audit.CaptureHAR) }
 
-func FuzzHTML(f *testing.F) {
-	for _, d := range disguises {
-		if d.kind == audit.CaptureHTML {
-			f.Add([]byte(d.doc))
-		}
-	}
-	f.Fuzz(fuzzed(audit.CaptureHTML))
-}
+func FuzzHTML(f *testing.F) { fuzz(f, audit.CaptureHTML) }
 
-func FuzzJS(f *testing.F) {
-	for _, d := range disguises {
-		if d.kind == audit.CaptureJS {
-			f.Add([]byte(d.doc))
-		}
-	}
-	f.Fuzz(fuzzed(audit.CaptureJS))
-}
+func FuzzJS(f *testing.F) { fuzz(f, audit.CaptureJS) }
 
-func FuzzText(f *testing.F) {
-	for _, d := range disguises {
-		if d.kind == audit.CaptureText {
-			f.Add([]byte(d.doc))
-		}
-	}
-	f.Fuzz(fuzzed(audit.CaptureText))
-}
+func FuzzText(f *testing.F) { fuzz(f, audit.CaptureText) }
 
 func FuzzMail(f *testing.F) {
 	f.Add([]byte(`<img src="https://a.example/?e=` + alice + `"> https://x.example/` + alice))
@@ -348,9 +320,14 @@ func FuzzMail(f *testing.F) {
 	})
 }
 
-// fuzzed: whatever a document is, an address after it is found (where that is not hidden by what comes before), and what is told of it holds none.
-func fuzzed(kind audit.CaptureKind) func(*testing.T, []byte) {
-	return func(t *testing.T, b []byte) {
+// fuzz starts from the disguises of a kind: whatever a document is, an address after it is found (where that is not hidden by what comes before), and what is told of it holds none.
+func fuzz(f *testing.F, kind audit.CaptureKind) {
+	for _, d := range disguises {
+		if d.kind == kind {
+			f.Add([]byte(d.doc))
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) > 1<<16 {
 			return
 		}
@@ -383,5 +360,5 @@ func fuzzed(kind audit.CaptureKind) func(*testing.T, []byte) {
 				t.Errorf("not found after %q", b)
 			}
 		}
-	}
+	})
 }

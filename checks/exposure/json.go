@@ -43,26 +43,8 @@ func short(err error) error {
 
 // object calls field for each key of an object, whose value field has to read. A value that is no object is skipped.
 func (p *reader) object(field func(key string) error) error {
-	c, err := p.peek()
-	if err != nil {
-		return err
-	}
-	if c != '{' {
-		return p.skip()
-	}
-	p.in.Discard(1)
-	for {
-		c, err := p.peek()
-		switch {
-		case err != nil:
-			return err
-		case c == '}':
-			p.in.Discard(1)
-			return nil
-		case c == ',':
-			p.in.Discard(1)
-			continue
-		case c != '"':
+	return p.members('{', '}', func(c byte) error {
+		if c != '"' {
 			return errJSON
 		}
 		key, err := p.string(256, nil)
@@ -75,19 +57,22 @@ func (p *reader) object(field func(key string) error) error {
 			return errJSON
 		}
 		p.in.Discard(1)
-		if err := field(string(key)); err != nil {
-			return err
-		}
-	}
+		return field(string(key))
+	})
 }
 
 // array calls element for each element, which has to read it. A value that is no array is skipped.
 func (p *reader) array(element func() error) error {
+	return p.members('[', ']', func(byte) error { return element() })
+}
+
+// members calls member where one begins, with the byte that it begins with, from the bracket that opens to the one that closes.
+func (p *reader) members(opens, closes byte, member func(begins byte) error) error {
 	c, err := p.peek()
 	if err != nil {
 		return err
 	}
-	if c != '[' {
+	if c != opens {
 		return p.skip()
 	}
 	p.in.Discard(1)
@@ -96,15 +81,15 @@ func (p *reader) array(element func() error) error {
 		switch {
 		case err != nil:
 			return err
-		case c == ']':
+		case c == closes:
 			p.in.Discard(1)
 			return nil
 		case c == ',':
 			p.in.Discard(1)
-			continue
-		}
-		if err := element(); err != nil {
-			return err
+		default:
+			if err := member(c); err != nil {
+				return err
+			}
 		}
 	}
 }

@@ -53,37 +53,32 @@ func (p *parser) decode(h textproto.Header, body []byte, multipart bool) []byte 
 // fromBase64 decodes what of b is base64, of either alphabet, and says whether that was all of it.
 func fromBase64(b []byte) (out []byte, whole bool) {
 	whole = true
+	out = make([]byte, 0, base64.RawStdEncoding.DecodedLen(len(b)))
 	clean := make([]byte, 0, len(b))
-	pad := 0
+	piece := func() {
+		if len(clean)%4 == 1 {
+			clean, whole = clean[:len(clean)-1], false
+		}
+		out, _ = base64.RawStdEncoding.AppendDecode(out, clean)
+		clean = clean[:0]
+	}
 	for _, c := range b {
 		switch {
 		case 'A' <= c && c <= 'Z', 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '+', c == '/':
+			clean = append(clean, c)
 		case c == '-':
-			c = '+'
+			clean = append(clean, '+')
 		case c == '_':
-			c = '/'
+			clean = append(clean, '/')
 		case c == '=':
-			pad++
-			for len(clean)%4 != 0 && pad <= 3 { // pieces, each with its own padding, one behind the other
-				clean = append(clean, 'A')
-				pad++
-			}
-			continue
+			piece() // there may be several, each with its own padding, one behind the other
 		case c == ' ', c == '\t', c == '\r', c == '\n':
-			continue
 		default:
 			whole = false
-			continue
 		}
-		pad = 0
-		clean = append(clean, c)
 	}
-	if len(clean)%4 == 1 {
-		clean, whole = clean[:len(clean)-1], false
-	}
-	out = make([]byte, base64.RawStdEncoding.DecodedLen(len(clean)))
-	n, _ := base64.RawStdEncoding.Decode(out, clean)
-	return bytes.TrimRight(out[:n], "\x00"), whole
+	piece()
+	return out, whole
 }
 
 // loosePrintable decodes quoted-printable, leaving what is malformed as it is.
@@ -160,7 +155,7 @@ func toUTF8(b []byte, name string, html bool) (text []byte, lied bool) {
 	case wide && !bytes.Contains(b, []byte{0}) && valid && len(b) > 0:
 		return b, true
 	case !wide && valid && !plain: // text of another charset is hardly ever valid UTF-8 by chance
-		return b, true
+		return looks(b), true
 	}
 	out := decoded(b, enc)
 	if bad := bytes.Count(out, []byte("\uFFFD")); bad > 2 && bad*20 > utf8.RuneCount(out) {
@@ -226,9 +221,9 @@ func decoded(b []byte, enc encoding.Encoding) []byte {
 	return bytes.ToValidUTF8(bytes.ReplaceAll(out, []byte{0}, nil), []byte("\uFFFD"))
 }
 
-func ascii(b []byte) bool {
-	for _, c := range b {
-		if c >= 0x80 {
+func ascii[T string | []byte](s T) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
 			return false
 		}
 	}

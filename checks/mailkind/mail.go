@@ -270,7 +270,7 @@ func looksHTML(text []byte) bool {
 }
 
 func (p *parser) multipart(kind, boundary string, body []byte, depth int) {
-	if boundary == "" || !bytes.Contains(body, []byte("--"+boundary)) {
+	if boundary == "" || len(boundary) > 1000 || !bytes.Contains(body, []byte("--"+boundary)) {
 		guessed := guessBoundary(body)
 		if guessed == "" {
 			p.note("a multipart without its boundary: read as text")
@@ -306,12 +306,12 @@ func (p *parser) multipart(kind, boundary string, body []byte, depth int) {
 }
 
 // mend gives the body of a multipart in the form that the library insists on: lines that end with LF, parts whose headers are headers, followed by an
-// empty line, and nothing behind the last boundary.
+// empty line, and nothing before the first boundary (of which it takes no line longer than 4 KB) or behind the last.
 func mend(body []byte, boundary string) []byte {
 	var out bytes.Buffer
 	out.Grow(len(body) + len(body)/64)
 	dash := []byte("--" + boundary)
-	inHeader, fields, size := false, 0, 0
+	started, inHeader, fields, size := false, false, 0, 0
 	for len(body) > 0 {
 		line, rest, found := bytes.Cut(body, []byte("\n"))
 		line = bytes.TrimSuffix(line, []byte("\r"))
@@ -329,9 +329,12 @@ func mend(body []byte, boundary string) []byte {
 				}
 				out.Write(dash)
 				out.WriteByte('\n')
-				inHeader, fields, size = true, 0, 0
+				started, inHeader, fields, size = true, true, 0, 0
 				continue
 			}
+		}
+		if !started {
+			continue
 		}
 		if inHeader {
 			switch fold := len(line) > 0 && (line[0] == ' ' || line[0] == '\t'); {

@@ -46,18 +46,9 @@ type text struct {
 // foldWide is how Japanese is compared.
 func foldWide(s string) string { return cases.Fold().String(norm.NFKC.String(s)) }
 
-func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
-}
-
 // fold prepares s: NFKC, case folding, and words without accents.
 func fold(s string) text {
-	plain := isASCII(s)
+	plain := ascii(s)
 	if plain {
 		s = strings.ToLower(s)
 	} else {

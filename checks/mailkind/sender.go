@@ -57,15 +57,33 @@ func (m *Mail) Sender(authservID string) Sender {
 			if h := host(strings.Join(strings.Fields(value), "")); h != "" && !slices.Contains(s.Signed, h) {
 				s.Signed = append(s.Signed, h)
 			}
+			break // a second one is against the rules (RFC 6376, 3.2)
 		}
 	}
-	results := m.header.Values("Authentication-Results")
-	s.Signed = slices.DeleteFunc(s.Signed, func(domain string) bool { return forged(domain, authservID, results) })
-	s.Proved, s.How = proved(froms, authservID, results)
+	results, unproved := trusted(authservID, m.header.Values("Authentication-Results"))
+	found := forged(results)
+	s.Signed = slices.DeleteFunc(s.Signed, func(domain string) bool { return found[domain] })
+	s.Proved, s.How = proved(froms, results, unproved)
 	return s
 }
 
-func proved(froms []string, authservID string, headers []string) (bool, string) {
+// trusted are the results that the server of that name wrote, and why a sender is not proved where none of them does it.
+func trusted(authservID string, headers []string) (results []authResult, unproved string) {
+	authservID = strings.TrimSpace(authservID)
+	if authservID == "" {
+		return nil, noServer
+	}
+	unproved = noResults
+	for _, v := range headers[:min(len(headers), maxSigners)] {
+		if id, more := authResults(v); strings.EqualFold(id, authservID) {
+			results, unproved = append(results, more...), notAligned
+		}
+	}
+	return results, unproved
+}
+
+// proved says whether a result is of a domain aligned with From, and by what; if not, why.
+func proved(froms []string, results []authResult, unproved string) (bool, string) {
 	if len(froms) == 0 {
 		return false, noFrom
 	}
@@ -74,63 +92,52 @@ func proved(froms []string, authservID string, headers []string) (bool, string) 
 			return false, severalFroms
 		}
 	}
-	authservID = strings.TrimSpace(authservID)
-	if authservID == "" {
-		return false, noServer
-	}
-	how := noResults
-	for _, v := range headers[:min(len(headers), maxSigners)] {
-		id, results := authResults(v)
-		if !strings.EqualFold(id, authservID) {
+	for _, r := range results {
+		if r.result != "pass" {
 			continue
 		}
-		how = notAligned
-		for _, r := range results {
-			if r.result != "pass" {
+		for _, p := range r.properties {
+			by := ""
+			switch {
+			case r.method == "dkim" && (p.name == "header.d" || p.name == "header.i"):
+				by = byDKIM
+			case r.method == "spf" && p.name == "smtp.mailfrom":
+				by = bySPF
+			default:
 				continue
 			}
-			for _, p := range r.properties {
-				by := ""
-				switch {
-				case r.method == "dkim" && (p.name == "header.d" || p.name == "header.i"):
-					by = byDKIM
-				case r.method == "spf" && p.name == "smtp.mailfrom":
-					by = bySPF
-				default:
-					continue
-				}
-				domain := p.value
-				if at := strings.LastIndexByte(domain, '@'); at >= 0 {
-					domain = domain[at+1:]
-				}
-				if aligned(host(domain), froms[0]) {
-					return true, by
-				}
+			domain := p.value
+			if at := strings.LastIndexByte(domain, '@'); at >= 0 {
+				domain = domain[at+1:]
+			}
+			if aligned(host(domain), froms[0]) {
+				return true, by
 			}
 		}
 	}
-	return false, how
+	return false, unproved
 }
 
-// forged says whether the server found that a signature in the name of a domain is not the domain's: anybody can write one.
-func forged(domain, authservID string, headers []string) bool {
-	failed := false
-	for _, v := range headers[:min(len(headers), maxSigners)] {
-		id, results := authResults(v)
-		if authservID = strings.TrimSpace(authservID); authservID == "" || !strings.EqualFold(id, authservID) {
+// forged are the domains in whose name the server found signatures false, and none true: anybody can write one.
+func forged(results []authResult) map[string]bool {
+	found := map[string]bool{}
+	for _, r := range results {
+		if r.method != "dkim" {
 			continue
 		}
-		for _, r := range results {
-			if r.method != "dkim" || !slices.ContainsFunc(r.properties, func(p property) bool { return p.name == "header.d" && host(p.value) == domain }) {
+		for _, p := range r.properties {
+			if p.name != "header.d" {
 				continue
 			}
+			domain := host(p.value)
 			if r.result == "pass" {
-				return false
+				found[domain] = false
+			} else if _, told := found[domain]; !told && r.result == "fail" {
+				found[domain] = true
 			}
-			failed = failed || r.result == "fail"
 		}
 	}
-	return failed
+	return found
 }
 
 // aligned says whether two hosts have one organizational domain.

@@ -31,6 +31,8 @@ func TestSender(t *testing.T) {
 			Sender{From: "acme.example", Signed: []string{"acme.example"}, Proved: true, How: byDKIM}},
 		{"one that fails and one that passes", pass + "Authentication-Results: mx.site.example; dkim=fail header.d=esp.example; dkim=pass header.d=esp.example\nDKIM-Signature: d=esp.example\nFrom: a@acme.example\n",
 			Sender{From: "acme.example", Signed: []string{"esp.example"}, Proved: true, How: byDKIM}},
+		{"several domains in one signature", "DKIM-Signature: d=esp.example; d=another.example\nFrom: a@acme.example\n",
+			Sender{From: "acme.example", Signed: []string{"esp.example"}, How: noResults}},
 		{"found false by who is not asked", "Authentication-Results: mx.other.example; dkim=fail header.d=esp.example\nDKIM-Signature: d=esp.example\nFrom: a@acme.example\n",
 			Sender{From: "acme.example", Signed: []string{"esp.example"}, How: noResults}},
 		{"spf aligned", "Authentication-Results: mx.site.example; spf=pass smtp.mailfrom=bounce@mail.acme.example; dkim=none\nReturn-Path: <bounce@mail.acme.example>\nFrom: a@acme.example\n",

@@ -352,7 +352,7 @@ func (g *generator) captures() {
 		}
 		file := g.fileName(kind)
 		t := g.around(key)
-		g.lineWith("captures", t, captureObject(g, file, kind, key, viewer, t), Beside{file, content})
+		g.line("captures", t, captureObject(g, file, kind, key, viewer, t), Beside{file, content})
 		if g.chance(12) { // the same file once more, as something else
 			t, viewer = g.around(key), pick(g, g.accounts...)
 			if viewer == "unknown" {
@@ -361,7 +361,7 @@ func (g *generator) captures() {
 			if kind != "har" && g.chance(50) {
 				kind = pick(g, "html", "text", "js")
 			}
-			g.lineWith("captures", t, captureObject(g, file, kind, pick(g, keys...), viewer, t), Beside{file, content})
+			g.line("captures", t, captureObject(g, file, kind, pick(g, keys...), viewer, t), Beside{file, content})
 		}
 	}
 }

@@ -83,10 +83,10 @@ func (g *generator) send(c *canary) {
 	}
 	file := g.fileName("eml")
 	text := g.message(c)
-	g.lineWith("mail", t, mailObject(file, c.key, site, c.id, t), Beside{file, text})
+	g.line("mail", t, mailObject(file, c.key, site, c.id, t), Beside{file, text})
 	if g.chance(8) { // the same message once more, at another moment
 		t = t.Add(pick(g, 1, day))
-		g.lineWith("mail", t, mailObject(file, c.key, site, c.id, t), Beside{file, text})
+		g.line("mail", t, mailObject(file, c.key, site, c.id, t), Beside{file, text})
 	}
 }
 

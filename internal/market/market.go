@@ -206,11 +206,8 @@ func (g *generator) moment() time.Time {
 	return g.Start.Add(g.AsOf.Sub(g.Start) / 2)
 }
 
-// line adds a line, spelled by chance.
-func (g *generator) line(kind string, at time.Time, o obj) { g.lineWith(kind, at, o) }
-
-// lineWith adds a line that names files.
-func (g *generator) lineWith(kind string, at time.Time, o obj, beside ...Beside) {
+// line adds a line, spelled by chance, and the files that it names.
+func (g *generator) line(kind string, at time.Time, o obj, beside ...Beside) {
 	g.Lines = append(g.Lines, Line{ID: g.id(), Kind: kind, At: at, Text: g.spell(kind, o), Beside: beside})
 	if g.chance(7) { // a copy: the same bytes, or the same said otherwise
 		l := g.Lines[len(g.Lines)-1]
@@ -695,12 +692,12 @@ func (g *generator) noise() {
 		case 3:
 			if g.Captures {
 				file := g.fileName("html")
-				g.lineWith("captures", t, captureObject(g, file, "html", key, "", t), Beside{file, "<p>" + who.address + "</p>"})
+				g.line("captures", t, captureObject(g, file, "html", key, "", t), Beside{file, "<p>" + who.address + "</p>"})
 			}
 		case 4:
 			if g.Mail {
 				file := g.fileName("eml")
-				g.lineWith("mail", t, mailObject(file, key, pick(g, g.sites...), who.id, t), Beside{file, g.message(&canary{known: who, key: key})})
+				g.line("mail", t, mailObject(file, key, pick(g, g.sites...), who.id, t), Beside{file, g.message(&canary{known: who, key: key})})
 			}
 		case 5:
 			if g.Signals {

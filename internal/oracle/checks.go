@@ -334,7 +334,7 @@ func (a *audit) incomplete() {
 					if r.app != key || !r.ts.Before(due) {
 						continue
 					}
-					if r.holds(id) && !r.ts.Before(first) {
+					if !r.ts.Before(first) && r.holds(id) {
 						excused = true
 					}
 					if r.answered(id, "closed") {

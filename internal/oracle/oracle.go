@@ -103,7 +103,7 @@ type audit struct {
 	captures  []capture
 	mails     []mail
 	signals   []signal
-	addresses map[string]string // by account, as compared
+	addresses map[string]address // by account
 	apps      map[string]app
 	// unreadable are apps whose registry lines are all bad: checks that need the registry cannot look at them.
 	unreadable map[string]bool
@@ -165,7 +165,7 @@ func Judge(in Input) Result {
 		asOf:          in.AsOf,
 		completeSince: in.CompleteSince,
 		apps:          map[string]app{},
-		addresses:     map[string]string{},
+		addresses:     map[string]address{},
 		unreadable:    map[string]bool{},
 		found:         map[Key]*tally{},
 	}

@@ -31,6 +31,19 @@ type sighting struct {
 	hash    string // kind of hash; empty: the address itself
 }
 
+// address is what an address looks like: itself, as compared, and in disguise.
+type address struct {
+	plain, base64, base64url string
+	hashes                   map[string]string // in hex, by kind
+}
+
+func newAddress(s string) address {
+	b := []byte(strings.ToLower(s))
+	m, s1, s2 := md5.Sum(b), sha1.Sum(b), sha256.Sum256(b)
+	return address{string(b), base64.RawStdEncoding.EncodeToString(b), base64.RawURLEncoding.EncodeToString(b),
+		map[string]string{"md5": hex.EncodeToString(m[:]), "sha1": hex.EncodeToString(s1[:]), "sha256": hex.EncodeToString(s2[:])}}
+}
+
 // look finds the known addresses in a capture.
 func (a *audit) look(kind string, data []byte) ([]sighting, error) {
 	switch kind {
@@ -49,14 +62,12 @@ func (a *audit) find(text string, where place, host string) []sighting {
 	var out []sighting
 	for _, t := range set([]string{text, html.UnescapeString(text), unpercent(text), unpercent(html.UnescapeString(text))}) {
 		lower := strings.ToLower(t)
-		for account, address := range a.addresses {
-			if alone(lower, address, inAddress, beyondAddress) || alone(t, base64.RawStdEncoding.EncodeToString([]byte(address)), inStandard, inStandard) ||
-				alone(t, base64.RawURLEncoding.EncodeToString([]byte(address)), inForURLs, inForURLs) {
+		for account, known := range a.addresses {
+			if alone(lower, known.plain, inAddress, beyondAddress) || alone(t, known.base64, inStandard, inStandard) || alone(t, known.base64url, inForURLs, inForURLs) {
 				out = append(out, sighting{account, where, host, ""})
 			}
-			m, s1, s2 := md5.Sum([]byte(address)), sha1.Sum([]byte(address)), sha256.Sum256([]byte(address))
-			for kind, sum := range map[string][]byte{"md5": m[:], "sha1": s1[:], "sha256": s2[:]} {
-				if strings.Contains(lower, hex.EncodeToString(sum)) {
+			for kind, hash := range known.hashes {
+				if strings.Contains(lower, hash) {
 					out = append(out, sighting{account, where, host, kind})
 				}
 			}

@@ -234,20 +234,20 @@ func (a *audit) readAddresses(in Input, res *Result) {
 		a.lookedAddresses = len(in.Addresses.Files) > 0
 		lines(in.Addresses.Files, func(f File, number int, line []byte) {
 			k.n.Lines++
-			account, address, err := parseAddress(line)
+			account, email, err := parseAddress(line)
 			if err != nil {
 				k.bad(f, number, err)
 				return
 			}
-			if k.fact(fmt.Sprintf("%q %q", account, address)) {
-				a.addresses[account] = strings.ToLower(address)
+			if k.fact(fmt.Sprintf("%q %q", account, email)) {
+				a.addresses[account] = newAddress(email)
 			}
 		})
 	}
 	k.done()
 }
 
-func parseAddress(line []byte) (account, address string, err error) {
+func parseAddress(line []byte) (account, email string, err error) {
 	o, err := readObject(line)
 	if err != nil {
 		return "", "", err
@@ -258,6 +258,6 @@ func parseAddress(line []byte) (account, address string, err error) {
 	if err = accountID(account); err != nil {
 		return "", "", err
 	}
-	address, err = o.need("email")
-	return account, address, err
+	email, err = o.need("email")
+	return account, email, err
 }
