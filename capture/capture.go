@@ -28,7 +28,7 @@ type Capturer struct {
 	Resolve      Resolver         // nil: the machine's
 	Clock        func() time.Time // nil: the machine's
 
-	// Addresses gives all addresses that were handed out to add, one at a time, until it returns an error. It may be called more than once.
+	// Addresses gives all addresses that were handed out to add, which many goroutines may call at once, until it returns an error. It may be called more than once.
 	Addresses func(ctx context.Context, add func(Address) error) error
 	Key       *[32]byte // of digests among them; nil: there are none
 
@@ -163,6 +163,7 @@ func (c *Capturer) see(ctx context.Context, p Page, started time.Time) (*seen, e
 		return nil, errRefused
 	}
 	v.freeze(whole)
+	v.dropSilent(whole)
 	v.record.complete(whole)
 	recording := v.record.har(started, v.storage(whole))
 	secrets := append(p.Login.secrets(), recording.cookies()...)

@@ -9,7 +9,10 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -190,6 +193,66 @@ func TestACrashedRendererIsTold(t *testing.T) {
 	if left := leftovers(t); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
+}
+
+// TestAFrameThatHangs has a frame from elsewhere whose renderer stops: the page around it is captured all the same, with the frame covered.
+func TestAFrameThatHangs(t *testing.T) {
+	apart(t)
+	c, s := capturer(t), newSite(t)
+	s.page("/", `<p>Text around</p><img src="/until-then"><iframe src="http://other.example:PORT/frame"></iframe>`)
+	s.page("/frame", `<p>Text inside</p><script>fetch("/tick").catch(() => {}); setTimeout(() => { for (const began = Date.now(); Date.now() - began < 3000;); }, 100)</script>`)
+	stopped, done := 0, make(chan struct{})
+	var once sync.Once
+	s.mux.HandleFunc("/tick", func(http.ResponseWriter, *http.Request) {
+		once.Do(func() { stopped = stopBusiest(t); close(done) })
+	})
+	s.mux.HandleFunc("/until-then", func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-done:
+		case <-r.Context().Done():
+		}
+	})
+	res, _, dom, shot := capture(t, c, s.at("app.example", "/"))
+	if stopped == 0 {
+		t.Fatal("no renderer was stopped")
+	}
+	if !strings.Contains(dom, "Text around") || strings.Contains(dom, "Text inside") || len(shot) == 0 {
+		t.Errorf("the page is captured as %q, its picture in %d bytes (%s)", dom, len(shot), res.NoScreenshot)
+	}
+	if !slices.Contains(res.Notes, "frames that did not answer and were not looked at: 1") {
+		t.Errorf("notes: %q", res.Notes)
+	}
+	if left := leftovers(t); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// stopBusiest stops the renderer that uses the processor most, and returns its id.
+func stopBusiest(t *testing.T) (busiest int) {
+	var used [2]map[int]int64
+	for i := range used {
+		time.Sleep(400 * time.Millisecond)
+		used[i] = map[int]int64{}
+		for _, p := range leftovers(t) {
+			line, _ := os.ReadFile(p)
+			stat, _ := os.ReadFile(filepath.Join(filepath.Dir(p), "stat"))
+			fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:])) // proc(5): the third is the first here, and utime the 14th
+			var pid int
+			if _, err := fmt.Sscanf(p, "/proc/%d/", &pid); err == nil && len(fields) > 11 && bytes.Contains(line, []byte("--type=renderer")) && !bytes.Contains(line, []byte("--top-chrome-webui")) { // not the browser's own
+				used[i][pid], _ = strconv.ParseInt(fields[11], 10, 64)
+			}
+		}
+	}
+	most := int64(-1)
+	for pid, ticks := range used[1] {
+		if ticks -= used[0][pid]; ticks > most {
+			busiest, most = pid, ticks
+		}
+	}
+	if err := exec.Command("kill", "-STOP", strconv.Itoa(busiest)).Run(); err != nil {
+		t.Error(err)
+	}
+	return busiest
 }
 
 // killRenderers kills the renderers of the captures in the test's folder.

@@ -285,6 +285,5 @@ func (l *Login) secrets() []string {
 			}
 		}
 	}
-	slices.SortFunc(all, func(a, b string) int { return len(b) - len(a) }) // the longest first: one may hold another
 	return all
 }

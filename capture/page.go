@@ -46,6 +46,7 @@ type visit struct {
 	frames []*session // the page and its frames that have a process of their own
 	popups int
 	alerts int
+	silent int // frames that did not answer
 	once   struct{ loaded, crashed sync.Once }
 }
 
@@ -84,6 +85,8 @@ func (v *visit) on(ctx context.Context, s *session, event any) {
 	case *inspector.EventTargetCrashed:
 		if s.kind == "page" {
 			v.once.crashed.Do(func() { close(v.crashed) })
+		} else {
+			v.drop(s)
 		}
 	case *network.EventResponseReceived:
 		if e.Type == network.ResourceTypeDocument && e.FrameID == cdp.FrameID(s.target) && s == v.page() {
@@ -369,6 +372,34 @@ func (v *visit) freeze(ctx context.Context) {
 	}
 }
 
+// drop forgets a frame that does not answer, so that it holds nobody up: its place in the picture is covered.
+func (v *visit) drop(s *session) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if at := slices.Index(v.frames, s); at >= 0 {
+		v.frames = slices.Delete(v.frames, at, at+1)
+		v.silent++
+	}
+}
+
+// dropSilent drops the frames that do not answer in time.
+func (v *visit) dropSilent(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, stepTime)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, s := range v.framesNow() {
+		if s == v.main {
+			continue
+		}
+		wg.Go(func() {
+			if _, err := cdp.Call(ctx, s, page.GetFrameTree, cdp.Empty{}); err != nil {
+				v.drop(s)
+			}
+		})
+	}
+	wg.Wait()
+}
+
 // framesNow is the page and its frames that have a process of their own.
 func (v *visit) framesNow() []*session {
 	v.mu.Lock()
@@ -455,6 +486,9 @@ func (v *visit) notes() []string {
 	}
 	if v.popups > 0 {
 		notes = append(notes, fmt.Sprintf("%d new windows closed", v.popups))
+	}
+	if v.silent > 0 {
+		notes = append(notes, fmt.Sprintf("frames that did not answer and were not looked at: %d", v.silent))
 	}
 	if v.alerts > 0 {
 		notes = append(notes, fmt.Sprintf("%d dialogs dismissed", v.alerts))

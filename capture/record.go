@@ -103,7 +103,7 @@ func (r *recorder) see(ctx context.Context, s *session, event any) {
 			r.fetchPost(ctx, h)
 		}
 	case *network.EventEventSourceMessageReceived:
-		if h := r.last(e.RequestID); h != nil && r.take(len(e.Data)) {
+		if h := r.last(e.RequestID); h != nil && r.take(len(e.EventName)+len(e.Data)) {
 			fmt.Fprintf(&h.events, "event: %s\ndata: %s\n\n", e.EventName, e.Data)
 		}
 	case *network.EventWebSocketCreated:
@@ -296,12 +296,16 @@ func (r *recorder) complete(ctx context.Context) {
 		if h.finished || h.response == nil || pictorial(h.response.MimeType) {
 			continue
 		}
+		from := h.session
 		r.ask(func() {
 			ctx, cancel := context.WithTimeout(ctx, time.Second)
 			defer cancel()
-			res, err := cdp.Call(ctx, h.session, network.StreamResourceContent, network.StreamResourceContentParams{RequestID: h.id})
+			res, err := cdp.Call(ctx, from, network.StreamResourceContent, network.StreamResourceContentParams{RequestID: h.id})
 			r.mu.Lock()
 			defer r.mu.Unlock()
+			if h.finished && h.failed == "" { // by now, and fetched whole
+				return
+			}
 			h.comment = "left out: it had no end"
 			if err == nil && r.take(len(res.BufferedData)) {
 				h.body, h.comment = res.BufferedData, "it had no end; this is what came of it"

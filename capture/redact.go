@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html"
 	"net/url"
 	"slices"
 	"strings"
@@ -22,16 +23,22 @@ type redactor struct {
 	left    int               // parts that were left out because they could not be masked
 }
 
-// newRedactor takes secrets out, as they are and as they stand in URLs; the longest come first, since one may hold another.
+// newRedactor takes secrets out, as they are and as they stand in URLs and pages.
 func newRedactor(ctx context.Context, m *exposure.Masker, secrets []string) *redactor {
-	var list []string
+	var all []string
 	for _, x := range secrets {
-		list = append(list, x, secretMask)
-		if e := url.QueryEscape(x); e != x {
-			list = append(list, e, secretMask)
+		for _, e := range []string{x, url.QueryEscape(x), html.EscapeString(x)} {
+			if !slices.Contains(all, e) {
+				all = append(all, e)
+			}
 		}
 	}
-	return &redactor{ctx: ctx, masker: m, secrets: secrets, without: strings.NewReplacer(list...)}
+	slices.SortFunc(all, func(a, b string) int { return len(b) - len(a) }) // the longest first: one may hold another
+	var list []string
+	for _, x := range all {
+		list = append(list, x, secretMask)
+	}
+	return &redactor{ctx: ctx, masker: m, secrets: all, without: strings.NewReplacer(list...)}
 }
 
 const (
@@ -93,7 +100,11 @@ func (r *redactor) url(raw string) string {
 	var out strings.Builder
 	rest, name := raw, ""
 	for rest != "" {
-		n := strings.IndexAny(rest, "/?&=#;,")
+		ends := "/?&=#;,"
+		if slices.Contains(credentials, name) {
+			ends = "&#" // all of the value: it may hold the others
+		}
+		n := strings.IndexAny(rest, ends)
 		if n < 0 {
 			n = len(rest)
 		}
@@ -146,9 +157,12 @@ func (r *redactor) entry(e *harEntry) {
 	if p := e.Request.Post; p != nil {
 		x := *p
 		x.MimeType, x.Params = r.text(audit.CaptureText, x.MimeType), r.parameters(x.Params)
-		if x.Encoding != "" {
+		switch {
+		case x.Encoding != "":
 			x.Text, x.Encoding, x.Comment = "", "", "left out: no text"
-		} else {
+		case len(x.Params) > 0: // the same, as it was sent
+			x.Text = strings.TrimPrefix(r.url("?"+x.Text), "?")
+		default:
 			x.Text = r.text(kindOf(x.MimeType), x.Text)
 		}
 		e.Request.Post = &x

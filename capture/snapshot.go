@@ -7,8 +7,10 @@ import (
 	"strings"
 
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/cdp/jsonv2"
 	"github.com/chromedp/cdproto/dom"
 	"github.com/chromedp/cdproto/domsnapshot"
+	"github.com/chromedp/chromedp"
 
 	"github.com/mailreeve/mailreeve/audit/address"
 )
@@ -79,27 +81,31 @@ const (
 	styleFilter
 )
 
-// maxNodes is how many nodes of a page are looked at.
-const maxNodes = 1_000_000
+// maxSnapshot is how much of a page is looked at, as the browser writes it: some 400,000 nodes. Reading it is work that no deadline ends.
+const maxSnapshot = 32 << 20
 
 // look takes a snapshot of the page and its frames.
 func (v *visit) look(ctx context.Context) (*snapshot, error) {
 	snap := &snapshot{after: map[owner]*document{}}
 	roots := map[cdp.FrameID]*document{} // of targets
-	left := maxNodes
+	left := maxSnapshot
 	for _, s := range v.framesNow() {
-		res, err := cdp.Call(ctx, s, domsnapshot.CaptureSnapshot, domsnapshot.CaptureSnapshotParams{ComputedStyles: styles})
-		if err != nil {
+		var text jsonv2.Value
+		if err := s.Call(ctx, domsnapshot.CommandCaptureSnapshot, domsnapshot.CaptureSnapshotParams{ComputedStyles: styles}, &text); err != nil {
 			if s != v.main && ctx.Err() == nil {
-				continue // a frame that has gone meanwhile, or does not answer: its place is covered
+				continue // a frame that has gone meanwhile: its place is covered
 			}
+			return nil, err
+		}
+		if left -= len(text); left < 0 {
+			return nil, errHuge
+		}
+		var res domsnapshot.CaptureSnapshotResult
+		if err := jsonv2.Unmarshal(text, &res, chromedp.DefaultUnmarshalOptions); err != nil {
 			return nil, err
 		}
 		var here []*document
 		for _, d := range res.Documents {
-			if left -= len(d.Nodes.NodeName); left < 0 {
-				return nil, errHuge
-			}
 			here = append(here, documentOf(s, d, res.Strings))
 		}
 		if len(here) == 0 {

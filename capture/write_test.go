@@ -84,6 +84,7 @@ func TestURLsCanBeReadAfterRedaction(t *testing.T) {
 		"https://app.example/u/jane@acme.example/edit?mail=jane%40acme.example&x=1": "https://app.example/u/[address]/edit?mail=[address]&x=1",
 		"https://app.example/?jwt=abc.def.ghi&x=1":                                  "https://app.example/?jwt=[secret]&x=1",
 		"https://app.example/?X=1&access_token=abc#id_token=def":                    "https://app.example/?X=1&access_token=[secret]#id_token=[secret]",
+		"https://app.example/?code=4/0AbC=;d&x=1#sig=a,b":                           "https://app.example/?code=[secret]&x=1#sig=[secret]",
 		"https://app.example/the-crawlers-cookie/x":                                 "https://app.example/[secret]/x",
 		"https://jane:pass@app.example/x@y":                                         "https://app.example/[address]",
 		"":                                                                          "",
@@ -97,6 +98,14 @@ func TestURLsCanBeReadAfterRedaction(t *testing.T) {
 	}
 }
 
+func TestSecretsInOneAnotherAndInPages(t *testing.T) {
+	r := redacts(t, "a-token-of-csrf", "a-token-of-csrf.signature", `quoted"&secret`)
+	got := r.text(audit.CaptureText, `a-token-of-csrf.signature a-token-of-csrf quoted"&secret quoted&#34;&amp;secret quoted%22%26secret`)
+	if want := strings.TrimSpace(strings.Repeat("[secret] ", 5)); got != want {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestWhatIsTakenOutOfARecording(t *testing.T) {
 	const mail = "jane.quartermaine@customer.example"
 	pair := func(k, v string) harPair { return harPair{k, v} }
@@ -107,7 +116,8 @@ func TestWhatIsTakenOutOfARecording(t *testing.T) {
 		Response: harResponse{StatusText: mail, Cookies: []harPair{pair("a", "b")}, Headers: []harPair{pair("set-cookie", "a=b"), pair("Location", "/x?m="+mail), pair("ETag", "1")}, RedirectURL: "/x?m=" + mail,
 			Content: harContent{MimeType: "text/html", Text: "<p>Hello " + mail + "<p>Bye"}},
 		Messages: []harSocketMessage{{Type: "send", Opcode: 1, Data: "hi " + mail}, {Type: "receive", Opcode: 2, Data: "AAAA"}},
-	}, {Response: harResponse{Content: harContent{MimeType: "application/wasm", Text: "AAAA", Encoding: "base64", Size: 3}}}, {Response: harResponse{Content: harContent{MimeType: "text/plain", Text: "/w==", Encoding: "base64"}}}}}}
+	}, {Request: harRequest{Post: &harPostData{MimeType: "application/x-www-form-urlencoded", Params: []harPair{pair("password", "correct/horse"), pair("m", "1")}, Text: "password=correct/horse&m=1"}},
+		Response: harResponse{Content: harContent{MimeType: "application/wasm", Text: "AAAA", Encoding: "base64", Size: 3}}}, {Response: harResponse{Content: harContent{MimeType: "text/plain", Text: "/w==", Encoding: "base64"}}}}}}
 	before, err := h.bytes()
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +128,7 @@ func TestWhatIsTakenOutOfARecording(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, x := range []string{"quartermaine", "cookie-of", "Bearer", "hunter2", "token=abc", `"y"`, "AAAA", "/w==", "Set-Cookie", "set-cookie", "AUTHORIZATION"} {
+	for _, x := range []string{"quartermaine", "cookie-of", "Bearer", "hunter2", "correct", "horse", "token=abc", `"y"`, "AAAA", "/w==", "Set-Cookie", "set-cookie", "AUTHORIZATION"} {
 		if bytes.Contains(text, []byte(x)) {
 			t.Errorf("it holds %s", x)
 		}

@@ -39,7 +39,8 @@ func (x *examination) Mail(ctx context.Context, n int, r io.Reader, authserv str
 		return nil, notes, err
 	}
 	for _, p := range m.Parts {
-		if err := x.finder.Mail(ctx, n, p.HTML, p.Body); err != nil {
+		more, err := x.finder.Mail(ctx, n, p.HTML, p.Body)
+		if notes = append(notes, more...); err != nil {
 			return nil, notes, err
 		}
 	}

@@ -43,7 +43,7 @@ func shapes(s string) string {
 	return out.String()
 }
 
-// Spans is where in s everything begins and ends that Redact would mask.
+// Spans is where in s everything begins and ends that has the shape of an address as it stands.
 func Spans(s string) [][2]int {
 	var all [][2]int
 	for from := 0; ; {

@@ -1,5 +1,3 @@
-//go:build unix
-
 // Command detector compares how many bytes a second the detector of addresses looks through with what ripgrep does for one plain pattern, in turns, on the
 // same pages and scripts, on one thread each.
 package main

@@ -95,6 +95,9 @@ func TestDeepNestingIsNeitherSlowNorFatal(t *testing.T) {
 		"backslash": strings.Repeat(`\u005c`, deep) + alice,
 		"dots":      strings.Repeat("a.", deep) + "@" + alice,
 		"at words":  strings.Repeat(" at ", deep) + alice,
+		"join bomb": `<script>var a="` + strings.Repeat("x", 4000) + `";[` + strings.Repeat(`a.split("").join(a),`, 300) + "]</script>" + alice,
+		"tag at":    strings.Repeat("<x at >", deep) + alice,
+		"STYLE":     strings.Repeat("<STYLE></STYLE>", deep) + alice,
 		"at dots":   strings.Repeat("at dot ", deep) + alice,
 		"numbers":   strings.Repeat("64,", deep) + alice,
 		"pluses":    strings.Repeat(`"a"+`, deep) + alice,
@@ -313,7 +316,7 @@ func FuzzMail(f *testing.F) {
 	f.Add([]byte(`<img src="https://a.example/?e=` + alice + `"> https://x.example/` + alice))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, html := range []bool{true, false} {
-			if err := New(Limits{}).Mail(context.Background(), 1, html, b); err != nil {
+			if _, err := New(Limits{}).Mail(context.Background(), 1, html, b); err != nil {
 				t.Error(err)
 			}
 		}

@@ -11,7 +11,6 @@ const (
 	inWord  // a letter, a digit, or part of a character that is not ASCII
 	inSpace
 	inText // printable or white space, or not ASCII
-	inBase58
 )
 
 // class has the classes of each byte.
@@ -25,9 +24,6 @@ func classes() (t [256]uint8) {
 		switch {
 		case letter, digit:
 			t[i] |= inBase64 | inLocal | inHost | inWord
-			if c != '0' && c != 'O' && c != 'I' && c != 'l' {
-				t[i] |= inBase58
-			}
 		case c >= utf8.RuneSelf:
 			t[i] |= inLocal | inHost | inWord
 		case c == '+', c == '/':

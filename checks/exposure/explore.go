@@ -14,7 +14,7 @@ const window = 64 << 10
 // explore looks through a text for addresses, hashes, and what can be decoded.
 func (s *scan) explore(b []byte, c chain) {
 	if s.strict && c.n > s.base && address.LooksLike(b) {
-		s.probe(nil, s.top[0], s.top[1])
+		s.probe(ofAddress, nil, s.top[0], s.top[1])
 	}
 	if s.binary(b, c) {
 		return

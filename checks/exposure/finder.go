@@ -127,14 +127,15 @@ func (f *Finder) Scan(ctx context.Context, doc int, kind audit.CaptureKind, r io
 }
 
 // Mail looks through one decoded text part of a mail for URLs that carry something: where opening the mail, or following its links, would send it.
-func (f *Finder) Mail(ctx context.Context, doc int, html bool, body []byte) error {
+// The notes are those of Scan.
+func (f *Finder) Mail(ctx context.Context, doc int, html bool, body []byte) (notes []string, err error) {
 	s := newScan(ctx, f, doc)
 	s.mail(html, body)
 	if err := s.err(); err != nil {
-		return err
+		return s.notes.list, err
 	}
 	f.take(s)
-	return nil
+	return s.notes.list, nil
 }
 
 // take moves the candidates of a scan to the finder's.
@@ -208,16 +209,16 @@ type scan struct {
 	base       uint8  // how long the chain is at the top
 	nodes      int    // what is left of the limits, for the lead that is followed
 	left       int
-	total      int64                          // bytes decoded of the document
-	memo       map[uint64]uint8               // texts decoded out of this lead, and how deep
-	ticks      int                            // until the context is asked again
-	stopped    error                          // what the context said
-	turned     int                            // addresses whose rotations are candidates, too
-	records    *records                       // where set, candidates go there, and none are kept
-	probe      func(key []byte, from, to int) // where set, it is told the spans of the top text that hold candidates, and none are kept
-	accept     func(from, to int) bool        // where set, it says of which spans of the top text candidates are kept
-	top        [2]int                         // the span of the top text that the lead covers
-	scripted   [2]int                         // the stretch of scriptedOf that was read as a script
+	total      int64                                   // bytes decoded of the document
+	memo       map[uint64]uint8                        // texts decoded out of this lead, and how deep
+	ticks      int                                     // until the context is asked again
+	stopped    error                                   // what the context said
+	turned     int                                     // addresses whose rotations are candidates, too
+	records    *records                                // where set, candidates go there, and none are kept
+	probe      func(of sort, key []byte, from, to int) // where set, it is told the spans of the top text that hold candidates, and none are kept
+	accept     func(from, to int) bool                 // where set, it says of which spans of the top text candidates are kept
+	top        [2]int                                  // the span of the top text that the lead covers
+	scripted   [2]int                                  // the stretch of scriptedOf that was read as a script
 	scriptedOf *byte
 	pinned     bool              // top stays as it is: what is looked at was put together from it
 	names      map[string]string // names of fields, as they may be told
@@ -229,7 +230,7 @@ type scan struct {
 	lzOf       *byte
 	linesOf    *byte // whose lines up to linesTo were joined
 	linesTo    int
-	nestHTML   int
+	nestHTML   int     // of pages in srcdoc
 	strict     bool    // tell probe of what looks like an address in whatever way
 	what       string  // before the name of a field, where one kind of URL is to be told from another
 	toks       []token // of the script that was read last, to be written over
@@ -269,8 +270,9 @@ func (s *scan) in(place audit.Place, host, field string) {
 	n, ok := s.index[w]
 	if !ok {
 		n = uint32(len(s.places))
-		s.places = append(s.places, w)
 		s.index[w] = n
+		w.host = s.hostName(host)
+		s.places = append(s.places, w)
 	}
 	s.at = n
 }
@@ -295,7 +297,7 @@ func (s *scan) keepTurned(of sort, key []byte, turn uint8, c chain) {
 		s.records.add(record{of, turn, string(key), c, s.top[0], s.top[1], anything})
 		return
 	case s.probe != nil:
-		s.probe(key, s.top[0], s.top[1])
+		s.probe(of, key, s.top[0], s.top[1])
 		return
 	case s.accept != nil && !s.accept(s.top[0], s.top[1]):
 		return

@@ -14,6 +14,9 @@ import (
 // maxHeader is how much of a URL, header, cookie or field is looked at.
 const maxHeader = 1 << 20
 
+// maxPairs is how many headers, cookies, parameters, fields or messages of one entry are held at a time.
+const maxPairs = 10_000
+
 // har looks through an HTTP archive, one entry at a time.
 func (s *scan) har(r io.Reader) error {
 	h := harReader{scan: s, json: newReader(r)}
@@ -80,6 +83,7 @@ type entry struct {
 	hasBody                     bool
 	size                        int
 	messages                    []message
+	held                        int // bytes of params and messages
 }
 
 type message struct {
@@ -118,7 +122,7 @@ func (h *harReader) pairs(list *[]pair2) error {
 			}
 			return err
 		})
-		if len(*list) < 10_000 {
+		if len(*list) < maxPairs {
 			*list = append(*list, p)
 		}
 		return err
@@ -160,7 +164,9 @@ func (h *harReader) entry() error {
 					return err
 				})
 				m.binary = opcode == 2
-				if len(e.messages) < 100_000 {
+				if e.held += len(m.data); e.held > h.limits.Body || len(e.messages) >= maxPairs {
+					h.message(m, host(e.url)) // at once: the host stands before, or it is too much to wait for it
+				} else {
 					e.messages = append(e.messages, m)
 				}
 				return err
@@ -224,10 +230,12 @@ func (h *harReader) request(e *entry, key string) (err error) {
 						}
 						return err
 					})
-					e.params = append(e.params, p)
-					if f.name = p.name; f.value != "" {
-						e.files = append(e.files, f)
+					if f.name = p.name; e.held+len(p.value) > h.limits.Body || len(e.params) >= maxPairs {
+						h.formField(p, f, host(e.url))
+						return err
 					}
+					e.held += len(p.value)
+					e.params, e.files = append(e.params, p), append(e.files, f)
 					return err
 				})
 			default:
@@ -315,12 +323,7 @@ func (h *harReader) look(e *entry) {
 		h.text([]byte(e.redirect))
 	}
 	for _, m := range e.messages {
-		if m.sent {
-			h.in(audit.Sent, to, "websocket message")
-		} else {
-			h.in(audit.Payload, "", "websocket message")
-		}
-		h.payload([]byte(m.data), m.binary)
+		h.message(m, to)
 	}
 	if e.size > 0 || e.status == 200 {
 		h.answered = true
@@ -329,6 +332,15 @@ func (h *harReader) look(e *entry) {
 		h.bodies = true
 		h.body(e)
 	}
+}
+
+func (h *harReader) message(m message, to string) {
+	if m.sent {
+		h.in(audit.Sent, to, "websocket message")
+	} else {
+		h.in(audit.Payload, "", "websocket message")
+	}
+	h.payload([]byte(m.data), m.binary)
 }
 
 // payload looks at data that may be in base64, and compressed.
@@ -489,11 +501,8 @@ func (h *harReader) header(p pair2, to string) {
 
 // postData looks at what a request sent.
 func (h *harReader) postData(e *entry, to string) {
-	for _, p := range e.params {
-		h.field(audit.Sent, to, "form field ", p.name, p.value)
-	}
-	for _, p := range e.files {
-		h.field(audit.Sent, to, "file name of form field ", p.name, p.value)
+	for i, p := range e.params {
+		h.formField(p, e.files[i], to)
 	}
 	if e.postText == "" {
 		return
@@ -517,6 +526,14 @@ func (h *harReader) postData(e *entry, to string) {
 	}
 }
 
+// formField looks at a field of a form, and at the name of its file, if it has one.
+func (h *harReader) formField(p, file pair2, to string) {
+	h.field(audit.Sent, to, "form field ", p.name, p.value)
+	if file.value != "" {
+		h.field(audit.Sent, to, "file name of form field ", file.name, file.value)
+	}
+}
+
 // formLike says whether b is name=value&…
 func formLike(b []byte) bool {
 	eq := bytes.IndexByte(b, '=')
@@ -526,7 +543,7 @@ func formLike(b []byte) bool {
 // multipart looks at the parts of a form with files.
 func (h *harReader) multipart(b []byte, mime, to string) {
 	boundary := ""
-	if i := strings.Index(strings.ToLower(mime), "boundary="); i >= 0 {
+	if i := indexFold([]byte(mime), "boundary="); i >= 0 {
 		boundary, _, _ = strings.Cut(mime[i+len("boundary="):], ";")
 		boundary = strings.Trim(boundary, `" `)
 	}

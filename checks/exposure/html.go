@@ -91,7 +91,6 @@ type walk struct {
 	veiled []bool        // whether each of them is in a hidden element
 	turns  bool          // whether anything on the page runs from right to left
 	turned bool          // whether one of them runs from right to left
-	nest   int           // of srcdoc
 }
 
 // An element is one that is open.
@@ -724,7 +723,7 @@ func (w *walk) attributes(e element) {
 			}
 			continue
 		}
-		if a.name == "srcdoc" && name == "iframe" && w.nest < 2 {
+		if a.name == "srcdoc" && name == "iframe" && w.nestHTML < 3 {
 			w.srcdoc(a.value, veiled)
 			continue
 		}
@@ -757,9 +756,7 @@ func (w *walk) srcdoc(value string, veiled bool) {
 	}
 	s := w.scan
 	s.nestHTML++
-	if s.nestHTML <= 3 {
-		s.html(inner, w.prefix+"attribute srcdoc, ", w.chain)
-	}
+	s.html(inner, w.prefix+"attribute srcdoc, ", w.chain)
 	s.nestHTML--
 }
 

@@ -3,8 +3,6 @@ package exposure
 import (
 	"bytes"
 	"strings"
-
-	"github.com/mailreeve/mailreeve/audit"
 )
 
 // mail looks through the URLs of a mail.
@@ -92,7 +90,7 @@ func (s *scan) mailAttribute(element string, a attribute) {
 			s.mailURL(u, what)
 		}
 	case "content":
-		if i := strings.Index(strings.ToLower(value), "url="); i >= 0 {
+		if i := indexFold([]byte(value), "url="); i >= 0 {
 			s.mailURL(strings.Trim(value[i+4:], `'" `), "link")
 		}
 	default:
@@ -167,5 +165,4 @@ func (s *scan) mailURL(raw, what string) {
 	s.what = what + ", "
 	s.url(strings.ReplaceAll(raw, `\`, "/"), to)
 	s.what = ""
-	_ = audit.Sent
 }

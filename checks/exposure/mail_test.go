@@ -34,13 +34,15 @@ func TestMail(t *testing.T) {
 		{"plain text in angle brackets", false, "See <https://click.tracker.example/?h=" + hexed(sha256s(alice)) + ">", want{"alice", "sent", "click.tracker.example", "link, query parameter h", "", "sha256"}},
 		{"in a comment for one program", true, `<!--[if mso]><img src="https://px.tracker.example/?e=` + alice + `"><![endif]-->`, want{"alice", "sent", "px.tracker.example", "image, query parameter e", "", ""}},
 		{"meta refresh", true, `<meta http-equiv=refresh content="0; url=https://px.tracker.example/?e=` + alice + `">`, want{"alice", "sent", "px.tracker.example", "link, query parameter e", "", ""}},
+		{"meta refresh in capitals", true, `<meta http-equiv=REFRESH content="0; URL='https://px.tracker.example/?e=` + alice + `'">`, want{"alice", "sent", "px.tracker.example", "link, query parameter e", "", ""}},
+		{"meta refresh after letters that grow in lower case", true, `<meta content="` + strings.Repeat("Ⱥ", 20) + `url=">`, want{}},
 		{"form", true, `<form action="https://px.tracker.example/?e=` + alice + `">`, want{"alice", "sent", "px.tracker.example", "link, query parameter e", "", ""}},
 		{"the text of a mail", true, `<p>Dear ` + alice + `</p>`, want{}},
 		{"a mailto", true, `<a href="mailto:` + alice + `">x</a>`, want{}},
 		{"the plain text of a mail", false, "Dear " + alice + ", see https://vendor.example/", want{}},
 	} {
 		f := New(Limits{})
-		if err := f.Mail(context.Background(), 3, m.html, []byte(m.body)); err != nil {
+		if _, err := f.Mail(context.Background(), 3, m.html, []byte(m.body)); err != nil {
 			t.Fatal(err)
 		}
 		matcher := f.Matcher()
@@ -56,11 +58,14 @@ func TestMail(t *testing.T) {
 }
 
 func TestFieldsHoldNoAddress(t *testing.T) {
-	doc := harOf(harEntry{URL: "https://" + alice + ":x@t.example/?" + pctAt(alice) + "=" + alice + "&" + hexed(md5s(alice)) + "=" + alice + "&" + b64(alice) + "=" + alice + "&" + hexed(alice) + "=" + alice,
+	doc := harOf(harEntry{URL: "https://" + hexed(md5s(alice)) + ".px." + hexed(alice) + ".tracker.example/?e=" + alice}, harEntry{URL: "https://" + alice + ":x@t.example/?" + pctAt(alice) + "=" + alice + "&" + hexed(md5s(alice)) + "=" + alice + "&" + b64(alice) + "=" + alice + "&" + hexed(alice) + "=" + alice,
 		Req: `"headers":` + headersOf(alice, alice, "Cookie", b64url(alice)+"="+alice)})
 	got, _, err := look(t, New(Limits{}), audit.CaptureHAR, doc)
 	if err != nil || len(got) < 5 {
 		t.Fatal(err, got)
+	}
+	if !slices.ContainsFunc(got, func(s audit.Sighting) bool { return s.Host == "….px.….tracker.example" }) {
+		t.Errorf("no host is told, or all of it is: %+v", got)
 	}
 	for _, s := range got {
 		for _, secret := range []string{alice, pctAt(alice), b64(alice), b64raw(alice), hexed(alice), hexed(md5s(alice))} {

@@ -54,13 +54,10 @@ type Span struct {
 func (m *Masker) Spans(ctx context.Context, b []byte) (spans []Span, sure bool) {
 	s := newScan(ctx, m.f, 0)
 	s.strict = true
-	s.probe = func(key []byte, from, to int) {
-		hash := false
-		if key != nil && bytes.IndexByte(key, '@') < 0 || m.sums[string(key)] {
-			if !m.sums[string(key)] {
-				return
-			}
-			hash = true
+	s.probe = func(of sort, key []byte, from, to int) {
+		hash := of == ofSum
+		if hash && !m.sums[string(key)] {
+			return
 		}
 		if n := len(spans); n > 0 && spans[n-1].From == from && spans[n-1].To == to {
 			spans[n-1].Hash = spans[n-1].Hash && hash

@@ -557,7 +557,7 @@ func (s *scan) base64(b []byte, from, to int, c chain, parted bool) {
 		}
 	}
 	for _, i := range starts[:n] {
-		s.whole64(r, i, tell, from == 0 || b[from-1] != '=')
+		s.whole64(r, i, tell)
 	}
 	for phase := range 4 {
 		s.texts64(r, phase, &base64Value, tell)
@@ -715,7 +715,7 @@ func rest64(to *[3]byte, r []byte, table *[256]byte) int {
 }
 
 // whole64 looks whether r[i:] decodes to something that is no ASCII: compressed, UTF-16, or text of other scripts.
-func (s *scan) whole64(r []byte, i int, tell func(text []byte, i, j int), _ bool) {
+func (s *scan) whole64(r []byte, i int, tell func(text []byte, i, j int)) {
 	r = r[i:]
 	if len(r) < minRun {
 		return

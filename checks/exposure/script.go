@@ -419,7 +419,10 @@ func (e *evaluator) tell(v val, i, next int) {
 	e.node([]byte(v.text), c, from, to, st)
 }
 
-const maxNesting = 24
+const (
+	maxNesting = 24
+	maxValue   = 1 << 16 // bytes of a text that is put together
+)
 
 // sum reads term + term + …
 func (e *evaluator) sum(i, depth int) (v val, next int) {
@@ -444,7 +447,7 @@ func (e *evaluator) sum(i, depth int) (v val, next int) {
 		if w.isArr {
 			return v, next
 		}
-		if len(v.text)+len(w.text) > 1<<16 {
+		if len(v.text)+len(w.text) > maxValue {
 			return v, next
 		}
 		v.text += w.text
@@ -494,7 +497,7 @@ func (e *evaluator) template(raw string) (text string, parts int) {
 	parts = 1
 	for {
 		n := strings.Index(raw, "${")
-		if n < 0 {
+		if n < 0 || out.Len() > maxValue {
 			break
 		}
 		out.WriteString(raw[:n])
@@ -726,6 +729,13 @@ func (e *evaluator) methods(v val, i, depth int) (val, int) {
 			if len(args) == 0 {
 				arg = ","
 			}
+			size := len(arg) * len(v.list)
+			for _, x := range v.list {
+				size += len(x)
+			}
+			if size > maxValue {
+				return v, i
+			}
 			v.text, v.isArr, v.list = strings.Join(v.list, arg), false, nil
 		case "reverse":
 			if !v.isArr {
@@ -754,7 +764,7 @@ func (e *evaluator) methods(v val, i, depth int) (val, int) {
 					} else {
 						v.list = append(append([]string(nil), v.list...), a.text)
 					}
-				} else if len(v.text)+len(a.text) < 1<<16 {
+				} else if len(v.text)+len(a.text) <= maxValue {
 					v.text += a.text
 				}
 				v.parts++
@@ -768,6 +778,9 @@ func (e *evaluator) methods(v val, i, depth int) (val, int) {
 				from = strings.NewReplacer(`\.`, ".", `\[`, "[", `\]`, "]", `\(`, "(", `\)`, ")", `\/`, "/", `\s*`, "", `\s+`, " ", `\s`, " ", `\{`, "{", `\}`, "}", `\*`, "*", `\+`, "+", `\|`, "|", `\$`, "$", `\^`, "^").Replace(arg[1:])
 			}
 			if from == "" || len(v.text) > maxSmall || len(args[1].text) > 64 {
+				return v, i
+			}
+			if len(v.text)+strings.Count(v.text, from)*len(args[1].text) > maxValue {
 				return v, i
 			}
 			v.text = strings.ReplaceAll(v.text, from, args[1].text)

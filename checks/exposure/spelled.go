@@ -191,7 +191,8 @@ func hasFold(b []byte, i int, w string) bool {
 
 // Bounds of a spelled-out address.
 const (
-	maxGlue   = 48
+	maxGlue   = 48   // bytes between two of its parts
+	maxMarkup = 1024 // the same with the tags there
 	maxLabels = 10
 )
 
@@ -240,7 +241,7 @@ func undash(name []byte) []byte {
 
 // glue skips what stands between the parts of a spelled-out address: white space, brackets, tags; forwards from b[i].
 func glue(b []byte, i int) int {
-	end := min(len(b), i+maxGlue)
+	end, most := min(len(b), i+maxGlue), min(len(b), i+maxMarkup)
 	for i < end {
 		switch x := b[i]; {
 		case is(x, inSpace), x == '[', x == ']', x == '(', x == ')', x == '{', x == '}', x == '|', x == '*', x == '_', x == '"', x == '\'', x == '~', x == '\\', x == '+':
@@ -253,7 +254,7 @@ func glue(b []byte, i int) int {
 			if x == '<' {
 				if n := bytes.IndexByte(b[i:min(len(b), i+256)], '>'); n > 0 && (n > 6 || !spelledTag(b[i+1:i+n])) {
 					i += n + 1
-					end = min(len(b), max(end, i+16))
+					end = min(most, max(end, i+16))
 					continue
 				}
 			}
@@ -291,7 +292,7 @@ func spelledTag(t []byte) bool {
 
 // glueBack is glue, backwards: what ends at b[i].
 func glueBack(b []byte, i int) int {
-	end := max(0, i-maxGlue)
+	end, most := max(0, i-maxGlue), max(0, i-maxMarkup)
 	for i > end {
 		switch x := b[i-1]; {
 		case is(x, inSpace), x == '[', x == ']', x == '(', x == ')', x == '{', x == '}', x == '|', x == '*', x == '_', x == '-', x == '"', x == '\'', x == '~', x == '\\', x == '<', x == '+':
@@ -305,7 +306,7 @@ func glueBack(b []byte, i int) int {
 				continue
 			}
 			i = max(0, i-256) + n
-			end = max(0, min(end, i-16))
+			end = max(most, min(end, i-16))
 		case x == ';':
 			n := bytes.LastIndexByte(b[max(0, i-10):i], '&')
 			if n < 0 {

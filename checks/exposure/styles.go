@@ -20,11 +20,9 @@ func hidingRules(b []byte) styles {
 	s := styles{hide: map[string]bool{}}
 	left := maxStyle
 	for i := 0; ; {
-		n := bytes.Index(b[i:], []byte("<style"))
+		n := indexFold(b[i:], "<style")
 		if n < 0 {
-			if n = bytes.Index(b[i:], []byte("<STYLE")); n < 0 {
-				return s
-			}
+			return s
 		}
 		i += n
 		i = tagEnd(b, i+1)
@@ -39,39 +37,23 @@ func hidingRules(b []byte) styles {
 
 // indexFold is where the first text begins that is like, given in lower case.
 func indexFold(b []byte, like string) int {
-	for i := 0; ; {
-		n := bytes.IndexByte(b[i:], like[0])
-		if n < 0 {
-			return -1
+	for i := 0; i < len(b); i++ {
+		if like[0] < 'a' { // no letter, so of one case
+			n := bytes.IndexByte(b[i:], like[0])
+			if n < 0 {
+				return -1
+			}
+			i += n
 		}
-		i += n
 		if hasFold(b, i, like) {
 			return i
 		}
-		i++
 	}
+	return -1
 }
 
 func (s *styles) read(css string) {
-	for {
-		start := strings.Index(css, "/*")
-		if start < 0 {
-			break
-		}
-		end := strings.Index(css[start+2:], "*/")
-		if end < 0 {
-			css = css[:start]
-			break
-		}
-		if start+end+4 > len(css) {
-			break
-		}
-		// Comments are rare in what is delivered; a sheet full of them is not worth reading to its end.
-		if len(css) > 1<<16 {
-			return
-		}
-		css = css[:start] + css[start+2+end+2:]
-	}
+	css = uncommented(css)
 	for {
 		open := strings.IndexByte(css, '{')
 		if open < 0 {
@@ -117,6 +99,18 @@ func (s *styles) read(css string) {
 		}
 		css = css[min(end+1, len(css)):]
 	}
+}
+
+// uncommented is css without its comments.
+func uncommented(css string) string {
+	var out strings.Builder
+	for open := true; open; {
+		var before, rest string
+		before, rest, open = strings.Cut(css, "/*")
+		out.WriteString(before)
+		_, css, _ = strings.Cut(rest, "*/")
+	}
+	return out.String()
 }
 
 var (

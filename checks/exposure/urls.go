@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"strings"
 
+	"golang.org/x/net/publicsuffix"
+
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/address"
 )
@@ -54,13 +56,26 @@ func (s *scan) name(of string) string {
 	}
 	if len(of) >= minText && told == of {
 		inner := newScan(s.ctx, s.f, 0)
-		inner.probe = func([]byte, int, int) { told = "…" }
+		inner.probe = func(sort, []byte, int, int) { told = "…" }
 		inner.text([]byte(of))
 	}
 	if len(s.names) < 10_000 {
 		s.names[of] = told
 	}
 	return told
+}
+
+// hostName is a host as it may be told: below its registrable domain as the names of fields are.
+func (s *scan) hostName(host string) string {
+	org, err := publicsuffix.EffectiveTLDPlusOne(host)
+	if err != nil || org == host {
+		return host
+	}
+	labels := strings.Split(strings.TrimSuffix(host, "."+org), ".")
+	for i, l := range labels {
+		labels[i] = s.name(l)
+	}
+	return strings.Join(labels, ".") + "." + org
 }
 
 // field looks at the value of a named field, and at the name.

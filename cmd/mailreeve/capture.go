@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -189,7 +188,7 @@ func told(res *capture.Result, viewer string) string {
 		line += " to " + count(len(hosts), "host", "hosts")
 	}
 	if res.NoScreenshot != "" {
-		line += "; no screenshot: " + res.NoScreenshot
+		line += "; no screenshot: " + shown(res.NoScreenshot)
 	}
 	for _, note := range res.Notes {
 		line += "; " + shown(note)
@@ -199,11 +198,7 @@ func told(res *capture.Result, viewer string) string {
 
 // appOf is the app of the registry to which a URL's host belongs: the one with the longest domain that it is, or is under.
 func (k *crawler) appOf(ctx context.Context, raw string) (string, error) {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return "", capture.CheckURL(raw)
-	}
-	host := strings.ToLower(u.Hostname())
+	host := audit.HostOf(raw)
 	apps := map[string]*audit.App{}
 	for _, s := range k.sources(audit.KindApps) {
 		err := k.lines(ctx, s, 1, func(line []byte) {
@@ -219,6 +214,7 @@ func (k *crawler) appOf(ctx context.Context, raw string) (string, error) {
 	longest := 0
 	for key, app := range apps {
 		for _, d := range app.Features.Domains {
+			d = strings.TrimPrefix(d, "*.")
 			if host != d && !strings.HasSuffix(host, "."+d) || len(d) < longest {
 				continue
 			}
@@ -326,13 +322,16 @@ func (s *system) keepCapturing(ctx context.Context, c *cli) error {
 	if err != nil {
 		return fmt.Errorf("capture.every: %w", err)
 	}
-	k, err := newCrawler(ctx, c, s.cfg)
-	if err != nil {
-		return fmt.Errorf("capture: %w", err)
+	if _, err := newCrawler(ctx, c, s.cfg); err != nil && ctx.Err() == nil { // told now, and tried again at each time: a file may be on its way
+		s.log.Warn("pages cannot be captured so far", "error", err)
 	}
 	never := func(context.Context) (time.Time, error) { return time.Time{}, nil } // what was missed is not made up
 	visit := func(ctx context.Context, _, _ time.Time) error {
-		if err := k.visit(ctx, s.cfg.Capture.URLs); err != nil && ctx.Err() == nil {
+		k, err := newCrawler(ctx, c, s.cfg)
+		if err == nil {
+			err = k.visit(ctx, s.cfg.Capture.URLs)
+		}
+		if err != nil && ctx.Err() == nil {
 			s.log.Warn("not all pages were captured", "error", err)
 		}
 		return nil

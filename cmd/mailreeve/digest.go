@@ -94,7 +94,7 @@ func (c *cli) digest(in io.Reader, key [32]byte) error {
 		return fmt.Errorf("digest: %w", err)
 	}
 	if bad > 0 {
-		return fmt.Errorf("%d lines were left out", bad)
+		return fmt.Errorf("%s left out", count(bad, "line was", "lines were"))
 	}
 	return nil
 }
