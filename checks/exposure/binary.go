@@ -166,7 +166,7 @@ func fixedLooks(v uint64) bool {
 
 // brotlied says whether t is brotli of text.
 func (s *scan) brotlied(t []byte) bool {
-	if len(t) < 8 || !brotliLooks(t) || s.stop() {
+	if len(t) < 8 || !brotliLooks(t, len(t)) || s.stop() {
 		return false
 	}
 	out, _ := s.unbrotli(t, 256)
@@ -176,8 +176,8 @@ func (s *scan) brotlied(t []byte) bool {
 // mostBrotli is how many times its size a text in brotli may have. A header by chance says any length, and the decoder allocates as much.
 const mostBrotli = 256
 
-// brotliLooks checks the header of a brotli stream and of its first block: the window, and a length that fits.
-func brotliLooks(t []byte) bool {
+// brotliLooks checks the header of a brotli stream of n bytes, and of its first block: the window, and a length that fits.
+func brotliLooks(t []byte, n int) bool {
 	if t[0]&3 != 3 { // windows of 2^18 to 2^24
 		return false
 	}
@@ -195,7 +195,7 @@ func brotliLooks(t []byte) bool {
 		return false
 	}
 	size := v&(1<<(4*nibbles)-1) + 1
-	if v >>= 4 * nibbles; nibbles > 4 && size <= 1<<(4*nibbles-4) || size < minText || size > mostBrotli*uint64(len(t)) {
+	if v >>= 4 * nibbles; nibbles > 4 && size <= 1<<(4*nibbles-4) || size < minText || size > mostBrotli*uint64(n) {
 		return false
 	}
 	if !last && v&1 == 1 { // stored: the text begins at the next byte
@@ -269,6 +269,9 @@ func utf16Looks(b []byte) bool {
 	n := min(len(b)&^1, 512)
 	even, odd, text := 0, 0, 0
 	for i := 0; i < n; i += 2 {
+		if 4*(i/2-max(even, odd)) > n/2 { // too many without
+			return false
+		}
 		switch {
 		case b[i] == 0 && b[i+1] != 0:
 			even++

@@ -9,7 +9,7 @@ import (
 )
 
 // window is how much of a text is searched for leads of every kind before the next: what fits a processor's cache.
-const window = 64 << 10
+const window = 16 << 10
 
 // explore looks through a text for addresses, hashes, and what can be decoded.
 func (s *scan) explore(b []byte, c chain) {
@@ -19,34 +19,33 @@ func (s *scan) explore(b []byte, c chain) {
 	if s.binary(b, c) {
 		return
 	}
-	for lo := 0; lo < len(b); lo += window {
-		if s.stop() {
-			return
-		}
-		hi := min(lo+window, len(b))
-		s.signs(b, lo, hi, c)
-		large := len(b) > maxSmall
-		high := true
-		if large {
-			high = s.masked(b, lo, hi, c)
-		} else {
-			s.runs(b, lo, hi, c)
-		}
-		if s.deep(c) {
-			continue
-		}
-		s.percents(b, lo, hi, c)
-		s.ampersands(b, lo, hi, c)
-		s.backslashes(b, lo, hi, c)
-		s.fours(b, lo, hi, c)
-		if !large {
-			s.words(b, lo, hi, c)
-		}
-		s.pluses(b, lo, hi, c)
-		if high {
-			s.wide(b, lo, hi, c)
-		}
+	for lo := 0; lo < len(b) && !s.stop(); lo += window {
+		s.window(b, lo, min(lo+window, len(b)), c)
 	}
+}
+
+// window follows the leads in b[lo:hi].
+func (s *scan) window(b []byte, lo, hi int, c chain) {
+	v, done := s.view(b, lo, hi)
+	defer done()
+	s.signs(&v, c)
+	if v.m != nil {
+		s.masked(&v, c)
+	} else {
+		s.runs(b, lo, hi, c)
+	}
+	if s.deep(c) {
+		return
+	}
+	s.percents(&v, c)
+	s.ampersands(&v, c)
+	s.backslashes(&v, c)
+	s.fours(&v, c)
+	if v.m == nil {
+		s.words(b, lo, hi, c)
+	}
+	s.pluses(&v, c)
+	s.wide(&v, c)
 }
 
 // span is the stretch around [from,to) without bytes that part words, at most max bytes to each side.
@@ -83,13 +82,9 @@ var (
 const reach = 32 << 10
 
 // percents follows percent-encoding.
-func (s *scan) percents(b []byte, lo, hi int, c chain) {
-	for i := lo; i < hi; i++ {
-		n := bytes.IndexByte(b[i:hi], '%')
-		if n < 0 {
-			return
-		}
-		i += n
+func (s *scan) percents(v *view, c chain) {
+	b := v.b
+	for i := v.next(v.lo, maskPercent); i < v.hi; i = v.next(i+1, maskPercent) {
 		forward := i+2 < len(b) && (isHex(b[i+1]) && isHex(b[i+2]) || b[i+1] == 'u' && isHex(b[i+2]))
 		backward := i >= 2 && isHex(b[i-1]) && isHex(b[i-2])
 		if !forward && !backward {
@@ -286,14 +281,10 @@ func reverse(b []byte) []byte {
 }
 
 // ampersands follows character references of HTML.
-func (s *scan) ampersands(b []byte, lo, hi int, c chain) {
-	for i := lo; i < hi; i++ {
-		n := bytes.IndexByte(b[i:hi], '&')
-		if n < 0 {
-			return
-		}
-		i += n
-		if i > lo && b[i-1] == '#' {
+func (s *scan) ampersands(v *view, c chain) {
+	b := v.b
+	for i := v.next(v.lo, maskAmpersand); i < v.hi; i = v.next(i+1, maskAmpersand) {
+		if i > v.lo && b[i-1] == '#' {
 			if from, to := span(b, i, i+1, reach, &partsWords); bytes.Contains(b[from:to], []byte("46#&")) || bytes.Contains(b[from:to], []byte("04x#&")) {
 				s.node(reverse(b[from:to]), c, from, to, stepReversed)
 			}
@@ -369,13 +360,9 @@ var hiding = [...]string{"commat", "period", "shy", "zwnj", "zwj", "ZeroWidthSpa
 	"lrm", "rlm", "colon;"}
 
 // backslashes follows the escapes of JavaScript, JSON and CSS.
-func (s *scan) backslashes(b []byte, lo, hi int, c chain) {
-	for i := lo; i < hi; i++ {
-		n := bytes.IndexByte(b[i:hi], '\\')
-		if n < 0 {
-			return
-		}
-		i += n
+func (s *scan) backslashes(v *view, c chain) {
+	b := v.b
+	for i := v.next(v.lo, maskBackslash); i < v.hi; i = v.next(i+1, maskBackslash) {
 		if i > 0 && (b[i-1] == 'u' || b[i-1] == 'x') {
 			if from, to := span(b, i, i+1, reach, &partsWords); bytes.Contains(b[from:to], []byte(`0400u\`)) || bytes.Contains(b[from:to], []byte(`04x\`)) {
 				s.node(reverse(b[from:to]), c, from, to, stepReversed)
@@ -388,10 +375,8 @@ func (s *scan) backslashes(b []byte, lo, hi int, c chain) {
 		switch d := b[i+1]; {
 		case d == 'u' || d == 'x' || d == 'U':
 			js = true
-		case '0' <= d && d <= '9':
-			js, css = d < '8', true
 		case isHex(d):
-			css = true
+			js, css = '0' <= d && d < '8', cssVisible(b[i+1:])
 		case d == '@' || d == '.' || d == '\n' || d == '\r':
 			js = true
 		}
@@ -431,6 +416,18 @@ func (s *scan) backslashes(b []byte, lo, hi int, c chain) {
 		}
 		i = max(i, end-1)
 	}
+}
+
+// cssVisible says whether the digits at the beginning of b are a character that shows: \d and \b of a regular expression are none.
+func cssVisible(b []byte) bool {
+	r := 0
+	for _, x := range b[:min(len(b), 6)] {
+		if !isHex(x) {
+			break
+		}
+		r = r<<4 | int(nibble[x])
+	}
+	return r >= ' '
 }
 
 // partsEscaped lets a line end with a backslash before it be part of a word.

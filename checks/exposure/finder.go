@@ -224,9 +224,8 @@ type scan struct {
 	names      map[string]string // names of fields, as they may be told
 	quoted     [2]int            // likewise, from quoted-printable
 	quotedOf   *byte
-	masks      []masks // of the window that is looked at
-	masksBusy  bool
-	lzSpan     [2]int // where lzEnd was last, and of what
+	spare      []*masks // that no view has now
+	lzSpan     [2]int   // where lzEnd was last, and of what
 	lzOf       *byte
 	linesOf    *byte // whose lines up to linesTo were joined
 	linesTo    int
@@ -375,12 +374,14 @@ func (s *scan) lead(from, to int) {
 	s.top = [2]int{from, to}
 	s.nodes = s.limits.Nodes
 	s.left = s.limits.NodeBytes
-	clear(s.memo)
+	if len(s.memo) > 0 {
+		clear(s.memo)
+	}
 }
 
 // node takes a decoded text, from [from,to) of what holds it, and looks through it, if it was not seen before and the limits allow.
 func (s *scan) node(b []byte, parent chain, from, to int, st step) {
-	if len(b) < 3 || s.stop() {
+	if len(b) < minText || s.stop() {
 		return
 	}
 	if parent.n == s.base {

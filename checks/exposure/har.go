@@ -358,12 +358,12 @@ func decodeBase64(b []byte) ([]byte, error) {
 	out := make([]byte, base64.StdEncoding.DecodedLen(len(b)))
 	n, err := base64.StdEncoding.Decode(out, b)
 	if err != nil {
-		if t := decode64(bytes.TrimRight(bytes.Map(func(r rune) rune {
+		if t := usual64.decode(bytes.TrimRight(bytes.Map(func(r rune) rune {
 			if r == '\n' || r == '\r' || r == ' ' {
 				return -1
 			}
 			return r
-		}, b), "="), &base64Value); n == 0 && len(t) > 0 && !bytes.Contains(b, []byte{'{'}) {
+		}, b), "=")); n == 0 && len(t) > 0 && !bytes.Contains(b, []byte{'{'}) {
 			return t, nil
 		}
 		return out[:n], err

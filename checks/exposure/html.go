@@ -29,7 +29,7 @@ func (s *scan) html(b []byte, prefix string, c chain) {
 	if len(spans) == 0 || s.stop() {
 		return
 	}
-	w := walk{scan: s, b: b, text: string(b), prefix: prefix, chain: c, spans: spans, found: found.list, turns: len(turned) > 0}
+	w := walk{scan: s, b: b, prefix: prefix, chain: c, spans: spans, found: found.list, turns: len(turned) > 0}
 	w.styles = hidingRules(b)
 	w.walk()
 }
@@ -79,7 +79,6 @@ func (x extent) within(from, to int) bool {
 type walk struct {
 	*scan
 	b      []byte
-	text   string // the same
 	prefix string
 	chain  chain
 	spans  []extent // where candidates are, in order
@@ -91,6 +90,7 @@ type walk struct {
 	veiled []bool        // whether each of them is in a hidden element
 	turns  bool          // whether anything on the page runs from right to left
 	turned bool          // whether one of them runs from right to left
+	at     int           // of the spans, where first looked last
 }
 
 // An element is one that is open.
@@ -125,15 +125,15 @@ const (
 	elements
 )
 
-// first is the first span that ends after from.
+// first is the first span that ends after from. The walk asks of places near each other, so the answer is near the last one.
 func (w *walk) first(from int) int {
-	i, _ := slices.BinarySearchFunc(w.spans, from, func(x extent, from int) int {
-		if x.to <= from {
-			return -1
-		}
-		return 1
-	})
-	return i
+	for w.at > 0 && w.spans[w.at-1].to > from {
+		w.at--
+	}
+	for w.at < len(w.spans) && w.spans[w.at].to <= from {
+		w.at++
+	}
+	return w.at
 }
 
 // meets says whether a span meets [from,to).
@@ -347,7 +347,7 @@ func (w *walk) flush() {
 	from, to := w.run[0].from, w.run[len(w.run)-1].to
 	if w.meets(from, to) {
 		place, field := audit.Shown, "text"
-		if w.counts[escapable] > 0 && w.counts[unseen] == 0 && len(w.open) > 0 && w.nameOf(w.open[len(w.open)-1]) == "title" {
+		if w.counts[escapable] > 0 && w.counts[unseen] == 0 && len(w.open) > 0 && w.is(w.open[len(w.open)-1], "title") {
 			field = "title"
 		}
 		for _, veiled := range [...]bool{false, true} {
@@ -409,8 +409,9 @@ func (w *walk) alone(i int, veiled bool) {
 	w.look(x.from, x.to, goesOn(before), goesOn(after))
 }
 
-func (w *walk) nameOf(e element) string {
-	return strings.ToLower(w.text[e.from+1 : int(e.from)+1+int(e.name)])
+// is says whether an element has a name, given in lower case.
+func (w *walk) is(e element, name string) bool {
+	return int(e.name) == len(name) && hasFold(w.b, int(e.from)+1, name)
 }
 
 // apply does what the tag or comment at b[from:to] says, and gives where to go on.
@@ -469,7 +470,7 @@ func (w *walk) apply(from, to int) int {
 	}
 	selfClosed := to-2 > from && b[to-2] == '/'
 	if what == void && hasFold(name, 0, "img") {
-		for a := range attributes(w.text[from:to]) { // a picture of a sign
+		for a := range attributes(string(b[from:to])) { // a picture of a sign
 			if a.name == "alt" && len(a.value) == 1 {
 				w.addText(from+a.from, from+a.to)
 			}
@@ -575,7 +576,7 @@ func (w *walk) rightToLeft() bool {
 // foreign says whether the open element is part of an SVG or MathML.
 func (w *walk) foreign() bool {
 	for i, tries := len(w.open)-1, 0; i >= 0 && tries < 64; i, tries = i-1, tries+1 {
-		if n := w.nameOf(w.open[i]); n == "svg" || n == "math" {
+		if e := w.open[i]; w.is(e, "svg") || w.is(e, "math") {
 			return true
 		}
 	}
@@ -607,8 +608,8 @@ func (w *walk) hides(e element) bool {
 	if e.what == unseen {
 		return true
 	}
-	tag := w.text[e.from:e.to]
-	name := w.nameOf(e)
+	tag := string(w.b[e.from:e.to])
+	name := strings.ToLower(tag[1 : 1+e.name])
 	if w.styles.hide[name] {
 		return true
 	}
@@ -704,8 +705,8 @@ func attributes(tag string) func(yield func(attribute) bool) {
 
 // attributes looks through those attributes of a start tag that a span meets.
 func (w *walk) attributes(e element) {
-	tag := w.text[e.from:e.to]
-	name := w.nameOf(e)
+	tag := string(w.b[e.from:e.to])
+	name := strings.ToLower(tag[1 : 1+e.name])
 	inputType := ""
 	if name == "input" {
 		for a := range attributes(tag) {
@@ -739,7 +740,7 @@ func (w *walk) attributes(e element) {
 // suggests says whether the open elements are of a list of what may be typed in: browsers show the values.
 func (w *walk) suggests() bool {
 	for i := len(w.open) - 1; i >= max(0, len(w.open)-8); i-- {
-		if w.nameOf(w.open[i]) == "datalist" {
+		if w.is(w.open[i], "datalist") {
 			return true
 		}
 	}

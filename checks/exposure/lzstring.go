@@ -12,7 +12,7 @@ import (
 var lzValue = lzValues()
 
 func lzValues() (t [256]byte) {
-	t = base64Value
+	t = usual64.value
 	t['_'] = 0xFF
 	t['+'], t['-'], t['/'], t['$'], t['='] = 62, 63, 63, 64, 64
 	return t
@@ -33,7 +33,7 @@ func (s *scan) lzEnd(b []byte, to int) int {
 
 // lzFirst says whether the first character of what r packs is a printable one of 8 bits.
 func lzFirst(r []byte) bool {
-	if len(r) < 8 || base64Value[r[0]] >= 48 {
+	if len(r) < 8 || usual64.value[r[0]] >= 48 {
 		return false
 	}
 	bits := lzBits{next: func(i int) (uint32, bool) {

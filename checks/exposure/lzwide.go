@@ -2,18 +2,14 @@ package exposure
 
 import (
 	"bytes"
-	"encoding/binary"
 	"unicode/utf8"
 )
 
 // lzRuns follows what may be lz-string in UTF-16: a word of characters of all scripts, at the beginning or after a sign of ASCII.
-func (s *scan) lzRuns(b []byte, lo, hi int, c chain) {
-	for i := lo; i < hi; i++ {
-		if i+8 <= hi && binary.LittleEndian.Uint64(b[i:])&highs == 0 {
-			i += 7
-			continue
-		}
-		if b[i] < utf8.RuneSelf || i > 0 && (b[i-1] >= utf8.RuneSelf || is(b[i-1], inWord)) {
+func (s *scan) lzRuns(v *view, c chain) {
+	b := v.b
+	for i := v.next(v.lo, maskHigh); i < v.hi; i = v.next(i+1, maskHigh) {
+		if i > 0 && (b[i-1] >= utf8.RuneSelf || is(b[i-1], inWord)) {
 			continue
 		}
 		r, _ := utf8.DecodeRune(b[i:])

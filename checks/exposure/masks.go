@@ -2,172 +2,324 @@ package exposure
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math/bits"
+	"unicode/utf8"
 )
 
-// Masks are the classes of 64 bytes: bit i is about byte i. To find leads with a few operations on them is what makes a scan fast.
-type masks struct {
-	base64   uint64 // letters, digits, + - / _
-	capitals uint64 // capitals and digits
-	alnum    uint64 // letters and digits, of ASCII
-	a        uint64 // the letter a, in either case; likewise the next three
-	t        uint64
-	o        uint64
-	b        uint64
-	high     uint64 // not ASCII
-}
+// The classes of bytes of which a view has masks. To find leads with a few operations on 64 bytes at once is what makes a scan fast.
+const (
+	maskBase64   = iota // letters, digits, + - / _
+	maskCapitals        // capitals and digits
+	maskAlnum           // letters and digits, of ASCII
+	maskHigh            // not ASCII
+	maskAt
+	maskPercent
+	maskAmpersand
+	maskBackslash
+	maskPlus
+	maskFour // beside a six or before a zero: the code of an at-sign
+	maskZero
+	maskSix
+	maskA // of letters, both cases
+	maskB
+	maskI
+	maskJ
+	maskO
+	maskR
+	maskT
+	maskZ
+	maskCount
+)
 
-// classifyGeneric fills out with the masks of b, whose length is a multiple of 64.
-func classifyGeneric(b []byte, out []masks) {
-	for k := range len(b) / 64 {
-		block := b[64*k : 64*k+64]
-		var m masks
-		for i, x := range block {
+// maskedBytes are those of the classes that are one byte; with maskA, in either case.
+const maskedBytes = "\x00\x00\x00\x00@%&\\+406abijortz"
+
+// masks are the classes of the bytes of a window, and of as much again as a run may need that begins in it: bit i of [class][k] is about byte 64*k+i.
+type masks [maskCount][maskBlocks]uint64
+
+const maskBlocks = window/64 + 3
+
+// classifyGeneric sets the masks of b, whose length is a multiple of 64, from block k on.
+func (m *masks) classifyGeneric(b []byte, k int) {
+	for ; len(b) >= 64; b, k = b[64:], k+1 {
+		for class := range m {
+			m[class][k] = 0
+		}
+		for i, x := range b[:64] {
 			bit := uint64(1) << i
 			c := class[x]
 			if c&inBase64 != 0 {
-				m.base64 |= bit
+				m[maskBase64][k] |= bit
 			}
-			if x >= 0x80 {
-				m.high |= bit
+			if x >= utf8.RuneSelf {
+				m[maskHigh][k] |= bit
+				continue
 			} else if c&inWord != 0 {
-				m.alnum |= bit
+				m[maskAlnum][k] |= bit
 				if x < 'a' {
-					m.capitals |= bit
+					m[maskCapitals][k] |= bit
 				}
 			}
-			switch x | 0x20 {
-			case 'a':
-				m.a |= bit
-			case 't':
-				m.t |= bit
-			case 'o':
-				m.o |= bit
-			case 'b':
-				m.b |= bit
+			if class := maskOf[x]; class != 0 {
+				m[class][k] |= bit
 			}
 		}
-		out[k] = m
 	}
 }
 
-// masked follows the leads in b[lo:hi] that masks show: runs of base64's letters, and words for the at-sign. It says whether there is anything that
-// is not ASCII.
-func (s *scan) masked(b []byte, lo, hi int, c chain) (high bool) {
+// maskOf is the class of each byte that has one of its own, 0 of others.
+var maskOf = func() (t [256]uint8) {
+	for class := maskAt; class < maskCount; class++ {
+		x := maskedBytes[class]
+		t[x] = uint8(class)
+		if class >= maskA {
+			t[x&^0x20] = uint8(class)
+		}
+	}
+	return t
+}()
+
+// A view is the part of a text that is searched for leads next.
+type view struct {
+	b      []byte
+	lo, hi int
+	m      *masks // from lo on; nil of a text that is small
+}
+
+// view makes the view of b[lo:hi]; done gives its masks back.
+func (s *scan) view(b []byte, lo, hi int) (v view, done func()) {
+	v = view{b: b, lo: lo, hi: hi}
+	if len(b) <= maxSmall {
+		return v, func() {}
+	}
+	if n := len(s.spare); n > 0 {
+		v.m, s.spare = s.spare[n-1], s.spare[:n-1]
+	} else {
+		v.m = new(masks)
+	}
 	// A run that begins in the window may go on after it, so the masks do, too.
 	end := min(len(b), hi+64)
 	full := (end - lo) / 64
-	if s.masks == nil {
-		s.masks = make([]masks, window/64+3)
-	}
-	m := s.masks[:full+2]
-	if s.masksBusy { // a text within a text
-		m = make([]masks, full+2)
-	} else {
-		s.masksBusy = true
-		defer func() { s.masksBusy = false }()
-	}
-	classify(b[lo:lo+64*full], m)
+	v.m.classify(b[lo:lo+64*full], 0)
 	var tail [64]byte
 	copy(tail[:], b[lo+64*full:end])
-	classify(tail[:], m[full:])
-	m[full+1] = masks{}
+	v.m.classify(tail[:], full)
+	for class := range v.m {
+		v.m[class][full+1] = 0
+	}
+	six := uint64(0)
+	for k := range full + 1 {
+		after := (v.m[maskZero][k]|v.m[maskSix][k])>>1 | (v.m[maskZero][k+1]|v.m[maskSix][k+1])<<63
+		v.m[maskFour][k] &= after | v.m[maskSix][k]<<1 | six>>63
+		six = v.m[maskSix][k]
+	}
+	if lo > 0 && b[lo-1] == '6' && b[lo] == '4' {
+		v.m[maskFour][0] |= 1
+	}
+	return v, func() { s.spare = append(s.spare, v.m) }
+}
 
+// next is where the first byte of a class is from b[i] on; hi where there is none.
+func (v *view) next(i, class int) int {
+	if i >= v.hi {
+		return v.hi
+	}
+	if v.m == nil {
+		if class == maskHigh {
+			return v.nextHigh(i)
+		}
+		if n := bytes.IndexByte(v.b[i:v.hi], maskedBytes[class]); n >= 0 {
+			return i + n
+		}
+		return v.hi
+	}
+	k, in := (i-v.lo)/64, v.m[class][:(v.hi-v.lo+63)/64]
+	w := in[k] &^ (1<<((i-v.lo)%64) - 1)
+	for w == 0 {
+		if k++; k >= len(in) {
+			return v.hi
+		}
+		w = in[k]
+	}
+	return min(v.hi, v.lo+64*k+bits.TrailingZeros64(w))
+}
+
+func (v *view) nextHigh(i int) int {
+	for i+8 <= v.hi && binary.LittleEndian.Uint64(v.b[i:])&highs == 0 {
+		i += 8
+	}
+	for i < v.hi && v.b[i] < utf8.RuneSelf {
+		i++
+	}
+	return i
+}
+
+// masked follows the leads that take more than one mask: runs of base64's letters, and words for the at-sign.
+func (s *scan) masked(v *view, c chain) {
+	b, lo, hi, m := v.b, v.lo, v.hi, v.m
+	end := min(len(b), hi+64)
 	follow := !s.deep(c)
 	skip := lo > 0 && class[b[lo-1]]&inBase64 != 0 // the first run began before
 	var one, two, four, eight, eleven, before uint64
-	for k := range full + 1 {
-		x, next := &m[k], &m[k+1]
-		high = high || x.high != 0
-
+	for k := range (end-lo)/64 + 1 {
 		// Ends of 2, 4, 8 and 11 letters in a row.
-		w := x.base64
+		w := m[maskBase64][k]
 		w2 := w & (w<<1 | one>>63)
 		w4 := w2 & (w2<<2 | two>>62)
 		w8 := w4 & (w4<<4 | four>>60)
 		w11 := w8 & (w8<<3 | eight>>61)
 		for starts := w11 &^ (w11<<1 | eleven>>63); starts != 0; starts &= starts - 1 {
 			i := 64*k + bits.TrailingZeros64(starts)
-			from, to, marks := i-(minRun-1), 0, 0
+			from := i - (minRun - 1)
 			if lo+from >= hi {
 				break
 			}
-			to, marks = runEnd(m, from, i)
+			to := m.runEnd(i)
 			if lo+to >= end { // beyond the masks
 				for lo+to < len(b) && class[b[lo+to]]&inBase64 != 0 {
 					to++
 				}
-				marks = minRun
 			}
-			if marks < 3 && to-from < 26 || skip && from == 0 {
-				continue
+			switch n := to - from; {
+			case skip && from == 0:
+			case n >= 60 || lo+to >= end:
+				s.runOrLines(b, lo+from, lo+to, c)
+			default:
+				s.short(m, b, lo+from, from, n, c)
 			}
-			s.runOrLines(b, lo+from, lo+to, c)
 		}
 		one, two, four, eight, eleven = w, w2, w4, w8, w11
 
 		if !follow {
 			continue
 		}
-		at := x.a & (x.t>>1 | next.t<<63)
-		left, right := x.alnum<<1|before>>63, x.alnum>>2|next.alnum<<62
-		before = x.alnum
-		hits := at &^ left &^ right                                                  // a word of its own
-		hits |= at & x.capitals & (x.capitals>>1 | next.capitals<<63) & left & right // nameAThost
-		hits |= at & (x.o>>2 | next.o<<62) & (x.b>>3 | next.b<<61)                   // atob
-		hits |= x.o & (x.b>>1 | next.b<<63) & left                                   // arroba, arobase
-		for ; hits != 0; hits &= hits - 1 {
-			if i := lo + 64*k + bits.TrailingZeros64(hits); i < hi && i+1 < len(b) {
-				s.wordAt(b, i, c)
-			}
-		}
-	}
-	if follow {
-		for _, letter := range [...]byte{'j', 'z'} { // join, chez
-			for i := lo; i < hi; i++ {
-				n := bytes.IndexByte(b[i:hi], letter)
-				if n < 0 {
-					break
-				}
-				i += n
-				if letter == 'j' && i+1 < len(b) && b[i+1] == 'o' {
+		a, at := m[maskA][k], m[maskT][k]>>1|m[maskT][k+1]<<63
+		o, ob := m[maskO][k], m[maskB][k]>>1|m[maskB][k+1]<<63
+		at &= a
+		ob &= o
+		jo := m[maskJ][k] & (o>>1 | m[maskO][k+1]<<63)
+		alnum := m[maskAlnum][k]
+		if at|ob|jo|m[maskZ][k] != 0 {
+			left, right := alnum<<1|before>>63, alnum>>2|m[maskAlnum][k+1]<<62
+			capitals := m[maskCapitals][k]
+			hits := at &^ left &^ right                                                     // a word of its own
+			hits |= at & capitals & (capitals>>1 | m[maskCapitals][k+1]<<63) & left & right // nameAThost
+			hits |= at & (o>>2 | m[maskO][k+1]<<62) & (m[maskB][k]>>3 | m[maskB][k+1]<<61)  // atob
+			hits |= ob & left                                                               // arroba, arobase
+			hits |= jo                                                                      // join
+			for ; hits != 0; hits &= hits - 1 {
+				if i := lo + 64*k + bits.TrailingZeros64(hits); i < hi && i+1 < len(b) {
 					s.wordAt(b, i, c)
-				} else if letter == 'z' && i >= 3 && b[i-1] == 'e' && b[i-2] == 'h' {
+				}
+			}
+			for z := m[maskZ][k]; z != 0; z &= z - 1 { // chez
+				if i := lo + 64*k + bits.TrailingZeros64(z); i < hi && i >= 3 && b[i-1]|0x20 == 'e' && b[i-2]|0x20 == 'h' {
 					s.wordAt(b, i-3, c)
 				}
 			}
 		}
+		before = alnum
 	}
-	return high
 }
 
-// runEnd is where the run ends that covers [from,i], and how many capitals and digits it has.
-func runEnd(m []masks, from, i int) (to, marks int) {
+// runEnd is where the run ends that covers i.
+func (m *masks) runEnd(i int) int {
 	k := i / 64
-	rest := ^m[k].base64 >> (i % 64)
-	to = i
-	if rest != 0 {
-		to = i + bits.TrailingZeros64(rest)
-	} else {
-		for k++; k < len(m); k++ {
-			if m[k].base64 != ^uint64(0) {
-				break
-			}
+	if rest := ^m[maskBase64][k] >> (i % 64); rest != 0 {
+		return i + bits.TrailingZeros64(rest)
+	}
+	for k++; m[maskBase64][k] == ^uint64(0); k++ { // the last mask is zero
+	}
+	return 64*k + bits.TrailingZeros64(^m[maskBase64][k])
+}
+
+// short is run for a run of n bytes at b[at], fewer than 60, whose masks begin at from. Most are words, names and paths, of no use to run: it asks what run asks, in
+// the masks.
+func (s *scan) short(m *masks, b []byte, at, from, n int, c chain) {
+	k, shift := from/64, from%64
+	all := uint64(1)<<n - 1
+	marks := (m[maskCapitals][k]>>shift | m[maskCapitals][k+1]<<(64-shift)) & all
+	if n < 26 && bits.OnesCount64(marks) < 3 {
+		return
+	}
+	words := (m[maskAlnum][k]>>shift | m[maskAlnum][k+1]<<(64-shift)) & all
+	r := b[at : at+n]
+	if words != all {
+		if n == 36 && words == uuidWords && isUUID(r) {
+			s.dashed(r, at, at+n, c)
+		} else if !dullParts(r, marks, words) {
+			s.run(b, at, at+n, c)
 		}
-		to = 64 * k
-		if k < len(m) {
-			to += bits.TrailingZeros64(^m[k].base64)
+		return
+	}
+	switch dense := dense(r, marks, n); {
+	case dense || at+n < len(b) && b[at+n] == '=' && capitalsIn(r, marks) > 0 && padded(b, at, at+n):
+		s.part(b, at, at+n, c)
+		if !s.deep(c) && capitalsIn(r, marks) > 0 {
+			s.base64(b, at, at+n, c, false)
+		}
+	case n >= 26 && bits.OnesCount64(marks)-capitalsIn(r, marks) >= 2:
+		s.small(b, at, at+n, c)
+	}
+}
+
+// uuidWords are the words of 8, 4, 4, 4 and 12 digits of a UUID.
+const uuidWords = 0xFFF<<24 | 0xF<<19 | 0xF<<14 | 0xF<<9 | 0xFF
+
+// isUUID says whether r, which has the words of a UUID, is one.
+func isUUID(r []byte) bool {
+	for _, x := range r {
+		if x != '-' && !isHex(x) {
+			return false
 		}
 	}
-	for k := from / 64; k <= (to-1)/64 && k < len(m); k++ {
-		w := m[k].capitals
-		if k == from/64 {
-			w &= ^uint64(0) << (from % 64)
+	return true
+}
+
+// dullParts says of a run of several words what short asks; what the masks do not tell, it takes for useful.
+func dullParts(r []byte, marks, words uint64) bool {
+	n := len(r)
+	for w := words; w != 0; {
+		start := bits.TrailingZeros64(w)
+		length := bits.TrailingZeros64(^(w >> start))
+		own := marks >> start & (1<<length - 1)
+		if length >= minRun && (dense(r[start:], own, length) || length >= 26 && bits.OnesCount64(own) >= 2) {
+			return false
 		}
-		if k == (to-1)/64 && to%64 != 0 {
-			w &= 1<<(to%64) - 1
-		}
-		marks += bits.OnesCount64(w)
+		w &^= (1<<length - 1) << start
 	}
-	return to, marks
+	if capitalsIn(r, marks) >= 2 {
+		return false
+	}
+	lower, all := words&^marks, uint64(1)<<n-1
+	changes := bits.OnesCount64((lower^lower>>1)&(all>>1)) + bits.OnesCount64(^lower&(^lower>>1)&(all>>1)) // at most
+	return !dense(r, marks, n) || changes*4 < n
+}
+
+// capitalsIn counts the capitals among marks.
+func capitalsIn(r []byte, marks uint64) (n int) {
+	for ; marks != 0; marks &= marks - 1 {
+		if r[bits.TrailingZeros64(marks)] >= 'A' {
+			n++
+		}
+	}
+	return n
+}
+
+// dense says of a run of n bytes, of which marks are capitals and digits, whether it does not look like words: see tally.dense.
+func dense(b []byte, marks uint64, n int) bool {
+	count := bits.OnesCount64(marks)
+	if count*6 < n {
+		return false
+	}
+	if marks&(marks>>1) != 0 || n >= 24 || count*3 >= n {
+		return true
+	}
+	for ; marks != 0; marks &= marks - 1 {
+		if b[bits.TrailingZeros64(marks)] <= '9' {
+			return true
+		}
+	}
+	return false
 }

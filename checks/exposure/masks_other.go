@@ -2,5 +2,5 @@
 
 package exposure
 
-// classify fills out with the masks of b, whose length is a multiple of 64.
-func classify(b []byte, out []masks) { classifyGeneric(b, out) }
+// classify sets the masks of b, whose length is a multiple of 64, from block k on.
+func (m *masks) classify(b []byte, k int) { m.classifyGeneric(b, k) }

@@ -8,12 +8,12 @@ import (
 
 func TestMasksAreTheSameInAssembly(t *testing.T) {
 	check := func(b []byte) bool {
-		x, y := make([]masks, len(b)/64), make([]masks, len(b)/64)
-		classify(b, x)
-		classifyGeneric(b, y)
-		for i := range x {
-			if x[i] != y[i] {
-				t.Errorf("%+v, want %+v", x[i], y[i])
+		var x, y masks
+		x.classify(b, 1)
+		y.classifyGeneric(b, 1)
+		for class := range x {
+			if x[class] != y[class] {
+				t.Errorf("class %d: %x, want %x", class, x[class], y[class])
 				return false
 			}
 		}

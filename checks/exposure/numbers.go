@@ -9,14 +9,10 @@ import (
 const minCodes = 6
 
 // fours follows the code of the at-sign, which is 64, or 40 in hexadecimal and in quoted-printable, and looks for a list of codes around it.
-func (s *scan) fours(b []byte, lo, hi int, c chain) {
-	done := lo
-	for i := lo; i < hi; i++ {
-		n := bytes.IndexByte(b[i:hi], '4')
-		if n < 0 {
-			return
-		}
-		i += n
+func (s *scan) fours(v *view, c chain) {
+	b := v.b
+	done := 0
+	for i := v.next(v.lo, maskFour); i < v.hi; i = v.next(i+1, maskFour) {
 		if i < done {
 			continue
 		}
@@ -111,8 +107,11 @@ func (s *scan) codes(b []byte, from, to int, c chain) int {
 	return end
 }
 
+// dots are what may stand for the full stop of a domain, or be the beginning of it.
+const dots = ".。．｡%&=\\([{ "
+
 // readCodes reads numbers between separators as characters. Of keyed lists, as {"0":97,"1":108}, the keys are left out. It is ok if they are enough, almost all of
-// them numbers, and an at-sign among them.
+// them numbers, and an at-sign and a full stop among them.
 func readCodes(b []byte, base int) (text []byte, ok bool) {
 	n, bad := 0, 0
 	keyed := bytes.Count(b, []byte{':'}) >= minCodes && bytes.Count(b, []byte{','}) >= minCodes-1
@@ -150,5 +149,5 @@ func readCodes(b []byte, base int) (text []byte, ok bool) {
 		}
 		i = j
 	}
-	return text, n >= minCodes && bad <= 2+n/16 && bytes.IndexByte(text, '@') >= 0
+	return text, n >= minCodes && bad <= 2+n/16 && bytes.IndexByte(text, '@') >= 0 && bytes.ContainsAny(text, dots)
 }

@@ -191,7 +191,7 @@ func (s *scan) segments(b []byte, from, to int, c chain) {
 				continue
 			}
 			// The bits of the last letter that belong to no byte are zero.
-			if v := base64Value[b[end-1]]; size%3 == 1 && v&15 != 0 || size%3 == 2 && v&3 != 0 {
+			if v := usual64.value[b[end-1]]; size%3 == 1 && v&15 != 0 || size%3 == 2 && v&3 != 0 {
 				continue
 			}
 			if likelySum(b[i:end]) {
@@ -272,14 +272,11 @@ func (t *tally) dense(n int) bool {
 // part looks at a run of letters and digits that does not look like words.
 func (s *scan) part(b []byte, from, to int, c chain) {
 	r := b[from:to]
-	hex := to
-	for i := from; i < to; i++ {
-		if !isHex(b[i]) {
-			hex = i
-			break
-		}
+	other := uint8(0)
+	for _, x := range r {
+		other |= nibble[x]
 	}
-	if hex == to {
+	if other < 16 {
 		s.hex(b, from, to, c)
 		return
 	}
@@ -384,7 +381,11 @@ func (s *scan) hex(b []byte, from, to int, c chain) {
 // atWithin says whether an at-sign is in what is no text, letters around it, and a full stop after.
 func atWithin(t []byte) bool {
 	for i := 1; i+5 <= len(t); i++ {
-		if t[i] != '@' || !is(t[i-1], inLocal) || t[i-1] >= utf8.RuneSelf {
+		n := bytes.IndexByte(t[i:], '@')
+		if n < 0 {
+			break
+		}
+		if i += n; i+5 > len(t) || !is(t[i-1], inLocal) || t[i-1] >= utf8.RuneSelf {
 			continue
 		}
 		for j := i + 1; j < len(t) && t[j] < utf8.RuneSelf && is(t[j], inHost); j++ {
@@ -445,7 +446,7 @@ func (s *scan) rawSum(b []byte, from, to int, c chain) {
 		if bytes.IndexByte(b[from:to], '-') >= 0 || bytes.IndexByte(b[from:to], '_') >= 0 {
 			st = stepBase64URL
 		}
-		if sum := decode64(b[from:to], &base64Value); len(sum) == size {
+		if sum := usual64.decode(b[from:to]); len(sum) == size {
 			mark := s.records.mark()
 			s.keep(ofSum, sum, c.with(st))
 			s.records.own(mark)
@@ -484,11 +485,38 @@ func letterKinds() (t [256]uint8) {
 	return t
 }
 
-// base64Value is the value of each letter of base64 and base64url, 0xFF of what is none.
-var base64Value = base64Values()
+// An alphabet64 is one in which base64 is written.
+type alphabet64 struct {
+	value [256]byte  // of each letter; 0xFF of what is none
+	fits  [256]uint8 // bit n: the letter may be the n-th of two fours that are text in ASCII, the last but one at most
+}
 
-// base64Value13 is the same for letters that ROT13 changed.
-var base64Value13 = rotated(base64Value)
+// usual64 has the letters of base64 and base64url, rot64 what ROT13 makes of them.
+var (
+	usual64 = newAlphabet64(base64Values())
+	rot64   = newAlphabet64(rotated(base64Values()))
+)
+
+func newAlphabet64(value [256]byte) (a alphabet64) {
+	a.value = value
+	for x, v := range value {
+		if v == 0xFF {
+			continue
+		}
+		fits := uint8(1 << 3)
+		if v&32 == 0 { // the top bit of the first byte; likewise, the next
+			fits |= 1<<0 | 1<<4
+		}
+		if v&8 == 0 {
+			fits |= 1<<1 | 1<<5
+		}
+		if v&2 == 0 {
+			fits |= 1<<2 | 1<<6
+		}
+		a.fits[x] = fits
+	}
+	return a
+}
 
 func base64Values() (t [256]byte) {
 	for i := range t {
@@ -511,22 +539,15 @@ func rotated(from [256]byte) (t [256]byte) {
 	return t
 }
 
-func decode64(r []byte, table *[256]byte) []byte {
+// decode decodes r, which is not padded.
+func (a *alphabet64) decode(r []byte) []byte {
 	out := make([]byte, 0, len(r)*3/4+3)
-	i := 0
-	for ; i+4 <= len(r); i += 4 {
-		v := uint32(table[r[i]])<<18 | uint32(table[r[i+1]])<<12 | uint32(table[r[i+2]])<<6 | uint32(table[r[i+3]])
-		out = append(out, byte(v>>16), byte(v>>8), byte(v))
+	for ; len(r) >= 4; r = r[4:] {
+		x := a.four(r)
+		out = append(out, x[0], x[1], x[2])
 	}
-	switch len(r) - i {
-	case 2:
-		v := uint32(table[r[i]])<<18 | uint32(table[r[i+1]])<<12
-		out = append(out, byte(v>>16))
-	case 3:
-		v := uint32(table[r[i]])<<18 | uint32(table[r[i+1]])<<12 | uint32(table[r[i+2]])<<6
-		out = append(out, byte(v>>16), byte(v>>8))
-	}
-	return out
+	var rest [3]byte
+	return append(out, rest[:a.rest(&rest, r)]...)
 }
 
 // base64 decodes a run of base64 or base64url that may begin and end anywhere in r: each of the four ways to cut it in fours is tried as long as text
@@ -559,9 +580,7 @@ func (s *scan) base64(b []byte, from, to int, c chain, parted bool) {
 	for _, i := range starts[:n] {
 		s.whole64(r, i, tell)
 	}
-	for phase := range 4 {
-		s.texts64(r, phase, &base64Value, tell)
-	}
+	s.texts64(r, allPhases, &usual64, tell)
 	if len(r) > maxRun/4 || isDeclared(b, from) && len(r) > shortText || !mixed(r) {
 		return
 	}
@@ -593,17 +612,15 @@ func (s *scan) base64(b []byte, from, to int, c chain, parted bool) {
 		}
 		return t
 	}
-	if wideText(head64(r, &base64Value13)) {
+	if wideText(rot64.head(r)) {
 		s.node(rot(), c, from, to, stepROT13)
 	} else {
-		s.texts64(r, 0, &base64Value13, other(stepROT13, rot))
+		s.texts64(r, 1, &rot64, other(stepROT13, rot))
 	}
 	back := bytes.Clone(r)
 	slices.Reverse(back)
-	for phase := range 4 {
-		s.texts64(back, phase, &base64Value, other(stepReversed, func() []byte { return back }))
-	}
-	if magic64(back) || wideText(head64(back, &base64Value)) {
+	s.texts64(back, allPhases, &usual64, other(stepReversed, func() []byte { return back }))
+	if magic64(back) || wideText(usual64.head(back)) {
 		s.node(back, c, from, to, stepReversed)
 	}
 }
@@ -619,21 +636,24 @@ func jwtPart(b []byte, from, to int, text []byte) bool {
 // minText is the shortest text that is worth looking at: a@b.co.
 const minText = 6
 
-// texts64 tells of each stretch of r that decodes to text, cut in fours from phase on, and may lead to something.
-func (s *scan) texts64(r []byte, phase int, table *[256]byte, tell func(text []byte, i, j int)) {
-	for i := phase; i+4 <= len(r); i += 4 {
-		if !text64(r[i:i+4], table) {
+const allPhases = 1<<4 - 1
+
+// texts64 tells of each stretch of r that decodes to text, cut in fours from one of the phases on (bit n: from the n-th letter), and may lead to something.
+func (s *scan) texts64(r []byte, phases uint8, table *alphabet64, tell func(text []byte, i, j int)) {
+	var told [4]int // by phase: up to where
+	state := uint8(0)
+	for k, x := range r {
+		if state = (state<<1 | 1) & table.fits[x]; state&(1<<6) == 0 {
 			continue
 		}
-		if len(r)-i < minRun-3 {
-			return
-		}
-		begin := i
-		for i += 4; i+4 <= len(r) && text64(r[i:i+4], table); i += 4 {
-		}
-		if i == begin+4 && i+4 <= len(r) { // three bytes, and five at most with those around them
+		begin := k - 6 // of two fours that may be text; one, and those around it, are five bytes at most
+		if phases>>(begin%4)&1 == 0 || begin < told[begin%4] || begin+8 > len(r) || !table.text(r[begin:]) || !table.text(r[begin+4:]) {
 			continue
 		}
+		i := begin + 8
+		for ; i+4 <= len(r) && table.text(r[i:]); i += 4 {
+		}
+		told[begin%4] = i
 		// Chance makes many short texts of what is no text; they come to nothing without an allocation.
 		var short [shortText]byte
 		text := short[:0]
@@ -641,19 +661,19 @@ func (s *scan) texts64(r []byte, phase int, table *[256]byte, tell func(text []b
 			text = make([]byte, 0, n)
 		}
 		if begin >= 4 { // the end of the four before
-			for _, x := range four64(r[begin-4:begin], table) {
+			for _, x := range table.four(r[begin-4:]) {
 				if text = append(text, x); x >= utf8.RuneSelf || !is(x, inText) {
 					text = text[:0]
 				}
 			}
 		}
 		for j := begin; j < i; j += 4 {
-			x := four64(r[j:j+4], table)
+			x := table.four(r[j:])
 			text = append(text, x[:]...)
 		}
 		// What is left over, or the beginning of what is no text.
 		var rest [3]byte
-		for _, x := range rest[:rest64(&rest, r[i:min(len(r), i+3)], table)] {
+		for _, x := range rest[:table.rest(&rest, r[i:min(len(r), i+3)])] {
 			if x >= utf8.RuneSelf || !is(x, inText) {
 				break
 			}
@@ -676,39 +696,33 @@ func (s *scan) texts64(r []byte, phase int, table *[256]byte, tell func(text []b
 const aroundText = 16
 
 // around64 tells of a text with what is around it, if that is no text: a length may be there.
-func (s *scan) around64(r []byte, i, j int, table *[256]byte, tell func(text []byte, i, j int)) {
+func (s *scan) around64(r []byte, i, j int, table *alphabet64, tell func(text []byte, i, j int)) {
 	from, to := max(i%4, i-aroundText), min(len(r), j+aroundText)
 	if from < i || to > j {
-		if t := decode64(r[from:to], table); torn(t) {
+		if t := table.decode(r[from:to]); torn(t) {
 			tell(t, from, to)
 		}
 	}
 }
 
-// text64 says whether four letters are three bytes of text in ASCII.
-func text64(r []byte, table *[256]byte) bool {
-	_ = r[3]
-	if table[r[0]] >= 32 { // not ASCII
-		return false
-	}
-	if v := uint32(table[r[0]])<<18 | uint32(table[r[1]])<<12 | uint32(table[r[2]])<<6 | uint32(table[r[3]]); v&0x808080 == 0 {
-		return class[byte(v>>16)]&class[byte(v>>8)]&class[byte(v)]&inText != 0
-	}
-	return false
+// text says whether the first four letters are three bytes of text in ASCII.
+func (a *alphabet64) text(r []byte) bool {
+	x := a.four(r)
+	return class[x[0]]&class[x[1]]&class[x[2]]&inText != 0 && (x[0]|x[1]|x[2]) < utf8.RuneSelf
 }
 
-// four64 decodes four letters.
-func four64(r []byte, table *[256]byte) [3]byte {
+// four decodes the first four letters.
+func (a *alphabet64) four(r []byte) [3]byte {
 	_ = r[3]
-	v := uint32(table[r[0]])<<18 | uint32(table[r[1]])<<12 | uint32(table[r[2]])<<6 | uint32(table[r[3]])
+	v := uint32(a.value[r[0]])<<18 | uint32(a.value[r[1]])<<12 | uint32(a.value[r[2]])<<6 | uint32(a.value[r[3]])
 	return [3]byte{byte(v >> 16), byte(v >> 8), byte(v)}
 }
 
-// rest64 decodes what is less than four letters, and gives how many bytes that is.
-func rest64(to *[3]byte, r []byte, table *[256]byte) int {
+// rest decodes what is less than four letters, and gives how many bytes that is.
+func (a *alphabet64) rest(to *[3]byte, r []byte) int {
 	v := uint32(0)
 	for i, x := range r {
-		v |= uint32(table[x]) << (18 - 6*i)
+		v |= uint32(a.value[x]) << (18 - 6*i)
 	}
 	to[0], to[1] = byte(v>>16), byte(v>>8)
 	return max(0, len(r)-1)
@@ -720,13 +734,13 @@ func (s *scan) whole64(r []byte, i int, tell func(text []byte, i, j int)) {
 	if len(r) < minRun {
 		return
 	}
-	h := head64(r, &base64Value)
+	h := usual64.head(r)
 	switch {
 	case compressed(h):
 	case utf16Looks(h):
 	case wideText(h):
-	case len(r) >= 16 && len(r) <= maxSmall && mixed(r) && random(r):
-		t := decode64(r, &base64Value)
+	case len(r) >= 16 && len(r) <= maxSmall && (deflateLooks(h) || brotliLooks(h, len(r)*3/4)) && mixed(r) && random(r):
+		t := usual64.decode(r)
 		if s.deflated(t) || s.brotlied(t) {
 			tell(t, i, i+len(r))
 		}
@@ -734,13 +748,13 @@ func (s *scan) whole64(r []byte, i int, tell func(text []byte, i, j int)) {
 	default:
 		return
 	}
-	tell(decode64(r, &base64Value), i, i+len(r))
+	tell(usual64.decode(r), i, i+len(r))
 }
 
-// head64 decodes the beginning of r.
-func head64(r []byte, table *[256]byte) []byte {
+// head decodes the beginning of r.
+func (a *alphabet64) head(r []byte) []byte {
 	n := min(len(r), 48)
-	return decode64(r[:n-n%4], table)
+	return a.decode(r[:n-n%4])
 }
 
 // random says whether r has as many capitals and digits as bytes by chance have in base64, or somewhat fewer.
@@ -773,7 +787,7 @@ func magic64(r []byte) bool {
 	if len(r) < 8 {
 		return false
 	}
-	return compressed(decode64(r[:8], &base64Value))
+	return compressed(usual64.decode(r[:8]))
 }
 
 // likelyText says whether t could be text, in UTF-8 or UTF-16.

@@ -109,13 +109,9 @@ func assembles(b []byte) bool {
 }
 
 // pluses follows literals that are concatenated.
-func (s *scan) pluses(b []byte, lo, hi int, c chain) {
-	for i := lo; i < hi; i++ {
-		n := bytes.IndexByte(b[i:hi], '+')
-		if n < 0 {
-			return
-		}
-		i += n
+func (s *scan) pluses(v *view, c chain) {
+	b := v.b
+	for i := v.next(v.lo, maskPlus); i < v.hi; i = v.next(i+1, maskPlus) {
 		j, k := i-1, i+1
 		for j > 0 && is(b[j], inSpace) {
 			j--
@@ -583,7 +579,7 @@ func (e *evaluator) named(i, depth int) (v val, next int) {
 				w.text = string(percentDecode([]byte(w.text)))
 				w.parts++
 			case "atob":
-				w.text = string(decode64(bytes.TrimRight([]byte(w.text), "="), &base64Value))
+				w.text = string(usual64.decode(bytes.TrimRight([]byte(w.text), "=")))
 				w.parts++
 			case "btoa", "Symbol":
 				return v, i

@@ -21,13 +21,9 @@ const (
 const maxRotations = 2048
 
 // signs follows at-signs.
-func (s *scan) signs(b []byte, lo, hi int, c chain) {
-	for i := lo; i < hi; i++ {
-		n := bytes.IndexByte(b[i:hi], '@')
-		if n < 0 {
-			return
-		}
-		i += n
+func (s *scan) signs(v *view, c chain) {
+	b := v.b
+	for i := v.next(v.lo, maskAt); i < v.hi; i = v.next(i+1, maskAt) {
 		if s.stop() {
 			return
 		}

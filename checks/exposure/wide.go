@@ -11,11 +11,12 @@ import (
 )
 
 // wide follows what is not ASCII: at-signs of other widths, and characters that do not show and part what belongs together.
-func (s *scan) wide(b []byte, lo, hi int, c chain) {
-	here := highOf(b[lo:min(len(b), hi+longestWide)])
-	if !here.any {
+func (s *scan) wide(v *view, c chain) {
+	b, lo, hi := v.b, v.lo, v.hi
+	if v.next(lo, maskHigh) == hi {
 		return
 	}
+	here := highOf(b[lo:min(len(b), hi+longestWide)])
 	s.wideWords(b, lo, hi, c, &here)
 	for _, sign := range [...]string{"＠", "﹫"} {
 		if !here.has(sign) {
@@ -63,7 +64,7 @@ func (s *scan) wide(b []byte, lo, hi int, c chain) {
 		}
 		done = lo
 	}
-	s.lzRuns(b, lo, hi, c)
+	s.lzRuns(v, c)
 	// Letters of other widths and styles, where they are not around a plain at-sign, which is followed anyway: encoded words, spelled signs.
 	done = lo
 	for i := lo; i < hi; i++ {
