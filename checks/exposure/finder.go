@@ -215,6 +215,7 @@ type scan struct {
 	stopped    error                                   // what the context said
 	turned     int                                     // addresses whose rotations are candidates, too
 	records    *records                                // where set, candidates go there, and none are kept
+	turnings   []extent                                // of the page whose candidates those are
 	probe      func(of sort, key []byte, from, to int) // where set, it is told the spans of the top text that hold candidates, and none are kept
 	accept     func(from, to int) bool                 // where set, it says of which spans of the top text candidates are kept
 	top        [2]int                                  // the span of the top text that the lead covers

@@ -3,8 +3,6 @@ package exposure
 import (
 	"bytes"
 	"cmp"
-	"encoding/binary"
-	"math/bits"
 	"slices"
 	"strings"
 
@@ -17,14 +15,14 @@ import (
 // hold nothing.)
 func (s *scan) html(b []byte, prefix string, c chain) {
 	found := records{}
-	s.records = &found
+	s.records, s.turnings = &found, nil
 	base := s.base
 	s.base = c.n
 	s.explore(b, c)
 	s.base = base
 	s.records = nil
 	// Where text runs from right to left, look at all of it, backwards.
-	turned := turns(b)
+	turned := s.turns(b)
 	spans := found.merged(turned)
 	if len(spans) == 0 || s.stop() {
 		return
@@ -35,28 +33,27 @@ func (s *scan) html(b []byte, prefix string, c chain) {
 }
 
 // turns are the stretches of a page after what makes text run from right to left.
-func turns(b []byte) (after []extent) {
-	at := func(i int) {
-		for _, mark := range [...]string{"rtl", "bidi-override"} {
-			if hasFold(b, i, mark) && len(after) < 10_000 && (i == 0 || !is(b[i-1], inWord)) {
-				if i += len(mark); i < len(b) && is(b[i], inWord) { // part of a word, or of base64
-					continue
-				}
-				after = append(after, extent{from: i, to: min(len(b), i+2048)})
+func (s *scan) turns(b []byte) []extent {
+	if len(b) > maxSmall { // masked found them
+		return s.turnings
+	}
+	s.turnings = nil
+	for i := range b {
+		s.turnsAt(b, i)
+	}
+	return s.turnings
+}
+
+// turnsAt keeps the stretch after what makes text run from right to left, if that is at b[i].
+func (s *scan) turnsAt(b []byte, i int) {
+	for _, mark := range [...]string{"rtl", "bidi-override"} {
+		if hasFold(b, i, mark) && len(s.turnings) < 10_000 && (i == 0 || !is(b[i-1], inWord)) {
+			if i += len(mark); i < len(b) && is(b[i], inWord) { // part of a word, or of base64
+				continue
 			}
+			s.turnings = append(s.turnings, extent{from: i, to: min(len(b), i+2048)})
 		}
 	}
-	i := 0
-	for ; i+9 <= len(b); i += 8 {
-		x, y := binary.LittleEndian.Uint64(b[i:])|cases, binary.LittleEndian.Uint64(b[i+1:])|cases
-		for hits := pair(x, y, 'r', 't') | pair(x, y, 'b', 'i'); hits != 0; hits &= hits - 1 {
-			at(i + bits.TrailingZeros64(hits)/8)
-		}
-	}
-	for ; i < len(b); i++ {
-		at(i)
-	}
-	return after
 }
 
 type extent struct {

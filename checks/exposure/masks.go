@@ -162,6 +162,7 @@ func (s *scan) masked(v *view, c chain) {
 	follow := !s.deep(c)
 	skip := lo > 0 && class[b[lo-1]]&inBase64 != 0 // the first run began before
 	var one, two, four, eight, eleven, before uint64
+	page := s.records != nil && c.n == s.base
 	for k := range (end-lo)/64 + 1 {
 		// Ends of 2, 4, 8 and 11 letters in a row.
 		w := m[maskBase64][k]
@@ -194,10 +195,15 @@ func (s *scan) masked(v *view, c chain) {
 		if !follow {
 			continue
 		}
-		a, at := m[maskA][k], m[maskT][k]>>1|m[maskT][k+1]<<63
-		o, ob := m[maskO][k], m[maskB][k]>>1|m[maskB][k+1]<<63
-		at &= a
-		ob &= o
+		t, o := m[maskT][k]>>1|m[maskT][k+1]<<63, m[maskO][k]
+		at, ob := m[maskA][k]&t, o&(m[maskB][k]>>1|m[maskB][k+1]<<63)
+		if page {
+			for hits := m[maskR][k]&t | m[maskB][k]&(m[maskI][k]>>1|m[maskI][k+1]<<63); hits != 0; hits &= hits - 1 { // rtl, bidi-override
+				if i := lo + 64*k + bits.TrailingZeros64(hits); i < hi {
+					s.turnsAt(b, i)
+				}
+			}
+		}
 		jo := m[maskJ][k] & (o>>1 | m[maskO][k+1]<<63)
 		alnum := m[maskAlnum][k]
 		if at|ob|jo|m[maskZ][k] != 0 {

@@ -28,7 +28,9 @@ func (s *scan) fours(v *view, c chain) {
 		case b[i+1] == '0':
 			switch {
 			case i > 0 && b[i-1] == '=':
-				s.quotedPrintable(b, i-1, i+2, c)
+				if dotBeside(b, i-1, i+2) {
+					s.quotedPrintable(b, i-1, i+2, c)
+				}
 			case i > 1 && b[i-1]|0x20 == 'x' && b[i-2] == '0' && (i+2 >= len(b) || !is(b[i+2], inWord)):
 				done = max(done, s.codes(b, i-2, i+2, c))
 			case aloneIn(b, i, i+2):
@@ -38,6 +40,21 @@ func (s *scan) fours(v *view, c chain) {
 			done = max(done, s.codes(b, i, i+2, c))
 		}
 	}
+}
+
+// dotBeside says whether the words on either side of b[from:to] have a full stop, or go on in quoted-printable: no value of a URL, as in h=40&w=400.
+func dotBeside(b []byte, from, to int) bool {
+	for i := from - 1; i >= 0 && i > from-maxLocal && is(b[i], inHost); i-- {
+		if b[i] == '.' || i > 0 && b[i-1] == '=' && isHex(b[i]) { // may end what is encoded
+			return true
+		}
+	}
+	for i := to; i < len(b) && i < to+maxHost && (is(b[i], inHost) || b[i] == '='); i++ {
+		if b[i] == '.' || b[i] == '=' {
+			return true
+		}
+	}
+	return false
 }
 
 // aloneIn says whether b[from:to] is a number of its own.

@@ -16,7 +16,7 @@ func (s *scan) wide(v *view, c chain) {
 	if v.next(lo, maskHigh) == hi {
 		return
 	}
-	here := highOf(b[lo:min(len(b), hi+longestWide)])
+	here := highOf(v)
 	s.wideWords(b, lo, hi, c, &here)
 	for _, sign := range [...]string{"＠", "﹫"} {
 		if !here.has(sign) {
@@ -40,20 +40,11 @@ func (s *scan) wide(v *view, c chain) {
 		}
 	}
 	// Characters that do not show: U+200B…, U+2060…, U+FEFF, soft hyphen.
-	done := lo
-	for i := lo; i < hi; i++ {
-		n := bytes.IndexByte(b[i:hi], 0xE2)
-		if n < 0 {
-			break
-		}
-		i += n
-		done = s.hiddenAt(b, i, done, c)
-	}
-	done = lo
-	for _, first := range [...]byte{0xC2, 0xEF, 0xCD} {
-		if !here.bytes[first] {
+	for _, first := range [...]byte{0xE2, 0xC2, 0xEF, 0xCD} {
+		if !here[first] {
 			continue
 		}
+		done := lo
 		for i := lo; i < hi; i++ {
 			n := bytes.IndexByte(b[i:hi], first)
 			if n < 0 {
@@ -62,11 +53,13 @@ func (s *scan) wide(v *view, c chain) {
 			i += n
 			done = s.hiddenAt(b, i, done, c)
 		}
-		done = lo
 	}
 	s.lzRuns(v, c)
 	// Letters of other widths and styles, where they are not around a plain at-sign, which is followed anyway: encoded words, spelled signs.
-	done = lo
+	if !here[0xEF] {
+		return
+	}
+	done := lo
 	for i := lo; i < hi; i++ {
 		n := bytes.IndexByte(b[i:hi], 0xEF)
 		if n < 0 {
@@ -107,23 +100,15 @@ func (s *scan) hiddenAt(b []byte, i, done int, c chain) int {
 const longestWide = 16
 
 // A highSet has the bytes of a text that are not ASCII.
-type highSet struct {
-	any   bool
-	bytes [256]bool
-}
+type highSet [256]bool
 
-func highOf(b []byte) (h highSet) {
-	for len(b) > 0 {
-		if len(b) >= 8 && binary.LittleEndian.Uint64(b)&highs == 0 {
-			b = b[8:]
-			continue
-		}
-		for _, x := range b[:min(len(b), 8)] {
-			if x >= utf8.RuneSelf {
-				h.any, h.bytes[x] = true, true
-			}
-		}
-		b = b[min(len(b), 8):]
+// highOf is of what is in a view, and as far on as the longest of the wide words.
+func highOf(v *view) (h highSet) {
+	for i := v.next(v.lo, maskHigh); i < v.hi; i = v.next(i+1, maskHigh) {
+		h[v.b[i]] = true
+	}
+	for _, x := range v.b[v.hi:min(len(v.b), v.hi+longestWide)] {
+		h[x] = h[x] || x >= utf8.RuneSelf
 	}
 	return h
 }
@@ -131,7 +116,7 @@ func highOf(b []byte) (h highSet) {
 // has says whether all of w that is not ASCII may be in the text.
 func (h *highSet) has(w string) bool {
 	for i := range len(w) {
-		if w[i] >= utf8.RuneSelf && !h.bytes[w[i]] {
+		if w[i] >= utf8.RuneSelf && !h[w[i]] {
 			return false
 		}
 	}
