@@ -165,7 +165,8 @@ func (c *Capturer) see(ctx context.Context, p Page, started time.Time) (*seen, e
 	v.freeze(whole)
 	v.dropSilent(whole)
 	v.record.complete(whole)
-	recording := v.record.har(started, v.storage(whole))
+	v.recordStorage(whole)
+	recording := v.record.har(started)
 	secrets := append(p.Login.secrets(), recording.cookies()...)
 	out := &seen{notes: v.notes()}
 	snap, documents, err := v.still(whole)

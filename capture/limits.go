@@ -12,7 +12,7 @@ type Limits struct {
 	Bytes       int64         // over the network, both ways
 	Response    int64         // in one response over plain HTTP
 	Connections int           // at one time
-	Body        int64         // of one body or message that is kept
+	Body        int64         // of one body, message or stored value that is kept
 	Kept        int64         // of all of them
 	Height      int64         // of the screenshot, in pixels
 }

@@ -24,8 +24,9 @@ type recorder struct {
 	order    []*hop
 	open     int           // hops that wait for the rest of their response
 	quiet    time.Time     // since when open has not changed
-	kept     int64         // bytes of bodies and messages
-	left     int           // bodies and messages that were left out
+	storage  []harStorage  // what the page and its frames keep in the browser
+	kept     int64         // bytes of all that is recorded
+	left     int           // bodies, messages and stored values that were left out
 	dropped  int           // requests that were left out
 	pending  int           // calls to the browser that are under way
 	fetching chan struct{} // one token a body that is being fetched
@@ -103,7 +104,7 @@ func (r *recorder) see(ctx context.Context, s *session, event any) {
 			r.fetchPost(ctx, h)
 		}
 	case *network.EventEventSourceMessageReceived:
-		if h := r.last(e.RequestID); h != nil && r.take(len(e.EventName)+len(e.Data)) {
+		if h := r.last(e.RequestID); h != nil && r.take(len(e.EventName)+len(e.Data)+aside) {
 			fmt.Fprintf(&h.events, "event: %s\ndata: %s\n\n", e.EventName, e.Data)
 		}
 	case *network.EventWebSocketCreated:
@@ -196,6 +197,9 @@ func (r *recorder) finish(h *hop) {
 	r.quiet = time.Now()
 }
 
+// aside is what a message or a stored value takes beside its text: any number of them may be empty.
+const aside = 100
+
 // take says whether n more bytes may be kept, and counts them.
 func (r *recorder) take(n int) bool {
 	if int64(n) > r.limits.Body || r.kept+int64(n) > r.limits.Kept {
@@ -208,7 +212,7 @@ func (r *recorder) take(n int) bool {
 
 func (r *recorder) message(id network.RequestID, way string, at cdp.MonotonicTime, f *network.WebSocketFrame) {
 	h := r.last(id)
-	if h == nil || f == nil || !r.take(len(f.PayloadData)) {
+	if h == nil || f == nil || !r.take(len(f.PayloadData)+aside) {
 		return
 	}
 	m := harSocketMessage{Type: way, Opcode: int(f.Opcode), Data: string(f.PayloadData)}
@@ -219,6 +223,18 @@ func (r *recorder) message(id network.RequestID, way string, at cdp.MonotonicTim
 		m.Time = float64(h.at.UnixMicro())/1e6 + at.Float64() - h.start.Float64()
 	}
 	h.messages = append(h.messages, m)
+}
+
+// store takes what an origin keeps in the browser, and the number of its values that were not read.
+func (r *recorder) store(s harStorage, unread int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.left += unread
+	tooMuch := func(p harPair) bool { return !r.take(len(p.Name) + len(p.Value) + aside) }
+	s.Local, s.Session = slices.DeleteFunc(s.Local, tooMuch), slices.DeleteFunc(s.Session, tooMuch)
+	if len(s.Local)+len(s.Session) > 0 {
+		r.storage = append(r.storage, s)
+	}
 }
 
 // bodyTimeout is how long the browser may take to hand a body over.
@@ -335,10 +351,10 @@ func (r *recorder) ask(call func()) {
 }
 
 // har is the recording so far.
-func (r *recorder) har(started time.Time, storage []harStorage) *har {
+func (r *recorder) har(started time.Time) *har {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	h := &har{harLog{Version: "1.2", Creator: harCreator{"mailreeve", "1"}, Storage: storage, Entries: []*harEntry{},
+	h := &har{harLog{Version: "1.2", Creator: harCreator{"mailreeve", "1"}, Storage: r.storage, Entries: []*harEntry{},
 		Pages: []harPage{{Started: stamp(started), ID: "page", Title: "page"}}}}
 	used := map[network.RequestID]int{} // hops of a request whose headers were taken
 	for _, x := range r.order {
@@ -359,7 +375,7 @@ func (r *recorder) har(started time.Time, storage []harStorage) *har {
 		h.Log.Entries = append(h.Log.Entries, e)
 	}
 	if r.left > 0 || r.dropped > 0 {
-		h.Log.Comment = fmt.Sprintf("left out because it was too much: %d bodies and messages, %d requests", r.left, r.dropped)
+		h.Log.Comment = fmt.Sprintf("left out because it was too much: %d bodies, messages and stored values, %d requests", r.left, r.dropped)
 	}
 	return h
 }
