@@ -209,14 +209,14 @@ func (c *Capturer) match(ctx context.Context, out *seen, d *detector, recording 
 	if err != nil {
 		return nil, err
 	}
-	at := map[audit.CaptureKind]int{}
-	for kind, text := range map[audit.CaptureKind][]byte{audit.CaptureHAR: whole, audit.CaptureHTML: []byte(snap.html(snap.main()))} {
+	look := func(kind audit.CaptureKind, text []byte) (doc int) {
 		doc, notes, err := d.scan(ctx, kind, text)
-		if err != nil {
-			notes = append(notes, fmt.Sprintf("%s: could not be looked at: %v", kind, err))
+		if out.notes = append(out.notes, notes...); err != nil {
+			out.notes = append(out.notes, fmt.Sprintf("%s: could not be looked at: %v", kind, err))
 		}
-		at[kind], out.notes = doc, append(out.notes, notes...)
+		return doc
 	}
+	inHAR, inDOM := look(audit.CaptureHAR, whole), look(audit.CaptureHTML, []byte(snap.html(snap.main())))
 	texts := map[int]string{}
 	for _, f := range snap.finds(ctx, d, secrets, nil) {
 		doc, _, err := d.scan(ctx, audit.CaptureText, []byte(f.text))
@@ -229,7 +229,7 @@ func (c *Capturer) match(ctx context.Context, out *seen, d *detector, recording 
 	if err != nil {
 		return nil, err
 	}
-	out.inHAR, out.inDOM = found[at[audit.CaptureHAR]], found[at[audit.CaptureHTML]]
+	out.inHAR, out.inDOM = found[inHAR], found[inDOM]
 	known := map[string]bool{}
 	for doc, text := range texts {
 		known[text] = known[text] || len(found[doc]) > 0

@@ -220,3 +220,24 @@ func TestABrowserThatSaysTooMuchIsLeft(t *testing.T) {
 type readCloser struct{ *strings.Reader }
 
 func (readCloser) Close() error { return nil }
+
+// matched gives what is told of a recording of one response whose body is this, beside a page that could not be read.
+func matched(t *testing.T, l exposure.Limits, e *harEntry) *seen {
+	t.Helper()
+	d := &detector{finder: exposure.New(l), masker: exposure.NewMasker(exposure.Limits{})}
+	out := &seen{}
+	if _, err := (&Capturer{Addresses: handedOut}).match(t.Context(), out, d, &har{harLog{Entries: []*harEntry{e}}}, &snapshot{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestTheRecordingIsToldOfBeforeThePage(t *testing.T) {
+	e := &harEntry{Response: harResponse{Status: 200, Content: harContent{MimeType: "text/plain", Text: "{}", Encoding: "base64"}}}
+	for range 20 {
+		notes := matched(t, exposure.Limits{Body: 20}, e).notes
+		if len(notes) != 2 || !strings.HasPrefix(notes[0], "a body says it is base64") || !strings.HasPrefix(notes[1], "it is larger than") {
+			t.Fatalf("notes: %q", notes)
+		}
+	}
+}
