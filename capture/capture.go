@@ -162,6 +162,7 @@ func (c *Capturer) see(ctx context.Context, p Page, started time.Time) (*seen, e
 	if v.wasRefused() {
 		return nil, errRefused
 	}
+	v.record.soFar(whole)
 	v.freeze(whole)
 	v.dropSilent(whole)
 	v.record.complete(whole)
@@ -209,14 +210,18 @@ func (c *Capturer) match(ctx context.Context, out *seen, d *detector, recording 
 	if err != nil {
 		return nil, err
 	}
-	look := func(kind audit.CaptureKind, text []byte) (doc int) {
+	look := func(what string, kind audit.CaptureKind, text []byte) (doc int) {
 		doc, notes, err := d.scan(ctx, kind, text)
-		if out.notes = append(out.notes, notes...); err != nil {
-			out.notes = append(out.notes, fmt.Sprintf("%s: could not be looked at: %v", kind, err))
+		if err != nil {
+			notes = append(notes, "it could not be looked at: "+err.Error())
+		}
+		for _, note := range notes {
+			out.notes = append(out.notes, what+": "+note)
 		}
 		return doc
 	}
-	inHAR, inDOM := look(audit.CaptureHAR, whole), look(audit.CaptureHTML, []byte(snap.html(snap.main())))
+	inHAR := look("the recording", audit.CaptureHAR, whole)
+	inDOM := look("the page", audit.CaptureHTML, []byte(snap.html(snap.main())))
 	texts := map[int]string{}
 	for _, f := range snap.finds(ctx, d, secrets, nil) {
 		doc, _, err := d.scan(ctx, audit.CaptureText, []byte(f.text))
@@ -252,7 +257,7 @@ func (c *Capturer) redact(ctx context.Context, out *seen, r *redactor, recording
 	if err != nil {
 		return err
 	}
-	if len(found[har]) > 0 || errHAR != nil && !errors.Is(errHAR, exposure.ErrNoBodies) {
+	if len(found[har]) > 0 || errHAR != nil {
 		if out.har, err = recording.leftOut().bytes(); err != nil {
 			return err
 		}

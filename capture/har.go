@@ -86,7 +86,7 @@ type harResponse struct {
 type harContent struct {
 	Size     int    `json:"size"`
 	MimeType string `json:"mimeType"`
-	Text     string `json:"text,omitempty"`
+	Text     string `json:"text"` // also where it is empty: a HAR without any text is taken for an export without content, and not looked at
 	Encoding string `json:"encoding,omitempty"`
 	Comment  string `json:"comment,omitempty"`
 }

@@ -481,7 +481,7 @@ func (v *visit) documents(ctx context.Context) (string, error) {
 func (v *visit) notes() []string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	notes := v.proxy.notes()
+	notes := append(v.proxy.notes(), v.record.notes()...)
 	if v.status >= 400 {
 		notes = append(notes, fmt.Sprintf("the page answered with status %d", v.status))
 	}

@@ -28,6 +28,7 @@ type recorder struct {
 	kept     int64         // bytes of all that is recorded
 	left     int           // bodies, messages and stored values that were left out
 	dropped  int           // requests that were left out
+	lost     int           // responses whose bodies could not be had
 	pending  int           // calls to the browser that are under way
 	fetching chan struct{} // one token a body that is being fetched
 }
@@ -52,6 +53,7 @@ type hop struct {
 	response  *network.Response
 	extra     bool // headers as they went over the wire are known
 	finished  bool
+	endless   bool // its response had not ended when the page was about to be stopped
 	failed    string
 	post      []byte
 	body      []byte
@@ -242,7 +244,7 @@ const bodyTimeout = 10 * time.Second
 
 // fetch gets the body of a response, beside what else goes on.
 func (r *recorder) fetch(ctx context.Context, h *hop) {
-	if h.response == nil || pictorial(h.response.MimeType) {
+	if h.response == nil || pictorial(h.response.MimeType) || h.kind == network.ResourceTypePreflight { // whose body no page is given
 		h.comment = "left out: no text"
 		return
 	}
@@ -266,7 +268,7 @@ func (r *recorder) fetch(ctx context.Context, h *hop) {
 		defer r.mu.Unlock()
 		switch {
 		case err != nil:
-			h.comment = "left out: the browser did not keep it"
+			r.lose(h, "the browser did not keep it")
 		case !r.take(len(res.Body)):
 			h.comment = "left out: too much"
 		default:
@@ -303,31 +305,42 @@ func (r *recorder) idle() time.Duration {
 	return time.Since(r.quiet)
 }
 
-// complete gets what came so far of responses that have no end, and waits for all bodies.
-func (r *recorder) complete(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, bodyTimeout)
+// soFar gets what came of responses that have not ended. It is for a page that still runs: of what is broken off the browser keeps nothing.
+func (r *recorder) soFar(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
+	var wg sync.WaitGroup
 	r.mu.Lock()
 	for _, h := range r.order {
-		if h.finished || h.response == nil || pictorial(h.response.MimeType) {
+		if h.finished || h.response == nil || pictorial(h.response.MimeType) || h.comment != "" {
 			continue
 		}
+		h.endless = true
 		from := h.session
-		r.ask(func() {
-			ctx, cancel := context.WithTimeout(ctx, time.Second)
-			defer cancel()
+		wg.Go(func() {
 			res, err := cdp.Call(ctx, from, network.StreamResourceContent, network.StreamResourceContentParams{RequestID: h.id})
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			if h.finished && h.failed == "" { // by now, and fetched whole
-				return
-			}
-			h.comment = "left out: it had no end"
-			if err == nil && r.take(len(res.BufferedData)) {
-				h.body, h.comment = res.BufferedData, "it had no end; this is what came of it"
+			switch {
+			case err != nil || h.finished && h.failed == "": // by now, and fetched whole
+			case !r.take(len(res.BufferedData)):
+				h.comment = "left out: too much"
+			default:
+				h.body, h.comment = res.BufferedData, "it had not ended; this is what came of it"
 			}
 		})
 	}
+	r.mu.Unlock()
+	wg.Wait()
+}
+
+// complete waits for all bodies, and counts those that could not be had. The page is stopped by then.
+func (r *recorder) complete(ctx context.Context) {
+	r.soFar(ctx) // of what could not answer before
+	ctx, cancel := context.WithTimeout(ctx, bodyTimeout)
+	defer cancel()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for r.pending > 0 && ctx.Err() == nil {
 		r.mu.Unlock()
 		select {
@@ -336,7 +349,17 @@ func (r *recorder) complete(ctx context.Context) {
 		}
 		r.mu.Lock()
 	}
-	r.mu.Unlock()
+	for _, h := range r.order {
+		if h.endless && h.comment == "" && h.events.Len() == 0 && (!h.finished || h.failed != "") {
+			r.lose(h, "it had no end")
+		}
+	}
+}
+
+// lose says why a body could not be had; r.mu is held.
+func (r *recorder) lose(h *hop, why string) {
+	r.lost++
+	h.comment = "left out: " + why
 }
 
 // ask calls the browser beside what else goes on; r.mu is held.
@@ -374,10 +397,26 @@ func (r *recorder) har(started time.Time) *har {
 		}
 		h.Log.Entries = append(h.Log.Entries, e)
 	}
-	if r.left > 0 || r.dropped > 0 {
-		h.Log.Comment = fmt.Sprintf("left out because it was too much: %d bodies, messages and stored values, %d requests", r.left, r.dropped)
-	}
+	h.Log.Comment = strings.Join(r.missing(), "; ")
 	return h
+}
+
+// notes says what is not in the recording, without anything that the page could choose.
+func (r *recorder) notes() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.missing()
+}
+
+// missing is notes; r.mu is held.
+func (r *recorder) missing() (notes []string) {
+	if r.left > 0 || r.dropped > 0 {
+		notes = append(notes, fmt.Sprintf("left out because it was too much: %d bodies, messages and stored values, %d requests", r.left, r.dropped))
+	}
+	if r.lost > 0 {
+		notes = append(notes, fmt.Sprintf("responses whose bodies could not be recorded: %d", r.lost))
+	}
+	return notes
 }
 
 func (h *hop) entry() *harEntry {

@@ -221,7 +221,7 @@ type readCloser struct{ *strings.Reader }
 
 func (readCloser) Close() error { return nil }
 
-// matched gives what is told of a recording of one response whose body is this, beside a page that could not be read.
+// matched gives what is seen in a recording of one exchange, beside a page that could not be read.
 func matched(t *testing.T, l exposure.Limits, e *harEntry) *seen {
 	t.Helper()
 	d := &detector{finder: exposure.New(l), masker: exposure.NewMasker(exposure.Limits{})}
@@ -236,8 +236,19 @@ func TestTheRecordingIsToldOfBeforeThePage(t *testing.T) {
 	e := &harEntry{Response: harResponse{Status: 200, Content: harContent{MimeType: "text/plain", Text: "{}", Encoding: "base64"}}}
 	for range 20 {
 		notes := matched(t, exposure.Limits{Body: 20}, e).notes
-		if len(notes) != 2 || !strings.HasPrefix(notes[0], "a body says it is base64") || !strings.HasPrefix(notes[1], "it is larger than") {
+		if len(notes) != 2 || !strings.HasPrefix(notes[0], "the recording: ") || !strings.HasPrefix(notes[1], "the page: ") {
 			t.Fatalf("notes: %q", notes)
 		}
+	}
+}
+
+func TestWhatWasSentIsSeenWhereNoBodyCame(t *testing.T) {
+	e := &harEntry{Request: harRequest{URL: "https://tracker.example/?e=" + jane}, Response: harResponse{Status: 200, Content: harContent{MimeType: "text/html", Comment: "left out: it had no end"}}}
+	out := matched(t, exposure.Limits{}, e)
+	if len(out.inHAR) != 1 || out.inHAR[0].Place != audit.Sent || out.inHAR[0].Host != "tracker.example" {
+		t.Errorf("seen: %+v", out.inHAR)
+	}
+	if len(out.notes) > 0 || !bytes.Contains(out.har, []byte("https://tracker.example/?e=[address]")) {
+		t.Errorf("notes %q of the recording %s", out.notes, out.har)
 	}
 }
