@@ -121,8 +121,8 @@ type seen struct {
 	notes                []string
 }
 
-// see opens a page and looks. When it returns, nothing is left of the browser.
-func (c *Capturer) see(ctx context.Context, p Page, started time.Time) (*seen, error) {
+// see opens a page and looks. When it returns, nothing is left of the browser, or a note or the error says what is.
+func (c *Capturer) see(ctx context.Context, p Page, started time.Time) (out *seen, err error) {
 	resolve := c.Resolve
 	if resolve == nil {
 		resolve = resolveByDNS
@@ -138,7 +138,15 @@ func (c *Capturer) see(ctx context.Context, p Page, started time.Time) (*seen, e
 	if err != nil {
 		return nil, err
 	}
-	defer b.end()
+	defer func() {
+		switch left := b.end(); {
+		case left == nil:
+		case err != nil:
+			err = fmt.Errorf("%w; %w", err, left)
+		default:
+			out.notes = append(out.notes, left.Error())
+		}
+	}()
 	v := newVisit(c.Limits, p.Login, originOf(p.URL), proxy, b.client)
 	b.client.on = func(s *session, event any) { v.on(ctx, s, event) }
 	go b.client.run(ctx)
@@ -147,7 +155,7 @@ func (c *Capturer) see(ctx context.Context, p Page, started time.Time) (*seen, e
 	defer endStarting()
 	if err := v.prepare(starting); err != nil {
 		if v.page() == nil && ctx.Err() == nil {
-			b.end() // then all that it said is there
+			_ = b.end() // then all that it said is there
 			err = fmt.Errorf("the browser did not start (%s)", b.said)
 		}
 		return nil, orCanceled(ctx, err)
@@ -169,7 +177,7 @@ func (c *Capturer) see(ctx context.Context, p Page, started time.Time) (*seen, e
 	v.recordStorage(whole)
 	recording := v.record.har(started)
 	secrets := append(p.Login.secrets(), recording.cookies()...)
-	out := &seen{notes: v.notes()}
+	out = &seen{notes: v.notes()}
 	snap, documents, err := v.still(whole)
 	if err != nil { // the recording may hold enough
 		if err = orCanceled(ctx, err); ctx.Err() != nil {
