@@ -9,15 +9,15 @@ import (
 	"sync"
 )
 
-//go:embed testdata/*.txt
+//go:embed examples/*.txt
 var exampleFiles embed.FS
 
 // example is a mail whose kind is known.
 type example struct{ kind, mail string }
 
-// examples gives the mails of a file in testdata: each begins with a line of "=== " and its kind.
+// examples gives the mails of a file in the folder examples: each begins with a line of "=== " and its kind.
 func examples(file string) []example {
-	b, err := exampleFiles.ReadFile(path.Join("testdata", file))
+	b, err := exampleFiles.ReadFile(path.Join("examples", file))
 	if err != nil {
 		return nil
 	}
@@ -65,7 +65,7 @@ type stemmed struct {
 // usages tells by language how kinds use stems: in their wordings, in their vocabularies, and in the examples. It is made at its first use.
 var usages = sync.OnceValue(func() map[string]usage {
 	var all []stemmed
-	files, _ := exampleFiles.ReadDir("testdata")
+	files, _ := exampleFiles.ReadDir("examples")
 	for _, f := range files {
 		for _, e := range examples(f.Name()) {
 			if one, ok := stemsOfExample(e); ok {

@@ -49,7 +49,7 @@ const foldCount = 5
 
 func newFolds(t *testing.T) *folds {
 	f := &folds{wordings: stemsOfWordings()}
-	files, _ := exampleFiles.ReadDir("testdata")
+	files, _ := exampleFiles.ReadDir("examples")
 	add := func(file string, list []example, folded bool) {
 		for i, e := range list {
 			m, _, err := Read(strings.NewReader(e.mail))

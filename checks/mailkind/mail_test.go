@@ -303,7 +303,7 @@ func says(m *Mail, notes []string) []string {
 
 func TestNothingThatIsSaidHoldsAnAddress(t *testing.T) {
 	const planted = "jane.doe@site.example"
-	files, err := filepath.Glob("testdata/*.txt")
+	files, err := filepath.Glob("examples/*.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
