@@ -64,11 +64,10 @@ type evidence struct {
 
 // Kind tells the kind of the mail. It is a pure function of the mail.
 func (m *Mail) Kind() Verdict {
-	by := chosen()
-	return m.evidence(by).judge(usages(), by)
+	return m.evidence().judge(usages())
 }
 
-func (m *Mail) evidence(by settings) evidence {
+func (m *Mail) evidence() evidence {
 	view := m.look()
 	subject, body, lang := m.folded(view)
 	cues := findCues(subject, body, lang)
@@ -84,8 +83,8 @@ func (m *Mail) evidence(by settings) evidence {
 		signs = append(signs, sign{SubscribedAlerts, "structure: the key of an issue in the subject", 2.5})
 	}
 	signs = append(signs, m.headerSigns()...)
-	signs = append(signs, m.senderSigns(by.fromSender)...)
-	signs = append(signs, traceSigns(m.subject, view.text, by.fromTrace)...)
+	signs = append(signs, m.senderSigns()...)
+	signs = append(signs, traceSigns(m.subject, view.text)...)
 	signs = append(signs, structureSigns(view)...)
 	if answers.MatchString(m.subject) && !m.header.Has("List-Unsubscribe") && !m.header.Has("List-Id") && !m.header.Has("Auto-Submitted") {
 		signs = append(signs, sign{Other, "structure: an answer to a mail", 3.5})
@@ -360,8 +359,8 @@ func namesIssue(subject string) bool {
 
 // sums says how much speaks for each kind, in the order of Kinds: of its signs the strongest in full, the next ones less and less, so that many weak signs do
 // not make a strong one; and its words. Of that, own is what the mail itself gives.
-func (e evidence) sums(used map[string]usage, by settings) (totals, own, leaning [11]float64) {
-	leaning = leanings(e, used, by)
+func (e evidence) sums(used map[string]usage) (totals, own, leaning [11]float64) {
+	leaning = leanings(e, used)
 	if f, lessened := e.lessened[offer]; lessened {
 		i := slices.Index(Kinds(), Marketing)
 		leaning[i] = min(leaning[i], f*leaning[i])
@@ -378,18 +377,18 @@ func (e evidence) sums(used map[string]usage, by settings) (totals, own, leaning
 			}
 		}
 		totals[n] = own[n] + leaning[n]
-		own[n] += by.wordsAlone * max(0, leaning[n])
+		own[n] += wordsAlone * max(0, leaning[n])
 	}
 	return totals, own, leaning
 }
 
 // judge sums up.
-func (e evidence) judge(used map[string]usage, by settings) Verdict {
-	totals, own, leaning := e.sums(used, by)
+func (e evidence) judge(used map[string]usage) Verdict {
+	totals, own, leaning := e.sums(used)
 	kind, best, next := Other, math.Inf(-1), math.Inf(-1)
 	for n, k := range Kinds() {
 		switch {
-		case own[n] >= by.threshold && totals[n] > best:
+		case own[n] >= threshold && totals[n] > best:
 			kind, best, next = k, totals[n], max(best, next)
 		case totals[n] > next:
 			next = totals[n]
