@@ -13,7 +13,6 @@ import (
 // Verdict says what kind a mail is of, and why.
 type Verdict struct {
 	Kind  string
-	Score float64  // from 0 to 1, in steps of 0.01: how much speaks for the kind, against all others
 	Sure  bool     // much speaks for the kind, and for no other as much
 	Signs []string // what speaks for the kind, the strongest first and mere words last, then what speaks against it; fixed words and names of headers
 }
@@ -56,7 +55,7 @@ func (m *Mail) folded(view page) (subject, body text, lang string) {
 
 // evidence is what a mail gives to judge by.
 type evidence struct {
-	signs       []sign
+	signs       []sign          // the strongest first
 	lang        string          // empty if it is not clear
 	title, rest map[string]bool // the stems of the subject, and of the beginning of the text
 	lessened    map[cue]float64 // by how much cues count less
@@ -96,6 +95,7 @@ func (m *Mail) evidence() evidence {
 			signs = append(signs, sign{Other, "structure: a calendar's invitation", 3})
 		}
 	}
+	slices.SortStableFunc(signs, func(a, b sign) int { return cmp.Compare(b.score, a.score) })
 	title, rest := stemsOf(cmp.Or(lang, "en"), subject, body)
 	return evidence{signs, lang, title, rest, factors}
 }
@@ -366,11 +366,9 @@ func (e evidence) sums(used map[string]usage) (totals, own, leaning [11]float64)
 		leaning[i] = min(leaning[i], f*leaning[i])
 	}
 	share := []float64{1, 0.65, 0.45, 0.3}
-	signs := slices.Clone(e.signs)
-	slices.SortStableFunc(signs, func(a, b sign) int { return cmp.Compare(b.score, a.score) })
 	for n, k := range Kinds() {
 		i := 0
-		for _, s := range signs {
+		for _, s := range e.signs {
 			if s.kind == k {
 				own[n] += s.score * share[min(i, len(share)-1)]
 				i++
@@ -395,22 +393,15 @@ func (e evidence) judge(used map[string]usage) Verdict {
 		}
 	}
 	signs := slices.Clone(e.signs)
-	slices.SortStableFunc(signs, func(a, b sign) int { return cmp.Compare(b.score, a.score) })
 	words := "wording: words that mails of this kind use more than others (" + cmp.Or(e.lang, "en") + ")"
 	for n, k := range Kinds() {
 		if leaning[n] >= 0.5 && (k == kind || leaning[n] >= 0.6*leaning[slices.Index(Kinds(), kind)]) {
 			signs = append(signs, sign{k, words, leaning[n]})
 		}
 	}
-	v := Verdict{Kind: kind}
+	v := Verdict{Kind: kind, Sure: best >= 4.5 && best >= 1.4*next}
 	if math.IsInf(best, -1) {
-		v.Kind = Other
 		v.Signs = append(v.Signs, "nothing that tells a kind")
-		v.Score = 0.3
-	} else {
-		best, next = max(best, 0), max(next, 0)
-		v.Score = math.Round(100*best/max(best+next, 1)*min(1, best/5)) / 100
-		v.Sure = best >= 4.5 && best >= 1.4*next
 	}
 	for _, s := range signs {
 		if s.kind == v.Kind && len(v.Signs) < maxSigns {
