@@ -133,8 +133,8 @@ func TestWhatIsTakenOutOfARecording(t *testing.T) {
 			t.Errorf("it holds %s", x)
 		}
 	}
-	for _, x := range []string{"Accept", "text/html", "ETag", "Hello [address]", "Bye", "hi [address]", "before; cookies,", "https://a.example/?m=[address]"} {
-		if !bytes.Contains(text, []byte(strings.ReplaceAll(strings.ReplaceAll(x, "<", `\u003c`), "&", `\u0026`))) {
+	for _, x := range []string{"Accept", "text/html", "ETag", "<p>Hello [address]<p>Bye", "hi [address]", "before; cookies,", "https://a.example/?m=[address]"} {
+		if !bytes.Contains(text, []byte(x)) {
 			t.Errorf("it lacks %s:\n%s", x, text)
 		}
 	}
