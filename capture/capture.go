@@ -183,8 +183,7 @@ func (c *Capturer) see(ctx context.Context, p Page, started time.Time) (out *see
 		if err = orCanceled(ctx, err); ctx.Err() != nil {
 			return nil, err
 		}
-		out.noScreenshot = err
-		out.notes = append(out.notes, "the page itself could not be read: "+err.Error())
+		out.noScreenshot = fmt.Errorf("the page itself could not be read: %w", err)
 	}
 	d := newDetector()
 	finds, err := c.match(ctx, out, d, recording, snap, secrets)

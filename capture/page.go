@@ -486,13 +486,13 @@ func (v *visit) notes() []string {
 		notes = append(notes, fmt.Sprintf("the page answered with status %d", v.status))
 	}
 	if v.popups > 0 {
-		notes = append(notes, fmt.Sprintf("%d new windows closed", v.popups))
+		notes = append(notes, fmt.Sprintf("new windows closed: %d", v.popups))
 	}
 	if v.silent > 0 {
 		notes = append(notes, fmt.Sprintf("frames that did not answer and were not looked at: %d", v.silent))
 	}
 	if v.alerts > 0 {
-		notes = append(notes, fmt.Sprintf("%d dialogs dismissed", v.alerts))
+		notes = append(notes, fmt.Sprintf("dialogs dismissed: %d", v.alerts))
 	}
 	return notes
 }

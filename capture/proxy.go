@@ -125,7 +125,7 @@ func (p *proxy) notes() []string {
 	defer p.mu.Unlock()
 	var notes []string
 	if n := len(p.refused); n > 0 {
-		notes = append(notes, fmt.Sprintf("%d hosts refused that are not public", n))
+		notes = append(notes, fmt.Sprintf("hosts refused that are not public: %d", n))
 	}
 	if p.full {
 		notes = append(notes, fmt.Sprintf("the network was cut off after %d bytes", p.limits.Bytes))

@@ -410,8 +410,11 @@ func (r *recorder) notes() []string {
 
 // missing is notes; r.mu is held.
 func (r *recorder) missing() (notes []string) {
-	if r.left > 0 || r.dropped > 0 {
-		notes = append(notes, fmt.Sprintf("left out because it was too much: %d bodies, messages and stored values, %d requests", r.left, r.dropped))
+	if r.left > 0 {
+		notes = append(notes, fmt.Sprintf("bodies, messages and stored values that were too much to be recorded: %d", r.left))
+	}
+	if r.dropped > 0 {
+		notes = append(notes, fmt.Sprintf("requests that were too many to be recorded: %d", r.dropped))
 	}
 	if r.lost > 0 {
 		notes = append(notes, fmt.Sprintf("responses whose bodies could not be recorded: %d", r.lost))

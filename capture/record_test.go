@@ -108,7 +108,7 @@ func TestWhatIsRecorded(t *testing.T) {
 			t.Errorf("what came of %s is not recorded", endless)
 		}
 	}
-	if !strings.Contains(recording, "1 bodies, messages and stored values") {
+	if !strings.Contains(recording, "stored values that were too much to be recorded: 1") {
 		t.Error("it is not told that a value of the storage was too much")
 	}
 	for _, x := range []string{jane, bob, hash, base64.StdEncoding.EncodeToString([]byte(jane))} {
