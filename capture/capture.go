@@ -121,8 +121,8 @@ type seen struct {
 	notes                []string
 }
 
-// see opens a page and looks. When it returns, nothing is left of the browser.
-func (c *Capturer) see(ctx context.Context, p Page, started time.Time) (*seen, error) {
+// see opens a page and looks. When it returns, nothing is left of the browser, or a note or the error says what is.
+func (c *Capturer) see(ctx context.Context, p Page, started time.Time) (out *seen, err error) {
 	resolve := c.Resolve
 	if resolve == nil {
 		resolve = resolveByDNS
@@ -138,7 +138,15 @@ func (c *Capturer) see(ctx context.Context, p Page, started time.Time) (*seen, e
 	if err != nil {
 		return nil, err
 	}
-	defer b.end()
+	defer func() {
+		switch left := b.end(); {
+		case left == nil:
+		case err != nil:
+			err = fmt.Errorf("%w; %w", err, left)
+		default:
+			out.notes = append(out.notes, left.Error())
+		}
+	}()
 	v := newVisit(c.Limits, p.Login, originOf(p.URL), proxy, b.client)
 	b.client.on = func(s *session, event any) { v.on(ctx, s, event) }
 	go b.client.run(ctx)
@@ -147,7 +155,7 @@ func (c *Capturer) see(ctx context.Context, p Page, started time.Time) (*seen, e
 	defer endStarting()
 	if err := v.prepare(starting); err != nil {
 		if v.page() == nil && ctx.Err() == nil {
-			b.end() // then all that it said is there
+			_ = b.end() // then all that it said is there
 			err = fmt.Errorf("the browser did not start (%s)", b.said)
 		}
 		return nil, orCanceled(ctx, err)
@@ -162,19 +170,20 @@ func (c *Capturer) see(ctx context.Context, p Page, started time.Time) (*seen, e
 	if v.wasRefused() {
 		return nil, errRefused
 	}
+	v.record.soFar(whole)
 	v.freeze(whole)
 	v.dropSilent(whole)
 	v.record.complete(whole)
-	recording := v.record.har(started, v.storage(whole))
+	v.recordStorage(whole)
+	recording := v.record.har(started)
 	secrets := append(p.Login.secrets(), recording.cookies()...)
-	out := &seen{notes: v.notes()}
+	out = &seen{notes: v.notes()}
 	snap, documents, err := v.still(whole)
 	if err != nil { // the recording may hold enough
 		if err = orCanceled(ctx, err); ctx.Err() != nil {
 			return nil, err
 		}
-		out.noScreenshot = err
-		out.notes = append(out.notes, "the page itself could not be read: "+err.Error())
+		out.noScreenshot = fmt.Errorf("the page itself could not be read: %w", err)
 	}
 	d := newDetector()
 	finds, err := c.match(ctx, out, d, recording, snap, secrets)
@@ -208,14 +217,18 @@ func (c *Capturer) match(ctx context.Context, out *seen, d *detector, recording 
 	if err != nil {
 		return nil, err
 	}
-	at := map[audit.CaptureKind]int{}
-	for kind, text := range map[audit.CaptureKind][]byte{audit.CaptureHAR: whole, audit.CaptureHTML: []byte(snap.html(snap.main()))} {
+	look := func(what string, kind audit.CaptureKind, text []byte) (doc int) {
 		doc, notes, err := d.scan(ctx, kind, text)
 		if err != nil {
-			notes = append(notes, fmt.Sprintf("%s: could not be looked at: %v", kind, err))
+			notes = append(notes, "it could not be looked at: "+err.Error())
 		}
-		at[kind], out.notes = doc, append(out.notes, notes...)
+		for _, note := range notes {
+			out.notes = append(out.notes, what+": "+note)
+		}
+		return doc
 	}
+	inHAR := look("the recording", audit.CaptureHAR, whole)
+	inDOM := look("the page", audit.CaptureHTML, []byte(snap.html(snap.main())))
 	texts := map[int]string{}
 	for _, f := range snap.finds(ctx, d, secrets, nil) {
 		doc, _, err := d.scan(ctx, audit.CaptureText, []byte(f.text))
@@ -228,7 +241,7 @@ func (c *Capturer) match(ctx context.Context, out *seen, d *detector, recording 
 	if err != nil {
 		return nil, err
 	}
-	out.inHAR, out.inDOM = found[at[audit.CaptureHAR]], found[at[audit.CaptureHTML]]
+	out.inHAR, out.inDOM = found[inHAR], found[inDOM]
 	known := map[string]bool{}
 	for doc, text := range texts {
 		known[text] = known[text] || len(found[doc]) > 0
@@ -251,7 +264,7 @@ func (c *Capturer) redact(ctx context.Context, out *seen, r *redactor, recording
 	if err != nil {
 		return err
 	}
-	if len(found[har]) > 0 || errHAR != nil && !errors.Is(errHAR, exposure.ErrNoBodies) {
+	if len(found[har]) > 0 || errHAR != nil {
 		if out.har, err = recording.leftOut().bytes(); err != nil {
 			return err
 		}

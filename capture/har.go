@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"mime"
@@ -86,7 +87,7 @@ type harResponse struct {
 type harContent struct {
 	Size     int    `json:"size"`
 	MimeType string `json:"mimeType"`
-	Text     string `json:"text,omitempty"`
+	Text     string `json:"text"` // also where it is empty: a HAR without any text is taken for an export without content, and not looked at
 	Encoding string `json:"encoding,omitempty"`
 	Comment  string `json:"comment,omitempty"`
 }
@@ -155,8 +156,15 @@ func paramsOf(mimeType, text string) []harPair {
 	return queryOf("/?" + text)
 }
 
-// bytes is the recording as it is written.
-func (h *har) bytes() ([]byte, error) { return json.MarshalIndent(h, "", " ") }
+// bytes is the recording as it is written: pages in it can be read as they are.
+func (h *har) bytes() ([]byte, error) {
+	var b bytes.Buffer
+	to := json.NewEncoder(&b)
+	to.SetEscapeHTML(false)
+	to.SetIndent("", " ")
+	err := to.Encode(h)
+	return b.Bytes(), err
+}
 
 // textual says whether a body of this type is text, and so can be searched and masked as such.
 func textual(mimeType string) bool {

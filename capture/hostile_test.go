@@ -271,6 +271,17 @@ func killRenderers(t *testing.T) {
 	}
 }
 
+// TestAProfileThatStaysIsTold has one that cannot be removed: a path that ends with a dot cannot.
+func TestAProfileThatStaysIsTold(t *testing.T) {
+	b := &process{profile: t.TempDir() + "/.", done: make(chan struct{})}
+	if err := b.run(exec.Command("true")); err != nil {
+		t.Skip(err)
+	}
+	if err := b.end(); err == nil || !strings.Contains(err.Error(), "remove "+b.profile) {
+		t.Errorf("it ends with %v", err)
+	}
+}
+
 func TestNothingIsLeftAfterACancel(t *testing.T) {
 	apart(t)
 	c, s := capturer(t), newSite(t)

@@ -10,9 +10,8 @@ type Limits struct {
 	Rest        time.Duration // until its network is quiet, each time
 	Screenshot  time.Duration // to mask it and take its picture
 	Bytes       int64         // over the network, both ways
-	Response    int64         // in one response over plain HTTP
 	Connections int           // at one time
-	Body        int64         // of one body or message that is kept
+	Body        int64         // of one body, message or stored value that is kept
 	Kept        int64         // of all of them
 	Height      int64         // of the screenshot, in pixels
 }
@@ -20,5 +19,5 @@ type Limits struct {
 // DefaultLimits are those of the command.
 func DefaultLimits() Limits {
 	return Limits{Start: 30 * time.Second, Page: 45 * time.Second, Load: 15 * time.Second, Rest: 5 * time.Second, Screenshot: 20 * time.Second,
-		Bytes: 200 << 20, Response: 50 << 20, Connections: 128, Body: 10 << 20, Kept: 60 << 20, Height: 8000}
+		Bytes: 200 << 20, Connections: 128, Body: 10 << 20, Kept: 60 << 20, Height: 8000}
 }

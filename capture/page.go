@@ -407,27 +407,28 @@ func (v *visit) framesNow() []*session {
 	return slices.Clone(v.frames)
 }
 
-// storageScript reads what a frame's origin keeps in the browser.
+// storageScript reads what a frame's origin keeps in the browser, within bounds, and counts the values that it left.
 const storageScript = `(() => {
-	const read = s => {
+	let left = 0
+	const read = name => {
 		const out = []
-		let left = 2000000
+		let room = 2000000
 		try {
-			for (let i = 0; i < s.length && left > 0; i++) {
+			const s = window[name]
+			for (let i = 0; i < s.length && room > 0; i++) {
 				const k = s.key(i), v = s.getItem(k)
-				left -= k.length + v.length
-				if (left > 0) out.push({name: k, value: v})
+				room -= k.length + v.length
+				if (room > 0) out.push({name: k, value: v})
 			}
+			left += s.length - out.length
 		} catch {}
 		return out
 	}
-	const get = name => { try { return read(window[name]) } catch { return [] } }
-	return {origin: self.origin, localStorage: get("localStorage"), sessionStorage: get("sessionStorage")}
+	return {origin: self.origin, localStorage: read("localStorage"), sessionStorage: read("sessionStorage"), left}
 })()`
 
-// storage is what the page and its frames keep in the browser, an entry for each origin.
-func (v *visit) storage(ctx context.Context) []harStorage {
-	var all []harStorage
+// recordStorage records what the page and its frames keep in the browser, once for each origin.
+func (v *visit) recordStorage(ctx context.Context) {
 	seen := map[string]bool{}
 	for _, s := range v.framesNow() {
 		tree, err := cdp.Call(ctx, s, page.GetFrameTree, cdp.Empty{})
@@ -435,17 +436,17 @@ func (v *visit) storage(ctx context.Context) []harStorage {
 			continue
 		}
 		for _, f := range flat(tree.FrameTree, 100) {
-			var one harStorage
+			var one struct {
+				harStorage
+				Left int `json:"left"`
+			}
 			if err := evaluateIn(ctx, s, f.ID, storageScript, &one); err != nil || seen[one.Origin] {
 				continue
 			}
 			seen[one.Origin] = true
-			if len(one.Local)+len(one.Session) > 0 {
-				all = append(all, one)
-			}
+			v.record.store(one.harStorage, one.Left)
 		}
 	}
-	return all
 }
 
 // flat is the frames of a tree, at most so many.
@@ -480,18 +481,18 @@ func (v *visit) documents(ctx context.Context) (string, error) {
 func (v *visit) notes() []string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	notes := v.proxy.notes()
+	notes := append(v.proxy.notes(), v.record.notes()...)
 	if v.status >= 400 {
 		notes = append(notes, fmt.Sprintf("the page answered with status %d", v.status))
 	}
 	if v.popups > 0 {
-		notes = append(notes, fmt.Sprintf("%d new windows closed", v.popups))
+		notes = append(notes, fmt.Sprintf("new windows closed: %d", v.popups))
 	}
 	if v.silent > 0 {
 		notes = append(notes, fmt.Sprintf("frames that did not answer and were not looked at: %d", v.silent))
 	}
 	if v.alerts > 0 {
-		notes = append(notes, fmt.Sprintf("%d dialogs dismissed", v.alerts))
+		notes = append(notes, fmt.Sprintf("dialogs dismissed: %d", v.alerts))
 	}
 	return notes
 }

@@ -53,7 +53,8 @@ type process struct {
 	profile string
 	said    *head // on its standard error
 	kill    func()
-	done    chan struct{} // closed when the browser has ended and its profile is gone
+	done    chan struct{} // closed when the browser has ended and its profile is gone, or left
+	left    error         // why the profile could not be removed
 }
 
 // maxDir is how long the path of the folder for profiles may be: Chromium makes sockets in a profile, whose paths kernels limit to some 100 bytes.
@@ -87,7 +88,7 @@ func start(ctx context.Context, chromium string, sandbox bool, p *proxy) (*proce
 		for _, f := range []*os.File{toBrowser, fromBrowser} {
 			_ = f.Close()
 		}
-		return nil, errors.Join(fmt.Errorf("starting %s: %w", chromium, err), os.RemoveAll(profile))
+		return nil, errors.Join(fmt.Errorf("starting %s: %w", chromium, err), remove(profile))
 	}
 	pipe := chromedp.NewPipeConn(newBounded(fromBrowser, maxMessage), toBrowser)
 	stop := context.AfterFunc(ctx, b.kill)
@@ -121,7 +122,7 @@ func (b *process) run(cmd *exec.Cmd) error {
 		_ = cmd.Wait() // however it ended, it has
 		killAll(cmd.Process.Pid, b.profile)
 		for range 50 { // a child that was killed just now may still write
-			if os.RemoveAll(b.profile) == nil {
+			if b.left = remove(b.profile); b.left == nil {
 				break
 			}
 			time.Sleep(20 * time.Millisecond)
@@ -129,6 +130,18 @@ func (b *process) run(cmd *exec.Cmd) error {
 		close(b.done)
 	}()
 	return <-started
+}
+
+// remove removes a profile. The error names no file in it: pages choose such names.
+func remove(profile string) error {
+	err := os.RemoveAll(profile)
+	if err == nil {
+		return nil
+	}
+	if at, ok := errors.AsType[*os.PathError](err); ok {
+		err = at.Err
+	}
+	return fmt.Errorf("the browser's profile could not be removed: %w: remove %s, it holds what the page stored", err, profile)
 }
 
 // A head keeps the beginning of what is written to it: why a browser does not start. Later it may be about pages, and is dropped.
@@ -153,10 +166,11 @@ func (h *head) String() string {
 	return "it said nothing"
 }
 
-// end ends the browser and waits until nothing of it is left.
-func (b *process) end() {
+// end ends the browser and waits until nothing of it is left. The error says what is.
+func (b *process) end() error {
 	b.kill()
 	<-b.done
+	return b.left
 }
 
 // environment is what the browser is told of the machine: nothing that could be a secret.

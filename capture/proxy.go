@@ -125,7 +125,7 @@ func (p *proxy) notes() []string {
 	defer p.mu.Unlock()
 	var notes []string
 	if n := len(p.refused); n > 0 {
-		notes = append(notes, fmt.Sprintf("%d hosts refused that are not public", n))
+		notes = append(notes, fmt.Sprintf("hosts refused that are not public: %d", n))
 	}
 	if p.full {
 		notes = append(notes, fmt.Sprintf("the network was cut off after %d bytes", p.limits.Bytes))
@@ -175,7 +175,7 @@ func (p *proxy) forward(w http.ResponseWriter, r *http.Request) {
 		out.Body = struct {
 			io.Reader
 			io.Closer
-		}{&counted{r: r.Body, proxy: p, left: p.limits.Bytes}, r.Body}
+		}{counted{r.Body, p}, r.Body}
 	}
 	res, err := p.transport.RoundTrip(out)
 	if err != nil {
@@ -188,7 +188,7 @@ func (p *proxy) forward(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(res.StatusCode)
 	flush := http.NewResponseController(w)
-	body := &counted{r: res.Body, proxy: p, left: p.limits.Response}
+	body := counted{res.Body, p}
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := body.Read(buf)
@@ -228,7 +228,7 @@ func (p *proxy) tunnel(w http.ResponseWriter, r *http.Request) {
 	}
 	var wg sync.WaitGroup
 	pipe := func(to net.Conn, from io.Reader) {
-		_, _ = io.Copy(to, &counted{r: from, proxy: p, left: p.limits.Bytes}) // either end may go at any time
+		_, _ = io.Copy(to, counted{from, p}) // either end may go at any time
 		server.Close()
 		browser.Close()
 	}
@@ -237,17 +237,15 @@ func (p *proxy) tunnel(w http.ResponseWriter, r *http.Request) {
 	wg.Wait()
 }
 
-// counted reads until the page's bytes, or those of this one body, are used up.
+// counted reads until the page's bytes are used up.
 type counted struct {
 	r     io.Reader
 	proxy *proxy
-	left  int64
 }
 
-func (c *counted) Read(b []byte) (int, error) {
+func (c counted) Read(b []byte) (int, error) {
 	n, err := c.r.Read(b)
-	c.left -= int64(n)
-	if c.proxy.bytes.Add(int64(n)) > c.proxy.limits.Bytes || c.left < 0 {
+	if c.proxy.bytes.Add(int64(n)) > c.proxy.limits.Bytes {
 		c.proxy.mu.Lock()
 		c.proxy.full = true
 		c.proxy.mu.Unlock()

@@ -24,9 +24,11 @@ type recorder struct {
 	order    []*hop
 	open     int           // hops that wait for the rest of their response
 	quiet    time.Time     // since when open has not changed
-	kept     int64         // bytes of bodies and messages
-	left     int           // bodies and messages that were left out
+	storage  []harStorage  // what the page and its frames keep in the browser
+	kept     int64         // bytes of all that is recorded
+	left     int           // bodies, messages and stored values that were left out
 	dropped  int           // requests that were left out
+	lost     int           // responses whose bodies could not be had
 	pending  int           // calls to the browser that are under way
 	fetching chan struct{} // one token a body that is being fetched
 }
@@ -51,6 +53,7 @@ type hop struct {
 	response  *network.Response
 	extra     bool // headers as they went over the wire are known
 	finished  bool
+	endless   bool // its response had not ended when the page was about to be stopped
 	failed    string
 	post      []byte
 	body      []byte
@@ -103,7 +106,7 @@ func (r *recorder) see(ctx context.Context, s *session, event any) {
 			r.fetchPost(ctx, h)
 		}
 	case *network.EventEventSourceMessageReceived:
-		if h := r.last(e.RequestID); h != nil && r.take(len(e.EventName)+len(e.Data)) {
+		if h := r.last(e.RequestID); h != nil && r.take(len(e.EventName)+len(e.Data)+aside) {
 			fmt.Fprintf(&h.events, "event: %s\ndata: %s\n\n", e.EventName, e.Data)
 		}
 	case *network.EventWebSocketCreated:
@@ -196,6 +199,9 @@ func (r *recorder) finish(h *hop) {
 	r.quiet = time.Now()
 }
 
+// aside is what a message or a stored value takes beside its text: any number of them may be empty.
+const aside = 100
+
 // take says whether n more bytes may be kept, and counts them.
 func (r *recorder) take(n int) bool {
 	if int64(n) > r.limits.Body || r.kept+int64(n) > r.limits.Kept {
@@ -208,7 +214,7 @@ func (r *recorder) take(n int) bool {
 
 func (r *recorder) message(id network.RequestID, way string, at cdp.MonotonicTime, f *network.WebSocketFrame) {
 	h := r.last(id)
-	if h == nil || f == nil || !r.take(len(f.PayloadData)) {
+	if h == nil || f == nil || !r.take(len(f.PayloadData)+aside) {
 		return
 	}
 	m := harSocketMessage{Type: way, Opcode: int(f.Opcode), Data: string(f.PayloadData)}
@@ -221,12 +227,24 @@ func (r *recorder) message(id network.RequestID, way string, at cdp.MonotonicTim
 	h.messages = append(h.messages, m)
 }
 
+// store takes what an origin keeps in the browser, and the number of its values that were not read.
+func (r *recorder) store(s harStorage, unread int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.left += unread
+	tooMuch := func(p harPair) bool { return !r.take(len(p.Name) + len(p.Value) + aside) }
+	s.Local, s.Session = slices.DeleteFunc(s.Local, tooMuch), slices.DeleteFunc(s.Session, tooMuch)
+	if len(s.Local)+len(s.Session) > 0 {
+		r.storage = append(r.storage, s)
+	}
+}
+
 // bodyTimeout is how long the browser may take to hand a body over.
 const bodyTimeout = 10 * time.Second
 
 // fetch gets the body of a response, beside what else goes on.
 func (r *recorder) fetch(ctx context.Context, h *hop) {
-	if h.response == nil || pictorial(h.response.MimeType) {
+	if h.response == nil || pictorial(h.response.MimeType) || h.kind == network.ResourceTypePreflight { // whose body no page is given
 		h.comment = "left out: no text"
 		return
 	}
@@ -250,7 +268,7 @@ func (r *recorder) fetch(ctx context.Context, h *hop) {
 		defer r.mu.Unlock()
 		switch {
 		case err != nil:
-			h.comment = "left out: the browser did not keep it"
+			r.lose(h, "the browser did not keep it")
 		case !r.take(len(res.Body)):
 			h.comment = "left out: too much"
 		default:
@@ -287,31 +305,42 @@ func (r *recorder) idle() time.Duration {
 	return time.Since(r.quiet)
 }
 
-// complete gets what came so far of responses that have no end, and waits for all bodies.
-func (r *recorder) complete(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, bodyTimeout)
+// soFar gets what came of responses that have not ended. It is for a page that still runs: of what is broken off the browser keeps nothing.
+func (r *recorder) soFar(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
+	var wg sync.WaitGroup
 	r.mu.Lock()
 	for _, h := range r.order {
-		if h.finished || h.response == nil || pictorial(h.response.MimeType) {
+		if h.finished || h.response == nil || pictorial(h.response.MimeType) || h.comment != "" {
 			continue
 		}
+		h.endless = true
 		from := h.session
-		r.ask(func() {
-			ctx, cancel := context.WithTimeout(ctx, time.Second)
-			defer cancel()
+		wg.Go(func() {
 			res, err := cdp.Call(ctx, from, network.StreamResourceContent, network.StreamResourceContentParams{RequestID: h.id})
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			if h.finished && h.failed == "" { // by now, and fetched whole
-				return
-			}
-			h.comment = "left out: it had no end"
-			if err == nil && r.take(len(res.BufferedData)) {
-				h.body, h.comment = res.BufferedData, "it had no end; this is what came of it"
+			switch {
+			case err != nil || h.finished && h.failed == "": // by now, and fetched whole
+			case !r.take(len(res.BufferedData)):
+				h.comment = "left out: too much"
+			default:
+				h.body, h.comment = res.BufferedData, "it had not ended; this is what came of it"
 			}
 		})
 	}
+	r.mu.Unlock()
+	wg.Wait()
+}
+
+// complete waits for all bodies, and counts those that could not be had. The page is stopped by then.
+func (r *recorder) complete(ctx context.Context) {
+	r.soFar(ctx) // of what could not answer before
+	ctx, cancel := context.WithTimeout(ctx, bodyTimeout)
+	defer cancel()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for r.pending > 0 && ctx.Err() == nil {
 		r.mu.Unlock()
 		select {
@@ -320,7 +349,17 @@ func (r *recorder) complete(ctx context.Context) {
 		}
 		r.mu.Lock()
 	}
-	r.mu.Unlock()
+	for _, h := range r.order {
+		if h.endless && h.comment == "" && h.events.Len() == 0 && (!h.finished || h.failed != "") {
+			r.lose(h, "it had no end")
+		}
+	}
+}
+
+// lose says why a body could not be had; r.mu is held.
+func (r *recorder) lose(h *hop, why string) {
+	r.lost++
+	h.comment = "left out: " + why
 }
 
 // ask calls the browser beside what else goes on; r.mu is held.
@@ -335,10 +374,10 @@ func (r *recorder) ask(call func()) {
 }
 
 // har is the recording so far.
-func (r *recorder) har(started time.Time, storage []harStorage) *har {
+func (r *recorder) har(started time.Time) *har {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	h := &har{harLog{Version: "1.2", Creator: harCreator{"mailreeve", "1"}, Storage: storage, Entries: []*harEntry{},
+	h := &har{harLog{Version: "1.2", Creator: harCreator{"mailreeve", "1"}, Storage: r.storage, Entries: []*harEntry{},
 		Pages: []harPage{{Started: stamp(started), ID: "page", Title: "page"}}}}
 	used := map[network.RequestID]int{} // hops of a request whose headers were taken
 	for _, x := range r.order {
@@ -358,10 +397,29 @@ func (r *recorder) har(started time.Time, storage []harStorage) *har {
 		}
 		h.Log.Entries = append(h.Log.Entries, e)
 	}
-	if r.left > 0 || r.dropped > 0 {
-		h.Log.Comment = fmt.Sprintf("left out because it was too much: %d bodies and messages, %d requests", r.left, r.dropped)
-	}
+	h.Log.Comment = strings.Join(r.missing(), "; ")
 	return h
+}
+
+// notes says what is not in the recording, without anything that the page could choose.
+func (r *recorder) notes() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.missing()
+}
+
+// missing is notes; r.mu is held.
+func (r *recorder) missing() (notes []string) {
+	if r.left > 0 {
+		notes = append(notes, fmt.Sprintf("bodies, messages and stored values that were too much to be recorded: %d", r.left))
+	}
+	if r.dropped > 0 {
+		notes = append(notes, fmt.Sprintf("requests that were too many to be recorded: %d", r.dropped))
+	}
+	if r.lost > 0 {
+		notes = append(notes, fmt.Sprintf("responses whose bodies could not be recorded: %d", r.lost))
+	}
+	return notes
 }
 
 func (h *hop) entry() *harEntry {

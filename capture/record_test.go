@@ -3,6 +3,7 @@ package capture
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -10,9 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/network"
 	"golang.org/x/net/websocket"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/address"
 )
 
 // TestWhatIsRecorded has a page send an address in every way that a browser knows, each to a host of its own, and receive one in every way.
@@ -42,7 +45,8 @@ func TestWhatIsRecorded(t *testing.T) {
  document.cookie = "mail=" + encodeURIComponent(a)
  fetch("/seen-cookie")
 </script>`, "HASH", hash))
-	s.page("/frame", `<script>fetch("http://inframe.example:PORT/sink?e=jane.quartermaine@customer.example", {mode: "no-cors"}); localStorage.setItem("x", "jane.quartermaine@customer.example")</script>`)
+	s.page("/frame", `<script>fetch("http://inframe.example:PORT/sink?e=jane.quartermaine@customer.example", {mode: "no-cors"}); localStorage.setItem("x", "jane.quartermaine@customer.example")
+ for (const k of "abc") sessionStorage.setItem(k, k.repeat(900000))</script>`)
 	script := func(host string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/javascript")
@@ -88,21 +92,67 @@ func TestWhatIsRecorded(t *testing.T) {
 	if !found["bob sent posted.example"] {
 		t.Error("the posted form was not seen")
 	}
-	for _, part := range []string{"storage", "cookie", "websocket", "/events", "/stream"} {
-		switch part {
-		case "/events", "/stream":
-			if !strings.Contains(recording, part) {
-				t.Errorf("%s is not recorded", part)
-			}
-		default:
-			if !slices.ContainsFunc(res.HAR, func(x audit.Sighting) bool { return strings.Contains(strings.ToLower(x.Field), part) }) {
-				t.Errorf("nothing was seen in a %s: %v", part, res.HAR)
-			}
+	for _, part := range []string{"storage", "cookie", "websocket"} {
+		if !slices.ContainsFunc(res.HAR, func(x audit.Sighting) bool { return strings.Contains(strings.ToLower(x.Field), part) }) {
+			t.Errorf("nothing was seen in a %s: %v", part, res.HAR)
 		}
+	}
+	var h har
+	if err := json.Unmarshal([]byte(recording), &h); err != nil {
+		t.Fatal(err)
+	}
+	for _, endless := range []string{"/events", "/stream"} {
+		if !slices.ContainsFunc(h.Log.Entries, func(e *harEntry) bool {
+			return strings.HasSuffix(e.Request.URL, endless) && strings.Contains(e.Response.Content.Text, address.Mask)
+		}) {
+			t.Errorf("what came of %s is not recorded", endless)
+		}
+	}
+	if !strings.Contains(recording, "stored values that were too much to be recorded: 1") {
+		t.Error("it is not told that a value of the storage was too much")
 	}
 	for _, x := range []string{jane, bob, hash, base64.StdEncoding.EncodeToString([]byte(jane))} {
 		if strings.Contains(recording, x) {
 			t.Errorf("the recording holds %s", x)
+		}
+	}
+}
+
+// TestWhatIsSmallIsBoundedToo has messages and stored values that hold nothing, without end: they take memory all the same.
+func TestWhatIsSmallIsBoundedToo(t *testing.T) {
+	l := DefaultLimits()
+	l.Kept = 100_000
+	for name, x := range map[string]struct {
+		once func(*recorder)
+		size func(*harLog) int
+	}{
+		"messages": {func(r *recorder) {
+			r.see(t.Context(), nil, &network.EventWebSocketFrameReceived{RequestID: "1", Response: &network.WebSocketFrame{Opcode: 1}})
+		}, func(l *harLog) int { return len(l.Entries[0].Messages) }},
+		"events": {func(r *recorder) {
+			r.see(t.Context(), nil, &network.EventEventSourceMessageReceived{RequestID: "1"})
+		}, func(l *harLog) int { return strings.Count(l.Entries[0].Response.Content.Text, "event:") }},
+		"storage": {func(r *recorder) {
+			r.store(harStorage{Origin: "http://app.example", Local: []harPair{{}}, Session: []harPair{{}}}, 0)
+		}, func(l *harLog) int {
+			n := 0
+			for _, s := range l.Storage {
+				n += len(s.Local) + len(s.Session)
+			}
+			return n
+		}},
+	} {
+		r := newRecorder(l)
+		r.see(t.Context(), nil, &network.EventWebSocketCreated{RequestID: "1", URL: "ws://app.example/"})
+		for range 10_000 {
+			x.once(r)
+		}
+		h := r.har(time.Now())
+		if n := x.size(&h.Log); n == 0 || n > 1000 {
+			t.Errorf("%d %s are kept", n, name)
+		}
+		if !strings.Contains(h.Log.Comment, "stored values") {
+			t.Errorf("%s: it is not told that some were left out: %q", name, h.Log.Comment)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package mailkind
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/sha256"
 	"encoding/csv"
 	"fmt"
@@ -25,7 +24,7 @@ func heldBack(kinds map[string]string) map[string]bool {
 	for _, files := range byKind {
 		slices.SortFunc(files, func(a, b string) int {
 			x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
-			return cmp.Or(bytes.Compare(x[:], y[:]))
+			return bytes.Compare(x[:], y[:])
 		})
 		for _, f := range files[:(len(files)+1)/3] {
 			held[f] = true

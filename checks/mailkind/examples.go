@@ -9,15 +9,15 @@ import (
 	"sync"
 )
 
-//go:embed testdata/*.txt
+//go:embed examples/*.txt
 var exampleFiles embed.FS
 
 // example is a mail whose kind is known.
 type example struct{ kind, mail string }
 
-// examples gives the mails of a file in testdata: each begins with a line of "=== " and its kind.
+// examples gives the mails of a file in the folder examples: each begins with a line of "=== " and its kind.
 func examples(file string) []example {
-	b, err := exampleFiles.ReadFile(path.Join("testdata", file))
+	b, err := exampleFiles.ReadFile(path.Join("examples", file))
 	if err != nil {
 		return nil
 	}
@@ -34,24 +34,19 @@ const (
 	stemmedWords = 150 // how many words of a mail are looked at
 )
 
-// settings are how the words that kinds use count, and how much evidence a mail needs.
-type settings struct {
-	smoothing  float64 // what is taken for seen of a stem that a kind never uses
-	wordings   float64 // what the wordings count where it is learned how kinds use stems; an example counts 1
-	inTitle    float64 // what a stem in the subject counts
-	perStem    float64 // what stems count against wordings
-	fewStems   float64 // a short mail says less than its few stems seem to
-	manyStems  float64 // a long mail's stems do not count more than this times perStem
-	wordsAlone float64 // what the words that a kind uses count towards the threshold
-	threshold  float64 // what a kind needs at least; else the mail is other
-	fromSender float64 // what a sender's name counts
-	fromTrace  float64 // what a program's trace counts
-}
-
-// chosen are the settings that told most kinds right of mails that were no examples; see TestFolds.
-func chosen() settings {
-	return settings{smoothing: 0.15, wordings: 2.5, inTitle: 2.5, perStem: 4.2, fewStems: 40, manyStems: 8, wordsAlone: 0.3, threshold: 2.9, fromSender: 2.4, fromTrace: 3}
-}
+// How the words that kinds use count, and how much evidence a mail needs: what told most kinds right of mails that were no examples. See TestFolds.
+const (
+	smoothing  = 0.15 // what is taken for seen of a stem that a kind never uses
+	ofWordings = 2.5  // what the wordings count where it is learned how kinds use stems; an example counts 1
+	inTitle    = 2.5  // what a stem in the subject counts
+	perStem    = 4.2  // what stems count against wordings
+	fewStems   = 40   // a short mail says less than its few stems seem to
+	manyStems  = 8    // a long mail's stems do not count more than this times perStem
+	wordsAlone = 0.3  // what the words that a kind uses count towards the threshold
+	threshold  = 2.9  // what a kind needs at least; else the mail is other
+	fromSender = 2.4  // what a sender's name counts
+	fromTrace  = 3    // what a program's trace counts
+)
 
 // usage says of a stem how much more each kind uses it than all kinds do, as a logarithm.
 type usage map[string]*[11]float64
@@ -65,7 +60,7 @@ type stemmed struct {
 // usages tells by language how kinds use stems: in their wordings, in their vocabularies, and in the examples. It is made at its first use.
 var usages = sync.OnceValue(func() map[string]usage {
 	var all []stemmed
-	files, _ := exampleFiles.ReadDir("testdata")
+	files, _ := exampleFiles.ReadDir("examples")
 	for _, f := range files {
 		for _, e := range examples(f.Name()) {
 			if one, ok := stemsOfExample(e); ok {
@@ -73,7 +68,7 @@ var usages = sync.OnceValue(func() map[string]usage {
 			}
 		}
 	}
-	return learn(stemsOfWordings(), all, chosen())
+	return learn(stemsOfWordings(), all)
 })
 
 func stemsOfWordings() []stemmed {
@@ -106,7 +101,7 @@ func stemsOfExample(e example) (s stemmed, ok bool) {
 	return stemmed{lang, e.kind, rest}, lang != ""
 }
 
-func learn(wordings, examples []stemmed, by settings) map[string]usage {
+func learn(wordings, examples []stemmed) map[string]usage {
 	index := map[string]int{}
 	for i, k := range Kinds() {
 		index[k] = i
@@ -126,7 +121,7 @@ func learn(wordings, examples []stemmed, by settings) map[string]usage {
 		}
 	}
 	for _, w := range wordings {
-		count(w.lang, w.kind, w.stems, by.wordings)
+		count(w.lang, w.kind, w.stems, ofWordings)
 	}
 	for _, e := range examples {
 		count(e.lang, e.kind, e.stems, 1)
@@ -141,7 +136,7 @@ func learn(wordings, examples []stemmed, by settings) map[string]usage {
 		for _, n := range u {
 			mean := 0.0
 			for k := range n {
-				n[k] = (n[k] + by.smoothing) / (totals[k] + by.smoothing*float64(len(u)))
+				n[k] = (n[k] + smoothing) / (totals[k] + smoothing*float64(len(u)))
 				mean += n[k] / float64(len(n))
 			}
 			for k := range n {
@@ -205,7 +200,7 @@ func addPairs(to map[string]bool, s []rune) {
 }
 
 // leanings says how much the words of a mail speak for each kind, in the order of Kinds, or against it.
-func leanings(e evidence, used map[string]usage, by settings) [11]float64 {
+func leanings(e evidence, used map[string]usage) [11]float64 {
 	var sum [11]float64
 	u := used[cmp.Or(e.lang, "en")]
 	title, rest := e.title, e.rest
@@ -224,14 +219,14 @@ func leanings(e evidence, used map[string]usage, by settings) [11]float64 {
 		}
 	}
 	for s := range title {
-		add(s, by.inTitle)
+		add(s, inTitle)
 	}
 	mean := 0.0 // a stem that few kinds use speaks against most
 	for k := range sum {
 		mean += sum[k] / float64(len(sum))
 	}
 	for k := range sum {
-		sum[k] = (sum[k] - mean) * by.perStem / max(math.Sqrt(n+by.fewStems), n/by.manyStems)
+		sum[k] = (sum[k] - mean) * perStem / max(math.Sqrt(n+fewStems), n/manyStems)
 		sum[k] = math.Round(sum[k]*1e6) / 1e6 // in whatever order they were added
 	}
 	return sum

@@ -14,23 +14,22 @@ func TestFolds(t *testing.T) {
 		t.Skip("MAILREEVE_TEST_FOLDS is not set")
 	}
 	f := newFolds(t)
-	by := chosen()
-	total, byFile := f.measure(by, func(e example, got Verdict) {
+	total, byFile := f.measure(func(e example, got Verdict) {
 		m, _, _ := Read(strings.NewReader(e.mail))
 		t.Logf("%s, not %s: %s %s", got.Kind, e.kind, m.subject, strings.Join(got.Signs, "; "))
 	})
 	t.Logf("all folds: %v %v", total, byFile)
-	total, byFile = f.byAuthor().measure(by, nil)
+	total, byFile = f.byAuthor().measure(nil)
 	t.Logf("by author: %v %v", total, byFile)
 	g := f.byAuthor() // told by the older examples alone
 	for i := range g.mails {
 		g.mails[i].fold = min(g.mails[i].fold, 0)
 	}
-	total, byFile = g.measure(by, nil)
+	total, byFile = g.measure(nil)
 	t.Logf("by none of them: %v %v", total, byFile)
 }
 
-// foldedMail is a mail whose kind is known, with what is needed to tell it by any settings.
+// foldedMail is a mail whose kind is known, with what is needed to tell it by any examples.
 type foldedMail struct {
 	example
 	file     string
@@ -49,7 +48,7 @@ const foldCount = 5
 
 func newFolds(t *testing.T) *folds {
 	f := &folds{wordings: stemsOfWordings()}
-	files, _ := exampleFiles.ReadDir("testdata")
+	files, _ := exampleFiles.ReadDir("examples")
 	add := func(file string, list []example, folded bool) {
 		for i, e := range list {
 			m, _, err := Read(strings.NewReader(e.mail))
@@ -58,7 +57,7 @@ func newFolds(t *testing.T) *folds {
 			}
 			one := foldedMail{example: e, file: file, fold: -1}
 			if folded {
-				one.fold, one.evidence = i%foldCount, m.evidence(chosen())
+				one.fold, one.evidence = i%foldCount, m.evidence()
 			}
 			one.stems, one.has = stemsOfExample(e)
 			f.mails = append(f.mails, one)
@@ -88,7 +87,7 @@ func (f *folds) byAuthor() *folds {
 	return &g
 }
 
-func (f *folds) measure(by settings, wrong func(example, Verdict)) (total score, byFile map[string]score) {
+func (f *folds) measure(wrong func(example, Verdict)) (total score, byFile map[string]score) {
 	byFile = map[string]score{}
 	for fold := range foldCount {
 		var others []stemmed
@@ -97,12 +96,12 @@ func (f *folds) measure(by settings, wrong func(example, Verdict)) (total score,
 				others = append(others, m.stems)
 			}
 		}
-		used := learn(f.wordings, others, by)
+		used := learn(f.wordings, others)
 		for _, m := range f.mails {
 			if m.fold != fold {
 				continue
 			}
-			got := m.evidence.judge(used, by)
+			got := m.evidence.judge(used)
 			s := byFile[m.file]
 			s.add(m.kind, got.Kind)
 			byFile[m.file] = s

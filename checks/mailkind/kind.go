@@ -13,7 +13,6 @@ import (
 // Verdict says what kind a mail is of, and why.
 type Verdict struct {
 	Kind  string
-	Score float64  // from 0 to 1, in steps of 0.01: how much speaks for the kind, against all others
 	Sure  bool     // much speaks for the kind, and for no other as much
 	Signs []string // what speaks for the kind, the strongest first and mere words last, then what speaks against it; fixed words and names of headers
 }
@@ -56,7 +55,7 @@ func (m *Mail) folded(view page) (subject, body text, lang string) {
 
 // evidence is what a mail gives to judge by.
 type evidence struct {
-	signs       []sign
+	signs       []sign          // the strongest first
 	lang        string          // empty if it is not clear
 	title, rest map[string]bool // the stems of the subject, and of the beginning of the text
 	lessened    map[cue]float64 // by how much cues count less
@@ -64,11 +63,10 @@ type evidence struct {
 
 // Kind tells the kind of the mail. It is a pure function of the mail.
 func (m *Mail) Kind() Verdict {
-	by := chosen()
-	return m.evidence(by).judge(usages(), by)
+	return m.evidence().judge(usages())
 }
 
-func (m *Mail) evidence(by settings) evidence {
+func (m *Mail) evidence() evidence {
 	view := m.look()
 	subject, body, lang := m.folded(view)
 	cues := findCues(subject, body, lang)
@@ -84,8 +82,8 @@ func (m *Mail) evidence(by settings) evidence {
 		signs = append(signs, sign{SubscribedAlerts, "structure: the key of an issue in the subject", 2.5})
 	}
 	signs = append(signs, m.headerSigns()...)
-	signs = append(signs, m.senderSigns(by.fromSender)...)
-	signs = append(signs, traceSigns(m.subject, view.text, by.fromTrace)...)
+	signs = append(signs, m.senderSigns()...)
+	signs = append(signs, traceSigns(m.subject, view.text)...)
 	signs = append(signs, structureSigns(view)...)
 	if answers.MatchString(m.subject) && !m.header.Has("List-Unsubscribe") && !m.header.Has("List-Id") && !m.header.Has("Auto-Submitted") {
 		signs = append(signs, sign{Other, "structure: an answer to a mail", 3.5})
@@ -97,6 +95,7 @@ func (m *Mail) evidence(by settings) evidence {
 			signs = append(signs, sign{Other, "structure: a calendar's invitation", 3})
 		}
 	}
+	slices.SortStableFunc(signs, func(a, b sign) int { return cmp.Compare(b.score, a.score) })
 	title, rest := stemsOf(cmp.Or(lang, "en"), subject, body)
 	return evidence{signs, lang, title, rest, factors}
 }
@@ -360,58 +359,49 @@ func namesIssue(subject string) bool {
 
 // sums says how much speaks for each kind, in the order of Kinds: of its signs the strongest in full, the next ones less and less, so that many weak signs do
 // not make a strong one; and its words. Of that, own is what the mail itself gives.
-func (e evidence) sums(used map[string]usage, by settings) (totals, own, leaning [11]float64) {
-	leaning = leanings(e, used, by)
+func (e evidence) sums(used map[string]usage) (totals, own, leaning [11]float64) {
+	leaning = leanings(e, used)
 	if f, lessened := e.lessened[offer]; lessened {
 		i := slices.Index(Kinds(), Marketing)
 		leaning[i] = min(leaning[i], f*leaning[i])
 	}
 	share := []float64{1, 0.65, 0.45, 0.3}
-	signs := slices.Clone(e.signs)
-	slices.SortStableFunc(signs, func(a, b sign) int { return cmp.Compare(b.score, a.score) })
 	for n, k := range Kinds() {
 		i := 0
-		for _, s := range signs {
+		for _, s := range e.signs {
 			if s.kind == k {
 				own[n] += s.score * share[min(i, len(share)-1)]
 				i++
 			}
 		}
 		totals[n] = own[n] + leaning[n]
-		own[n] += by.wordsAlone * max(0, leaning[n])
+		own[n] += wordsAlone * max(0, leaning[n])
 	}
 	return totals, own, leaning
 }
 
 // judge sums up.
-func (e evidence) judge(used map[string]usage, by settings) Verdict {
-	totals, own, leaning := e.sums(used, by)
+func (e evidence) judge(used map[string]usage) Verdict {
+	totals, own, leaning := e.sums(used)
 	kind, best, next := Other, math.Inf(-1), math.Inf(-1)
 	for n, k := range Kinds() {
 		switch {
-		case own[n] >= by.threshold && totals[n] > best:
+		case own[n] >= threshold && totals[n] > best:
 			kind, best, next = k, totals[n], max(best, next)
 		case totals[n] > next:
 			next = totals[n]
 		}
 	}
 	signs := slices.Clone(e.signs)
-	slices.SortStableFunc(signs, func(a, b sign) int { return cmp.Compare(b.score, a.score) })
 	words := "wording: words that mails of this kind use more than others (" + cmp.Or(e.lang, "en") + ")"
 	for n, k := range Kinds() {
 		if leaning[n] >= 0.5 && (k == kind || leaning[n] >= 0.6*leaning[slices.Index(Kinds(), kind)]) {
 			signs = append(signs, sign{k, words, leaning[n]})
 		}
 	}
-	v := Verdict{Kind: kind}
+	v := Verdict{Kind: kind, Sure: best >= 4.5 && best >= 1.4*next}
 	if math.IsInf(best, -1) {
-		v.Kind = Other
 		v.Signs = append(v.Signs, "nothing that tells a kind")
-		v.Score = 0.3
-	} else {
-		best, next = max(best, 0), max(next, 0)
-		v.Score = math.Round(100*best/max(best+next, 1)*min(1, best/5)) / 100
-		v.Sure = best >= 4.5 && best >= 1.4*next
 	}
 	for _, s := range signs {
 		if s.kind == v.Kind && len(v.Signs) < maxSigns {

@@ -60,7 +60,7 @@ func TestTheVerdictIsAFunctionOfTheMail(t *testing.T) {
 	for _, mail := range mails {
 		first := kindOf(t, mail)
 		for range 3 {
-			if again := kindOf(t, mail); again.Kind != first.Kind || again.Score != first.Score || !slices.Equal(again.Signs, first.Signs) {
+			if again := kindOf(t, mail); again.Kind != first.Kind || again.Sure != first.Sure || !slices.Equal(again.Signs, first.Signs) {
 				t.Fatalf("%+v, then %+v", first, again)
 			}
 		}

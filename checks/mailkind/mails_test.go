@@ -20,7 +20,7 @@ func ownMails(t testing.TB, file string) (mails []string, kinds []string) {
 }
 
 func TestKindsOfMail(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
+	files, err := filepath.Glob("examples/*.txt")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ func senderWords() map[string]string {
 }
 
 // A sender's name, and what stands before its @, often say what it sends.
-func (m *Mail) senderSigns(weight float64) []sign {
+func (m *Mail) senderSigns() []sign {
 	from := cut(m.header.Get("From"), 2000)
 	name, local := "", ""
 	if i := strings.LastIndexByte(from, '<'); i >= 0 {
@@ -45,7 +45,7 @@ func (m *Mail) senderSigns(weight float64) []sign {
 				found = slices.ContainsFunc(t.tokens, func(t token) bool { return strings.HasPrefix(t.word, stem) && (len(stem) > 3 || t.word == stem) })
 			}
 			if found {
-				out = append(out, sign{kind, "header From: a sender's name that says so", weight})
+				out = append(out, sign{kind, "header From: a sender's name that says so", fromSender})
 				break
 			}
 		}
@@ -56,7 +56,7 @@ func (m *Mail) senderSigns(weight float64) []sign {
 // traces are what programs print where they fail.
 var traces = regexp.MustCompile(`[a-z](?:Error|Exception)\b|\bat [\w$.<>]+\s?\(|\w\.(?:go|py|js|ts|tsx|java|rb|php|cs|swift|kt|rs|cpp|sh|sql):\d+|\bFile ".+", line \d+|\bline \d+:|(?:^|\s)(?:FATAL|ERROR|CRITICAL|PANIC)\b|\bpanic: |\bexit(?:ed)?(?: with)?(?: code| status)? \d|\b(?:HTTP|Error|Status|Fehler|Erreur|Erro) ?[45]\d\d\b|\bE(?:CONN|TIMED|ACCES|NOENT)[A-Z]*\b|\bSQLSTATE|\bTraceback\b|\[(?:FIRING|PROBLEM|ALERT|DOWN|CRITICAL)\b|\bSIG[A-Z]{3,5}\b|\bORA-\d+`)
 
-func traceSigns(subject, text string, weight float64) []sign {
+func traceSigns(subject, text string) []sign {
 	const most, line = 3, 400 // of short lines an expression is found several times as fast
 	n := 0
 	for l := range strings.Lines(cut(subject, 2000) + "\n" + cut(text, 2500)) {
@@ -67,5 +67,5 @@ func traceSigns(subject, text string, weight float64) []sign {
 	if n == 0 {
 		return nil
 	}
-	return []sign{{ErrorReports, "structure: what a program prints where it fails", weight * min(1, 0.5+0.25*float64(n))}}
+	return []sign{{ErrorReports, "structure: what a program prints where it fails", fromTrace * min(1, 0.5+0.25*float64(n))}}
 }
