@@ -2,6 +2,7 @@ package checks
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -37,21 +38,19 @@ func in(o *audit.Observation) string {
 type sightingList struct {
 	accounts []string
 	details  map[string]string
-	hosts    []string // that got what was sent, or whose page it is
+	hosts    map[string]bool // that got what was sent, or whose page it is
 }
 
 // add takes a sighting: the first of each account is shown.
 func (l *sightingList) add(o *audit.Observation, s *audit.Sighting) {
 	if l.details == nil {
-		l.details = map[string]string{}
+		l.details, l.hosts = map[string]string{}, map[string]bool{}
 	}
 	host := s.Host
 	if host == "" {
 		host = audit.HostOf(o.URL)
 	}
-	if !slices.Contains(l.hosts, host) {
-		l.hosts = append(l.hosts, host)
-	}
+	l.hosts[host] = true
 	if _, known := l.details[s.Account]; !known {
 		l.accounts = append(l.accounts, s.Account)
 		l.details[s.Account] = seenAs(s) + in(o)
@@ -61,7 +60,7 @@ func (l *sightingList) add(o *audit.Observation, s *audit.Sighting) {
 // count counts what was collected.
 func (l *sightingList) count(t *audit.Tally, subject string, o *audit.Observation) {
 	if len(l.accounts) > 0 {
-		t.Observed(subject, audit.Observed{Observation: o, Accounts: l.accounts, Hosts: l.hosts, Details: l.details})
+		t.Observed(subject, audit.Observed{Observation: o, Accounts: l.accounts, Hosts: slices.Sorted(maps.Keys(l.hosts)), Details: l.details})
 	}
 }
 
@@ -164,11 +163,14 @@ func uiPayloadExposure() audit.Check {
 		Days: func(d *audit.Dossier, day audit.Day, t *audit.Tally) error {
 			return eachExposure(d, day, func(o *audit.Observation, seen []*audit.Sighting) {
 				var l sightingList
+				visible := map[string]bool{} // accounts
 				for _, s := range seen {
-					isShown := func(x *audit.Sighting) bool {
-						return x.Account == s.Account && x.Place == audit.Shown && x.Hash == ""
+					if s.Place == audit.Shown && s.Hash == "" {
+						visible[s.Account] = true
 					}
-					if s.Place == audit.Payload && s.Hash == "" && !slices.ContainsFunc(seen, isShown) {
+				}
+				for _, s := range seen {
+					if s.Place == audit.Payload && s.Hash == "" && !visible[s.Account] {
 						l.add(o, s)
 					}
 				}
