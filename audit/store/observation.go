@@ -90,8 +90,11 @@ func (s *Store) KnownObservations(ctx context.Context, ids []audit.ObservationID
 	return known, err
 }
 
+// selectPending asks for the observations that wait to be looked into, few among all, in condition and order as the index observations_pending has them.
+const selectPending = selectObservations + ` WHERE NOT examined ORDER BY app_key, day, kind, id`
+
 func (t *tx) pending(ctx context.Context, l *audit.Ledger) (err error) {
-	l.Pending, err = t.observations(ctx, selectObservations+` WHERE NOT examined ORDER BY app_key, day, kind, id`)
+	l.Pending, err = t.observations(ctx, selectPending)
 	return err
 }
 
