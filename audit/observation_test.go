@@ -301,6 +301,31 @@ func TestAnotherAppThatRetrievedTheCanaryMakesAFindingPossible(t *testing.T) {
 	}
 }
 
+// TestEvidenceIsToldAnewThoughNothingGrew: of two mails of a day one is in doubt now, the finding is as sure as the other.
+func TestEvidenceIsToldAnewThoughNothingGrew(t *testing.T) {
+	w := watched(t)
+	w.write("apps.jsonl", strings.Replace(acme, `"approvals"`, `"domains":["acme.example"],"approvals"`, 1))
+	w.write("m1.eml", "marketing acme.example")
+	w.write("mail.jsonl", mail("acme", "2026-11-22T12:00:00Z", "m1.eml", "canary"), mail("acme", "2026-11-22T13:00:00Z", "m1.eml", "canary-2"))
+	w.run("2026-11-23T02:00:00Z")
+	before := w.finding("mail-prohibited", "marketing")
+	w.write("access-other.jsonl", strings.Replace(call("2026-11-20T10:00:00Z", "o1", "security-alerts", "canary"), `"acme"`, `"other"`, 1))
+	res := w.run("2026-11-23T03:00:00Z")
+	f := w.finding("mail-prohibited", "marketing")
+	w.want(f, audit.Open, 2, 2)
+	if !strings.Contains(f.Evidence[0].Detail, "another app") || strings.Contains(f.Evidence[1].Detail, "another app") || f.Confidence != audit.Likely {
+		t.Errorf("%s: %+v", f.Confidence, f.Evidence)
+	}
+	if f.Latest != before.Latest || f.Latest.Occurrences != 2 {
+		t.Errorf("the latest that was added is %+v, and was %+v", f.Latest, before.Latest)
+	}
+	for _, c := range res.Changes {
+		if c.Finding.ID == f.ID {
+			t.Errorf("told as %s", c.What)
+		}
+	}
+}
+
 func TestAMailIsHeldAgainstTheRetrievalsBeforeIt(t *testing.T) {
 	w := watched(t)
 	w.write("apps.jsonl", strings.Replace(acme, `"stores_personal_data":true`, `"stores_personal_data":false`, 1))
