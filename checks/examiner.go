@@ -38,7 +38,11 @@ func (x *examination) Mail(ctx context.Context, n int, r io.Reader, authserv str
 	if err != nil {
 		return nil, notes, err
 	}
-	for _, p := range m.Parts {
+	parts := m.Parts
+	if x.Full() {
+		parts = nil
+	}
+	for _, p := range parts {
 		more, err := x.finder.Mail(ctx, n, p.HTML, p.Body)
 		if notes = append(notes, more...); err != nil {
 			return nil, notes, err

@@ -21,7 +21,7 @@ type observations struct {
 	hits  watch                        // accounts whose retrievals are of interest
 	match audit.Matching               // set while addresses are read
 
-	waiting int // captures that another run has to look into
+	waiting int // captures and mails that another run has to hold against the addresses
 }
 
 // isObserved says whether sources of a kind bring observations.
@@ -75,7 +75,7 @@ func (r *reading) look(ctx context.Context, f audit.FileReading, src Source, wor
 			case o.Kind == audit.KindSignals, o.Kind == audit.KindCaptures && o.Examined:
 			case o.Kind == audit.KindCaptures && r.observed.exam.Full():
 				r.observed.waiting++
-			default:
+			default: // a mail is read even then, for its kind and sender
 				err := r.lookInto(ctx, o, filepath.Dir(f.Path), src.Authserv)
 				if ctx.Err() != nil {
 					return 0, ctx.Err()
@@ -94,14 +94,14 @@ func (r *reading) look(ctx context.Context, f audit.FileReading, src Source, wor
 	return copies, nil
 }
 
-// lookInto looks into the file of one observation. What is found waits for the addresses.
+// lookInto looks into the file of one observation. What is found waits for the addresses; a mail that comes where the examination is full, for another run.
 func (r *reading) lookInto(ctx context.Context, o *audit.Observation, dir, authserv string) error {
 	file, err := openFile(dir, o.File)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	n := len(r.observed.docs)
+	n, full := len(r.observed.docs), r.observed.exam.Full()
 	r.observed.docs = append(r.observed.docs, nil)
 	var notes []string
 	if o.Kind == audit.KindMail {
@@ -123,6 +123,10 @@ func (r *reading) lookInto(ctx context.Context, o *audit.Observation, dir, auths
 	}
 	for _, note := range notes {
 		r.out.Notes = append(r.out.Notes, fmt.Sprintf("%s of %s: %s", address.Redact(o.File), o.App, note))
+	}
+	if full {
+		r.observed.waiting++
+		return nil
 	}
 	waiting := *o
 	r.observed.docs[n] = &waiting
@@ -189,7 +193,7 @@ func (r *reading) pending(ctx context.Context) error {
 		*r.observed.docs[len(r.observed.docs)-1] = o
 	}
 	if n := r.observed.waiting; n > 0 {
-		r.out.Notes = append(r.out.Notes, fmt.Sprintf("captures that wait for the next run, because this one has all that it can compare: %d", n))
+		r.out.Notes = append(r.out.Notes, fmt.Sprintf("captures and mails that wait for the next run, because this one has all that it can compare: %d", n))
 	}
 	return nil
 }
