@@ -487,7 +487,7 @@ func (x *examination) takeObservations() error {
 		}
 		if was := known[o.ID]; was != nil {
 			x.counts.copies[o.Source.File]++
-			if was.Trouble == "" || o.Trouble != "" {
+			if was.Trouble == "" {
 				continue
 			}
 		} else {
@@ -500,7 +500,9 @@ func (x *examination) takeObservations() error {
 		take(o)
 	}
 	for day, list := range byDay {
-		x.days.bring(day, list)
+		if err := x.days.bring(day, list); err != nil {
+			return err
+		}
 	}
 	return nil
 }
