@@ -29,9 +29,10 @@ func (t *tx) observations(ctx context.Context, query string, args ...any) ([]aud
 	for i := range found {
 		r := &found[i]
 		o := audit.Observation{Kind: r.Kind, At: r.At, App: string(r.App), Source: r.source.of(), Examined: r.Examined}
-		if copy(o.ID[:], r.ID) != len(o.ID) || len(r.ID) != len(o.ID) {
+		if len(r.ID) != len(o.ID) {
 			return nil, fmt.Errorf("an observation of app %q at %s has an id of %d bytes: %w", r.App, r.At, len(r.ID), ErrDamaged)
 		}
+		copy(o.ID[:], r.ID)
 		if err := unpackJSON(r.Body, &o); err != nil {
 			return nil, fmt.Errorf("an observation of app %q at %s: %w", r.App, r.At, err)
 		}
