@@ -2,6 +2,7 @@ package checks
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/mailreeve/mailreeve/audit"
 )
@@ -23,7 +24,7 @@ func userReportedExposure() audit.Check {
 		Touched:    []audit.Touch{audit.TouchSignals},
 
 		Days: eachOf(func(_ *audit.Dossier, o *audit.Observation, t *audit.Tally) {
-			if audit.IsExposureSignal(o.Topic) {
+			if o.Topic == "exposure" || strings.HasSuffix(o.Topic, "-exposure") {
 				t.Observed("", audit.Observed{Observation: o, Details: map[string]string{"": signal(o)}})
 			}
 		}, audit.KindSignals),
