@@ -8,11 +8,11 @@ import (
 // An Examiner looks into the files that manifests name.
 type Examiner interface {
 	// Examine begins a look into files that are then held against the addresses together.
-	Examine() Examination
+	Examine() Look
 }
 
-// An Examination is one look. What may be an address is held in memory only, until the addresses have passed.
-type Examination interface {
+// A Look is one of an examiner's. What may be an address is held in memory only, until the addresses have passed.
+type Look interface {
 	// Capture looks into the capture with number n. Notes say what of it could not be read, the error why it could not be looked into at all; neither
 	// quotes anything of it.
 	Capture(ctx context.Context, n int, kind CaptureKind, r io.Reader) (notes []string, err error)

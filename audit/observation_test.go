@@ -19,7 +19,7 @@ import (
 // its kind and its sender, and the others are as of a capture. What the night makes of that is what these tests are about, not how it is found.
 type plainly struct{}
 
-func (plainly) Examine() audit.Examination { return &plainLook{} }
+func (plainly) Examine() audit.Look { return &plainLook{} }
 
 type plainLook struct {
 	mu   sync.Mutex

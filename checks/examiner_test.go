@@ -15,15 +15,15 @@ func TestAMailThatComesLateIsReadForKindAndSenderOnly(t *testing.T) {
 		before string // a capture that was looked into before
 		want   int
 	}{{"nothing", 1}, {"ann@people.example", 0}} {
-		look := &examination{finder: exposure.New(exposure.Limits{Total: 1})}
-		if _, err := look.Capture(t.Context(), 0, audit.CaptureText, strings.NewReader(x.before)); err != nil {
+		l := &look{finder: exposure.New(exposure.Limits{Total: 1})}
+		if _, err := l.Capture(t.Context(), 0, audit.CaptureText, strings.NewReader(x.before)); err != nil {
 			t.Fatal(err)
 		}
-		m, _, err := look.Mail(t.Context(), 1, strings.NewReader(text), "mx.platform.example")
+		m, _, err := l.Mail(t.Context(), 1, strings.NewReader(text), "mx.platform.example")
 		if err != nil || m.From != "acme.example" {
 			t.Errorf("after %q: %+v, %v", x.before, m, err)
 		}
-		match := look.Against()
+		match := l.Against()
 		match.Address("canary", "canary@people.example")
 		if got := match.Sightings()[1]; len(got) != x.want {
 			t.Errorf("after %q: %+v", x.before, got)

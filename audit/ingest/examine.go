@@ -15,8 +15,8 @@ import (
 
 // observations is the part of a reading that looks into files.
 type observations struct {
-	exam  audit.Examination
-	docs  []*audit.Observation         // by number in the examination; nil: not taken after all
+	look  audit.Look
+	docs  []*audit.Observation         // by number in the look; nil: not taken after all
 	taken map[audit.ObservationID]bool // by the run, so that a copy is not looked into again
 	hits  watch                        // accounts whose retrievals are of interest
 	match audit.Matching               // set while addresses are read
@@ -73,7 +73,7 @@ func (r *reading) look(ctx context.Context, f audit.FileReading, src Source, wor
 			}
 			switch {
 			case o.Kind == audit.KindSignals, o.Kind == audit.KindCaptures && o.Examined:
-			case o.Kind == audit.KindCaptures && r.observed.exam.Full():
+			case o.Kind == audit.KindCaptures && r.observed.look.Full():
 				r.observed.waiting++
 			default: // a mail is read even then, for its kind and sender
 				err := r.lookInto(ctx, o, filepath.Dir(f.Path), src.Authserv)
@@ -94,20 +94,20 @@ func (r *reading) look(ctx context.Context, f audit.FileReading, src Source, wor
 	return copies, nil
 }
 
-// lookInto looks into the file of one observation. What is found waits for the addresses; a mail that comes where the examination is full, for another run.
+// lookInto looks into the file of one observation. What is found waits for the addresses; a mail that comes where the look is full, for another run.
 func (r *reading) lookInto(ctx context.Context, o *audit.Observation, dir, authserv string) error {
 	file, err := openFile(dir, o.File)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	n, full := len(r.observed.docs), r.observed.exam.Full()
+	n, full := len(r.observed.docs), r.observed.look.Full()
 	r.observed.docs = append(r.observed.docs, nil)
 	var notes []string
 	if o.Kind == audit.KindMail {
-		o.Mail, notes, err = r.observed.exam.Mail(ctx, n, file, authserv)
+		o.Mail, notes, err = r.observed.look.Mail(ctx, n, file, authserv)
 	} else {
-		notes, err = r.observed.exam.Capture(ctx, n, o.Form, file)
+		notes, err = r.observed.look.Capture(ctx, n, o.Form, file)
 	}
 	if err != nil {
 		return fmt.Errorf("its file %s: %w", address.Redact(o.File), err)
@@ -169,7 +169,7 @@ func (r *reading) pending(ctx context.Context) error {
 		paths[f.ID] = f.Path
 	}
 	for i := range r.req.Pending {
-		if r.observed.exam.Full() {
+		if r.observed.look.Full() {
 			r.observed.waiting++
 			continue
 		}
@@ -209,7 +209,7 @@ func (r *reading) addresses(ctx context.Context, plans []plan) error {
 	able := func() bool {
 		return !slices.ContainsFunc(mine, func(i int) bool { return r.out.Sources[i].Trouble != "" })
 	}
-	if len(mine) == 0 || !able() || r.observed.exam == nil {
+	if len(mine) == 0 || !able() || r.observed.look == nil {
 		return nil
 	}
 	if err := r.pending(ctx); err != nil {
@@ -219,8 +219,8 @@ func (r *reading) addresses(ctx context.Context, plans []plan) error {
 		return nil
 	}
 	seen := map[int][]audit.Sighting{}
-	if !r.observed.exam.Empty() {
-		r.observed.match = r.observed.exam.Against()
+	if !r.observed.look.Empty() {
+		r.observed.match = r.observed.look.Against()
 		for _, i := range mine {
 			for _, path := range plans[i].files {
 				if err := r.file(ctx, i, plans[i].Source, path); err != nil {
