@@ -77,7 +77,7 @@ type tallied struct {
 	before      []uint64
 	first, last Instant
 	accounts    picked
-	sites       []string // by the day's index; empty: not among them
+	sites       []string // of calls: by the day's index, empty where none is counted; of observations: one each
 	named       []string // accounts that are in no table of a day
 	hosts       []string
 	observed    map[uint64]bool // the occurrences that are observations
