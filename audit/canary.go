@@ -2,6 +2,7 @@ package audit
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 )
 
@@ -27,14 +28,12 @@ func (r *running) setCanaries() error {
 	for _, c := range r.led.Canaries {
 		known[name{c.Account, c.App}] = c
 	}
-	now := map[name]Canary{}
+	now := maps.Clone(known)
 	learn := func(c Canary) {
 		k := name{c.Account, c.App}
 		was, ok := now[k]
 		if !ok {
-			if was, ok = known[k]; !ok {
-				was = Canary{Account: c.Account, App: c.App, Retrieved: Never}
-			}
+			was = Canary{Account: c.Account, App: c.App, Retrieved: Never}
 		}
 		was.Mailed = was.Mailed || c.Mailed
 		was.Retrieved = min(was.Retrieved, c.Retrieved)
@@ -56,12 +55,6 @@ func (r *running) setCanaries() error {
 
 	r.canaryOf, r.touchedByCanaries = Canaries{}, map[string]bool{}
 	mailed := map[string][]string{} // apps, by account
-	for k, c := range known {
-		if n, ok := now[k]; ok {
-			c = n
-		}
-		now[k] = c
-	}
 	for k, c := range now {
 		if c.Mailed {
 			mailed[c.Account] = append(mailed[c.Account], c.App)

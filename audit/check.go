@@ -100,7 +100,7 @@ const (
 	TouchApproval  Touch = "approval"  // the approvals in force, or named, changed for calls of the day
 	TouchInstall   Touch = "install"   // the app's state on a site changed for calls of the day
 	TouchLeaving   Touch = "leaving"   // whether the app was installed anywhere changed for reports of the day
-	TouchClosed    Touch = "closed"    // the first `closed` of an account moved to more than the grace before the day
+	TouchClosed    Touch = "closed"    // the first `closed` of an account came, or moved, to the day or before
 	TouchUpdated   Touch = "updated"   // an `updated`, or the first retrieval after it, that the day's reports are held against changed
 	TouchReporting Touch = "reporting" // for accounts retrieved on the day: a report or an answer within the deadline, the deadline, or its passing
 	TouchRegistry  Touch = "registry"  // the app's first registry entry came, which holds from ever

@@ -21,8 +21,7 @@ type appDays struct {
 	reports  memo[*ReportDay]
 	counting map[PackKind]map[Day]IDs
 
-	observed map[Day][]Observation // by time; of the days that were asked for
-	brought  map[Day][]Observation // that the run brought or looked into
+	observed map[Day][]Observation // by time; of the days that were asked for, with what the run brought or looked into
 }
 
 // memo holds the last few days that were read.
@@ -58,8 +57,8 @@ func (m *memo[T]) drop(d Day) {
 func newAppDays(ctx context.Context, store Store, archive Archive, app string) *appDays {
 	byKind := func() map[PackKind]map[Day][]Pack { return map[PackKind]map[Day][]Pack{CallPack: {}, ReportPack: {}} }
 	return &appDays{ctx: ctx, store: store, archive: archive, app: app, written: byKind(), known: byKind(),
-		observed: map[Day][]Observation{}, brought: map[Day][]Observation{},
-		asked: map[PackKind]map[Day]bool{CallPack: {}, ReportPack: {}}, counting: map[PackKind]map[Day]IDs{CallPack: {}, ReportPack: {}}}
+		observed: map[Day][]Observation{},
+		asked:    map[PackKind]map[Day]bool{CallPack: {}, ReportPack: {}}, counting: map[PackKind]map[Day]IDs{CallPack: {}, ReportPack: {}}}
 }
 
 // ahead is how many days are asked of the store at once: a reporting period and a little more.
@@ -173,39 +172,33 @@ func (a *appDays) Observations(day Day) ([]Observation, error) {
 	if err != nil {
 		return nil, err
 	}
-	for d := day; d <= day+ahead; d++ {
-		if _, ok := a.observed[d]; !ok {
-			a.observed[d] = nil
-		}
-	}
 	byDay := map[Day][]Observation{}
 	for _, o := range found {
 		byDay[o.At.Day()] = append(byDay[o.At.Day()], o)
 	}
 	for d := day; d <= day+ahead; d++ {
-		if a.observed[d] == nil {
-			a.observed[d] = mergeObservations(byDay[d], a.brought[d])
+		if _, known := a.observed[d]; !known {
+			a.observed[d] = byDay[d]
 		}
 	}
 	return a.observed[day], nil
 }
 
-// bring tells of observations of a day that the run brought or looked into: they stand in the place of those that are stored.
-func (a *appDays) bring(day Day, list []Observation) {
-	a.brought[day] = list
-	delete(a.observed, day)
-}
-
-// mergeObservations is both lists by time, those of newer in the place of those of one id in older.
-func mergeObservations(older, newer []Observation) []Observation {
-	replaced := map[ObservationID]bool{}
-	for i := range newer {
-		replaced[newer[i].ID] = true
+// bring tells of observations of a day that the run brought or looked into: they stand in the place of those of one id that are stored.
+func (a *appDays) bring(day Day, list []Observation) error {
+	stored, err := a.Observations(day)
+	if err != nil {
+		return err
 	}
-	out := slices.DeleteFunc(slices.Clone(older), func(o Observation) bool { return replaced[o.ID] })
-	out = append(out, newer...)
-	slices.SortFunc(out, func(a, b Observation) int { return cmp.Or(cmp.Compare(a.At, b.At), bytes.Compare(a.ID[:], b.ID[:])) })
-	return out
+	replaced := map[ObservationID]bool{}
+	for i := range list {
+		replaced[list[i].ID] = true
+	}
+	all := slices.DeleteFunc(slices.Clone(stored), func(o Observation) bool { return replaced[o.ID] })
+	all = append(all, list...)
+	slices.SortFunc(all, func(a, b Observation) int { return cmp.Or(cmp.Compare(a.At, b.At), bytes.Compare(a.ID[:], b.ID[:])) })
+	a.observed[day] = all
+	return nil
 }
 
 // new reads only the packs of a day that the runs from since on wrote.

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // A work is what a run has to do for one app.
@@ -488,7 +487,7 @@ func (x *examination) takeObservations() error {
 		}
 		if was := known[o.ID]; was != nil {
 			x.counts.copies[o.Source.File]++
-			if was.Trouble == "" || o.Trouble != "" {
+			if was.Trouble == "" {
 				continue
 			}
 		} else {
@@ -501,7 +500,9 @@ func (x *examination) takeObservations() error {
 		take(o)
 	}
 	for day, list := range byDay {
-		x.days.bring(day, list)
+		if err := x.days.bring(day, list); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -730,11 +731,7 @@ func (x *examination) touch(answers []answerChange, firstEntry bool) {
 	for i := range answers {
 		c := &answers[i]
 		if c.closedNow != c.closedBefore {
-			s := spanOf(c.closedNow, c.closedBefore)
-			if c.closedBefore != Never {
-				s.to += Day(x.longestClosedGrace()/(24*time.Hour)) + 2 // the grace runs on past the answer
-			}
-			q.span(s, TouchClosed)
+			q.span(spanOf(c.closedNow, Never), TouchClosed)
 			for j := range q.headers {
 				if h := &q.headers[j]; h.FirstRetrieval != Ever {
 					if by := x.newBy(h.Day); by.Over(x.o.AsOf) && by.Kept(c.closedNow) && !by.Kept(c.closedBefore) {
@@ -781,15 +778,6 @@ func (x *examination) looksBack(c *Check) Day {
 		return 0
 	}
 	return x.longest(c.LooksBack)
-}
-
-// longestClosedGrace is the longest that any rules ever gave: a day may be judged by old ones.
-func (x *examination) longestClosedGrace() time.Duration {
-	longest := time.Duration(0)
-	for i := range x.rules {
-		longest = max(longest, x.rules[i].Policy.ClosedGrace)
-	}
-	return longest
 }
 
 // judgeDays judges the days that are due, by the checks that they are due for and that can look.
@@ -940,8 +928,7 @@ func (x *examination) judge(c *Check, day Day, since int64, before []Contributio
 	for _, n := range t.Contributions(x.key) {
 		o := old[n.Subject]
 		delete(old, n.Subject)
-		if o != nil && o.Doubtful == n.Doubtful && slices.Equal(o.Occurrences, n.Occurrences) && sameIDs(o.Accounts, n.Accounts) && sameIDs(o.Sites, n.Sites) && sameIDs(o.Hosts, n.Hosts) &&
-			(day != StateDay || slices.EqualFunc(o.Evidence, n.Evidence, func(a, b Evidence) bool { return a.Detail == b.Detail })) {
+		if o != nil && o.says(&n) {
 			continue
 		}
 		d := at(n.Subject)
@@ -969,15 +956,6 @@ func (x *examination) judge(c *Check, day Day, since int64, before []Contributio
 		}
 	}
 	return nil
-}
-
-func sameIDs(a, b IDs) bool {
-	if a.Len() != b.Len() {
-		return false
-	}
-	n := 0
-	a.Match(b, func(int, int) { n++ })
-	return n == a.Len()
 }
 
 func (x *examination) addDeltas(deltas map[ContributionKey]*delta) {

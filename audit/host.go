@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"net/netip"
 	"net/url"
 	"strings"
 )
@@ -17,6 +18,9 @@ func HostOf(s string) string {
 	}
 	if i := strings.LastIndexByte(s, '@'); i >= 0 {
 		s = s[i+1:]
+	}
+	if _, err := netip.ParseAddr(s); err == nil {
+		return s // what follows the last colon of a bare IPv6 address is no port
 	}
 	if i := strings.LastIndexByte(s, ':'); i >= 0 && strings.IndexByte(s[i:], ']') < 0 && strings.Trim(s[i+1:], "0123456789*") == "" {
 		s = s[:i]

@@ -47,8 +47,8 @@ type lifeStep struct {
 	acts   []Act    // of the finding
 }
 
-// live moves a finding on. It is pure: the finding after the step, what to tell of it, the acts that end, the entries of the trail. A nil finding: nothing
-// happened.
+// live moves a finding on. It is pure: the finding after the step, what to tell of it ("": nothing), the acts that end, the entries of the trail. A nil
+// finding: nothing happened.
 func (r *running) live(s lifeStep) (f *Finding, what ChangeKind, ended []Act, trail []TrailEntry) {
 	asOf := r.o.AsOf
 	note := func(what, why string, details map[string]any) {
@@ -96,17 +96,22 @@ func (r *running) live(s lifeStep) (f *Finding, what ChangeKind, ended []Act, tr
 				what = IsReopened
 				status(Open, "")
 				note("reopened", "", numbers)
-			} else {
+				break
+			}
+			switch {
+			case d.grew():
 				what = Grew
-				if d.grew() {
-					note("grew", "", numbers)
+				note("grew", "", numbers)
+			case d.gone > 0:
+				what = Grew
+			default: // it holds what it held: what is said of it is another
+				f.Latest = s.before.Latest
+			}
+			if s.before.Confidence != f.Confidence {
+				if what == "" {
+					what = IsGraded
 				}
-				if s.before.Confidence != f.Confidence {
-					if !d.grew() && d.gone == 0 {
-						what, f.Latest = IsGraded, s.before.Latest
-					}
-					note("graded", fmt.Sprintf("its confidence is %s, and was %s", f.Confidence, s.before.Confidence), nil)
-				}
+				note("graded", fmt.Sprintf("its confidence is %s, and was %s", f.Confidence, s.before.Confidence), nil)
 			}
 		}
 	}
@@ -359,6 +364,9 @@ func (r *running) liveApp(u *appResult) (*AppUpdate, []Change, error) {
 		f.AppName, f.Vendor = u.name, u.vendor
 		out.Findings = append(out.Findings, *f)
 		out.Trail = append(out.Trail, trail...)
+		if what == "" {
+			return
+		}
 		changes = append(changes, Change{Finding: *f, What: what, wasOpen: s.before != nil && isOpen(s.before.Status), was: severityOf(s.before)})
 	}
 	seen := map[string]bool{}

@@ -293,8 +293,8 @@ type running struct {
 	newIncs           []Incident
 	looked            map[Kind]bool
 	set               map[Kind]bool
-	canLook           map[string]bool // checks, by id
-	unset             map[string]bool // checks that the configuration lets not look: nothing waits for them
+	canLook           map[string]bool // checks and parts of checks, by key
+	unset             map[string]bool // those that the configuration does not let look: nothing waits for them
 	version           int             // of the registry
 	listed            map[string]*App // nil: the registry was not looked at
 	canaryOf          Canaries

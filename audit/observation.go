@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"slices"
-	"strings"
 )
 
 // An Observation is a fact that somebody brought from outside the platform's own logs: a capture that a crawler took of an app's page, a mail that was
@@ -87,11 +86,6 @@ func (m *MailReading) Senders() []string {
 	list := append([]string{m.From, m.Envelope}, m.Signed...)
 	slices.Sort(list)
 	return slices.DeleteFunc(slices.Compact(list), func(s string) bool { return s == "" })
-}
-
-// IsExposureSignal says whether people report, by a signal of this kind, that an app shows addresses.
-func IsExposureSignal(kind string) bool {
-	return kind == "exposure" || strings.HasSuffix(kind, "-exposure")
 }
 
 // ObservedKinds are the kinds of observations of a day, as a set of bits.

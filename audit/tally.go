@@ -31,6 +31,27 @@ type Contribution struct {
 	FreshAccounts IDs // and the accounts of those
 }
 
+// says says whether c says of its day what n says of it. A state is told of the present, anew in each night: only what it is counts, not when or by which
+// line.
+func (c *Contribution) says(n *Contribution) bool {
+	if c.Doubtful != n.Doubtful || !slices.Equal(c.Occurrences, n.Occurrences) || !sameIDs(c.Accounts, n.Accounts) || !sameIDs(c.Sites, n.Sites) || !sameIDs(c.Hosts, n.Hosts) {
+		return false
+	}
+	if c.Day == StateDay {
+		return slices.EqualFunc(c.Evidence, n.Evidence, func(a, b Evidence) bool { return a.Detail == b.Detail })
+	}
+	return c.First == n.First && c.Last == n.Last && slices.Equal(c.Evidence, n.Evidence)
+}
+
+func sameIDs(a, b IDs) bool {
+	if a.Len() != b.Len() {
+		return false
+	}
+	n := 0
+	a.Match(b, func(int, int) { n++ })
+	return n == a.Len()
+}
+
 // Evidence is one row that shows a finding.
 type Evidence struct {
 	At      Instant `json:"at"`
@@ -56,7 +77,7 @@ type tallied struct {
 	before      []uint64
 	first, last Instant
 	accounts    picked
-	sites       []string // by the day's index; empty: not among them
+	sites       []string // of calls: by the day's index, empty where none is counted; of observations: one each
 	named       []string // accounts that are in no table of a day
 	hosts       []string
 	observed    map[uint64]bool // the occurrences that are observations
@@ -139,7 +160,7 @@ func (x *tallied) pick(table *IDs, accounts []uint32, fresh bool) {
 
 // wants says whether evidence of that instant would be kept.
 func (x *tallied) wants(at Instant) bool {
-	return len(x.evidence) < MaxEvidence || at < x.evidence[len(x.evidence)-1].At
+	return len(x.evidence) < MaxEvidence || at <= x.evidence[len(x.evidence)-1].At // of one instant compareEvidence decides, not which came first
 }
 
 func (x *tallied) show(e Evidence) {
@@ -150,9 +171,10 @@ func (x *tallied) show(e Evidence) {
 	}
 }
 
+// compareEvidence orders by time. Of one instant the source decides last: which file is the first depends on the order in which they were read.
 func compareEvidence(a, b Evidence) int {
-	return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Source.File, b.Source.File), cmp.Compare(a.Source.Line, b.Source.Line),
-		cmp.Compare(a.Site, b.Site), cmp.Compare(a.Account, b.Account), cmp.Compare(a.Detail, b.Detail))
+	return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Site, b.Site), cmp.Compare(a.Account, b.Account), cmp.Compare(a.Detail, b.Detail),
+		cmp.Compare(a.Source.File, b.Source.File), cmp.Compare(a.Source.Line, b.Source.Line))
 }
 
 // Call counts a call, with those of its accounts that break the rule. detail is asked only where it is shown.

@@ -20,26 +20,30 @@ type Examiner struct {
 }
 
 // Examine implements [audit.Examiner].
-func (e Examiner) Examine() audit.Examination {
-	return &examination{key: e.Key, finder: exposure.New(exposure.Limits{})}
+func (e Examiner) Examine() audit.Look {
+	return &look{key: e.Key, finder: exposure.New(exposure.Limits{})}
 }
 
-type examination struct {
+type look struct {
 	key    *[32]byte
 	finder *exposure.Finder
 }
 
-func (x *examination) Capture(ctx context.Context, n int, kind audit.CaptureKind, r io.Reader) ([]string, error) {
-	return x.finder.Scan(ctx, n, kind, r)
+func (l *look) Capture(ctx context.Context, n int, kind audit.CaptureKind, r io.Reader) ([]string, error) {
+	return l.finder.Scan(ctx, n, kind, r)
 }
 
-func (x *examination) Mail(ctx context.Context, n int, r io.Reader, authserv string) (*audit.MailReading, []string, error) {
+func (l *look) Mail(ctx context.Context, n int, r io.Reader, authserv string) (*audit.MailReading, []string, error) {
 	m, notes, err := mailkind.Read(r)
 	if err != nil {
 		return nil, notes, err
 	}
-	for _, p := range m.Parts {
-		more, err := x.finder.Mail(ctx, n, p.HTML, p.Body)
+	parts := m.Parts
+	if l.Full() {
+		parts = nil
+	}
+	for _, p := range parts {
+		more, err := l.finder.Mail(ctx, n, p.HTML, p.Body)
 		if notes = append(notes, more...); err != nil {
 			return nil, notes, err
 		}
@@ -56,14 +60,14 @@ func (x *examination) Mail(ctx context.Context, n int, r io.Reader, authserv str
 	return reading, notes, nil
 }
 
-func (x *examination) Full() bool { return x.finder.Full() }
+func (l *look) Full() bool { return l.finder.Full() }
 
-func (x *examination) Empty() bool { return x.finder.Empty() }
+func (l *look) Empty() bool { return l.finder.Empty() }
 
-func (x *examination) Against() audit.Matching {
-	m := &matching{plain: x.finder.Matcher()}
-	if x.key != nil {
-		m.keyed, m.keyID = x.finder.DigestMatcher(*x.key), address.KeyID(*x.key)
+func (l *look) Against() audit.Matching {
+	m := &matching{plain: l.finder.Matcher()}
+	if l.key != nil {
+		m.keyed, m.keyID = l.finder.DigestMatcher(*l.key), address.KeyID(*l.key)
 	}
 	return m
 }

@@ -2,86 +2,23 @@ package checks
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/mailreeve/mailreeve/audit"
 )
 
-// seenAs tells of a sighting what a reviewer needs to find it again, without what was seen.
-func seenAs(s *audit.Sighting) string {
-	what := "the address"
-	if s.Hash != "" {
-		what = "its " + s.Hash
-	}
-	where := map[audit.Place]string{audit.Shown: "visible", audit.Payload: "in the payload", audit.Sent: "sent to " + s.Host}[s.Place]
-	text := what + " " + where
-	if s.Field != "" {
-		text += ", " + s.Field
-	}
-	if len(s.Chain) > 0 {
-		text += ", as " + strings.Join(s.Chain, " > ")
-	}
-	return text
-}
-
-// in tells where an observation's file is.
-func in(o *audit.Observation) string {
-	if o.URL != "" {
-		return "; " + o.File + ", of " + o.URL
-	}
-	return "; " + o.File
-}
-
-// A sightingList collects the sightings of one observation for one finding.
-type sightingList struct {
-	accounts []string
-	details  map[string]string
-	hosts    []string // that got what was sent, or whose page it is
-}
-
-// add takes a sighting: the first of each account is shown.
-func (l *sightingList) add(o *audit.Observation, s *audit.Sighting) {
-	if l.details == nil {
-		l.details = map[string]string{}
-	}
-	host := s.Host
-	if host == "" {
-		host = audit.HostOf(o.URL)
-	}
-	if !slices.Contains(l.hosts, host) {
-		l.hosts = append(l.hosts, host)
-	}
-	if _, known := l.details[s.Account]; !known {
-		l.accounts = append(l.accounts, s.Account)
-		l.details[s.Account] = seenAs(s) + in(o)
-	}
-}
-
-// count counts what was collected.
-func (l *sightingList) count(t *audit.Tally, subject string, o *audit.Observation) {
-	if len(l.accounts) > 0 {
-		t.Observed(subject, audit.Observed{Observation: o, Accounts: l.accounts, Hosts: l.hosts, Details: l.details})
-	}
-}
-
-// eachExposure visits the captures of a day and, of each, what the browser got of other people than the viewer.
-func eachExposure(d *audit.Dossier, day audit.Day, visit func(o *audit.Observation, seen []*audit.Sighting)) error {
-	captures, err := d.Observed(day, audit.KindCaptures)
-	if err != nil {
-		return err
-	}
-	for i := range captures {
-		o := &captures[i]
+// exposures judges captures, each by what the browser got of other people than the viewer.
+func exposures(judge func(o *audit.Observation, seen []*audit.Sighting, found bySubject)) func(*audit.Dossier, audit.Day, *audit.Tally) error {
+	return eachOf(func(_ *audit.Dossier, o *audit.Observation, t *audit.Tally) {
 		var seen []*audit.Sighting
-		for j := range o.Sightings {
-			if s := &o.Sightings[j]; s.Place != audit.Sent && s.Account != o.Account {
+		for i := range o.Sightings {
+			if s := &o.Sightings[i]; s.Place != audit.Sent && s.Account != o.Account {
 				seen = append(seen, s)
 			}
 		}
-		visit(o, seen)
-	}
-	return nil
+		found := bySubject{}
+		judge(o, seen, found)
+		found.count(t, o)
+	}, audit.KindCaptures)
 }
 
 const (
@@ -109,17 +46,13 @@ func uiExposure() audit.Check {
 		ByPlace: true,
 		Touched: []audit.Touch{audit.TouchCaptures},
 
-		Days: func(d *audit.Dossier, day audit.Day, t *audit.Tally) error {
-			return eachExposure(d, day, func(o *audit.Observation, seen []*audit.Sighting) {
-				var l sightingList
-				for _, s := range seen {
-					if s.Place == audit.Shown && s.Hash == "" {
-						l.add(o, s)
-					}
+		Days: exposures(func(o *audit.Observation, seen []*audit.Sighting, found bySubject) {
+			for _, s := range seen {
+				if s.Place == audit.Shown && s.Hash == "" {
+					found.add(string(o.Form), o, s)
 				}
-				l.count(t, string(o.Form), o)
-			})
-		},
+			}
+		}),
 		Explain: func(f *audit.Finding, _ *audit.Policy) string {
 			return fmt.Sprintf("%s of the app's UI showed the addresses of %s%s, %s.%s", captures(f.Occurrences), accounts(f.Accounts), onSites(f), window(f), first(f))
 		},
@@ -161,20 +94,19 @@ func uiPayloadExposure() audit.Check {
 		ByPlace: true,
 		Touched: []audit.Touch{audit.TouchCaptures},
 
-		Days: func(d *audit.Dossier, day audit.Day, t *audit.Tally) error {
-			return eachExposure(d, day, func(o *audit.Observation, seen []*audit.Sighting) {
-				var l sightingList
-				for _, s := range seen {
-					isShown := func(x *audit.Sighting) bool {
-						return x.Account == s.Account && x.Place == audit.Shown && x.Hash == ""
-					}
-					if s.Place == audit.Payload && s.Hash == "" && !slices.ContainsFunc(seen, isShown) {
-						l.add(o, s)
-					}
+		Days: exposures(func(o *audit.Observation, seen []*audit.Sighting, found bySubject) {
+			visible := map[string]bool{} // accounts
+			for _, s := range seen {
+				if s.Place == audit.Shown && s.Hash == "" {
+					visible[s.Account] = true
 				}
-				l.count(t, string(o.Form), o)
-			})
-		},
+			}
+			for _, s := range seen {
+				if s.Place == audit.Payload && s.Hash == "" && !visible[s.Account] {
+					found.add(string(o.Form), o, s)
+				}
+			}
+		}),
 		Explain: func(f *audit.Finding, _ *audit.Policy) string {
 			return fmt.Sprintf("%s of the app's UI held the addresses of %s%s without showing them, %s.%s", captures(f.Occurrences), accounts(f.Accounts), onSites(f), window(f), first(f))
 		},
@@ -215,23 +147,13 @@ func uiHashExposure() audit.Check {
 		ByPlace: true,
 		Touched: []audit.Touch{audit.TouchCaptures},
 
-		Days: func(d *audit.Dossier, day audit.Day, t *audit.Tally) error {
-			return eachExposure(d, day, func(o *audit.Observation, seen []*audit.Sighting) {
-				byHash := map[string]*sightingList{}
-				for _, s := range seen {
-					if s.Hash == "" {
-						continue
-					}
-					if byHash[s.Hash] == nil {
-						byHash[s.Hash] = &sightingList{}
-					}
-					byHash[s.Hash].add(o, s)
+		Days: exposures(func(o *audit.Observation, seen []*audit.Sighting, found bySubject) {
+			for _, s := range seen {
+				if s.Hash != "" {
+					found.add(s.Hash, o, s)
 				}
-				for hash, l := range byHash {
-					l.count(t, hash, o)
-				}
-			})
-		},
+			}
+		}),
 		Explain: func(f *audit.Finding, _ *audit.Policy) string {
 			return fmt.Sprintf("%s of the app's UI held %s hashes of the addresses of %s%s, %s.%s", captures(f.Occurrences), f.Subject, accounts(f.Accounts), onSites(f), window(f), first(f))
 		},

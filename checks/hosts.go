@@ -10,11 +10,11 @@ import (
 )
 
 // registrable is the domain that somebody registered and that a host belongs to, by the public suffix list; the host itself where there is none, as
-// for an IP address, or a suffix itself.
+// for a suffix itself. An IP address is its own, in one spelling: with brackets or without, IPv6 long or short.
 func registrable(host string) string {
 	host = strings.TrimSuffix(strings.ToLower(host), ".")
-	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
-		return host
+	if ip, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		return ip.String()
 	}
 	domain, err := publicsuffix.EffectiveTLDPlusOne(host)
 	if err != nil {

@@ -58,24 +58,16 @@ func kindDetail(m *audit.MailReading) string {
 
 // judgeMail finds the canary mails of a day whose kind has a ruling.
 func judgeMail(want func(ruling) bool) func(*audit.Dossier, audit.Day, *audit.Tally) error {
-	return func(d *audit.Dossier, day audit.Day, t *audit.Tally) error {
-		mails, err := d.Observed(day, audit.KindMail)
-		if err != nil {
-			return err
+	return eachOf(func(d *audit.Dossier, o *audit.Observation, t *audit.Tally) {
+		subject, is := audit.OtherMail, notApproved
+		if o.Mail.Kind != audit.OtherMail {
+			is = ruleOn(d, d.Rules.At(o.At).Policy, o.Mail.Kind, o.At).ruling
+			subject = audit.PurposeSubject(o.Mail.Kind)
 		}
-		for i := range mails {
-			o := &mails[i]
-			subject, is := audit.OtherMail, notApproved
-			if o.Mail.Kind != audit.OtherMail {
-				is = ruleOn(d, d.Rules.At(o.At).Policy, o.Mail.Kind, o.At).ruling
-				subject = audit.PurposeSubject(o.Mail.Kind)
-			}
-			if want(is) {
-				mailCount(d, t, subject, o, kindDetail(o.Mail))
-			}
+		if want(is) {
+			mailCount(d, t, subject, o, kindDetail(o.Mail))
 		}
-		return nil
-	}
+	}, audit.KindMail)
 }
 
 const whatCanariesAre = "A mail was caught in a canary mailbox: an account that the platform seeded on a site where only this app could have fetched its address. "
@@ -203,22 +195,14 @@ func mailThirdParty() audit.Check {
 		Needs: mailNeeds, NeedsIfSet: mailNeedsIfSet,
 		Touched: []audit.Touch{audit.TouchMail, audit.TouchApproval, audit.TouchRegistry},
 
-		Days: func(d *audit.Dossier, day audit.Day, t *audit.Tally) error {
-			mails, err := d.Observed(day, audit.KindMail)
-			if err != nil {
-				return err
-			}
-			for i := range mails {
-				o := &mails[i]
-				may := circleAt(d, o.At)
-				for _, host := range o.Mail.Senders() {
-					if subject := may.outside(host); subject != "" {
-						mailCount(d, t, subject, o, "mail of kind "+o.Mail.Kind)
-					}
+		Days: eachOf(func(d *audit.Dossier, o *audit.Observation, t *audit.Tally) {
+			may := circleAt(d, o.At)
+			for _, host := range o.Mail.Senders() {
+				if subject := may.outside(host); subject != "" {
+					mailCount(d, t, subject, o, "mail of kind "+o.Mail.Kind)
 				}
 			}
-			return nil
-		},
+		}, audit.KindMail),
 		Explain: func(f *audit.Finding, _ *audit.Policy) string {
 			return fmt.Sprintf("%s from %s reached %s%s, %s. It is not the vendor's, and no approval in force named it.%s",
 				mails(f.Occurrences), f.Subject, canaries(f.Accounts), onSites(f), window(f), first(f))
@@ -262,20 +246,12 @@ func mailAfterUninstall() audit.Check {
 		Needs: []audit.Kind{audit.KindMail, audit.KindInstalls}, NeedsIfSet: mailNeedsIfSet,
 		Touched: []audit.Touch{audit.TouchMail, audit.TouchInstall},
 
-		Days: func(d *audit.Dossier, day audit.Day, t *audit.Tally) error {
-			mails, err := d.Observed(day, audit.KindMail)
-			if err != nil {
-				return err
+		Days: eachOf(func(d *audit.Dossier, o *audit.Observation, t *audit.Tally) {
+			rules := d.Rules.At(o.At)
+			if _, left := d.Site(o.Site).StateAt(o.At, d.AsOf, rules); left != audit.Ever && o.At > left.Add(rules.Policy.MailAfter) {
+				mailCount(d, t, "", o, "mail of kind "+o.Mail.Kind+", the app left at "+moment(left))
 			}
-			for i := range mails {
-				o := &mails[i]
-				rules := d.Rules.At(o.At)
-				if _, left := d.Site(o.Site).StateAt(o.At, d.AsOf, rules); left != audit.Ever && o.At > left.Add(rules.Policy.MailAfter) {
-					mailCount(d, t, "", o, "mail of kind "+o.Mail.Kind+", the app left at "+moment(left))
-				}
-			}
-			return nil
-		},
+		}, audit.KindMail),
 		Explain: func(f *audit.Finding, p *audit.Policy) string {
 			return fmt.Sprintf("%s reached %s%s more than %s after the app had left, %s.%s",
 				mails(f.Occurrences), canaries(f.Accounts), onSites(f), period(p.MailAfter), window(f), first(f))

@@ -35,13 +35,13 @@ func TestWhoMayHaveAnAddress(t *testing.T) {
 		{"x.atlassian.net", ""}, {"atlassian.net.evil.example", "evil.example"},
 		{"mx.platform.example", ""}, {"other.platform.example", ""}, // where the canary mailboxes are
 		{"api.sendgrid.net", ""}, {"a.github.io", "a.github.io"}, {"b.github.io", ""},
-		{"t.tracker.co.uk", "tracker.co.uk"}, {"192.0.2.7", "192.0.2.7"}, {"2001:db8::1", "2001:db8::1"}, {"localhost", "localhost"},
+		{"t.tracker.co.uk", "tracker.co.uk"}, {"192.0.2.7", "192.0.2.7"}, {"2001:db8::1", "2001:db8::1"}, {"[2001:db8::1]", "2001:db8::1"}, {"[2001:db8:0::2]", ""}, {"localhost", "localhost"},
 		{"cdn.pages.example", ""},                        // the captured page's own
 		{"[address].tracker.example", "tracker.example"}, // masked at the door
 		{"exam ple", "invalid"},
 	} {
 		s := tell(noon).entry(domains("acme.example")).
-			approval("2026-01-01T00:00:00Z", "2026-11-20T12:00:00.000000001Z", "security-alerts").thirdParties("https://sendgrid.net:443/v3/mail", "*.b.github.io", "Mail Senders, Inc.").
+			approval("2026-01-01T00:00:00Z", "2026-11-20T12:00:00.000000001Z", "security-alerts").thirdParties("https://sendgrid.net:443/v3/mail", "*.b.github.io", "2001:db8::2", "Mail Senders, Inc.").
 			captured("2026-11-20T12:00:00Z", "site-1", audit.CaptureHAR, "dora", sent("dora", x.host))
 		s.rules.Receivers = []string{"mx.platform.example"}
 		if x.subject == "" {

@@ -96,7 +96,7 @@ func storageByStaleMail() audit.Check {
 	c.Rule = whatCanariesAre + "The app had not retrieved the canary's address in the 7 days before it was received, and its registry entry that held at that moment said stores_personal_data: false, or made no statement (null). " +
 		"The subject is the sign: `stale-mail`. An occurrence is a mail.\n\n" +
 		"Boundaries: a retrieval exactly 7 days before, or at the very moment, is recent enough. An app that the registry did not list is not judged." + whoSentIt
-	c.Needs, c.NeedsIfSet = []audit.Kind{audit.KindApps, audit.KindAccess, audit.KindMail}, nil
+	c.Needs = []audit.Kind{audit.KindApps, audit.KindAccess, audit.KindMail}
 	c.Touched = []audit.Touch{audit.TouchMail, audit.TouchRetrieved, audit.TouchRegistry}
 	c.LooksBack = (*audit.Policy).FreshDays
 	c.Days = func(d *audit.Dossier, day audit.Day, t *audit.Tally) error {

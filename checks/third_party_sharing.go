@@ -27,18 +27,7 @@ func thirdPartySharing() audit.Check {
 		ByPlace:    true,
 		Touched:    []audit.Touch{audit.TouchCaptures, audit.TouchMail, audit.TouchApproval, audit.TouchRegistry},
 
-		Days: func(d *audit.Dossier, day audit.Day, t *audit.Tally) error {
-			for _, kind := range []audit.Kind{audit.KindCaptures, audit.KindMail} {
-				list, err := d.Observed(day, kind)
-				if err != nil {
-					return err
-				}
-				for i := range list {
-					sharing(d, &list[i], t)
-				}
-			}
-			return nil
-		},
+		Days: eachOf(sharing, audit.KindCaptures, audit.KindMail),
 		Explain: func(f *audit.Finding, _ *audit.Policy) string {
 			return fmt.Sprintf("The addresses of %s%s, or hashes of them, go to %s: seen in %s, %s. No approval in force named it.%s",
 				accounts(f.Accounts), onSites(f), f.Subject, count(f.Occurrences, "capture or mail", "captures and mails"), window(f), first(f))
@@ -72,7 +61,7 @@ func thirdPartySharing() audit.Check {
 // sharing counts what one capture or mail sends outside the circle.
 func sharing(d *audit.Dossier, o *audit.Observation, t *audit.Tally) {
 	var may circle
-	bySubject := map[string]*sightingList{}
+	found := bySubject{}
 	for i := range o.Sightings {
 		s := &o.Sightings[i]
 		if s.Place != audit.Sent {
@@ -82,16 +71,9 @@ func sharing(d *audit.Dossier, o *audit.Observation, t *audit.Tally) {
 			may = circleAt(d, o.At)
 			may.add(o.URL)
 		}
-		subject := may.outside(s.Host)
-		if subject == "" {
-			continue
+		if subject := may.outside(s.Host); subject != "" {
+			found.add(subject, o, s)
 		}
-		if bySubject[subject] == nil {
-			bySubject[subject] = &sightingList{}
-		}
-		bySubject[subject].add(o, s)
 	}
-	for subject, l := range bySubject {
-		l.count(t, subject, o)
-	}
+	found.count(t, o)
 }

@@ -2,6 +2,7 @@ package checks
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/mailreeve/mailreeve/audit"
 )
@@ -22,18 +23,11 @@ func userReportedExposure() audit.Check {
 		NoAccounts: true,
 		Touched:    []audit.Touch{audit.TouchSignals},
 
-		Days: func(d *audit.Dossier, day audit.Day, t *audit.Tally) error {
-			signals, err := d.Observed(day, audit.KindSignals)
-			if err != nil {
-				return err
+		Days: eachOf(func(_ *audit.Dossier, o *audit.Observation, t *audit.Tally) {
+			if o.Topic == "exposure" || strings.HasSuffix(o.Topic, "-exposure") {
+				t.Observed("", audit.Observed{Observation: o, Details: map[string]string{"": signal(o)}})
 			}
-			for i := range signals {
-				if o := &signals[i]; audit.IsExposureSignal(o.Topic) {
-					t.Observed("", audit.Observed{Observation: o, Details: map[string]string{"": signal(o)}})
-				}
-			}
-			return nil
-		},
+		}, audit.KindSignals),
 		Explain: func(f *audit.Finding, _ *audit.Policy) string {
 			return fmt.Sprintf("%s, %s, say that the app exposes addresses. Nothing of it is proved.", count(f.Occurrences, "signal", "signals"), window(f))
 		},

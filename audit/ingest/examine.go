@@ -15,13 +15,13 @@ import (
 
 // observations is the part of a reading that looks into files.
 type observations struct {
-	exam  audit.Examination
-	docs  []*audit.Observation         // by number in the examination; nil: not taken after all
+	look  audit.Look
+	docs  []*audit.Observation         // by number in the look; nil: not taken after all
 	taken map[audit.ObservationID]bool // by the run, so that a copy is not looked into again
 	hits  watch                        // accounts whose retrievals are of interest
 	match audit.Matching               // set while addresses are read
 
-	waiting int // captures that another run has to look into
+	waiting int // captures and mails that another run has to hold against the addresses
 }
 
 // isObserved says whether sources of a kind bring observations.
@@ -73,9 +73,9 @@ func (r *reading) look(ctx context.Context, f audit.FileReading, src Source, wor
 			}
 			switch {
 			case o.Kind == audit.KindSignals, o.Kind == audit.KindCaptures && o.Examined:
-			case o.Kind == audit.KindCaptures && r.observed.exam.Full():
+			case o.Kind == audit.KindCaptures && r.observed.look.Full():
 				r.observed.waiting++
-			default:
+			default: // a mail is read even then, for its kind and sender
 				err := r.lookInto(ctx, o, filepath.Dir(f.Path), src.Authserv)
 				if ctx.Err() != nil {
 					return 0, ctx.Err()
@@ -94,20 +94,20 @@ func (r *reading) look(ctx context.Context, f audit.FileReading, src Source, wor
 	return copies, nil
 }
 
-// lookInto looks into the file of one observation. What is found waits for the addresses.
+// lookInto looks into the file of one observation. What is found waits for the addresses; a mail that comes where the look is full, for another run.
 func (r *reading) lookInto(ctx context.Context, o *audit.Observation, dir, authserv string) error {
 	file, err := openFile(dir, o.File)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	n := len(r.observed.docs)
+	n, full := len(r.observed.docs), r.observed.look.Full()
 	r.observed.docs = append(r.observed.docs, nil)
 	var notes []string
 	if o.Kind == audit.KindMail {
-		o.Mail, notes, err = r.observed.exam.Mail(ctx, n, file, authserv)
+		o.Mail, notes, err = r.observed.look.Mail(ctx, n, file, authserv)
 	} else {
-		notes, err = r.observed.exam.Capture(ctx, n, o.Form, file)
+		notes, err = r.observed.look.Capture(ctx, n, o.Form, file)
 	}
 	if err != nil {
 		return fmt.Errorf("its file %s: %w", address.Redact(o.File), err)
@@ -123,6 +123,10 @@ func (r *reading) lookInto(ctx context.Context, o *audit.Observation, dir, auths
 	}
 	for _, note := range notes {
 		r.out.Notes = append(r.out.Notes, fmt.Sprintf("%s of %s: %s", address.Redact(o.File), o.App, note))
+	}
+	if full {
+		r.observed.waiting++
+		return nil
 	}
 	waiting := *o
 	r.observed.docs[n] = &waiting
@@ -165,7 +169,7 @@ func (r *reading) pending(ctx context.Context) error {
 		paths[f.ID] = f.Path
 	}
 	for i := range r.req.Pending {
-		if r.observed.exam.Full() {
+		if r.observed.look.Full() {
 			r.observed.waiting++
 			continue
 		}
@@ -189,7 +193,7 @@ func (r *reading) pending(ctx context.Context) error {
 		*r.observed.docs[len(r.observed.docs)-1] = o
 	}
 	if n := r.observed.waiting; n > 0 {
-		r.out.Notes = append(r.out.Notes, fmt.Sprintf("captures that wait for the next run, because this one has all that it can compare: %d", n))
+		r.out.Notes = append(r.out.Notes, fmt.Sprintf("captures and mails that wait for the next run, because this one has all that it can compare: %d", n))
 	}
 	return nil
 }
@@ -205,7 +209,7 @@ func (r *reading) addresses(ctx context.Context, plans []plan) error {
 	able := func() bool {
 		return !slices.ContainsFunc(mine, func(i int) bool { return r.out.Sources[i].Trouble != "" })
 	}
-	if len(mine) == 0 || !able() || r.observed.exam == nil {
+	if len(mine) == 0 || !able() || r.observed.look == nil {
 		return nil
 	}
 	if err := r.pending(ctx); err != nil {
@@ -215,8 +219,8 @@ func (r *reading) addresses(ctx context.Context, plans []plan) error {
 		return nil
 	}
 	seen := map[int][]audit.Sighting{}
-	if !r.observed.exam.Empty() {
-		r.observed.match = r.observed.exam.Against()
+	if !r.observed.look.Empty() {
+		r.observed.match = r.observed.look.Against()
 		for _, i := range mine {
 			for _, path := range plans[i].files {
 				if err := r.file(ctx, i, plans[i].Source, path); err != nil {

@@ -106,7 +106,7 @@ func sightings(o *audit.Observation) reader {
 	var place string
 	each := entries(func() fields {
 		s, place = audit.Sighting{}, ""
-		return fields{"account_id": text(&s.Account), "place": text(&place), "host": clean(&s.Host), "field": clean(&s.Field),
+		return fields{"account_id": text(&s.Account), "place": text(&place), "host": text(&s.Host), "field": clean(&s.Field),
 			"chain": list(nil, func(in *strict, _ int) error {
 				var step string
 				err := clean(&step)(in)
@@ -117,7 +117,7 @@ func sightings(o *audit.Observation) reader {
 		if err := checkAccount(s.Account); err != nil {
 			return fmt.Errorf("account_id %w", err)
 		}
-		s.Host = strings.ToLower(strings.TrimSpace(s.Host))
+		s.Host = host(s.Host)
 		if err := short(s); err != nil {
 			return err
 		}

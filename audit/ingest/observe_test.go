@@ -100,6 +100,18 @@ func TestObservationsAreKnownByWhatTheySay(t *testing.T) {
 	}
 }
 
+// TestAHostThatWasSeenIsOneInWhateverSpelling: with a port it would be none of the vendor's.
+func TestAHostThatWasSeenIsOneInWhateverSpelling(t *testing.T) {
+	for spelled, want := range map[string]string{" API.acme.example. ": "api.acme.example", "api.acme.example:8443": "api.acme.example",
+		"https://api.acme.example/v1?to=eve@people.example": "api.acme.example", "[2001:db8::1]:443": "[2001:db8::1]", "2001:db8::1": "2001:db8::1",
+		"eve%40people.example": address.Mask} {
+		o, err := Observation(audit.KindCaptures, []byte(swap(goodCapture, `}`, `,"sightings":[{"account_id":"ann","place":"sent","host":"`+spelled+`"}]}`)))
+		if err != nil || o.Sightings[0].Host != want {
+			t.Errorf("%q: %+v, %v, want %q", spelled, o.Sightings, err, want)
+		}
+	}
+}
+
 func TestTextsOfObservationsAreRedacted(t *testing.T) {
 	o, err := Observation(audit.KindSignals, []byte(swap(swap(goodSignal, "seen", "eve@people.example"), "support-ticket", "from eve@people.example")))
 	if err != nil || strings.Contains(o.Text+o.Reporter, "@people") {

@@ -45,7 +45,7 @@ func (s *Sources) Read(ctx context.Context, req audit.ReadRequest) (*audit.Readi
 		bad: map[string]bool{}, replaced: map[uint32]int64{}, seen: map[uint32]audit.Newest{}, troubled: map[uint32]string{}, reached: map[string]bool{},
 		known: map[string]audit.File{}, observed: observations{taken: map[audit.ObservationID]bool{}}, expired: map[uint32]int64{}}
 	if s.Examiner != nil {
-		r.observed.exam = s.Examiner.Examine()
+		r.observed.look = s.Examiner.Examine()
 	}
 	for account := range req.Canaries {
 		r.observed.hits.add(account)

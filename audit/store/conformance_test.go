@@ -562,6 +562,27 @@ func TestQuarantineFollowsItsFile(t *testing.T) {
 	})
 }
 
+// TestWhatWaitsIsFoundWithoutReadingWhatDoesNot: every night asks for it, among all observations of the retention.
+func TestWhatWaitsIsFoundWithoutReadingWhatDoesNot(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		s := open(t, url)
+		lease := lock(t, s)
+		p := finish(begin(t, s, lease), audit.AppUpdate{Key: "a"})
+		for i := range 5000 {
+			o := observation("a", audit.KindCaptures, t0.Add(time.Duration(i)))
+			o.Examined = i > 0
+			p.Apps[0].Observations = append(p.Apps[0].Observations, o)
+		}
+		must(t, s.Night(lease).Publish(t.Context(), p))
+		must(t, s.Exec(t.Context(), "ANALYZE"))
+		plan, err := s.PlanOfPending(t.Context())
+		must(t, err)
+		if !strings.Contains(plan, "observations_pending") {
+			t.Errorf("its index is not used:\n%s", plan)
+		}
+	})
+}
+
 func TestOutbox(t *testing.T) {
 	on(t, func(t *testing.T, url string) {
 		ctx := t.Context()

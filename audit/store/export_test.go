@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 )
 
@@ -10,6 +12,31 @@ import (
 func (s *Store) Exec(ctx context.Context, query string, args ...any) error {
 	_, err := s.writer.ExecContext(ctx, s.writer.Rebind(query), args...)
 	return err
+}
+
+// PlanOfPending is how the database means to find the observations that wait.
+func (s *Store) PlanOfPending(ctx context.Context) (string, error) {
+	explain := "EXPLAIN "
+	if s.IsSQLite() {
+		explain += "QUERY PLAN "
+	}
+	var plan strings.Builder
+	err := s.read(ctx, "explain", func(t *tx) error {
+		rows, err := t.rows(ctx, explain+selectPending)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			line, err := rows.SliceScan()
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(&plan, line[len(line)-1])
+		}
+		return rows.Err()
+	})
+	return plan.String(), err
 }
 
 // SetPatience sets for how long writes are tried again.

@@ -29,9 +29,10 @@ func (t *tx) observations(ctx context.Context, query string, args ...any) ([]aud
 	for i := range found {
 		r := &found[i]
 		o := audit.Observation{Kind: r.Kind, At: r.At, App: string(r.App), Source: r.source.of(), Examined: r.Examined}
-		if copy(o.ID[:], r.ID) != len(o.ID) || len(r.ID) != len(o.ID) {
+		if len(r.ID) != len(o.ID) {
 			return nil, fmt.Errorf("an observation of app %q at %s has an id of %d bytes: %w", r.App, r.At, len(r.ID), ErrDamaged)
 		}
+		copy(o.ID[:], r.ID)
 		if err := unpackJSON(r.Body, &o); err != nil {
 			return nil, fmt.Errorf("an observation of app %q at %s: %w", r.App, r.At, err)
 		}
@@ -90,8 +91,11 @@ func (s *Store) KnownObservations(ctx context.Context, ids []audit.ObservationID
 	return known, err
 }
 
+// selectPending asks for the observations that wait to be looked into, few among all, in condition and order as the index observations_pending has them.
+const selectPending = selectObservations + ` WHERE NOT examined ORDER BY app_key, day, kind, id`
+
 func (t *tx) pending(ctx context.Context, l *audit.Ledger) (err error) {
-	l.Pending, err = t.observations(ctx, selectObservations+` WHERE NOT examined ORDER BY app_key, day, kind, id`)
+	l.Pending, err = t.observations(ctx, selectPending)
 	return err
 }
 

@@ -8,13 +8,18 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/config"
 	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/checks"
+	"github.com/mailreeve/mailreeve/internal/market"
 	"github.com/mailreeve/mailreeve/internal/market/markettest"
 	"github.com/mailreeve/mailreeve/internal/oracle"
 )
@@ -34,7 +39,8 @@ func (inProcess) Run(ctx context.Context, dir string, asOf time.Time) error {
 	}
 }
 
-func (inProcess) Open(ctx context.Context, dir string) (map[oracle.Key]oracle.Finding, error) {
+// findings gives those that are not resolved.
+func (inProcess) findings(ctx context.Context, dir string) ([]audit.Finding, error) {
 	cfg, err := config.Load(filepath.Join(dir, "mailreeve.yaml"))
 	if err != nil {
 		return nil, err
@@ -45,16 +51,19 @@ func (inProcess) Open(ctx context.Context, dir string) (map[oracle.Key]oracle.Fi
 	}
 	defer s.Close()
 	list, err := s.Findings(ctx, store.Filter{})
+	return slices.DeleteFunc(list, func(f audit.Finding) bool { return f.Status == audit.Resolved }), err
+}
+
+func (p inProcess) Open(ctx context.Context, dir string) (map[oracle.Key]oracle.Finding, error) {
+	list, err := p.findings(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
 	out := map[oracle.Key]oracle.Finding{}
 	for _, f := range list {
-		if f.Status != audit.Resolved {
-			out[oracle.Key{Check: f.Check, App: f.App, Subject: f.Subject}] = oracle.Finding{
-				Numbers:  oracle.Numbers{Occurrences: f.Occurrences, Accounts: f.Accounts, Sites: f.Sites},
-				Severity: string(f.Severity), Confidence: string(f.Confidence)}
-		}
+		out[oracle.Key{Check: f.Check, App: f.App, Subject: f.Subject}] = oracle.Finding{
+			Numbers:  oracle.Numbers{Occurrences: f.Occurrences, Accounts: f.Accounts, Sites: f.Sites},
+			Severity: string(f.Severity), Confidence: string(f.Confidence)}
 	}
 	return out, nil
 }
@@ -67,6 +76,64 @@ func TestMarketsOfChance(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			markettest.Check(t, seed, inProcess{})
+		})
+	}
+}
+
+// A saying is what a finding says beside its numbers: all but where the files are, which have other names and numbers in each order.
+type saying struct {
+	FirstSeen, LastSeen, Explanation string
+	Evidence                         []string
+}
+
+// tell runs nights in a folder of their own and gives what their open findings say.
+func tell(t *testing.T, m *market.Market, nights []market.Night) map[oracle.Key]saying {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "mailreeve.yaml"), []byte(m.Config()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range nights {
+		if err := n.Files.Apply(dir); err != nil {
+			t.Fatal(err)
+		}
+		if err := (inProcess{}).Run(t.Context(), dir, n.AsOf); err != nil && !errors.Is(err, markettest.ErrPartial) {
+			t.Fatal(err)
+		}
+	}
+	list, err := inProcess{}.findings(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[oracle.Key]saying{}
+	for _, f := range list {
+		isState := slices.ContainsFunc(checks.All(), func(c audit.Check) bool { return c.ID == f.Check && c.Nature == audit.IsState })
+		var x saying
+		if !isState { // a state is seen first in the night that looked first
+			x.FirstSeen, x.LastSeen, x.Explanation = f.FirstSeen.String(), f.LastSeen.String(), f.Explanation
+		}
+		for _, e := range f.Evidence {
+			row := fmt.Sprintf("%q %q %s", e.Site, e.Account, e.Detail)
+			if !isState {
+				row = fmt.Sprintf("%s %s", e.At, row)
+			}
+			x.Evidence = append(x.Evidence, row)
+		}
+		out[oracle.Key{Check: f.Check, App: f.App, Subject: f.Subject}] = x
+	}
+	return out
+}
+
+// A finding is the union of its days also in what it tells: when, and by which evidence.
+func TestWhatFindingsTellDoesNotDependOnTheOrderOfNights(t *testing.T) {
+	n, from := number(t, "MAILREEVE_TEST_MARKETS", 12), number(t, "MAILREEVE_TEST_SEED", 1300)
+	for seed := from; seed < from+n; seed++ {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			m := market.New(seed)
+			rng := rand.New(rand.NewPCG(seed, 5))
+			if d := cmp.Diff(tell(t, m, []market.Night{{AsOf: m.AsOf, Files: m.Whole()}}), tell(t, m, m.Nights(rng, 2+rng.IntN(7)))); d != "" {
+				t.Errorf("-one run +nights\n%s", d)
+			}
 		})
 	}
 }

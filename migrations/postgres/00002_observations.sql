@@ -19,7 +19,7 @@ CREATE TABLE observations (
 CREATE INDEX observations_id ON observations (id);
 CREATE INDEX observations_at ON observations (at);
 CREATE INDEX observations_day ON observations (day);
-CREATE INDEX observations_pending ON observations (day) WHERE NOT examined;
+CREATE INDEX observations_pending ON observations (app_key, day, kind, id) WHERE NOT examined;
 
 CREATE TABLE canaries (
   account_id   TEXT    COLLATE "C" NOT NULL,
