@@ -157,7 +157,13 @@ func (s *Store) write(ctx context.Context, what string, f func(*tx) error) error
 }
 
 func (s *Store) inside(ctx context.Context, db *sqlx.DB, o *sql.TxOptions, f func(*tx) error) (err error) {
-	t, err := db.BeginTxx(ctx, o)
+	// Once begun, the transaction ends here, and only its statements with ctx: to roll it back from elsewhere as soon as ctx ends would read the answers of a
+	// COPY that is under way.
+	begun, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	waiting := context.AfterFunc(ctx, end)
+	t, err := db.BeginTxx(begun, o)
+	waiting()
 	if err != nil {
 		return err
 	}
@@ -170,6 +176,9 @@ func (s *Store) inside(ctx context.Context, db *sqlx.DB, o *sql.TxOptions, f fun
 		}
 	}()
 	if err = f(&tx{t, s.d}); err != nil {
+		return err
+	}
+	if err = ctx.Err(); err != nil {
 		return err
 	}
 	done = true

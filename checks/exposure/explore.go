@@ -9,7 +9,7 @@ import (
 )
 
 // window is how much of a text is searched for leads of every kind before the next: what fits a processor's cache.
-const window = 16 << 10
+const window = 8 << 10
 
 // explore looks through a text for addresses, hashes, and what can be decoded.
 func (s *scan) explore(b []byte, c chain) {

@@ -237,10 +237,11 @@ type scan struct {
 	inflate    inflaters
 	buf        []byte
 	hexed      []byte // likewise, for hex
+	scratch    []byte // likewise, see room
 }
 
 func newScan(ctx context.Context, f *Finder, doc int) *scan {
-	return &scan{ctx: ctx, f: f, limits: f.limits, doc: doc, index: map[where]uint32{}, addrs: map[string][]seen{}, sums: map[string][]seen{},
+	return &scan{ctx: ctx, f: f, limits: f.limits, doc: doc, index: map[where]uint32{}, addrs: make(map[string][]seen, 64), sums: map[string][]seen{},
 		rots: map[string][]seen{}, memo: map[uint64]uint8{}, names: map[string]string{}}
 }
 
@@ -302,18 +303,38 @@ func (s *scan) keepTurned(of sort, key []byte, turn uint8, c chain) {
 	case s.accept != nil && !s.accept(s.top[0], s.top[1]):
 		return
 	}
-	into := s.addrs
+	into := s.of(of)
+	if list, more := s.saw(into[string(key)], turn, c); more {
+		into[string(key)] = list
+	}
+}
+
+// keepAgain keeps a candidate that was found before, and placed now.
+func (s *scan) keepAgain(x *record) {
+	s.top = [2]int{x.from, x.to}
+	into := s.of(x.of)
+	if list, more := s.saw(into[x.key], x.turn, x.chain); more {
+		into[x.key] = list
+	}
+}
+
+// of has the candidates of a sort.
+func (s *scan) of(of sort) map[string][]seen {
 	switch of {
 	case ofSum:
-		into = s.sums
+		return s.sums
 	case ofRotation:
-		into = s.rots
+		return s.rots
 	}
-	list, ok := into[string(key)]
-	if !ok {
+	return s.addrs
+}
+
+// saw adds the place that is looked at to those of a candidate, if it adds anything.
+func (s *scan) saw(list []seen, turn uint8, c chain) (added []seen, more bool) {
+	if list == nil {
 		if s.count >= s.limits.Candidates {
 			s.notes.add("more than %d texts look like addresses or hashes: the rest was not looked at", s.limits.Candidates)
-			return
+			return nil, false
 		}
 		s.count++
 	}
@@ -324,21 +345,19 @@ func (s *scan) keepTurned(of sort, key []byte, turn uint8, c chain) {
 			continue
 		}
 		if have.chain == c {
-			return
+			return nil, false
 		}
 		if have.from < here.to && here.from < have.to {
 			if have.chain.within(c) {
-				return
+				return nil, false
 			}
 			if c.within(have.chain) {
 				*have = here
-				return
+				return nil, false
 			}
 		}
 	}
-	if len(list) < maxSeen {
-		into[string(key)] = append(list, here)
-	}
+	return append(list, here), len(list) < maxSeen
 }
 
 // text looks through a text of any size, as it stands in the document.

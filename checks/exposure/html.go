@@ -165,8 +165,7 @@ func (w *walk) look(from, to int, before, after bool) {
 		if !(extent{x.from, x.to, x.own}).within(from, to) || before && x.from == from || after && x.to == to {
 			continue
 		}
-		w.top = [2]int{x.from, x.to}
-		w.keepTurned(x.of, []byte(x.key), x.turn, x.chain)
+		w.keepAgain(x)
 	}
 	w.base = base
 }
@@ -467,8 +466,8 @@ func (w *walk) apply(from, to int) int {
 	}
 	selfClosed := to-2 > from && b[to-2] == '/'
 	if what == void && hasFold(name, 0, "img") {
-		for a := range attributes(string(b[from:to])) { // a picture of a sign
-			if a.name == "alt" && len(a.value) == 1 {
+		for a := range attributes(b[from:to]) { // a picture of a sign
+			if a.is("alt") && len(a.value) == 1 {
 				w.addText(from+a.from, from+a.to)
 			}
 		}
@@ -605,8 +604,8 @@ func (w *walk) hides(e element) bool {
 	if e.what == unseen {
 		return true
 	}
-	tag := string(w.b[e.from:e.to])
-	name := strings.ToLower(tag[1 : 1+e.name])
+	tag := w.b[e.from:e.to]
+	name := strings.ToLower(string(tag[1 : 1+e.name]))
 	if w.styles.hide[name] {
 		return true
 	}
@@ -615,26 +614,23 @@ func (w *walk) hides(e element) bool {
 	}
 	opened := false
 	for a := range attributes(tag) {
-		switch a.name {
-		case "hidden":
+		switch {
+		case a.is("hidden"):
 			return true
-		case "open":
+		case a.is("open"):
 			opened = true
-		case "style":
-			if hidingStyle(a.value) {
+		case a.is("style"):
+			if hidingStyle(string(a.value)) {
 				return true
 			}
-		case "class":
-			if !w.styles.classes {
-				continue
-			}
-			for class := range strings.FieldsSeq(a.value) {
+		case w.styles.classes && a.is("class"):
+			for class := range strings.FieldsSeq(string(a.value)) {
 				if w.styles.hide["."+class] || w.styles.hide[name+"."+class] {
 					return true
 				}
 			}
-		case "id":
-			if w.styles.hide["#"+a.value] || w.styles.hide[name+"#"+a.value] {
+		case w.styles.ids && a.is("id"):
+			if id := "#" + string(a.value); w.styles.hide[id] || w.styles.hide[name+id] {
 				return true
 			}
 		}
@@ -642,15 +638,17 @@ func (w *walk) hides(e element) bool {
 	return name == "dialog" && !opened
 }
 
-// An attribute is a name in lower case and a value, its character references not decoded.
+// An attribute is a name and a value, as they stand: character references are not decoded.
 type attribute struct {
-	name     string
-	value    string
-	from, to int // of the value, in the tag
+	name, value []byte
+	from, to    int // of the value, in the tag
 }
 
+// is says whether an attribute has a name, given in lower case.
+func (a attribute) is(name string) bool { return len(a.name) == len(name) && hasFold(a.name, 0, name) }
+
 // attributes gives the attributes of a start tag.
-func attributes(tag string) func(yield func(attribute) bool) {
+func attributes(tag []byte) func(yield func(attribute) bool) {
 	return func(yield func(attribute) bool) {
 		i := 1
 		for i < len(tag) && !is(tag[i], inSpace) && tag[i] != '/' && tag[i] != '>' {
@@ -668,7 +666,7 @@ func attributes(tag string) func(yield func(attribute) bool) {
 			for i < len(tag) && !is(tag[i], inSpace) && tag[i] != '=' && tag[i] != '>' && tag[i] != '/' {
 				i++
 			}
-			a := attribute{name: strings.ToLower(tag[start:i]), from: i, to: i}
+			a := attribute{name: tag[start:i], from: i, to: i}
 			for i < len(tag) && is(tag[i], inSpace) {
 				i++
 			}
@@ -678,7 +676,7 @@ func attributes(tag string) func(yield func(attribute) bool) {
 					i++
 				}
 				if i < len(tag) && (tag[i] == '"' || tag[i] == '\'') {
-					end := strings.IndexByte(tag[i+1:], tag[i])
+					end := bytes.IndexByte(tag[i+1:], tag[i])
 					if end < 0 {
 						end = len(tag) - i - 1
 					}
@@ -702,13 +700,13 @@ func attributes(tag string) func(yield func(attribute) bool) {
 
 // attributes looks through those attributes of a start tag that a span meets.
 func (w *walk) attributes(e element) {
-	tag := string(w.b[e.from:e.to])
-	name := strings.ToLower(tag[1 : 1+e.name])
+	tag := w.b[e.from:e.to]
+	name := strings.ToLower(string(tag[1 : 1+e.name]))
 	inputType := ""
 	if name == "input" {
 		for a := range attributes(tag) {
-			if a.name == "type" {
-				inputType = strings.ToLower(a.value)
+			if a.is("type") {
+				inputType = strings.ToLower(string(a.value))
 			}
 		}
 	}
@@ -717,19 +715,19 @@ func (w *walk) attributes(e element) {
 		if !w.meets(int(e.from)+a.from, int(e.from)+a.to) {
 			if w.meets(int(e.from)+a.from-len(a.name)-2, int(e.from)+a.from) && len(a.name) >= minText { // a name that holds something
 				w.in(audit.Payload, "", w.prefix+"attribute name")
-				w.exploreFrom([]byte(a.name), w.chain)
+				w.exploreFrom(bytes.ToLower(a.name), w.chain)
 			}
 			continue
 		}
-		if a.name == "srcdoc" && name == "iframe" && w.nestHTML < 3 {
+		if a.is("srcdoc") && name == "iframe" && w.nestHTML < 3 {
 			w.srcdoc(a.value, veiled)
 			continue
 		}
-		place := audit.Payload
-		if !veiled && (shownAttribute(name, a.name, inputType) || name == "option" && a.name == "value" && w.suggests()) {
+		place, named := audit.Payload, strings.ToLower(string(a.name))
+		if !veiled && (shownAttribute(name, named, inputType) || name == "option" && named == "value" && w.suggests()) {
 			place = audit.Shown
 		}
-		w.in(place, "", w.prefix+"attribute "+w.name(a.name))
+		w.in(place, "", w.prefix+"attribute "+w.name(named))
 		w.look(int(e.from)+a.from, min(int(e.from)+a.to, int(e.to)), false, false)
 	}
 }
@@ -745,8 +743,8 @@ func (w *walk) suggests() bool {
 }
 
 // srcdoc looks through the page in an attribute.
-func (w *walk) srcdoc(value string, veiled bool) {
-	inner := []byte(unescapeHTML([]byte(value)))
+func (w *walk) srcdoc(value []byte, veiled bool) {
+	inner := unescapeHTML(value)
 	if veiled {
 		w.in(audit.Payload, "", w.prefix+"attribute srcdoc")
 		w.exploreFrom(inner, w.chain)

@@ -1,6 +1,7 @@
 package exposure
 
 import (
+	"bytes"
 	"unicode"
 	"unicode/utf8"
 )
@@ -123,7 +124,10 @@ type lzEntry struct {
 
 // lzUnpack unpacks to UTF-8; nil where the bits are not what lz-string writes, or what comes out is no text.
 func lzUnpack(bits lzBits, limit int) []byte {
-	entries := []lzEntry{{}, {}, {}}
+	// Most of what is tried is something else, which shows soon: until then nothing is allocated.
+	var firstEntries [32]lzEntry
+	var firstOut [64]byte
+	entries, out := firstEntries[:3], firstOut[:0]
 	literal := func(n int) (rune, bool) {
 		v, ok := bits.read(n)
 		return rune(v), ok
@@ -139,7 +143,7 @@ func lzUnpack(bits lzBits, limit int) []byte {
 		return nil
 	}
 	entries = append(entries, lzEntry{-1, r, r, 1})
-	out := utf8.AppendRune(nil, r)
+	out = utf8.AppendRune(out, r)
 	chars := make([]rune, 0, 64)
 	prev := int32(3)
 	for steps := 0; ; steps++ {
@@ -161,7 +165,7 @@ func lzUnpack(bits lzBits, limit int) []byte {
 			if len(out) < minText {
 				return nil
 			}
-			return out
+			return bytes.Clone(out)
 		}
 		if room == 0 {
 			room = 1 << width
@@ -194,7 +198,7 @@ func lzUnpack(bits lzBits, limit int) []byte {
 		}
 		prev = at
 		if len(out) > limit || len(entries) > 1<<20 {
-			return out
+			return bytes.Clone(out)
 		}
 	}
 }

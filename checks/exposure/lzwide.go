@@ -5,6 +5,9 @@ import (
 	"unicode/utf8"
 )
 
+// minWide is in how many characters lz-string packs the shortest address: one of them is some eleven bits.
+const minWide = 5
+
 // lzRuns follows what may be lz-string in UTF-16: a word of characters of all scripts, at the beginning or after a sign of ASCII.
 func (s *scan) lzRuns(v *view, c chain) {
 	b := v.b
@@ -33,6 +36,9 @@ func (s *scan) lzRuns(v *view, c chain) {
 				if to, packed = end, b[i:end]; bytes.IndexByte(packed, '\\') >= 0 {
 					packed = unescapeJS(packed)
 				}
+			}
+			if utf8.RuneCount(packed) < minWide {
+				continue
 			}
 			if t := s.lzWide(packed); t != nil {
 				s.node(t, c, i, to, stepLZ)

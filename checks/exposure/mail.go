@@ -38,7 +38,7 @@ func (s *scan) mail(isHTML bool, b []byte) {
 		end := tagEnd(b, i+1)
 		tag := b[i:end]
 		name := tagName(tag)
-		for a := range attributes(string(tag)) {
+		for a := range attributes(tag) {
 			s.mailAttribute(name, a)
 		}
 		i = end
@@ -60,9 +60,9 @@ func tagName(tag []byte) string {
 
 // mailAttribute looks at an attribute that holds URLs.
 func (s *scan) mailAttribute(element string, a attribute) {
-	value := a.value
+	value := string(a.value)
 	if strings.IndexByte(value, '&') >= 0 {
-		value = string(unescapeHTML([]byte(value)))
+		value = string(unescapeHTML(a.value))
 	}
 	what := "image"
 	switch element {
@@ -73,7 +73,7 @@ func (s *scan) mailAttribute(element string, a attribute) {
 	case "script", "iframe", "frame", "embed", "object":
 		what = element
 	}
-	switch a.name {
+	switch strings.ToLower(string(a.name)) {
 	case "srcset", "imagesrcset":
 		for part := range strings.SplitSeq(value, ",") {
 			if u, _, _ := strings.Cut(strings.TrimSpace(part), " "); u != "" {

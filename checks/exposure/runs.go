@@ -366,6 +366,9 @@ func (s *scan) hex(b []byte, from, to int, c chain) {
 	if clouded != nil {
 		s.node(clouded, c, from, to, stepCFEmail)
 	}
+	if x := nibble[r[len(r)-1]]<<4 | nibble[r[len(r)-2]]; !is(x, inText) && x != 0 && x < 0xFE { // neither text nor UTF-16
+		return
+	}
 	t = s.hexed[:0]
 	for i := len(r) - 1; i > 0; i -= 2 {
 		t = append(t, nibble[r[i]]<<4|nibble[r[i-1]])
@@ -446,9 +449,9 @@ func (s *scan) rawSum(b []byte, from, to int, c chain) {
 		if bytes.IndexByte(b[from:to], '-') >= 0 || bytes.IndexByte(b[from:to], '_') >= 0 {
 			st = stepBase64URL
 		}
-		if sum := usual64.decode(b[from:to]); len(sum) == size {
+		if s.hexed = usual64.appendDecoded(s.hexed[:0], b[from:to]); len(s.hexed) == size {
 			mark := s.records.mark()
-			s.keep(ofSum, sum, c.with(st))
+			s.keep(ofSum, s.hexed, c.with(st))
 			s.records.own(mark)
 		}
 	}
@@ -541,7 +544,10 @@ func rotated(from [256]byte) (t [256]byte) {
 
 // decode decodes r, which is not padded.
 func (a *alphabet64) decode(r []byte) []byte {
-	out := make([]byte, 0, len(r)*3/4+3)
+	return a.appendDecoded(make([]byte, 0, len(r)*3/4+3), r)
+}
+
+func (a *alphabet64) appendDecoded(out, r []byte) []byte {
 	for ; len(r) >= 4; r = r[4:] {
 		x := a.four(r)
 		out = append(out, x[0], x[1], x[2])
@@ -612,7 +618,8 @@ func (s *scan) base64(b []byte, from, to int, c chain, parted bool) {
 		}
 		return t
 	}
-	if wideText(rot64.head(r)) {
+	var buf [36]byte
+	if wideText(rot64.head(&buf, r)) {
 		s.node(rot(), c, from, to, stepROT13)
 	} else {
 		s.texts64(r, 1, &rot64, other(stepROT13, rot))
@@ -620,7 +627,7 @@ func (s *scan) base64(b []byte, from, to int, c chain, parted bool) {
 	back := bytes.Clone(r)
 	slices.Reverse(back)
 	s.texts64(back, allPhases, &usual64, other(stepReversed, func() []byte { return back }))
-	if magic64(back) || wideText(usual64.head(back)) {
+	if magic64(back) || wideText(usual64.head(&buf, back)) {
 		s.node(back, c, from, to, stepReversed)
 	}
 }
@@ -734,7 +741,8 @@ func (s *scan) whole64(r []byte, i int, tell func(text []byte, i, j int)) {
 	if len(r) < minRun {
 		return
 	}
-	h := usual64.head(r)
+	var buf [36]byte
+	h := usual64.head(&buf, r)
 	switch {
 	case compressed(h):
 	case utf16Looks(h):
@@ -751,10 +759,10 @@ func (s *scan) whole64(r []byte, i int, tell func(text []byte, i, j int)) {
 	tell(usual64.decode(r), i, i+len(r))
 }
 
-// head decodes the beginning of r.
-func (a *alphabet64) head(r []byte) []byte {
+// head decodes the beginning of r, into buf.
+func (a *alphabet64) head(buf *[36]byte, r []byte) []byte {
 	n := min(len(r), 48)
-	return a.decode(r[:n-n%4])
+	return a.appendDecoded(buf[:0], r[:n-n%4])
 }
 
 // random says whether r has as many capitals and digits as bytes by chance have in base64, or somewhat fewer.

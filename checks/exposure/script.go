@@ -24,6 +24,9 @@ func (s *scan) script(b []byte, i, j int, c chain) {
 	if !assembles(b[from:to]) {
 		return
 	}
+	if s.toks == nil {
+		s.toks = make([]token, 0, 1024)
+	}
 	e := evaluator{scan: s, toks: s.toks, src: string(b[from:to]), offset: from, chain: c, known: map[string]string{}}
 	// A window may begin inside a literal: the lexer is started after the last line end or at the start of a statement where there is one near.
 	start := 0

@@ -300,7 +300,10 @@ const (
 	other = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
-var fromOther = alphabet(other, usual)
+var (
+	fromOther   = alphabet(other, usual)
+	inLowerCase = alphabet("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
+)
 
 func alphabet(from, to string) (t [256]byte) {
 	for i := range t {
@@ -315,12 +318,13 @@ func alphabet(from, to string) (t [256]byte) {
 // substituted keeps what an address becomes that is read backwards or whose letters stand for others: ROT13 and the other rotations, the reversed
 // alphabet, and one tracker's own.
 func (s *scan) substituted(local, host []byte, c chain, from, to int) {
-	backHost, backLocal := reverse(local), reverse(host)
+	s.scratch = s.scratch[:0]
+	backHost, backLocal := s.reversed(local), s.reversed(host)
 	rc := c.with(stepReversed)
 	s.candidate(trimDots(backLocal), trimDots(backHost), rc, from, to)
 	for j := len(local) - 1; j > 0; j-- { // mailto=moc.elpmaxe@ecila and such
 		if cutsLocal(rune(local[j]), local[:j]) && local[j] < utf8.RuneSelf {
-			s.candidate(trimDots(backLocal), trimDots(reverse(local[j+1:])), rc, from, to)
+			s.candidate(trimDots(backLocal), trimDots(s.reversed(local[j+1:])), rc, from, to)
 			break
 		}
 	}
@@ -336,39 +340,24 @@ func (s *scan) substituted(local, host []byte, c chain, from, to int) {
 			start = j + 1
 		}
 	}
-	s.rotations(local[start:], host, c, from, to)
-	map1 := func(src []byte, table *[256]byte) []byte {
-		out := make([]byte, len(src))
-		for i, x := range src {
-			out[i] = table[x]
-		}
-		return out
+	local = local[start:]
+	s.rotations(local, host, c, from, to)
+	for _, table := range [...]*[256]byte{&fromOther, &atbash} {
+		s.candidate(s.mapped(local, table), s.mapped(host, table), c.with(stepAlphabet), from, to)
 	}
-	s.candidate(map1(local[start:], &fromOther), map1(host, &fromOther), c.with(stepAlphabet), from, to)
-	s.candidate(map1(local[start:], &atbash), map1(host, &atbash), c.with(stepAlphabet), from, to)
 }
 
 // rotations keeps what an address becomes by the 25 rotations of the alphabet; by the usual one, also read backwards.
 func (s *scan) rotations(local, host []byte, c chain, from, to int) {
-	ascii := true
-	l, h := append([]byte(nil), local...), append([]byte(nil), host...)
-	for _, text := range [...][]byte{l, h} {
-		for i, x := range text {
-			text[i] = lower(x)
-			ascii = ascii && x < utf8.RuneSelf && x > ' '
+	l, h := s.mapped(local, &inLowerCase), s.mapped(host, &inLowerCase)
+	if len(l) > 0 && graphic(l) && graphic(h) { // all at once
+		whole := append(append(append(s.room(len(l) + 1 + len(h))[:0], l...), '@'), h...)
+		if turn, ok := turned(whole); ok {
+			s.keepTurned(ofRotation, whole, turn, c)
 		}
-	}
-	if ascii { // all at once
-		if whole := append(append(append(make([]byte, 0, len(l)+1+len(h)), l...), '@'), h...); len(l) > 0 {
-			if turn, ok := turned(whole); ok {
-				s.keepTurned(ofRotation, whole, turn, c)
-			}
-		}
-	}
-	if ascii {
 		turnBy(l, 13)
 		turnBy(h, 13)
-		s.candidate(trimDots(reverse(h)), trimDots(reverse(l)), c.with(stepReversed).with(stepROT13), from, to)
+		s.candidate(trimDots(s.reversed(h)), trimDots(s.reversed(l)), c.with(stepReversed).with(stepROT13), from, to)
 		return
 	}
 	for shift := 1; shift < 26; shift++ {
@@ -381,19 +370,53 @@ func (s *scan) rotations(local, host []byte, c chain, from, to int) {
 	}
 }
 
+// room gives n bytes, good until the next address is substituted: what comes of them is copied where it is kept.
+func (s *scan) room(n int) []byte {
+	at := len(s.scratch)
+	if cap(s.scratch)-at < n {
+		s.scratch, at = make([]byte, 0, max(1024, n)), 0
+	}
+	s.scratch = s.scratch[:at+n]
+	return s.scratch[at : at+n : at+n]
+}
+
+// reversed is reverse in room.
+func (s *scan) reversed(b []byte) []byte {
+	if !graphic(b) {
+		return reverse(b)
+	}
+	out := s.room(len(b))
+	for i, x := range b {
+		out[len(b)-1-i] = x
+	}
+	return out
+}
+
+// mapped has for each byte what a table has for it, in room.
+func (s *scan) mapped(b []byte, table *[256]byte) []byte {
+	out := s.room(len(b))
+	for i, x := range b {
+		out[i] = table[x]
+	}
+	return out
+}
+
+// graphic says whether all of b shows, in ASCII.
+func graphic(b []byte) bool {
+	for _, x := range b {
+		if x <= ' ' || x >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
 // rotation is the step that turns the alphabet by so much.
 func rotation(shift int) step {
 	if shift == 13 {
 		return stepROT13
 	}
 	return stepROT
-}
-
-func lower(x byte) byte {
-	if 'A' <= x && x <= 'Z' {
-		return x | 0x20
-	}
-	return x
 }
 
 // turned turns a text in lower case so that its first letter is an a, which makes all rotations of it the same, and gives how far it was from there. It is not

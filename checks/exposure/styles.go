@@ -10,6 +10,7 @@ import (
 type styles struct {
 	hide    map[string]bool
 	classes bool // some of them are of classes
+	ids     bool // likewise
 }
 
 // maxStyle is how much of a page's style sheets is read.
@@ -94,6 +95,7 @@ func (s *styles) read(css string) {
 					}
 					s.hide[selector] = true
 					s.classes = s.classes || strings.IndexByte(selector, '.') >= 0
+					s.ids = s.ids || strings.IndexByte(selector, '#') >= 0
 				}
 			}
 		}
@@ -103,6 +105,9 @@ func (s *styles) read(css string) {
 
 // uncommented is css without its comments.
 func uncommented(css string) string {
+	if !strings.Contains(css, "/*") {
+		return css
+	}
 	var out strings.Builder
 	for open := true; open; {
 		var before, rest string
