@@ -61,12 +61,12 @@ type extent struct {
 	own      part // of a span: the least of what is in it
 }
 
-// within says whether a span is in [from,to), with all that has a part in it.
-func (x extent) within(from, to int) bool {
-	switch x.own {
-	case nothing:
+// within says whether a span is in [from,to), with all that has a part in it. What is before a script has none in it: it is not read that far.
+func (x extent) within(from, to int, script bool) bool {
+	switch {
+	case x.own == nothing, x.own == nearby && script:
 		return from <= x.from && x.to <= to
-	case nearby:
+	case x.own == nearby:
 		return from <= x.from-nearReach && x.to+nearReach <= to
 	}
 	return false
@@ -88,6 +88,7 @@ type walk struct {
 	turns  bool          // whether anything on the page runs from right to left
 	turned bool          // whether one of them runs from right to left
 	at     int           // of the spans, where first looked last
+	script bool          // whether what is looked at is a script
 }
 
 // An element is one that is open.
@@ -144,7 +145,7 @@ func (w *walk) meets(from, to int) bool {
 func (w *walk) look(from, to int, before, after bool) {
 	own := true
 	for i := w.first(from); own && i < len(w.spans) && w.spans[i].from < to; i++ {
-		own = w.spans[i].within(from, to)
+		own = w.spans[i].within(from, to, w.script)
 	}
 	switch {
 	case !own && to-from < 4*nearReach:
@@ -162,7 +163,7 @@ func (w *walk) look(from, to int, before, after bool) {
 	i, _ := slices.BinarySearchFunc(w.found, from, func(x record, from int) int { return cmp.Compare(x.from, from) })
 	for ; i < len(w.found) && w.found[i].from < to; i++ {
 		x := &w.found[i]
-		if !(extent{x.from, x.to, x.own}).within(from, to) || before && x.from == from || after && x.to == to {
+		if !(extent{x.from, x.to, x.own}).within(from, to, w.script) || before && x.from == from || after && x.to == to {
 			continue
 		}
 		w.keepAgain(x)
@@ -186,7 +187,7 @@ func (w *walk) near(from, to int) {
 	}
 	for i := w.first(from); i < len(w.spans) && w.spans[i].from < to; i++ {
 		x := w.spans[i]
-		if x.within(from, to) {
+		if x.within(from, to, w.script) {
 			continue
 		}
 		if x.from-nearReach > high {
@@ -489,7 +490,9 @@ func (w *walk) apply(from, to int) int {
 			if w.meets(to, end) {
 				field := strings.ToLower(string(name))
 				w.in(audit.Payload, "", w.prefix+field)
+				w.script = field == "script"
 				w.look(to, end, false, false)
+				w.script = false
 			}
 		} else {
 			w.addText(to, end)

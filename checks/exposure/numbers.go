@@ -11,18 +11,20 @@ const minCodes = 6
 // fours follows the code of the at-sign, which is 64, or 40 in hexadecimal and in quoted-printable, and looks for a list of codes around it.
 func (s *scan) fours(v *view, c chain) {
 	b := v.b
-	done := 0
-	for i := v.next(v.lo, maskFour); i < v.hi; i = v.next(i+1, maskFour) {
-		if i < done {
-			continue
+	var done [2]int // up to where lists of decimal and of hexadecimal codes were read
+	list := func(i, from, to, base int) {
+		if d := &done[base/16]; i >= *d {
+			*d = max(*d, s.codes(b, from, to, base, c))
 		}
+	}
+	for i := v.next(v.lo, maskFour); i < v.hi; i = v.next(i+1, maskFour) {
 		switch {
 		case i > 0 && b[i-1] == '6':
 			if aloneIn(b, i-1, i+1) {
 				if i > 14 && b[i-2] == '(' && hasFold(b, i-14, "fromcharcode") {
 					s.script(b, i-1, i+1, c)
 				}
-				done = max(done, s.codes(b, i-1, i+1, c))
+				list(i, i-1, i+1, 10)
 			}
 		case i+1 >= len(b):
 		case b[i+1] == '0':
@@ -32,12 +34,12 @@ func (s *scan) fours(v *view, c chain) {
 					s.quotedPrintable(b, i-1, i+2, c)
 				}
 			case i > 1 && b[i-1]|0x20 == 'x' && b[i-2] == '0' && (i+2 >= len(b) || !is(b[i+2], inWord)):
-				done = max(done, s.codes(b, i-2, i+2, c))
+				list(i, i-2, i+2, 16)
 			case aloneIn(b, i, i+2):
-				done = max(done, s.codes(b, i, i+2, c))
+				list(i, i, i+2, 16)
 			}
 		case b[i+1] == '6' && aloneIn(b, i, i+2): // 64 backwards
-			done = max(done, s.codes(b, i, i+2, c))
+			list(i, i, i+2, 10)
 		}
 	}
 }
@@ -96,32 +98,23 @@ func digitsAround(b []byte, from, to, base int) (int, int, bool) {
 	return from, to, to-from >= 2*minCodes
 }
 
-// codes reads a list of character codes around a number at b[from:to]: decimal, or hexadecimal where there are its digits, forwards or backwards. It
-// gives the end of what needs not be looked at again.
-func (s *scan) codes(b []byte, from, to int, c chain) int {
-	end := 0
-	for _, base := range [...]int{10, 16} {
-		from, to, ok := digitsAround(b, from, to, base)
-		if !ok {
-			continue
-		}
-		if end == 0 {
-			end = to
-		}
-		list := b[from:to]
-		if text, ok := readCodes(list, base); ok {
-			s.node(text, c, from, to, stepCodes)
-			return to
-		}
-		if base == 10 {
-			back := reverse(list)
-			if _, ok := readCodes(back, base); ok {
-				s.node(back, c, from, to, stepReversed)
-				return to
-			}
+// codes reads a list of character codes around a number at b[from:to]: decimal, forwards or backwards, or hexadecimal. It gives the end of what needs not be
+// looked at again.
+func (s *scan) codes(b []byte, from, to, base int, c chain) int {
+	from, to, ok := digitsAround(b, from, to, base)
+	if !ok {
+		return 0
+	}
+	list := b[from:to]
+	if text, ok := readCodes(list, base); ok {
+		s.node(text, c, from, to, stepCodes)
+	} else if base == 10 {
+		back := reverse(list)
+		if _, ok := readCodes(back, base); ok {
+			s.node(back, c, from, to, stepReversed)
 		}
 	}
-	return end
+	return to
 }
 
 // dots are what may stand for the full stop of a domain, or be the beginning of it.
