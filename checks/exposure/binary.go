@@ -130,7 +130,7 @@ func deflateLooks(t []byte) bool {
 // fixedLooks checks the first symbols in the fixed code of deflate, which are in v from the lowest bit on: they are text, and go back to what there is.
 func fixedLooks(v uint64) bool {
 	more := 0 // bytes that a character wants yet
-	for i := range uint64(5) {
+	for i := range uint64(6) {
 		code := uint64(bits.Reverse8(uint8(v)))
 		v >>= 8
 		switch {

@@ -26,8 +26,8 @@ func (s *scan) explore(b []byte, c chain) {
 
 // window follows the leads in b[lo:hi].
 func (s *scan) window(b []byte, lo, hi int, c chain) {
-	v, done := s.view(b, lo, hi)
-	defer done()
+	v := s.view(b, lo, hi)
+	defer s.unview(v)
 	s.signs(&v, c)
 	if v.m != nil {
 		s.masked(&v, c)

@@ -241,7 +241,7 @@ type scan struct {
 }
 
 func newScan(ctx context.Context, f *Finder, doc int) *scan {
-	return &scan{ctx: ctx, f: f, limits: f.limits, doc: doc, index: map[where]uint32{}, addrs: make(map[string][]seen, 64), sums: map[string][]seen{},
+	return &scan{ctx: ctx, f: f, limits: f.limits, doc: doc, index: map[where]uint32{}, addrs: map[string][]seen{}, sums: map[string][]seen{},
 		rots: map[string][]seen{}, memo: map[uint64]uint8{}, names: map[string]string{}}
 }
 

@@ -87,11 +87,11 @@ type view struct {
 	m      *masks // from lo on; nil of a text that is small
 }
 
-// view makes the view of b[lo:hi]; done gives its masks back.
-func (s *scan) view(b []byte, lo, hi int) (v view, done func()) {
-	v = view{b: b, lo: lo, hi: hi}
+// view makes the view of b[lo:hi], whose masks unview takes back.
+func (s *scan) view(b []byte, lo, hi int) view {
+	v := view{b: b, lo: lo, hi: hi}
 	if len(b) <= maxSmall {
-		return v, func() {}
+		return v
 	}
 	if n := len(s.spare); n > 0 {
 		v.m, s.spare = s.spare[n-1], s.spare[:n-1]
@@ -117,7 +117,13 @@ func (s *scan) view(b []byte, lo, hi int) (v view, done func()) {
 	if lo > 0 && b[lo-1] == '6' && b[lo] == '4' {
 		v.m[maskFour][0] |= 1
 	}
-	return v, func() { s.spare = append(s.spare, v.m) }
+	return v
+}
+
+func (s *scan) unview(v view) {
+	if v.m != nil {
+		s.spare = append(s.spare, v.m)
+	}
 }
 
 // next is where the first byte of a class is from b[i] on; hi where there is none.

@@ -30,17 +30,26 @@ const (
 // Records are what was found in the source of a page.
 type records struct {
 	list  []record
-	spans []extent // of all
 	more  bool     // the list does not have all
+	spans []extent // of all, then
 }
 
 func (r *records) add(x record) {
-	if len(r.list) >= maxRecords {
-		r.more = true
+	if len(r.list) < maxRecords {
+		r.list = append(r.list, x)
+		return
 	}
 	if !r.more {
-		r.list = append(r.list, x)
+		r.more = true
+		for i := range r.list {
+			r.cover(&r.list[i])
+		}
 	}
+	r.cover(&x)
+}
+
+// cover adds a candidate's span.
+func (r *records) cover(x *record) {
 	if n := len(r.spans); n > 0 && r.spans[n-1].from <= x.from && x.to <= r.spans[n-1].to {
 		return
 	}
