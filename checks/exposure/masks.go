@@ -258,11 +258,7 @@ func (s *scan) short(m *masks, b []byte, at, from, n int, c chain) {
 	words := (m[maskAlnum][k]>>shift | m[maskAlnum][k+1]<<(64-shift)) & all
 	r := b[at : at+n]
 	if words != all {
-		if n == 36 && words == uuidWords && isUUID(r) {
-			s.dashed(r, at, at+n, c)
-		} else if !dullParts(r, marks, words) {
-			s.run(b, at, at+n, c)
-		}
+		s.shortParts(b, at, n, marks, words, c)
 		return
 	}
 	switch dense := dense(r, marks, n); {
@@ -289,24 +285,36 @@ func isUUID(r []byte) bool {
 	return true
 }
 
-// dullParts says of a run of several words what short asks; what the masks do not tell, it takes for useful.
-func dullParts(r []byte, marks, words uint64) bool {
-	n := len(r)
+// shortParts is short for a run of several words.
+func (s *scan) shortParts(b []byte, at, n int, marks, words uint64, c chain) {
+	r := b[at : at+n]
+	if n == 36 && words == uuidWords && isUUID(r) {
+		s.dashed(r, at, at+n, c)
+		return
+	}
+	found := false
 	for w := words; w != 0; {
 		start := bits.TrailingZeros64(w)
 		length := bits.TrailingZeros64(^(w >> start))
 		own := marks >> start & (1<<length - 1)
-		if length >= minRun && (dense(r[start:], own, length) || length >= 26 && bits.OnesCount64(own) >= 2) {
-			return false
+		switch part := r[start : start+length]; {
+		case length < minRun:
+		case dense(part, own, length):
+			found = true
+			s.part(b, at+start, at+start+length, c)
+		case length >= 26 && bits.OnesCount64(own)-capitalsIn(part, own) >= 2:
+			s.small(b, at+start, at+start+length, c)
 		}
 		w &^= (1<<length - 1) << start
 	}
-	if capitalsIn(r, marks) >= 2 {
-		return false
+	if !found && dense(r, marks, n) {
+		lower, all := words&^marks, uint64(1)<<n-1
+		changes := bits.OnesCount64((lower^lower>>1)&(all>>1)) + bits.OnesCount64(^lower&(^lower>>1)&(all>>1)) // at most
+		found = changes*4 >= n && mixed(r)
 	}
-	lower, all := words&^marks, uint64(1)<<n-1
-	changes := bits.OnesCount64((lower^lower>>1)&(all>>1)) + bits.OnesCount64(^lower&(^lower>>1)&(all>>1)) // at most
-	return !dense(r, marks, n) || changes*4 < n
+	if capitals := capitalsIn(r, marks); found || capitals >= 2 {
+		s.several(b, at, at+n, c, found, capitals)
+	}
 }
 
 // capitalsIn counts the capitals among marks.

@@ -145,29 +145,37 @@ func (s *scan) run(b []byte, from, to int, c chain) {
 		}
 		start, t = i+1, tally{}
 	}
-	if len(r) == 36 && parts == 5 && r[8] == '-' && r[13] == '-' && r[18] == '-' && r[23] == '-' {
-		s.dashed(r, from, to, c)
+	if parts > 1 {
+		if len(r) == 36 && parts == 5 && r[8] == '-' && r[13] == '-' && r[18] == '-' && r[23] == '-' {
+			s.dashed(r, from, to, c)
+		}
+		s.several(b, from, to, c, dense || whole.dense(len(r)) && mixed(r), whole.capitals)
+	} else if dense && whole.capitals > 0 && !s.deep(c) {
+		s.base64(b, from, to, c, false)
 	}
-	if parts > 1 && !declared && len(r) <= maxPath && whole.capitals >= 2 {
+}
+
+// several looks at a run of several words, if it is dense as a whole, and else at its parts.
+func (s *scan) several(b []byte, from, to int, c chain, dense bool, capitals int) {
+	r := b[from:to]
+	if capitals >= 2 && len(r) <= maxPath && !(len(r) > shortText && isDeclared(b, from)) {
 		s.segments(b, from, to, c)
 	}
-	if !dense && (parts == 1 || !whole.dense(len(r)) || !mixed(r)) {
+	if !dense {
 		return
 	}
-	if parts > 1 {
-		s.rawSum(b, from, to, c)
-		if len(r) <= maxSmall && !s.deep(c) && lzFirst(r) && mixed(r) {
-			if end := s.lzEnd(b, to); end > from {
-				if t := lzBase64(b[from:end], s.left64()); t != nil {
-					s.node(t, c, from, end, stepLZ)
-				}
+	s.rawSum(b, from, to, c)
+	if len(r) <= maxSmall && !s.deep(c) && lzFirst(r) && mixed(r) {
+		if end := s.lzEnd(b, to); end > from {
+			if t := lzBase64(b[from:end], s.left64()); t != nil {
+				s.node(t, c, from, end, stepLZ)
 			}
 		}
 	}
 	// Without capitals, every third byte is h or later in ASCII, if it is text at all, and none is an at-sign or begins an escape: these are numbers in
 	// hexadecimal, as UUIDs.
-	if whole.capitals > 0 && !s.deep(c) {
-		s.base64(b, from, to, c, parts > 1)
+	if capitals > 0 && !s.deep(c) {
+		s.base64(b, from, to, c, true)
 	}
 }
 
@@ -336,6 +344,9 @@ var sizes = [...]int{16, 20, 28, 32, 48, 64}
 // hex looks at a run of hexadecimal digits: a hash, text, compressed text, or what Cloudflare makes of an address.
 func (s *scan) hex(b []byte, from, to int, c chain) {
 	r := b[from:to]
+	if len(r) < minHex {
+		return
+	}
 	if c.n == s.base {
 		s.lead(from, to)
 	}
@@ -347,7 +358,7 @@ func (s *scan) hex(b []byte, from, to int, c chain) {
 			s.records.own(mark)
 		}
 	}
-	if len(r) < minHex || s.deep(c) {
+	if s.deep(c) {
 		return
 	}
 	if len(r)%2 == 1 {

@@ -87,7 +87,11 @@ func assembles(b []byte) bool {
 			from--
 		}
 		switch name := string(b[from:i]); name {
-		case "", "fromCharCode", "fromCodePoint", "apply", "String", "unescape", "decodeURIComponent", "decodeURI", "atob", "escape", "encodeURIComponent":
+		case "": // a function that is called where it stands
+			if from > 0 && (b[from-1] == ')' || b[from-1] == '}') {
+				return true
+			}
+		case "fromCharCode", "fromCodePoint", "apply", "String", "unescape", "decodeURIComponent", "decodeURI", "atob", "escape", "encodeURIComponent":
 			return true
 		default:
 			if isMethod(name) {
@@ -141,12 +145,11 @@ const (
 	tokSign
 )
 
+// A token is small, since a stretch has thousands, and few are asked for their text.
 type token struct {
 	kind     tokenKind
-	sign     byte   // 0 of others
-	text     string // of a literal: its value
-	raw      string // of a template: as it stands
-	from, to int
+	sign     byte // 0 of others
+	from, to int32
 }
 
 // An evaluator works out the strings of a stretch of JavaScript that can be worked out.
@@ -195,29 +198,25 @@ func (e *evaluator) lex(i int) {
 				i++
 				continue
 			}
-			t := token{kind: tokString, from: i, to: end + 1, raw: b[i+1 : end]}
-			t.text = t.raw
-			if strings.IndexByte(t.raw, '\\') >= 0 {
-				t.text = string(unescapeJS([]byte(t.raw)))
-			}
+			kind := tokString
 			if x == '`' {
-				t.kind = tokTemplate
+				kind = tokTemplate
 			}
-			e.toks = append(e.toks, t)
+			e.add(kind, 0, i, end+1)
 			i = end + 1
 		case '0' <= x && x <= '9':
 			end := i + 1
 			for end < len(b) && (is(b[end], inWord) || b[end] == '.') {
 				end++
 			}
-			e.toks = append(e.toks, token{kind: tokNumber, text: b[i:end], from: i, to: end})
+			e.add(tokNumber, 0, i, end)
 			i = end
 		case isLetter(x) || x == '_' || x == '$' || x >= utf8.RuneSelf:
 			end := i + 1
 			for end < len(b) && (is(b[end], inWord) || b[end] == '_' || b[end] == '$') {
 				end++
 			}
-			e.toks = append(e.toks, token{kind: tokName, text: b[i:end], from: i, to: end})
+			e.add(tokName, 0, i, end)
 			i = end
 		case x == '/' && e.regexpMay():
 			end := i + 1
@@ -234,23 +233,45 @@ func (e *evaluator) lex(i int) {
 				end++
 			}
 			if end >= len(b) || b[end] != '/' {
-				e.toks = append(e.toks, token{kind: tokSign, sign: '/', from: i, to: i + 1})
+				e.add(tokSign, '/', i, i+1)
 				i++
 				continue
 			}
-			t := token{kind: tokRegexp, text: b[i+1 : end], from: i}
 			end++
 			for end < len(b) && isLetter(b[end]) {
 				end++
 			}
-			t.to = end
-			e.toks = append(e.toks, t)
+			e.add(tokRegexp, 0, i, end)
 			i = end
 		default:
-			e.toks = append(e.toks, token{kind: tokSign, sign: x, from: i, to: i + 1})
+			e.add(tokSign, x, i, i+1)
 			i++
 		}
 	}
+}
+
+func (e *evaluator) add(kind tokenKind, sign byte, from, to int) {
+	e.toks = append(e.toks, token{kind, sign, int32(from), int32(to)})
+}
+
+// raw is what a literal has between its quotes, as it stands.
+func (e *evaluator) raw(t *token) string { return e.src[t.from+1 : t.to-1] }
+
+// text is a name or a number, the value of a literal, or a regular expression without its flags.
+func (e *evaluator) text(t *token) string {
+	switch t.kind {
+	case tokString, tokTemplate:
+		raw := e.raw(t)
+		if strings.IndexByte(raw, '\\') >= 0 {
+			raw = string(unescapeJS([]byte(raw)))
+		}
+		return raw
+	case tokRegexp:
+		return e.src[t.from+1 : int(t.from)+strings.LastIndexByte(e.src[t.from:t.to], '/')]
+	case tokSign:
+		return ""
+	}
+	return e.src[t.from:t.to]
 }
 
 // regexpMay says whether a slash that comes now begins a regular expression.
@@ -262,7 +283,7 @@ func (e *evaluator) regexpMay() bool {
 	case tokSign:
 		return t.sign != ')' && t.sign != ']' && t.sign != '}' && t.sign != '<' // the last begins a tag
 	case tokName:
-		return t.text == "return"
+		return e.text(t) == "return"
 	}
 	return false
 }
@@ -293,7 +314,7 @@ func (e *evaluator) sign(i int, sign byte) bool {
 
 func (e *evaluator) name(i int, text string) bool {
 	t := e.at(i)
-	return t.kind == tokName && t.text == text
+	return t.kind == tokName && e.text(t) == text
 }
 
 // evaluate goes through the tokens, twice: names that are used before they are set are known the second time.
@@ -312,16 +333,16 @@ func (e *evaluator) evaluate() {
 				}
 				if v, next := e.sum(start, 0); next > start {
 					e.tell(v, start, next)
-					if !v.isArr {
+					if name := e.text(t); !v.isArr {
 						if e.sign(i+1, '+') {
-							if before, ok := e.known[t.text]; ok && len(before) < maxSmall {
+							if before, ok := e.known[name]; ok && len(before) < maxSmall {
 								v.text = before + v.text
 								v.parts = 2
 								e.tell(v, i, next)
 							}
 						}
 						if len(v.text) < maxSmall {
-							e.known[t.text] = v.text
+							e.known[name] = v.text
 						}
 					}
 					i = next
@@ -355,7 +376,7 @@ func (e *evaluator) bind() {
 		var params []string
 		for j++; e.at(j).kind == tokName || e.sign(j, ','); j++ {
 			if e.at(j).kind == tokName {
-				params = append(params, e.at(j).text)
+				params = append(params, e.text(e.at(j)))
 			}
 		}
 		if !e.sign(j, ')') || !e.sign(j+1, '{') || len(params) == 0 {
@@ -406,7 +427,7 @@ func (e *evaluator) tell(v val, i, next int) {
 	if v.codes {
 		st = stepCodes
 	}
-	from, to := e.offset+e.at(i).from, e.offset+e.at(next-1).to
+	from, to := e.offset+int(e.at(i).from), e.offset+int(e.at(next-1).to)
 	c := e.chain
 	if v.back {
 		if c.n == e.base {
@@ -431,9 +452,9 @@ func (e *evaluator) sum(i, depth int) (v val, next int) {
 	}
 	// Literals side by side are a list of CSS's content.
 	if e.at(i).kind == tokString && next == i+1 && e.at(next).kind == tokString {
-		v.text = string(unescapeCSS([]byte(e.at(i).raw)))
+		v.text = string(unescapeCSS([]byte(e.raw(e.at(i)))))
 		for ; e.at(next).kind == tokString && len(v.text) < maxSmall; next++ {
-			v.text += string(unescapeCSS([]byte(e.at(next).raw)))
+			v.text += string(unescapeCSS([]byte(e.raw(e.at(next)))))
 			v.parts++
 		}
 		return v, next
@@ -470,9 +491,9 @@ func (e *evaluator) term(i, depth int) (v val, next int) {
 	next = i
 	switch {
 	case t.kind == tokString:
-		v, next = val{text: t.text, parts: 1}, i+1
+		v, next = val{text: e.text(t), parts: 1}, i+1
 	case t.kind == tokTemplate:
-		text, parts := e.template(t.raw)
+		text, parts := e.template(e.raw(t))
 		v, next = val{text: text, parts: parts}, i+1
 	case e.sign(i, '('):
 		w, after := e.sum(i+1, depth+1)
@@ -538,7 +559,7 @@ func (e *evaluator) array(i, depth int) (v val, next int) {
 			continue
 		}
 		if t := e.at(j); t.kind == tokNumber {
-			v.list = append(v.list, t.text)
+			v.list = append(v.list, e.text(t))
 			v.parts++
 			j++
 			continue
@@ -559,13 +580,13 @@ func (e *evaluator) named(i, depth int) (v val, next int) {
 	// The last name of a.b.c counts, for properties as well as functions.
 	j := i
 	for e.sign(j+1, '.') && e.at(j+2).kind == tokName {
-		if text, ok := e.known[e.at(j).text]; ok && isMethod(e.at(j+2).text) {
+		if text, ok := e.known[e.text(e.at(j))]; ok && isMethod(e.text(e.at(j+2))) {
 			return val{text: text, parts: 1}, j + 1
 		}
 		j += 2
 	}
-	last := e.at(j).text
-	if last == "apply" && j >= 2 && (e.at(j-2).text == "fromCharCode" || e.at(j-2).text == "fromCodePoint") {
+	last := e.text(e.at(j))
+	if last == "apply" && j >= 2 && (e.name(j-2, "fromCharCode") || e.name(j-2, "fromCodePoint")) {
 		last = "fromCharCode"
 	}
 	if e.sign(j+1, '(') {
@@ -626,9 +647,9 @@ func (e *evaluator) fromCodes(open, i, depth int) (v val, next int) {
 		if t.kind != tokNumber {
 			continue
 		}
-		n, ok := number(t.text)
+		n, ok := number(e.text(t))
 		for ok && (e.sign(j+1, '+') || e.sign(j+1, '-') || e.sign(j+1, '^')) && e.at(j+2).kind == tokNumber {
-			m, _ := number(e.at(j + 2).text)
+			m, _ := number(e.text(e.at(j + 2)))
 			switch e.at(j + 1).sign {
 			case '+':
 				n += m
@@ -679,7 +700,7 @@ func number(s string) (rune, bool) {
 // methods applies the methods that are called on a value, as far as they are known.
 func (e *evaluator) methods(v val, i, depth int) (val, int) {
 	for depth < maxNesting && e.sign(i, '.') && e.at(i+1).kind == tokName && e.sign(i+2, '(') {
-		method := e.at(i + 1).text
+		method := e.text(e.at(i + 1))
 		var args []val
 		j := i + 3
 		for !e.sign(j, ')') && j < len(e.toks) && len(args) < 16 {
@@ -689,12 +710,12 @@ func (e *evaluator) methods(v val, i, depth int) (val, int) {
 			}
 			t := e.at(j)
 			if t.kind == tokRegexp {
-				args = append(args, val{text: "/" + t.text})
+				args = append(args, val{text: "/" + e.text(t)})
 				j++
 				continue
 			}
 			if t.kind == tokNumber {
-				args = append(args, val{text: t.text})
+				args = append(args, val{text: e.text(t)})
 				j++
 				continue
 			}
@@ -816,7 +837,7 @@ func (e *evaluator) mapped(v val, i int) (val, int, bool) {
 			switch op1 := e.at(j - 1).sign; op1 {
 			case '+', '-', '^':
 				op = op1
-				by, _ = number(e.at(j).text)
+				by, _ = number(e.text(e.at(j)))
 			}
 		}
 		if depth == 0 {

@@ -61,11 +61,11 @@ func (s *styles) read(css string) {
 			return
 		}
 		selectors := css[:open]
-		if i := strings.LastIndexAny(selectors, ";}"); i >= 0 {
+		if i := max(strings.LastIndexByte(selectors, ';'), strings.LastIndexByte(selectors, '}')); i >= 0 {
 			selectors = selectors[i+1:]
 		}
 		css = css[open+1:]
-		if at := strings.TrimSpace(selectors); strings.HasPrefix(at, "@") {
+		if strings.HasPrefix(strings.TrimLeft(selectors, " \t\r\n\f"), "@") {
 			// Over the whole block.
 			depth := 1
 			i := 0
