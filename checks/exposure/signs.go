@@ -321,10 +321,10 @@ func (s *scan) substituted(local, host []byte, c chain, from, to int) {
 	s.scratch = s.scratch[:0]
 	backHost, backLocal := s.reversed(local), s.reversed(host)
 	rc := c.with(stepReversed)
-	s.candidate(trimDots(backLocal), trimDots(backHost), rc, from, to)
+	s.substitute(trimDots(backLocal), trimDots(backHost), rc, from, to)
 	for j := len(local) - 1; j > 0; j-- { // mailto=moc.elpmaxe@ecila and such
 		if cutsLocal(rune(local[j]), local[:j]) && local[j] < utf8.RuneSelf {
-			s.candidate(trimDots(backLocal), trimDots(s.reversed(local[j+1:])), rc, from, to)
+			s.substitute(trimDots(backLocal), trimDots(s.reversed(local[j+1:])), rc, from, to)
 			break
 		}
 	}
@@ -343,8 +343,37 @@ func (s *scan) substituted(local, host []byte, c chain, from, to int) {
 	local = local[start:]
 	s.rotations(local, host, c, from, to)
 	for _, table := range [...]*[256]byte{&fromOther, &atbash} {
-		s.candidate(s.mapped(local, table), s.mapped(host, table), c.with(stepAlphabet), from, to)
+		s.substitute(s.mapped(local, table), s.mapped(host, table), c.with(stepAlphabet), from, to)
 	}
+}
+
+// substitute keeps local@host, what an address becomes by such a step, if its host may be one: most are not.
+func (s *scan) substitute(local, host []byte, c chain, from, to int) {
+	if dotted(host) {
+		s.candidate(local, host, c, from, to)
+	}
+}
+
+// dotted says whether host is a domain of several labels, the last no number.
+func dotted(host []byte) bool {
+	label := -1
+	for i, x := range host {
+		if !is(x, inHost) {
+			return false
+		}
+		if x == '.' {
+			label = i
+		}
+	}
+	if label < 1 {
+		return false
+	}
+	for _, x := range host[label+1:] {
+		if x > '9' {
+			return true
+		}
+	}
+	return false
 }
 
 // rotations keeps what an address becomes by the 25 rotations of the alphabet; by the usual one, also read backwards.
@@ -357,14 +386,14 @@ func (s *scan) rotations(local, host []byte, c chain, from, to int) {
 		}
 		turnBy(l, 13)
 		turnBy(h, 13)
-		s.candidate(trimDots(s.reversed(h)), trimDots(s.reversed(l)), c.with(stepReversed).with(stepROT13), from, to)
+		s.substitute(trimDots(s.reversed(h)), trimDots(s.reversed(l)), c.with(stepReversed).with(stepROT13), from, to)
 		return
 	}
 	for shift := 1; shift < 26; shift++ {
 		turnBy(l, 1)
 		turnBy(h, 1)
 		if shift == 13 {
-			s.candidate(trimDots(reverse(h)), trimDots(reverse(l)), c.with(stepReversed).with(stepROT13), from, to)
+			s.substitute(trimDots(reverse(h)), trimDots(reverse(l)), c.with(stepReversed).with(stepROT13), from, to)
 		}
 		s.candidate(l, h, c.with(rotation(shift)), from, to)
 	}

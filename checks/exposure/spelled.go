@@ -206,6 +206,9 @@ func (s *scan) spelledAround(b []byte, i, j int, c chain) {
 	if name == nil {
 		return
 	}
+	if b[i] == '@' && bytes.Equal(b[begin:i], name) && bytes.Equal(b[j:end], host) { // nothing is spelled out
+		return
+	}
 	if c.n == s.base {
 		s.lead(begin, end)
 	}
