@@ -99,58 +99,100 @@ func (s *scan) deflated(t []byte) bool {
 
 // deflateLooks checks the head of a deflate stream: that the first letters in the fixed code are text, or that the lengths of a dynamic code fit.
 func deflateLooks(t []byte) bool {
-	var v uint64
-	for i := range min(len(t), 8) {
-		v |= uint64(t[i]) << (8 * i)
-	}
-	switch v >> 1 & 3 {
+	r := bitReader{t: t}
+	switch head := r.read(3); head >> 1 {
 	case 1:
-		return fixedLooks(v >> 3)
+		return r.fixedLooks()
 	case 2:
-		hlit, hdist, hclen := v>>3&31, v>>8&31, int(v>>13&15)+4
+		hlit, hdist, hclen := r.read(5), r.read(5), r.read(4)+4
 		if hlit > 29 || hdist > 29 {
 			return false
 		}
-		sum, bit := 0, 17
+		sum := uint(0)
 		for range hclen {
-			if bit/8+1 >= len(t) {
-				return false
-			}
-			n := (uint(t[bit/8]) | uint(t[bit/8+1])<<8) >> (bit % 8) & 7
-			if n > 0 {
+			if n := r.read(3); n > 0 {
 				sum += 128 >> n
 			}
-			bit += 3
 		}
-		return sum == 128
+		return sum == 128 && !r.over
 	}
 	return false
 }
 
-// fixedLooks checks the first symbols in the fixed code of deflate, which are in v from the lowest bit on: they are text, and go back to what there is.
-func fixedLooks(v uint64) bool {
-	more := 0 // bytes that a character wants yet
-	for i := range uint64(6) {
-		code := uint64(bits.Reverse8(uint8(v)))
-		v >>= 8
-		switch {
-		case code < 0x30: // seven bits: the end, or a length
-			n := code >> 1
-			if n == 0 || i == 0 {
-				return i >= minText
-			}
-			v = v<<1 | code&1
-			if n > 8 {
-				v >>= (n - 5) / 4
-			}
-			return uint64(bits.Reverse8(uint8(v))>>3) < i
-		case 0xC0 <= code && code < 0xC8: // a long length
-			return i > 0
+// A bitReader reads from the lowest bit of each byte on.
+type bitReader struct {
+	t    []byte
+	v    uint64
+	have int
+	over bool // there was not enough
+}
+
+func (r *bitReader) read(n int) uint {
+	for r.have < n {
+		if len(r.t) == 0 {
+			r.over = true
+			return 0
 		}
-		x := byte(code - 0x30)
-		if code >= 0xC8 { // nine bits
-			x = byte(code<<1 | v&1)
-			v >>= 1
+		r.v |= uint64(r.t[0]) << r.have
+		r.t = r.t[1:]
+		r.have += 8
+	}
+	v := uint(r.v & (1<<n - 1))
+	r.v >>= n
+	r.have -= n
+	return v
+}
+
+// code reads a code of n bits, which has its highest bit first.
+func (r *bitReader) code(n int) uint { return uint(bits.Reverse16(uint16(r.read(n)))) >> (16 - n) }
+
+// fixedSymbols is how many symbols in the fixed code of deflate are checked.
+const fixedSymbols = 24
+
+// fixedLooks checks the first symbols in the fixed code: they are text, and go back to what there is.
+func (r *bitReader) fixedLooks() bool {
+	more, size := uint(0), uint(0) // bytes that a character wants yet; bytes there are
+	for i := 0; i < fixedSymbols; i++ {
+		code := r.code(7)
+		if r.over {
+			break
+		}
+		if code < 0x18 { // the end, or a length
+			if code == 0 {
+				return size >= minText
+			}
+			extra := 0
+			if code > 8 {
+				extra = int(code-5) / 4
+			}
+			length := r.read(extra) + lengthOf[code]
+			distance := r.code(5)
+			if distance > 3 { // with bits of its own
+				half := int(distance)/2 - 1
+				distance = (2+distance&1)<<half + r.read(half)
+			}
+			if r.over {
+				break
+			}
+			if distance >= size {
+				return false
+			}
+			size += length
+			more = 0
+			continue
+		}
+		code = code<<1 | r.read(1)
+		var x byte
+		switch {
+		case code < 0xC0:
+			x = byte(code - 0x30)
+		case code < 0xC8: // a long length
+			return size > 0
+		default: // nine bits
+			x = byte(code<<1 | r.read(1))
+		}
+		if r.over {
+			break
 		}
 		switch {
 		case more > 0 && 0x80 <= x && x < 0xC0:
@@ -158,11 +200,15 @@ func fixedLooks(v uint64) bool {
 		case more > 0 || x < utf8.RuneSelf && !is(x, inText) || 0x80 <= x && x < 0xC2 || x >= 0xF5:
 			return false
 		case x >= 0xC2:
-			more = 1 + int(x>>5&1) + int(x>>4&x>>5&1)
+			more = 1 + uint(x>>5&1) + uint(x>>4&x>>5&1)
 		}
+		size++
 	}
 	return true
 }
+
+// lengthOf is the least length of the codes of seven bits.
+var lengthOf = [24]uint{1: 3, 2: 4, 3: 5, 4: 6, 5: 7, 6: 8, 7: 9, 8: 10, 9: 11, 10: 13, 11: 15, 12: 17, 13: 19, 14: 23, 15: 27, 16: 31, 17: 35, 18: 43, 19: 51, 20: 59, 21: 67, 22: 83, 23: 99}
 
 // brotlied says whether t is brotli of text.
 func (s *scan) brotlied(t []byte) bool {
