@@ -152,6 +152,7 @@ const fixedSymbols = 24
 // fixedLooks checks the first symbols in the fixed code: they are text, and go back to what there is.
 func (r *bitReader) fixedLooks() bool {
 	more, size := uint(0), uint(0) // bytes that a character wants yet; bytes there are
+	within := false                // what was repeated may end within a character
 	for i := 0; i < fixedSymbols; i++ {
 		code := r.code(7)
 		if r.over {
@@ -178,7 +179,7 @@ func (r *bitReader) fixedLooks() bool {
 				return false
 			}
 			size += length
-			more = 0
+			more, within = 0, true
 			continue
 		}
 		code = code<<1 | r.read(1)
@@ -195,6 +196,9 @@ func (r *bitReader) fixedLooks() bool {
 			break
 		}
 		switch {
+		case within && 0x80 <= x && x < 0xC0:
+			size++
+			continue
 		case more > 0 && 0x80 <= x && x < 0xC0:
 			more--
 		case more > 0 || x < utf8.RuneSelf && !is(x, inText) || 0x80 <= x && x < 0xC2 || x >= 0xF5:
@@ -202,6 +206,7 @@ func (r *bitReader) fixedLooks() bool {
 		case x >= 0xC2:
 			more = 1 + uint(x>>5&1) + uint(x>>4&x>>5&1)
 		}
+		within = false
 		size++
 	}
 	return true

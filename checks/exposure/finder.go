@@ -238,6 +238,7 @@ type scan struct {
 	buf        []byte
 	hexed      []byte // likewise, for hex
 	scratch    []byte // likewise, see room
+	once       []seen // lists of one
 }
 
 func newScan(ctx context.Context, f *Finder, doc int) *scan {
@@ -356,6 +357,14 @@ func (s *scan) saw(list []seen, turn uint8, c chain) (added []seen, more bool) {
 				return nil, false
 			}
 		}
+	}
+	if list == nil { // most candidates are seen once: their lists lie side by side
+		if len(s.once) == cap(s.once) {
+			s.once = make([]seen, 0, 64)
+		}
+		n := len(s.once)
+		s.once = append(s.once, here)
+		return s.once[n : n+1 : n+1], true
 	}
 	return append(list, here), len(list) < maxSeen
 }
