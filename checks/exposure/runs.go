@@ -116,11 +116,16 @@ func (s *scan) run(b []byte, from, to int, c chain) {
 		s.notes.add("more than %d MiB of base64 in one place: the rest was not decoded", maxRun>>20)
 		r = r[:maxRun]
 	}
+	if len(r) > shortText && isDeclared(b, from) {
+		if !s.deep(c) {
+			s.base64(b, from, to, c, true)
+		}
+		return
+	}
 	// Most runs are words, paths, and names in camel case. What could be encoded has digits, or capitals that follow each other, and enough of them.
 	t := tally{}
 	whole := tally{}
 	dense := false
-	declared := isDeclared(b, from) && len(r) > shortText
 	start, parts := 0, 0
 	for i := 0; ; i++ {
 		if i < len(r) && is(r[i], inWord) {
@@ -132,9 +137,7 @@ func (s *scan) run(b []byte, from, to int, c chain) {
 		case n < minRun:
 		case t.dense(n) || n == len(r) && t.capitals > 0 && padded(b, from, to):
 			dense = true
-			if !declared {
-				s.part(b, from+start, from+i, c)
-			}
+			s.part(b, from+start, from+i, c)
 		case n >= 26 && t.digits >= 2:
 			s.small(b, from+start, from+i, c)
 		}
@@ -158,7 +161,7 @@ func (s *scan) run(b []byte, from, to int, c chain) {
 // several looks at a run of several words, if it is dense as a whole, and else at its parts.
 func (s *scan) several(b []byte, from, to int, c chain, dense bool, capitals int) {
 	r := b[from:to]
-	if capitals >= 2 && len(r) <= maxPath && !(len(r) > shortText && isDeclared(b, from)) {
+	if capitals >= 2 && len(r) <= maxPath {
 		s.segments(b, from, to, c)
 	}
 	if !dense {

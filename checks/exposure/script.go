@@ -71,7 +71,9 @@ func assembles(b []byte) bool {
 				digits++
 			}
 		}
-		if run := to - from; !(run >= 3 && digits == run && b[from] != '+' && b[to-1] != '+') && !(run >= 40 && 5*marks >= run) { // neither numbers nor base64
+		inside := b[from] != '+' && b[to-1] != '+' // not at an end, as of an operand
+		literal := from > 0 && isQuote(b[from-1]) && to < len(b) && (isQuote(b[to]) || b[to] == '=')
+		if run := to - from; !(inside && (digits == run || literal) || run >= 40 && 5*marks >= run) { // neither numbers nor base64
 			return true
 		}
 		i = to

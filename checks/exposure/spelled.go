@@ -21,6 +21,9 @@ var (
 
 var rareWords = [...]string{"apenstaartje", "klammeraffe", "affenschwanz", "kukac", "snabel", "zavinac", "malpa", "sobaka", "kuyruklu"}
 
+// rareFirst has the letters with which they begin.
+var rareFirst = set("akzmsAKZMS", nil)
+
 const (
 	lows  = 0x0101010101010101
 	highs = 0x8080808080808080
@@ -50,18 +53,16 @@ func (s *scan) words(b []byte, lo, hi int, c chain) {
 	for ; i < min(hi, len(b)-1); i++ {
 		s.wordAt(b, i, c)
 	}
-	if len(b) <= maxSmall { // the rarer words only where that costs nothing
+	if len(b) > maxSmall { // the rarer words only where that costs nothing
+		return
+	}
+	for i := lo; i < hi; i++ {
+		if !rareFirst[b[i]] {
+			continue
+		}
 		for _, w := range rareWords {
-			for _, first := range [...]byte{w[0], w[0] &^ 0x20} {
-				for i := lo; i < hi; i++ {
-					n := bytes.IndexByte(b[i:hi], first)
-					if n < 0 {
-						break
-					}
-					if i += n; hasFold(b, i, w) {
-						s.spelledAt(b, i, c)
-					}
-				}
+			if hasFold(b, i, w) {
+				s.spelledAt(b, i, c)
 			}
 		}
 	}
@@ -193,6 +194,7 @@ func hasFold(b []byte, i int, w string) bool {
 const (
 	maxGlue   = 48   // bytes between two of its parts
 	maxMarkup = 1024 // the same with the tags there
+	maxTags   = 16
 	maxLabels = 10
 )
 
@@ -244,7 +246,7 @@ func undash(name []byte) []byte {
 
 // glue skips what stands between the parts of a spelled-out address: white space, brackets, tags; forwards from b[i].
 func glue(b []byte, i int) int {
-	end, most := min(len(b), i+maxGlue), min(len(b), i+maxMarkup)
+	end, most, tags := min(len(b), i+maxGlue), min(len(b), i+maxMarkup), 0
 	for i < end {
 		switch x := b[i]; {
 		case is(x, inSpace), x == '[', x == ']', x == '(', x == ')', x == '{', x == '}', x == '|', x == '*', x == '_', x == '"', x == '\'', x == '~', x == '\\', x == '+':
@@ -256,6 +258,9 @@ func glue(b []byte, i int) int {
 		case x == '<' || x == '>' || x == '/' && i > 0 && b[i-1] == '<':
 			if x == '<' {
 				if n := bytes.IndexByte(b[i:min(len(b), i+256)], '>'); n > 0 && (n > 6 || !spelledTag(b[i+1:i+n])) {
+					if tags++; tags > maxTags {
+						return i
+					}
 					i += n + 1
 					end = min(most, max(end, i+16))
 					continue
@@ -295,7 +300,7 @@ func spelledTag(t []byte) bool {
 
 // glueBack is glue, backwards: what ends at b[i].
 func glueBack(b []byte, i int) int {
-	end, most := max(0, i-maxGlue), max(0, i-maxMarkup)
+	end, most, tags := max(0, i-maxGlue), max(0, i-maxMarkup), 0
 	for i > end {
 		switch x := b[i-1]; {
 		case is(x, inSpace), x == '[', x == ']', x == '(', x == ')', x == '{', x == '}', x == '|', x == '*', x == '_', x == '-', x == '"', x == '\'', x == '~', x == '\\', x == '<', x == '+':
@@ -307,6 +312,9 @@ func glueBack(b []byte, i int) int {
 			if n < 0 {
 				i--
 				continue
+			}
+			if tags++; tags > maxTags {
+				return i
 			}
 			i = max(0, i-256) + n
 			end = max(most, min(end, i-16))

@@ -38,28 +38,19 @@ func hidingRules(b []byte) styles {
 
 // indexFold is where the first text begins that is like, given in lower case.
 func indexFold(b []byte, like string) int {
-	if like[0] >= 'a' {
-		for i := range b {
-			if hasFold(b, i, like) {
-				return i
-			}
-		}
-		return -1
-	}
-	found := -1
-	for _, first := range [...]string{like[:2], strings.ToUpper(like[:2])} { // the first is no letter: two bytes at once are rarer than one
-		for i := 0; ; i++ {
-			n := bytes.Index(b[i:], []byte(first))
+	for i := 0; i < len(b); i++ {
+		if like[0] < 'a' { // no letter, so of one case
+			n := bytes.IndexByte(b[i:], like[0])
 			if n < 0 {
-				break
+				return -1
 			}
-			if i += n; hasFold(b, i, like) {
-				found, b = i, b[:i+len(like)-1]
-				break
-			}
+			i += n
+		}
+		if hasFold(b, i, like) {
+			return i
 		}
 	}
-	return found
+	return -1
 }
 
 func (s *styles) read(css string) {
