@@ -60,9 +60,10 @@ func (d *detector) match(ctx context.Context, c *Capturer) (map[int][]audit.Sigh
 	if err != nil {
 		return nil, fmt.Errorf("the addresses: %w", err)
 	}
-	d.masker.KnowMatched(plain)
+	d.masker.KnowHashes(plain.Hashes())
 	found := plain.Sightings()
 	if digested != nil {
+		d.masker.KnowHashes(digested.Hashes())
 		for doc, list := range digested.Sightings() {
 			found[doc] = append(found[doc], list...)
 		}

@@ -17,7 +17,7 @@ const (
 )
 
 // A Masker takes out of texts everything address-shaped, known or not, in every disguise that a Finder reads, and the hashes of addresses that it
-// knows. Know and KnowMatched come first; then it may be used by many goroutines at once.
+// knows. Know and KnowHashes come first; then it may be used by many goroutines at once.
 type Masker struct {
 	f    *Finder
 	sums map[string]bool // raw hashes of known addresses
@@ -34,11 +34,9 @@ func (m *Masker) Know(email string) {
 	})
 }
 
-// KnowMatched adds those hashes in the documents of a Finder that turned out to be an address's.
-func (m *Masker) KnowMatched(of *Matcher) {
-	of.found.mu.Lock()
-	defer of.found.mu.Unlock()
-	for sum := range of.found.sums {
+// KnowHashes adds raw hashes of addresses, as a matcher's Hashes gives them.
+func (m *Masker) KnowHashes(raw []string) {
+	for _, sum := range raw {
 		m.sums[sum] = true
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"hash/maphash"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -15,7 +16,6 @@ import (
 // A Matcher compares addresses with the candidates of a Finder. Its methods may be called from many goroutines at once.
 type Matcher struct {
 	f     *Finder
-	seed  maphash.Seed
 	addrs sieve
 	sums  sieve
 	rots  sieve
@@ -33,10 +33,7 @@ type matching struct {
 func (f *Finder) Matcher() *Matcher {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	m := &Matcher{f: f, seed: f.seed}
-	m.addrs = newSieve(m.seed, f.addrs)
-	m.sums = newSieve(m.seed, f.sums)
-	m.rots = newSieve(m.seed, f.rots)
+	m := &Matcher{f: f, addrs: newSieve(f.seed, f.addrs), sums: newSieve(f.seed, f.sums), rots: newSieve(f.seed, f.rots)}
 	kinds := f.kinds
 	m.pool.New = func() any { return &matching{hasher: address.NewHasher(kinds)} }
 	m.found.sightings = map[int]map[string]audit.Sighting{}
@@ -104,12 +101,15 @@ func (m *Matcher) Address(account, email string) {
 		if m.sums.may(s.Value) {
 			for _, at := range m.f.sums[string(s.Value)] {
 				m.found.add(m.f, account, at, append(at.chain.words(), s.Steps...), s.Kind.String())
-				m.found.sum(s.Value)
+				m.found.hash(string(s.Value))
 			}
 		}
 		return true
 	})
 }
+
+// Hashes are the raw hashes among the candidates that turned out so far to be an address's.
+func (m *Matcher) Hashes() []string { return m.found.hashes() }
 
 // appendLower is the fast way to normalise what is ASCII; nil where it is not, or has to be trimmed.
 func appendLower(to []byte, email string) []byte {
@@ -138,13 +138,19 @@ type found struct {
 	sums      map[string]bool // raw hashes that are an address's
 }
 
-func (f *found) sum(value []byte) {
+func (f *found) hash(raw string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.sums == nil {
 		f.sums = map[string]bool{}
 	}
-	f.sums[string(value)] = true
+	f.sums[raw] = true
+}
+
+func (f *found) hashes() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Sorted(maps.Keys(f.sums))
 }
 
 func (f *found) add(finder *Finder, account string, at seen, chain []string, hash string) {
@@ -182,25 +188,34 @@ func (f *found) sorted() map[int][]audit.Sighting {
 // A DigestMatcher compares keyed digests of addresses with those of the candidates. Its methods may be called from many goroutines at once.
 type DigestMatcher struct {
 	f     *Finder
-	by    map[string]map[string][]seen // by kind, then by digest
+	by    map[string]map[string]*digested // by kind, then by digest
 	found found
+}
+
+// digested is a candidate whose digest is known.
+type digested struct {
+	text string // the address or the raw hash
+	seen []seen
 }
 
 // DigestMatcher digests the candidates with key, which is the one that the addresses were digested with; it is for when all documents are scanned.
 func (f *Finder) DigestMatcher(key [32]byte) *DigestMatcher {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	m := &DigestMatcher{f: f, by: map[string]map[string][]seen{}}
+	m := &DigestMatcher{f: f, by: map[string]map[string]*digested{}}
 	m.found.sightings = map[int]map[string]audit.Sighting{}
 	d := address.NewDigester(key)
 	keep := func(kind string, value string, list []seen) {
 		of := m.by[kind]
 		if of == nil {
-			of = map[string][]seen{}
+			of = map[string]*digested{}
 			m.by[kind] = of
 		}
 		digest := d.Digest(kind, []byte(value))
-		of[digest] = append(of[digest], list...)
+		if of[digest] == nil {
+			of[digest] = &digested{text: value}
+		}
+		of[digest].seen = append(of[digest].seen, list...)
 	}
 	for text, list := range f.addrs {
 		keep(address.AddressDigests, text, list)
@@ -243,7 +258,14 @@ func (m *DigestMatcher) Digests(account string, digests map[string][]string) {
 			hash = ""
 		}
 		for _, v := range values {
-			for _, at := range of[v] {
+			x := of[v]
+			if x == nil {
+				continue
+			}
+			if hash != "" {
+				m.found.hash(x.text)
+			}
+			for _, at := range x.seen {
 				m.found.add(m.f, account, at, at.chain.words(), hash)
 			}
 		}
@@ -252,3 +274,6 @@ func (m *DigestMatcher) Digests(account string, digests map[string][]string) {
 
 // Sightings are what was found so far, by document: sorted, no two of them equal.
 func (m *DigestMatcher) Sightings() map[int][]audit.Sighting { return m.found.sorted() }
+
+// Hashes are the raw hashes among the candidates that turned out so far to be an address's.
+func (m *DigestMatcher) Hashes() []string { return m.found.hashes() }
