@@ -25,33 +25,32 @@ func (s *scan) pieces(r io.Reader, kind audit.CaptureKind) error {
 			size = int(min(info.Size(), int64(s.limits.Body))) + 1
 		}
 	}
-	buf := make([]byte, 0, min(size, s.limits.Body))
-	more := true
-	for piece := 0; more; piece++ {
-		for len(buf) < s.limits.Body {
+	full := s.limits.Body
+	buf := make([]byte, 0, min(size, full+1))
+	for more := true; more; {
+		for len(buf) <= full { // one byte more than is looked at tells that there is more
 			if err := s.err(); err != nil {
 				return err
 			}
 			if len(buf) == cap(buf) {
-				buf = slices.Grow(buf, min(max(len(buf), 512), s.limits.Body-len(buf)))
+				buf = slices.Grow(buf, min(max(len(buf), 512), full+1-len(buf)))
 			}
-			n, err := r.Read(buf[len(buf):min(cap(buf), s.limits.Body)])
+			n, err := r.Read(buf[len(buf):min(cap(buf), full+1)])
 			buf = buf[:len(buf)+n]
-			if err != nil {
-				if !errors.Is(err, io.EOF) {
-					return err
-				}
-				more = false
+			if errors.Is(err, io.EOF) {
 				break
 			}
+			if err != nil {
+				return err
+			}
 		}
-		if more {
-			s.notes.add("it is larger than %d MiB: it was read in pieces", s.limits.Body>>20)
+		if more = len(buf) > full; !more {
+			s.piece(buf, kind)
+			break
 		}
-		s.piece(buf, kind)
-		if more {
-			buf = append(buf[:0], buf[max(len(buf)/2, len(buf)-overlap):]...)
-		}
+		s.notes.add("it is larger than %d MiB: it was read in pieces", full>>20)
+		s.piece(buf[:full], kind)
+		buf = append(buf[:0], buf[max(full/2, full-overlap):]...)
 	}
 	return nil
 }
