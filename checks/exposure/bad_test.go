@@ -93,6 +93,8 @@ func TestDeepNestingIsNeitherSlowNorFatal(t *testing.T) {
 		"percents":  strings.Repeat("%25", deep) + "40" + alice,
 		"ampersand": strings.Repeat("&amp;", deep) + alice,
 		"backslash": strings.Repeat(`\u005c`, deep) + alice,
+		"back refs": strings.Repeat("#&", 3*deep) + alice,
+		"back js":   strings.Repeat(`u\z`, 3*deep) + alice,
 		"dots":      strings.Repeat("a.", deep) + "@" + alice,
 		"at words":  strings.Repeat(" at ", deep) + alice,
 		"join bomb": `<script>var a="` + strings.Repeat("x", 4000) + `";[` + strings.Repeat(`a.split("").join(a),`, 300) + "]</script>" + alice,

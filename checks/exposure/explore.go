@@ -283,9 +283,11 @@ func reverse(b []byte) []byte {
 // ampersands follows character references of HTML.
 func (s *scan) ampersands(v *view, c chain) {
 	b := v.b
+	turned := 0 // up to where words were looked at backwards
 	for i := v.next(v.lo, maskAmpersand); i < v.hi; i = v.next(i+1, maskAmpersand) {
-		if i > v.lo && b[i-1] == '#' {
-			if from, to := span(b, i, i+1, reach, &partsWords); bytes.Contains(b[from:to], []byte("46#&")) || bytes.Contains(b[from:to], []byte("04x#&")) {
+		if i > v.lo && b[i-1] == '#' && i >= turned {
+			from, to := span(b, i, i+1, reach, &partsWords)
+			if turned = to; bytes.Contains(b[from:to], []byte("46#&")) || bytes.Contains(b[from:to], []byte("04x#&")) {
 				s.node(reverse(b[from:to]), c, from, to, stepReversed)
 			}
 		}
@@ -362,9 +364,11 @@ var hiding = [...]string{"commat", "period", "shy", "zwnj", "zwj", "ZeroWidthSpa
 // backslashes follows the escapes of JavaScript, JSON and CSS.
 func (s *scan) backslashes(v *view, c chain) {
 	b := v.b
+	turned := 0 // up to where words were looked at backwards
 	for i := v.next(v.lo, maskBackslash); i < v.hi; i = v.next(i+1, maskBackslash) {
-		if i > 0 && (b[i-1] == 'u' || b[i-1] == 'x') {
-			if from, to := span(b, i, i+1, reach, &partsWords); bytes.Contains(b[from:to], []byte(`0400u\`)) || bytes.Contains(b[from:to], []byte(`04x\`)) {
+		if i > 0 && (b[i-1] == 'u' || b[i-1] == 'x') && i >= turned {
+			from, to := span(b, i, i+1, reach, &partsWords)
+			if turned = to; bytes.Contains(b[from:to], []byte(`0400u\`)) || bytes.Contains(b[from:to], []byte(`04x\`)) {
 				s.node(reverse(b[from:to]), c, from, to, stepReversed)
 			}
 		}
