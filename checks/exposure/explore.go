@@ -19,6 +19,9 @@ func (s *scan) explore(b []byte, c chain) {
 	if s.binary(b, c) {
 		return
 	}
+	outer := s.read
+	s.read = readings{}
+	defer func() { s.read = outer }()
 	for lo := 0; lo < len(b) && !s.stop(); lo += window {
 		s.window(b, lo, min(lo+window, len(b)), c)
 	}

@@ -205,40 +205,42 @@ type scan struct {
 	rots   map[string][]seen
 	count  int // of candidates
 
-	at         uint32 // the place of what is looked at
-	base       uint8  // how long the chain is at the top
-	nodes      int    // what is left of the limits, for the lead that is followed
-	left       int
-	total      int64                                   // bytes decoded of the document
-	memo       map[uint64]uint8                        // texts decoded out of this lead, and how deep
-	ticks      int                                     // until the context is asked again
-	stopped    error                                   // what the context said
-	turned     int                                     // addresses whose rotations are candidates, too
-	records    *records                                // where set, candidates go there, and none are kept
-	turnings   []extent                                // of the page whose candidates those are
-	probe      func(of sort, key []byte, from, to int) // where set, it is told the spans of the top text that hold candidates, and none are kept
-	accept     func(from, to int) bool                 // where set, it says of which spans of the top text candidates are kept
-	top        [2]int                                  // the span of the top text that the lead covers
-	scripted   [2]int                                  // the stretch of scriptedOf that was read as a script
-	scriptedOf *byte
-	pinned     bool              // top stays as it is: what is looked at was put together from it
-	names      map[string]string // names of fields, as they may be told
-	quoted     [2]int            // likewise, from quoted-printable
-	quotedOf   *byte
-	spare      []*masks // that no view has now
-	lzSpan     [2]int   // where lzEnd was last, and of what
-	lzOf       *byte
-	linesOf    *byte // whose lines up to linesTo were joined
-	linesTo    int
-	nestHTML   int     // of pages in srcdoc
-	strict     bool    // tell probe of what looks like an address in whatever way
-	what       string  // before the name of a field, where one kind of URL is to be told from another
-	toks       []token // of the script that was read last, to be written over
-	inflate    inflaters
-	buf        []byte
-	hexed      []byte // likewise, for hex
-	scratch    []byte // likewise, see room
-	once       []seen // lists of one
+	at       uint32 // the place of what is looked at
+	base     uint8  // how long the chain is at the top
+	nodes    int    // what is left of the limits, for the lead that is followed
+	left     int
+	total    int64                                   // bytes decoded of the document
+	memo     map[uint64]uint8                        // texts decoded out of this lead, and how deep
+	ticks    int                                     // until the context is asked again
+	stopped  error                                   // what the context said
+	turned   int                                     // addresses whose rotations are candidates, too
+	records  *records                                // where set, candidates go there, and none are kept
+	turnings []extent                                // of the page whose candidates those are
+	probe    func(of sort, key []byte, from, to int) // where set, it is told the spans of the top text that hold candidates, and none are kept
+	accept   func(from, to int) bool                 // where set, it says of which spans of the top text candidates are kept
+	top      [2]int                                  // the span of the top text that the lead covers
+	read     readings                                // what was read of the text that is explored
+	pinned   bool                                    // top stays as it is: what is looked at was put together from it
+	names    map[string]string                       // names of fields, as they may be told
+	spare    []*masks                                // that no view has now
+	lzSpan   [2]int                                  // where lzEnd was last, and of what
+	lzOf     *byte
+	linesOf  *byte // whose lines up to linesTo were joined
+	linesTo  int
+	nestHTML int     // of pages in srcdoc
+	strict   bool    // tell probe of what looks like an address in whatever way
+	what     string  // before the name of a field, where one kind of URL is to be told from another
+	toks     []token // of the script that was read last, to be written over
+	inflate  inflaters
+	buf      []byte
+	hexed    []byte // likewise, for hex
+	scratch  []byte // likewise, see room
+	once     []seen // lists of one
+}
+
+// readings are the stretches of a text that were read for one lead, and need not be read again for the next ones there.
+type readings struct {
+	script, quoted [2]int // as a script; from quoted-printable
 }
 
 func newScan(ctx context.Context, f *Finder, doc int) *scan {

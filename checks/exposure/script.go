@@ -15,12 +15,10 @@ func (s *scan) script(b []byte, i, j int, c chain) {
 		return
 	}
 	from, to := max(0, i-scriptReach), min(len(b), j+scriptReach)
-	if c.n == s.base && s.scripted[0] <= i && j <= s.scripted[1] && s.scriptedOf == &b[0] {
+	if s.read.script[0] <= i && j <= s.read.script[1] {
 		return // this stretch was read for an earlier lead
 	}
-	if c.n == s.base {
-		s.scripted, s.scriptedOf = [2]int{max(from, i-scriptReach/2), min(to, i+scriptReach/2)}, &b[0]
-	}
+	s.read.script = [2]int{max(from, i-scriptReach/2), min(to, i+scriptReach/2)}
 	if !assembles(b[from:to]) {
 		return
 	}

@@ -588,7 +588,7 @@ func stripTags(b []byte, at int) []byte {
 
 // quotedPrintable decodes a window around [from,to) from quoted-printable, if it holds some.
 func (s *scan) quotedPrintable(b []byte, from, to int, c chain) {
-	if c.n == s.base && s.quotedOf == &b[0] && from >= s.quoted[0] && to <= s.quoted[1] {
+	if s.read.quoted[0] <= from && to <= s.read.quoted[1] {
 		return // this stretch was decoded for an earlier lead
 	}
 	low, high := from, to
@@ -602,9 +602,7 @@ func (s *scan) quotedPrintable(b []byte, from, to int, c chain) {
 	if !hasQP(w) {
 		return
 	}
-	if c.n == s.base {
-		s.quoted, s.quotedOf = [2]int{low, max(to, high-brokenReach)}, &b[0]
-	}
+	s.read.quoted = [2]int{low, max(to, high-brokenReach)}
 	text := decodeQP(w)
 	if i := bytes.IndexByte(w, '?'); i >= 0 && (bytes.Contains(w, []byte("?Q?")) || bytes.Contains(w, []byte("?q?"))) { // a header: underscores are spaces
 		if spaced := bytes.ReplaceAll(text, []byte("_"), []byte(" ")); len(w) < maxSmall {
