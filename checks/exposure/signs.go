@@ -599,10 +599,10 @@ func (s *scan) quotedPrintable(b []byte, from, to int, c chain) {
 		high++
 	}
 	w := b[low:high]
+	s.read.quoted = [2]int{low, max(to, high-brokenReach)}
 	if !hasQP(w) {
 		return
 	}
-	s.read.quoted = [2]int{low, max(to, high-brokenReach)}
 	text := decodeQP(w)
 	if i := bytes.IndexByte(w, '?'); i >= 0 && (bytes.Contains(w, []byte("?Q?")) || bytes.Contains(w, []byte("?q?"))) { // a header: underscores are spaces
 		if spaced := bytes.ReplaceAll(text, []byte("_"), []byte(" ")); len(w) < maxSmall {
