@@ -90,7 +90,10 @@ func (s *scan) unbrotli(t []byte, limit int) ([]byte, bool) {
 
 // deflated says whether t is raw deflate of text. There is no mark of it, so what comes out has to be text from the start.
 func (s *scan) deflated(t []byte) bool {
-	if len(t) < 8 || !deflateLooks(t) || s.stop() {
+	if len(t) < 8 {
+		return false
+	}
+	if looks, whole := deflateLooks(t); !looks || !whole && t[0]>>1&3 == 2 || s.stop() { // without all of its codes nothing can be read
 		return false
 	}
 	out, _ := s.rawInflate(t, 256)
@@ -98,25 +101,102 @@ func (s *scan) deflated(t []byte) bool {
 }
 
 // deflateLooks checks the head of a deflate stream: that the first letters in the fixed code are text, or that the lengths of a dynamic code fit.
-func deflateLooks(t []byte) bool {
+// whole says that all of what is checked was there.
+func deflateLooks(t []byte) (looks, whole bool) {
 	r := bitReader{t: t}
 	switch head := r.read(3); head >> 1 {
 	case 1:
-		return r.fixedLooks()
+		looks = r.fixedLooks()
 	case 2:
-		hlit, hdist, hclen := r.read(5), r.read(5), r.read(4)+4
-		if hlit > 29 || hdist > 29 {
-			return false
-		}
-		sum := uint(0)
-		for range hclen {
-			if n := r.read(3); n > 0 {
-				sum += 128 >> n
-			}
-		}
-		return sum == 128 && !r.over
+		looks = r.dynamicLooks()
 	}
-	return false
+	return looks, !r.over
+}
+
+// beginsDeflate is deflateLooks for no more than a beginning.
+func beginsDeflate(t []byte) bool {
+	looks, _ := deflateLooks(t)
+	return looks
+}
+
+// lengthOrder is in which order the lengths of the codes for lengths come.
+var lengthOrder = [...]uint8{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}
+
+// dynamicLooks checks the head of a block with codes of its own: that all its codes are complete (RFC 1951, 3.2.7). Chance hardly gets there.
+func (r *bitReader) dynamicLooks() bool {
+	literals, distances, n := r.read(5)+257, r.read(5)+1, r.read(4)+4
+	if literals > 286 || distances > 30 {
+		return false
+	}
+	var of [19]uint8 // the length of each code for lengths
+	for _, x := range lengthOrder[:n] {
+		of[x] = uint8(r.read(3))
+	}
+	if r.over || !complete(of[:]) {
+		return r.over
+	}
+	// By the next seven bits: the length, or how to repeat one, and how many bits of them say so.
+	var symbols, sizes [128]uint8
+	code := uint(0)
+	for size := uint8(1); size <= 7; size++ {
+		for x, have := range of {
+			if have != size {
+				continue
+			}
+			for i := uint(bits.Reverse8(uint8(code << (8 - size)))); i < 128; i += 1 << size {
+				symbols[i], sizes[i] = uint8(x), size
+			}
+			code++
+		}
+		code <<= 1
+	}
+	var lengths [286 + 30]uint8
+	for i := uint(0); i < literals+distances; {
+		next := r.peek(7)
+		repeat, length := uint(1), symbols[next]
+		r.read(int(sizes[next]))
+		switch length {
+		case 16:
+			if i == 0 {
+				return false
+			}
+			length, repeat = lengths[i-1], 3+r.read(2)
+		case 17:
+			length, repeat = 0, 3+r.read(3)
+		case 18:
+			length, repeat = 0, 11+r.read(7)
+		}
+		if r.over || i+repeat > literals+distances {
+			return r.over
+		}
+		for ; repeat > 0; repeat-- {
+			lengths[i] = length
+			i++
+		}
+	}
+	return lengths[256] > 0 && complete(lengths[:literals]) && (complete(lengths[literals:literals+distances]) || few(lengths[literals:literals+distances]))
+}
+
+// complete says whether codes of these lengths use all that there are.
+func complete(lengths []uint8) bool {
+	sum := 0
+	for _, n := range lengths {
+		if n > 0 {
+			sum += 1 << (15 - n)
+		}
+	}
+	return sum == 1<<15
+}
+
+// few says whether there is one code at most, which need not be complete.
+func few(lengths []uint8) bool {
+	n := 0
+	for _, x := range lengths {
+		if x > 0 {
+			n++
+		}
+	}
+	return n < 2
 }
 
 // A bitReader reads from the lowest bit of each byte on.
@@ -127,15 +207,24 @@ type bitReader struct {
 	over bool // there was not enough
 }
 
-func (r *bitReader) read(n int) uint {
-	for r.have < n {
-		if len(r.t) == 0 {
-			r.over = true
-			return 0
-		}
+// fill has n bits ready, if there are so many.
+func (r *bitReader) fill(n int) {
+	for ; r.have < n && len(r.t) > 0; r.t = r.t[1:] {
 		r.v |= uint64(r.t[0]) << r.have
-		r.t = r.t[1:]
 		r.have += 8
+	}
+}
+
+// peek is the next n bits, with zeros after the end.
+func (r *bitReader) peek(n int) uint {
+	r.fill(n)
+	return uint(r.v & (1<<n - 1))
+}
+
+func (r *bitReader) read(n int) uint {
+	if r.fill(n); r.have < n {
+		r.over = true
+		return 0
 	}
 	v := uint(r.v & (1<<n - 1))
 	r.v >>= n

@@ -11,7 +11,7 @@ import (
 // TestDeflateLooksLikeIt holds what is told of a deflate stream by its head against what a compressor writes.
 func TestDeflateLooksLikeIt(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		text := rapid.StringMatching(`([a-z]{1,9}[ .@"=&0-9éß日ａｂｃ．＠]){1,40}`).Draw(t, "text")
+		text := rapid.StringMatching(`([a-z]{1,9}[ .@"=&0-9éß日ａｂｃ．＠]){1,90}`).Draw(t, "text")
 		level := rapid.SampledFrom([]int{flate.HuffmanOnly, flate.BestSpeed, flate.DefaultCompression, flate.BestCompression}).Draw(t, "level")
 		if len(text) < minText {
 			return
@@ -31,10 +31,12 @@ func TestDeflateLooksLikeIt(t *testing.T) {
 		if b[0]>>1&3 == 0 { // stored: the text is there as it stands
 			return
 		}
-		for _, n := range []int{len(b), max(min(len(b), 32), len(b)/2)} { // also cut off
-			if !deflateLooks(b[:n]) {
-				t.Fatalf("%d of %d bytes of %q at level %d do not look like deflate: %x", n, len(b), text, level, b)
-			}
+		if looks, whole := deflateLooks(b); !looks || !whole {
+			t.Fatalf("%q at level %d does not look like deflate: %x", text, level, b)
+		}
+		n := rapid.IntRange(1, len(b)).Draw(t, "n")
+		if !beginsDeflate(b[:n]) {
+			t.Fatalf("%d of %d bytes of %q at level %d do not look like deflate: %x", n, len(b), text, level, b)
 		}
 	})
 }

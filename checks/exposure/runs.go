@@ -761,7 +761,7 @@ func (s *scan) whole64(r []byte, i int, tell func(text []byte, i, j int)) {
 	case compressed(h):
 	case utf16Looks(h):
 	case wideText(h):
-	case len(r) >= 16 && len(r) <= maxSmall && (deflateLooks(h) || brotliLooks(h, len(r)*3/4)) && mixed(r) && random(r):
+	case len(r) >= 16 && len(r) <= maxSmall && (beginsDeflate(h) || brotliLooks(h, len(r)*3/4)) && mixed(r) && random(r):
 		t := usual64.decode(r)
 		if s.deflated(t) || s.brotlied(t) {
 			tell(t, i, i+len(r))
