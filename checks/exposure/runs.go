@@ -417,8 +417,10 @@ func atWithin(t []byte) bool {
 func unhex(r []byte) []byte { return appendUnhex(make([]byte, 0, len(r)/2), r) }
 
 func appendUnhex(to, r []byte) []byte {
-	for i := 0; i+1 < len(r); i += 2 {
-		to = append(to, nibble[r[i]]<<4|nibble[r[i+1]])
+	at := len(to)
+	to = slices.Grow(to, len(r)/2)[:at+len(r)/2]
+	for i := range to[at:] {
+		to[at+i] = nibble[r[2*i]]<<4 | nibble[r[2*i+1]]
 	}
 	return to
 }
@@ -428,11 +430,7 @@ func uncloud(t []byte) []byte {
 	if len(t) < 6 || len(t) > 512 {
 		return nil
 	}
-	at := false
-	for _, x := range t[1:] {
-		at = at || x^t[0] == '@'
-	}
-	if !at {
+	if bytes.IndexByte(t[1:], t[0]^'@') < 0 {
 		return nil
 	}
 	out := make([]byte, 0, len(t)-1)

@@ -136,24 +136,22 @@ func hidingStyle(css string) bool {
 
 // mayHide says whether declarations hold a word without which none hides.
 func mayHide(css string) bool {
-	for i := range len(css) {
-		switch css[i] | 0x20 {
-		case 'n':
-			if strings.EqualFold(css[i:min(len(css), i+4)], "none") {
-				return true
-			}
-		case 'v':
-			if strings.EqualFold(css[i:min(len(css), i+10)], "visibility") {
-				return true
-			}
-		case 'o':
-			if strings.EqualFold(css[i:min(len(css), i+7)], "opacity") {
-				return true
-			}
-		case 'f':
-			if strings.EqualFold(css[i:min(len(css), i+9)], "font-size") {
-				return true
-			}
+	for i := 0; i+4 <= len(css); i++ {
+		word := ""
+		switch [2]byte{css[i] | 0x20, css[i+1] | 0x20} {
+		case [2]byte{'n', 'o'}:
+			word = "none"
+		case [2]byte{'v', 'i'}:
+			word = "visibility"
+		case [2]byte{'o', 'p'}:
+			word = "opacity"
+		case [2]byte{'f', 'o'}:
+			word = "font-size"
+		default:
+			continue
+		}
+		if len(css)-i >= len(word) && strings.EqualFold(css[i:i+len(word)], word) {
+			return true
 		}
 	}
 	return false
