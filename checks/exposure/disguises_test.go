@@ -188,6 +188,8 @@ var encoded = []disguise{
 	asText("spelled in Japanese, spaced", "alice.liddell アットマーク example 点 com", "spelled out"),
 	asText("spelled in full-width brackets", "alice.liddell（at）example（dot）com", "compatibility forms > spelled out"),
 	asText("spelled in Russian", "alice.liddell собака example точка com", "spelled out"),
+	asText("spelled in Polish", "alice.liddell małpa example kropka com", "spelled out"),
+	asText("spelled in Czech", "alice.liddell (zavináč) example (tečka) com", "spelled out"),
 	asText("spelled in Dutch", "alice.liddell apenstaartje example punt com", "spelled out"),
 	asText("spelled -at- -dot- in the name, too", "alice-dot-liddell-at-example-dot-com", "spelled out"),
 	asText("spelled _at_ _dot_ in the name, too", "alice_dot_liddell_at_example_dot_com", "spelled out"),
@@ -533,12 +535,17 @@ func TestDisguises(t *testing.T) {
 	t.Logf("recall %d of %d", found, total)
 }
 
+// inLong says whether a disguise is to be found in long texts, too.
+func (d disguise) inLong() bool {
+	rare := []string{"apenstaartje", "chiocciola", "snabel", "kukac", "Klammeraffe", "(a)", "[et]"} // read in short texts only
+	return d.kind != audit.CaptureHAR && !strings.Contains(d.name, "UTF-16") && !strings.Contains(d.name, "Latin-1") && !strings.Contains(d.name, "unclosed") &&
+		!slices.ContainsFunc(rare, func(w string) bool { return strings.Contains(d.doc, w) })
+}
+
 // In a long text other ways of looking for leads are taken: nothing may depend on how long it is, or on where in it something is.
 func TestDisguisesInLongDocuments(t *testing.T) {
-	rare := []string{"apenstaartje", "chiocciola", "snabel", "kukac", "Klammeraffe", "(a)", "[et]"} // read in short texts only
 	for i, d := range disguises {
-		if d.kind == audit.CaptureHAR || strings.Contains(d.name, "UTF-16") || strings.Contains(d.name, "Latin-1") || strings.Contains(d.name, "unclosed") ||
-			slices.ContainsFunc(rare, func(w string) bool { return strings.Contains(d.doc, w) }) {
+		if !d.inLong() {
 			continue
 		}
 		filler := strings.Repeat("Some words, and more of them, 12 in all; ", 4000)
@@ -549,6 +556,22 @@ func TestDisguisesInLongDocuments(t *testing.T) {
 		got, _, err := look(t, New(Limits{}), d.kind, before+d.doc+"\n\n"+filler)
 		if err != nil || !slices.ContainsFunc(got, d.want.is) {
 			t.Errorf("%s: %v %v", d.name, got, err)
+		}
+	}
+}
+
+// A window may end anywhere in a disguise.
+func TestDisguisesAcrossWindows(t *testing.T) {
+	filler := strings.Repeat("f(x, 12);\n", window/10+1)
+	for _, d := range disguises {
+		if !d.inLong() || len(d.doc) > 64 {
+			continue
+		}
+		for n := range len(d.doc) + 1 {
+			got, _, err := look(t, New(Limits{}), d.kind, filler[:window-n-2]+"\n\n"+d.doc+"\n\n")
+			if err != nil || !slices.ContainsFunc(got, d.want.is) {
+				t.Errorf("%s, %d bytes before the next window: %v %v", d.name, n, got, err)
+			}
 		}
 	}
 }

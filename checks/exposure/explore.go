@@ -284,7 +284,7 @@ func reverse(b []byte) []byte {
 func (s *scan) ampersands(v *view, c chain) {
 	b := v.b
 	for i := v.next(v.lo, maskAmpersand); i < v.hi; i = v.next(i+1, maskAmpersand) {
-		if i > v.lo && b[i-1] == '#' {
+		if i > 0 && b[i-1] == '#' {
 			if from, to := span(b, i, i+1, reach, &partsWords); bytes.Contains(b[from:to], []byte("46#&")) || bytes.Contains(b[from:to], []byte("04x#&")) {
 				s.node(reverse(b[from:to]), c, from, to, stepReversed)
 			}

@@ -168,6 +168,9 @@ func (s *scan) masked(v *view, c chain) {
 	follow := !s.deep(c)
 	skip := lo > 0 && class[b[lo-1]]&inBase64 != 0 // the first run began before
 	var one, two, four, eight, eleven, before uint64
+	if lo > 0 && b[lo-1] < utf8.RuneSelf && is(b[lo-1], inWord) {
+		before = 1 << 63
+	}
 	page := s.records != nil && c.n == s.base
 	for k := range (end-lo)/64 + 1 {
 		// Ends of 2, 4, 8 and 11 letters in a row.
