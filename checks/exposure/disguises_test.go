@@ -76,6 +76,8 @@ var plain = []disguise{
 	asText("in other case", "Write to ALICE.Liddell@Example.COM today", ""),
 	asText("after a mailto", "mailto:"+alice+"?subject=x", ""),
 	asText("as a value", "email="+alice+"&x=1", ""),
+	asText("as the last of many values", "https://x.example/r?a=1&b=2&c=3&d=4&e=5&f=6&g=7&h=8&i="+alice, ""),
+	asText("as the last of many values, before a sentence", "https://x.example/r?a=1&b=2&c=3&d=4&e=5&f=6&g=7&h=8&i="+alice+".Then wait", ""),
 	asText("in quotes", "'"+alice+"'", ""),
 	asText("between pipes", "x|"+alice+"|y", ""),
 	asText("in a path", "/users/"+alice+"/profile", ""),
@@ -97,6 +99,7 @@ var plain = []disguise{
 
 var encoded = []disguise{
 	asText("percent", "u=alice.liddell%40example.com", "percent"),
+	asText("percent, as the last of many values", "https://x.example/r?a=1&b=2&c=3&d=4&e=5&f=6&g=7&h=8&i=alice.liddell%40example.com", "percent"),
 	asText("percent twice", "u=alice.liddell%2540example.com", "percent > percent"),
 	asText("percent three times", "u=alice.liddell%252540example.com", "percent > percent > percent"),
 	asText("percent of every byte", "u="+pct(alice), "percent"),
@@ -266,6 +269,8 @@ func substituted(s string) string {
 
 var scripted = []disguise{
 	inScript("a literal", `var e="`+alice+`";`, ""),
+	inScript("a literal right after a word", `case 1:return'`+alice+`';`, ""),
+	inScript("a literal right after a word, reversed", `case 1:return'`+backwards(alice)+`';`, "reversed"),
 	inScript("concatenated", `var e="alice."+"liddell"+"@"+"example"+".com";`, "concatenation"),
 	inScript("concatenated within the name", `var e="ali"+"ce.liddell@example.com";`, "concatenation"),
 	inScript("concatenated within the domain", `var e='alice.liddell@exam' + 'ple.com';`, "concatenation"),
