@@ -374,12 +374,16 @@ func (s *scan) text(b []byte) { s.exploreFrom(b, chain{}) }
 
 // exploreFrom is text for what was decoded as a whole.
 func (s *scan) exploreFrom(b []byte, c chain) {
+	s.forget()
 	base := s.base
 	s.base = c.n
 	s.lead(0, len(b))
 	s.explore(b, c)
 	s.base = base
 }
+
+// forget forgets which stretches were read for an earlier lead: another text may be where the last one was.
+func (s *scan) forget() { s.scriptedOf, s.quotedOf, s.lzOf, s.linesOf = nil, nil, nil, nil }
 
 // deep says whether a chain is as long as the limit allows. What is compressed or in UTF-16 and then written in letters counts as one.
 func (s *scan) deep(c chain) bool {

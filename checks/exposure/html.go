@@ -16,6 +16,7 @@ import (
 func (s *scan) html(b []byte, prefix string, c chain) {
 	found := records{}
 	s.records, s.turnings = &found, nil
+	s.forget()
 	base := s.base
 	s.base = c.n
 	s.explore(b, c)
