@@ -32,7 +32,7 @@ func (s *scan) window(b []byte, lo, hi int, c chain) {
 	if v.m != nil {
 		s.masked(&v, c)
 	} else {
-		s.runs(b, lo, hi, c)
+		s.runs(b, c)
 	}
 	if s.deep(c) {
 		return
@@ -42,7 +42,7 @@ func (s *scan) window(b []byte, lo, hi int, c chain) {
 	s.backslashes(&v, c)
 	s.fours(&v, c)
 	if v.m == nil {
-		s.words(b, lo, hi, c)
+		s.words(b, c)
 	}
 	s.pluses(&v, c)
 	s.wide(&v, c)

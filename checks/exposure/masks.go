@@ -193,7 +193,7 @@ func (s *scan) masked(v *view, c chain) {
 			}
 			switch n := to - from; {
 			case skip && from == 0:
-			case n >= 60 || lo+to >= end:
+			case n >= minLine || lo+to >= end:
 				s.runOrLines(b, lo+from, lo+to, c)
 			default:
 				s.short(m, b, lo+from, from, n, c)
@@ -249,8 +249,8 @@ func (m *masks) runEnd(i int) int {
 	return 64*k + bits.TrailingZeros64(^m[maskBase64][k])
 }
 
-// short is run for a run of n bytes at b[at], fewer than 60, whose masks begin at from. Most are words, names and paths, of no use to run: it asks what run asks, in
-// the masks.
+// short is run for a run of n bytes at b[at], fewer than minLine, whose masks begin at from. Most are words, names and paths, of no use to run: it asks what run
+// asks, in the masks.
 func (s *scan) short(m *masks, b []byte, at, from, n int, c chain) {
 	k, shift := from/64, from%64
 	all := uint64(1)<<n - 1

@@ -9,44 +9,31 @@ import (
 // Bounds of runs of letters and digits that are decoded.
 const (
 	minRun    = 11      // base64 of eight bytes
+	minLine   = 60      // a shorter run is no line of several
 	maxRun    = 8 << 20 // longer ones are read as far
 	maxSmall  = 4096    // for decoders that are not linear, or rarely of use
 	minBase58 = 11
 	minHex    = 14
 )
 
-// runs follows runs of the letters of base64, hexadecimal and their kin. To be fast it looks at every minRun-th byte only: a run that is long enough has one
-// of them.
-func (s *scan) runs(b []byte, lo, hi int, c chain) {
-	// A run belongs to the window where it begins.
-	i := lo
-	if i > 0 {
-		for i < hi && class[b[i]]&inBase64 != 0 && class[b[i-1]]&inBase64 != 0 {
-			i++
-		}
-	}
-	start := i
-	for i += minRun - 1; i < len(b); i += minRun {
-		if class[b[i]]&inBase64 == 0 {
-			if i >= hi+minRun {
-				return
-			}
+// runs follows runs of the letters of base64, hexadecimal and their kin, in a text that is small. To be fast it looks at every minRun-th byte only: a run that is
+// long enough has one of them.
+func (s *scan) runs(b []byte, c chain) {
+	start := 0
+	for i := minRun - 1; i < len(b); i += minRun {
+		if !is(b[i], inBase64) {
 			start = i + 1
 			continue
 		}
-		from := i
-		for from > start && class[b[from-1]]&inBase64 != 0 {
+		from, to := i, i+1
+		for from > start && is(b[from-1], inBase64) {
 			from--
 		}
-		if from >= hi {
-			return
-		}
-		to := i + 1
-		for to < len(b) && class[b[to]]&inBase64 != 0 {
+		for to < len(b) && is(b[to], inBase64) {
 			to++
 		}
 		if to-from >= minRun {
-			to = s.runOrLines(b, from, to, c)
+			s.runOrLines(b, from, to, c)
 			if s.stopped != nil {
 				return
 			}
@@ -56,13 +43,12 @@ func (s *scan) runs(b []byte, lo, hi int, c chain) {
 	}
 }
 
-// runOrLines looks at a run, or at several that are lines of one, and gives the end.
-func (s *scan) runOrLines(b []byte, from, to int, c chain) int {
-	if to-from >= 60 && to < len(b) && (b[to] == '\n' || b[to] == '\r') {
+// runOrLines looks at a run, or at several that are lines of one.
+func (s *scan) runOrLines(b []byte, from, to int, c chain) {
+	if to-from >= minLine && to < len(b) && (b[to] == '\n' || b[to] == '\r') {
 		s.lines(b, from, to, c)
 	}
 	s.run(b, from, to, c)
-	return to
 }
 
 // lines looks at base64 that is broken into lines of one length, as mail does.

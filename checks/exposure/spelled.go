@@ -33,10 +33,10 @@ func pair(x, y uint64, a, b byte) uint64 {
 	return (z - lows) &^ z & highs
 }
 
-// words follows spelled-out at-signs.
-func (s *scan) words(b []byte, lo, hi int, c chain) {
-	i := lo
-	for ; i+9 <= len(b) && i < hi; i += 8 {
+// words follows spelled-out at-signs in a text that is small.
+func (s *scan) words(b []byte, c chain) {
+	i := 0
+	for ; i+9 <= len(b); i += 8 {
 		x, y := binary.LittleEndian.Uint64(b[i:])|cases, binary.LittleEndian.Uint64(b[i+1:])|cases
 		hits := pair(x, y, 'a', 't') | pair(x, y, 'o', 'b') | pair(x, y, 'c', 'h') | pair(x, y, 'a', ']'|0x20) | pair(x, y, 'a', ')') | pair(x, y, '['|0x20, 'e') | pair(x, y, 'j', 'o')
 		for ; hits != 0; hits &= hits - 1 {
@@ -47,20 +47,18 @@ func (s *scan) words(b []byte, lo, hi int, c chain) {
 			s.wordAt(b, j, c)
 		}
 	}
-	for ; i < min(hi, len(b)-1); i++ {
+	for ; i < len(b)-1; i++ {
 		s.wordAt(b, i, c)
 	}
-	if len(b) <= maxSmall { // the rarer words only where that costs nothing
-		for _, w := range rareWords {
-			for _, first := range [...]byte{w[0], w[0] &^ 0x20} {
-				for i := lo; i < hi; i++ {
-					n := bytes.IndexByte(b[i:hi], first)
-					if n < 0 {
-						break
-					}
-					if i += n; hasFold(b, i, w) {
-						s.spelledAt(b, i, c)
-					}
+	for _, w := range rareWords { // the rarer words only where that costs nothing
+		for _, first := range [...]byte{w[0], w[0] &^ 0x20} {
+			for i := 0; i < len(b); i++ {
+				n := bytes.IndexByte(b[i:], first)
+				if n < 0 {
+					break
+				}
+				if i += n; hasFold(b, i, w) {
+					s.spelledAt(b, i, c)
 				}
 			}
 		}
