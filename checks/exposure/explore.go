@@ -402,7 +402,11 @@ func (s *scan) backslashes(v *view, c chain) {
 			if from == i && b[i+1] == 'u' { // lz-string, whose letters all signs are
 				to = max(to, lzLiteral(b, i))
 			}
-			s.node(unescapeJS(b[from:to]), c, from, to, stepJS)
+			decoded := unescapeJS(b[from:to])
+			s.node(decoded, c, from, to, stepJS)
+			if len(decoded) < minText && bytes.IndexByte(decoded, '@') >= 0 { // of an expression
+				s.script(b, i, to, c)
+			}
 			end = to
 		}
 		if css {
