@@ -35,7 +35,7 @@ const (
 // maskedBytes are those of the classes that are one byte; with maskA, in either case.
 const maskedBytes = "\x00\x00\x00\x00@%&\\+406abijortz"
 
-// masks are the classes of the bytes of a window, and of as much again as a run may need that begins in it: bit i of [class][k] is about byte 64*k+i.
+// masks are the classes of the bytes of a window, and of 64 more, where a run that begins in it may end: bit i of [class][k] is about byte 64*k+i.
 type masks [maskCount][maskBlocks]uint64
 
 const maskBlocks = window/64 + 3
@@ -278,21 +278,10 @@ func (s *scan) short(m *masks, b []byte, at, from, n int, c chain) {
 // uuidWords are the words of 8, 4, 4, 4 and 12 digits of a UUID.
 const uuidWords = 0xFFF<<24 | 0xF<<19 | 0xF<<14 | 0xF<<9 | 0xFF
 
-// isUUID says whether r, which has the words of a UUID, is one.
-func isUUID(r []byte) bool {
-	for _, x := range r {
-		if x != '-' && !isHex(x) {
-			return false
-		}
-	}
-	return true
-}
-
 // shortParts is short for a run of several words.
 func (s *scan) shortParts(b []byte, at, n int, marks, words uint64, c chain) {
 	r := b[at : at+n]
-	if n == 36 && words == uuidWords && isUUID(r) {
-		s.dashed(r, at, at+n, c)
+	if n == 36 && words == uuidWords && s.dashed(r, at, at+n, c) {
 		return
 	}
 	found := false

@@ -132,8 +132,8 @@ func (s *scan) run(b []byte, from, to int, c chain) {
 		start, t = i+1, tally{}
 	}
 	if parts > 1 {
-		if len(r) == 36 && parts == 5 && r[8] == '-' && r[13] == '-' && r[18] == '-' && r[23] == '-' {
-			s.dashed(r, from, to, c)
+		if len(r) == 36 && parts == 5 && r[8] == '-' && r[13] == '-' && r[18] == '-' && r[23] == '-' && s.dashed(r, from, to, c) {
+			return
 		}
 		s.several(b, from, to, c, dense || whole.dense(len(r)) && mixed(r), whole.capitals)
 	} else if dense && whole.capitals > 0 && !s.deep(c) {
@@ -304,24 +304,21 @@ func (s *scan) part(b []byte, from, to int, c chain) {
 	}
 }
 
-// dashed looks at a hash of 128 bits that is written like a UUID, and is none by its version and variant.
-func (s *scan) dashed(r []byte, from, to int, c chain) {
-	if v, w := nibble[r[14]], nibble[r[19]]; 1 <= v && v <= 8 && w>>2 == 2 {
-		return
-	}
-	plain := bytes.ReplaceAll(r, []byte("-"), nil)
-	for _, x := range plain {
-		if !isHex(x) {
-			return
+// dashed says whether r, which has the hyphens of a UUID, is written like one, and looks at it: what is none by its version and variant may be a hash of 128 bits.
+func (s *scan) dashed(r []byte, from, to int, c chain) bool {
+	for _, x := range r {
+		if x != '-' && !isHex(x) {
+			return false
 		}
 	}
-	if len(plain) != 32 {
-		return
+	if v, w := nibble[r[14]], nibble[r[19]]; 1 <= v && v <= 8 && w>>2 == 2 {
+		return true
 	}
 	if c.n == s.base {
 		s.lead(from, to)
 	}
-	s.keep(ofSum, unhex(plain), c)
+	s.keep(ofSum, unhex(bytes.ReplaceAll(r, []byte("-"), nil)), c)
+	return true
 }
 
 // sizes are the lengths of hashes, in bytes.
@@ -650,7 +647,7 @@ func (s *scan) texts64(r []byte, phases uint8, table *alphabet64, tell func(text
 		if state = (state<<1 | 1) & table.fits[x]; state&(1<<6) == 0 {
 			continue
 		}
-		begin := k - 6 // of two fours that may be text; one, and those around it, are five bytes at most
+		begin := k - 6 // of two fours that may be text: one, and what is around it, is hardly an address
 		if phases>>(begin%4)&1 == 0 || begin < told[begin%4] || begin+8 > len(r) || !table.text(r[begin:]) || !table.text(r[begin+4:]) {
 			continue
 		}
