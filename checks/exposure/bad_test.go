@@ -219,6 +219,29 @@ func TestBodyBeyondTheLimitIsReadInPieces(t *testing.T) {
 	}
 }
 
+// Texts that are read one after the other may lie in the same buffer.
+func TestWhatWasReadOfOneTextIsReadOfTheNext(t *testing.T) {
+	lines := func(text string) string {
+		return strings.Join(chunks(b64(strings.Repeat("and so on ", 10)+text+strings.Repeat(" and so on", 10)), 76), "\n")
+	}
+	const body = 60_000
+	for _, c := range []struct{ first, second string }{
+		{`"bob."+"builder"+"@"+"exam"+"ple.com"`, `"alice."+"liddell"+"@"+"exam"+"ple.com"`},
+		{"bob=2Ebuilder=40example=2Ecom and so on", "alice=2Eliddell=40example=2Ecom"},
+		{lines("bob.builder@example.com"), lines(alice)},
+	} {
+		filler := strings.Repeat(" ", body)
+		pieces := filler[:20_000] + c.first + filler[:body-overlap-len(c.first)] + c.second
+		storage := harOf(harEntry{Extra: `"_localStorage":[{"name":"a","value":` + quoted_(c.first) + `},{"name":"b","value":` + quoted_(c.second) + `}]`})
+		for kind, doc := range map[audit.CaptureKind]string{audit.CaptureHAR: storage, audit.CaptureText: pieces} {
+			got, _, err := look(t, New(Limits{Body: body}), kind, doc)
+			if err != nil || len(got) == 0 || got[0].Account != "alice" {
+				t.Errorf("%s, %q: %v %v", kind, c.second, got, err)
+			}
+		}
+	}
+}
+
 func TestDepthIsFive(t *testing.T) {
 	doc := alice
 	for depth := 1; depth <= 7; depth++ {

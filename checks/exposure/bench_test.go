@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/mailreeve/mailreeve/audit"
-	"github.com/mailreeve/mailreeve/audit/address"
 )
 
 func BenchmarkFile(b *testing.B) {
@@ -65,6 +63,4 @@ func BenchmarkAddress(b *testing.B) {
 			b.ReportMetric(1e6/(float64(b.Elapsed().Nanoseconds())/float64(b.N))*1e3/1e6, "Maddr/s")
 		})
 	}
-	_ = sync.Mutex{}
-	_ = address.Mask
 }

@@ -76,6 +76,8 @@ var plain = []disguise{
 	asText("in other case", "Write to ALICE.Liddell@Example.COM today", ""),
 	asText("after a mailto", "mailto:"+alice+"?subject=x", ""),
 	asText("as a value", "email="+alice+"&x=1", ""),
+	asText("as the last of many values", "https://x.example/r?a=1&b=2&c=3&d=4&e=5&f=6&g=7&h=8&i="+alice, ""),
+	asText("as the last of many values, before a sentence", "https://x.example/r?a=1&b=2&c=3&d=4&e=5&f=6&g=7&h=8&i="+alice+".Then wait", ""),
 	asText("in quotes", "'"+alice+"'", ""),
 	asText("between pipes", "x|"+alice+"|y", ""),
 	asText("in a path", "/users/"+alice+"/profile", ""),
@@ -97,6 +99,7 @@ var plain = []disguise{
 
 var encoded = []disguise{
 	asText("percent", "u=alice.liddell%40example.com", "percent"),
+	asText("percent, as the last of many values", "https://x.example/r?a=1&b=2&c=3&d=4&e=5&f=6&g=7&h=8&i=alice.liddell%40example.com", "percent"),
 	asText("percent twice", "u=alice.liddell%2540example.com", "percent > percent"),
 	asText("percent three times", "u=alice.liddell%252540example.com", "percent > percent > percent"),
 	asText("percent of every byte", "u="+pct(alice), "percent"),
@@ -188,6 +191,8 @@ var encoded = []disguise{
 	asText("spelled in Japanese, spaced", "alice.liddell アットマーク example 点 com", "spelled out"),
 	asText("spelled in full-width brackets", "alice.liddell（at）example（dot）com", "compatibility forms > spelled out"),
 	asText("spelled in Russian", "alice.liddell собака example точка com", "spelled out"),
+	asText("spelled in Polish", "alice.liddell małpa example kropka com", "spelled out"),
+	asText("spelled in Czech", "alice.liddell (zavináč) example (tečka) com", "spelled out"),
 	asText("spelled in Dutch", "alice.liddell apenstaartje example punt com", "spelled out"),
 	asText("spelled -at- -dot- in the name, too", "alice-dot-liddell-at-example-dot-com", "spelled out"),
 	asText("spelled _at_ _dot_ in the name, too", "alice_dot_liddell_at_example_dot_com", "spelled out"),
@@ -264,6 +269,8 @@ func substituted(s string) string {
 
 var scripted = []disguise{
 	inScript("a literal", `var e="`+alice+`";`, ""),
+	inScript("a literal right after a word", `case 1:return'`+alice+`';`, ""),
+	inScript("a literal right after a word, reversed", `case 1:return'`+backwards(alice)+`';`, "reversed"),
 	inScript("concatenated", `var e="alice."+"liddell"+"@"+"example"+".com";`, "concatenation"),
 	inScript("concatenated within the name", `var e="ali"+"ce.liddell@example.com";`, "concatenation"),
 	inScript("concatenated within the domain", `var e='alice.liddell@exam' + 'ple.com';`, "concatenation"),
@@ -276,6 +283,9 @@ var scripted = []disguise{
 	inScript("fromCharCode, applied", `String.fromCharCode.apply(null,[`+codes(alice, ",", "%d")+`])`, "char codes"),
 	inScript("fromCharCode, one by one", each(alice, "String.fromCharCode(%d)+")+`""`, "char codes"),
 	inScript("fromCharCode for the sign", `"alice.liddell"+String.fromCharCode(64)+"example.com"`, "char codes"),
+	inScript("fromCharCode for the sign, hexadecimal", `"alice.liddell"+String.fromCharCode(0x40)+"example.com"`, "char codes"),
+	inScript("fromCodePoint for the sign", `"alice.liddell"+String.fromCodePoint(64)+"example.com"`, "char codes"),
+	inScript("an escaped sign between variables", `var u='alice.liddell',h='example.com';a.href=u+'\x40'+h;`, "concatenation"),
 	inScript("an escaped sign between", `var m="alice.liddell"+"\x40"+"example.com"`, "concatenation"),
 	inScript("another escaped sign between", `m='alice.liddell'+'\u0040'+'example.com'`, "concatenation"),
 	inScript("escapes within the parts", `m="al\x69ce."+"lid\u0064ell"+"@"+"ex\x61mple."+"com"`, "concatenation"),
@@ -533,12 +543,17 @@ func TestDisguises(t *testing.T) {
 	t.Logf("recall %d of %d", found, total)
 }
 
+// inLong says whether a disguise is to be found in long texts, too.
+func (d disguise) inLong() bool {
+	rare := []string{"apenstaartje", "chiocciola", "snabel", "kukac", "Klammeraffe", "(a)", "[et]"} // read in short texts only
+	return d.kind != audit.CaptureHAR && !strings.Contains(d.name, "UTF-16") && !strings.Contains(d.name, "Latin-1") && !strings.Contains(d.name, "unclosed") &&
+		!slices.ContainsFunc(rare, func(w string) bool { return strings.Contains(d.doc, w) })
+}
+
 // In a long text other ways of looking for leads are taken: nothing may depend on how long it is, or on where in it something is.
 func TestDisguisesInLongDocuments(t *testing.T) {
-	rare := []string{"apenstaartje", "chiocciola", "snabel", "kukac", "Klammeraffe", "(a)", "[et]"} // read in short texts only
 	for i, d := range disguises {
-		if d.kind == audit.CaptureHAR || strings.Contains(d.name, "UTF-16") || strings.Contains(d.name, "Latin-1") || strings.Contains(d.name, "unclosed") ||
-			slices.ContainsFunc(rare, func(w string) bool { return strings.Contains(d.doc, w) }) {
+		if !d.inLong() {
 			continue
 		}
 		filler := strings.Repeat("Some words, and more of them, 12 in all; ", 4000)
@@ -549,6 +564,22 @@ func TestDisguisesInLongDocuments(t *testing.T) {
 		got, _, err := look(t, New(Limits{}), d.kind, before+d.doc+"\n\n"+filler)
 		if err != nil || !slices.ContainsFunc(got, d.want.is) {
 			t.Errorf("%s: %v %v", d.name, got, err)
+		}
+	}
+}
+
+// A window may end anywhere in a disguise.
+func TestDisguisesAcrossWindows(t *testing.T) {
+	filler := strings.Repeat("f(x, 12);\n", window/10+1)
+	for _, d := range disguises {
+		if !d.inLong() || len(d.doc) > 64 {
+			continue
+		}
+		for n := range len(d.doc) + 1 {
+			got, _, err := look(t, New(Limits{}), d.kind, filler[:window-n-2]+"\n\n"+d.doc+"\n\n")
+			if err != nil || !slices.ContainsFunc(got, d.want.is) {
+				t.Errorf("%s, %d bytes before the next window: %v %v", d.name, n, got, err)
+			}
 		}
 	}
 }

@@ -35,7 +35,7 @@ func (s *scan) window(b []byte, lo, hi int, c chain) {
 	if v.m != nil {
 		s.masked(&v, c)
 	} else {
-		s.runs(b, lo, hi, c)
+		s.runs(b, c)
 	}
 	if s.deep(c) {
 		return
@@ -45,7 +45,7 @@ func (s *scan) window(b []byte, lo, hi int, c chain) {
 	s.backslashes(&v, c)
 	s.fours(&v, c)
 	if v.m == nil {
-		s.words(b, lo, hi, c)
+		s.words(b, c)
 	}
 	s.pluses(&v, c)
 	s.wide(&v, c)
@@ -288,7 +288,7 @@ func (s *scan) ampersands(v *view, c chain) {
 	b := v.b
 	turned := 0 // up to where words were looked at backwards
 	for i := v.next(v.lo, maskAmpersand); i < v.hi; i = v.next(i+1, maskAmpersand) {
-		if i > v.lo && b[i-1] == '#' && i >= turned {
+		if i > 0 && b[i-1] == '#' && i >= turned {
 			from, to := span(b, i, i+1, reach, &partsWords)
 			if turned = to; bytes.Contains(b[from:to], []byte("46#&")) || bytes.Contains(b[from:to], []byte("04x#&")) {
 				s.node(reverse(b[from:to]), c, from, to, stepReversed)
@@ -409,7 +409,11 @@ func (s *scan) backslashes(v *view, c chain) {
 			if from == i && b[i+1] == 'u' { // lz-string, whose letters all signs are
 				to = max(to, lzLiteral(b, i))
 			}
-			s.node(unescapeJS(b[from:to]), c, from, to, stepJS)
+			decoded := unescapeJS(b[from:to])
+			s.node(decoded, c, from, to, stepJS)
+			if len(decoded) < minText && bytes.IndexByte(decoded, '@') >= 0 { // of an expression
+				s.script(b, i, to, c)
+			}
 			end = to
 		}
 		if css {

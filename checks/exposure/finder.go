@@ -223,14 +223,10 @@ type scan struct {
 	pinned   bool                                    // top stays as it is: what is looked at was put together from it
 	names    map[string]string                       // names of fields, as they may be told
 	spare    []*masks                                // that no view has now
-	lzSpan   [2]int                                  // where lzEnd was last, and of what
-	lzOf     *byte
-	linesOf  *byte // whose lines up to linesTo were joined
-	linesTo  int
-	nestHTML int     // of pages in srcdoc
-	strict   bool    // tell probe of what looks like an address in whatever way
-	what     string  // before the name of a field, where one kind of URL is to be told from another
-	toks     []token // of the script that was read last, to be written over
+	nestHTML int                                     // of pages in srcdoc
+	strict   bool                                    // tell probe of what looks like an address in whatever way
+	what     string                                  // before the name of a field, where one kind of URL is to be told from another
+	toks     []token                                 // of the script that was read last, to be written over
 	inflate  inflaters
 	buf      []byte
 	hexed    []byte // likewise, for hex
@@ -241,6 +237,8 @@ type scan struct {
 // readings are the stretches of a text that were read for one lead, and need not be read again for the next ones there.
 type readings struct {
 	script, quoted [2]int // as a script; from quoted-printable
+	lz             [2]int // in lz-string's letters
+	lines          int    // up to where, in lines of base64
 }
 
 func newScan(ctx context.Context, f *Finder, doc int) *scan {

@@ -21,14 +21,14 @@ func lzValues() (t [256]byte) {
 
 // lzEnd is where a run goes on to beyond to with the signs of lz-string's alphabets. A run may have many parts, so the last end is kept.
 func (s *scan) lzEnd(b []byte, to int) int {
-	if s.lzOf == &b[0] && s.lzSpan[0] <= to && to <= s.lzSpan[1] {
-		return s.lzSpan[1]
+	if s.read.lz[0] <= to && to <= s.read.lz[1] {
+		return s.read.lz[1]
 	}
 	end := to
 	for end < len(b) && lzValue[b[end]] != 0xFF {
 		end++
 	}
-	s.lzSpan, s.lzOf = [2]int{to, end}, &b[0]
+	s.read.lz = [2]int{to, end}
 	return end
 }
 

@@ -35,7 +35,7 @@ const (
 // maskedBytes are those of the classes that are one byte; with maskA, in either case.
 const maskedBytes = "\x00\x00\x00\x00@%&\\+406abijortz"
 
-// masks are the classes of the bytes of a window, and of as much again as a run may need that begins in it: bit i of [class][k] is about byte 64*k+i.
+// masks are the classes of the bytes of a window, and of 64 more, where a run that begins in it may end: bit i of [class][k] is about byte 64*k+i.
 type masks [maskCount][maskBlocks]uint64
 
 const maskBlocks = window/64 + 3
@@ -168,6 +168,9 @@ func (s *scan) masked(v *view, c chain) {
 	follow := !s.deep(c)
 	skip := lo > 0 && class[b[lo-1]]&inBase64 != 0 // the first run began before
 	var one, two, four, eight, eleven, before uint64
+	if lo > 0 && b[lo-1] < utf8.RuneSelf && is(b[lo-1], inWord) {
+		before = 1 << 63
+	}
 	page := s.records != nil && c.n == s.base
 	for k := range (end-lo)/64 + 1 {
 		// Ends of 2, 4, 8 and 11 letters in a row.
@@ -190,7 +193,7 @@ func (s *scan) masked(v *view, c chain) {
 			}
 			switch n := to - from; {
 			case skip && from == 0:
-			case n >= 60 || lo+to >= end:
+			case n >= minLine || lo+to >= end:
 				s.runOrLines(b, lo+from, lo+to, c)
 			default:
 				s.short(m, b, lo+from, from, n, c)
@@ -246,8 +249,8 @@ func (m *masks) runEnd(i int) int {
 	return 64*k + bits.TrailingZeros64(^m[maskBase64][k])
 }
 
-// short is run for a run of n bytes at b[at], fewer than 60, whose masks begin at from. Most are words, names and paths, of no use to run: it asks what run asks, in
-// the masks.
+// short is run for a run of n bytes at b[at], fewer than minLine, whose masks begin at from. Most are words, names and paths, of no use to run: it asks what run
+// asks, in the masks.
 func (s *scan) short(m *masks, b []byte, at, from, n int, c chain) {
 	k, shift := from/64, from%64
 	all := uint64(1)<<n - 1
@@ -275,21 +278,10 @@ func (s *scan) short(m *masks, b []byte, at, from, n int, c chain) {
 // uuidWords are the words of 8, 4, 4, 4 and 12 digits of a UUID.
 const uuidWords = 0xFFF<<24 | 0xF<<19 | 0xF<<14 | 0xF<<9 | 0xFF
 
-// isUUID says whether r, which has the words of a UUID, is one.
-func isUUID(r []byte) bool {
-	for _, x := range r {
-		if x != '-' && !isHex(x) {
-			return false
-		}
-	}
-	return true
-}
-
 // shortParts is short for a run of several words.
 func (s *scan) shortParts(b []byte, at, n int, marks, words uint64, c chain) {
 	r := b[at : at+n]
-	if n == 36 && words == uuidWords && isUUID(r) {
-		s.dashed(r, at, at+n, c)
+	if n == 36 && words == uuidWords && s.dashed(r, at, at+n, c) {
 		return
 	}
 	found := false

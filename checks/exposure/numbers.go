@@ -21,9 +21,7 @@ func (s *scan) fours(v *view, c chain) {
 		switch {
 		case i > 0 && b[i-1] == '6':
 			if aloneIn(b, i-1, i+1) {
-				if i > 14 && b[i-2] == '(' && hasFold(b, i-14, "fromcharcode") {
-					s.script(b, i-1, i+1, c)
-				}
+				s.codeOfSign(b, i-1, i+1, c)
 				list(i, i-1, i+1, 10)
 			}
 		case i+1 >= len(b):
@@ -34,12 +32,22 @@ func (s *scan) fours(v *view, c chain) {
 					s.quotedPrintable(b, i-1, i+2, c)
 				}
 			case i > 1 && b[i-1]|0x20 == 'x' && b[i-2] == '0' && (i+2 >= len(b) || !is(b[i+2], inWord)):
+				s.codeOfSign(b, i-2, i+2, c)
 				list(i, i-2, i+2, 16)
 			case aloneIn(b, i, i+2):
 				list(i, i, i+2, 16)
 			}
 		case b[i+1] == '6' && aloneIn(b, i, i+2): // 64 backwards
 			list(i, i, i+2, 10)
+		}
+	}
+}
+
+// codeOfSign reads the script around a number at b[from:to] that is made a character.
+func (s *scan) codeOfSign(b []byte, from, to int, c chain) {
+	for _, name := range [...]string{"fromcharcode(", "fromcodepoint("} {
+		if from >= len(name) && hasFold(b, from-len(name), name) {
+			s.script(b, from, to, c)
 		}
 	}
 }

@@ -9,44 +9,31 @@ import (
 // Bounds of runs of letters and digits that are decoded.
 const (
 	minRun    = 11      // base64 of eight bytes
+	minLine   = 60      // a shorter run is no line of several
 	maxRun    = 8 << 20 // longer ones are read as far
 	maxSmall  = 4096    // for decoders that are not linear, or rarely of use
 	minBase58 = 11
 	minHex    = 14
 )
 
-// runs follows runs of the letters of base64, hexadecimal and their kin. To be fast it looks at every minRun-th byte only: a run that is long enough has one
-// of them.
-func (s *scan) runs(b []byte, lo, hi int, c chain) {
-	// A run belongs to the window where it begins.
-	i := lo
-	if i > 0 {
-		for i < hi && class[b[i]]&inBase64 != 0 && class[b[i-1]]&inBase64 != 0 {
-			i++
-		}
-	}
-	start := i
-	for i += minRun - 1; i < len(b); i += minRun {
-		if class[b[i]]&inBase64 == 0 {
-			if i >= hi+minRun {
-				return
-			}
+// runs follows runs of the letters of base64, hexadecimal and their kin, in a text that is small. To be fast it looks at every minRun-th byte only: a run that is
+// long enough has one of them.
+func (s *scan) runs(b []byte, c chain) {
+	start := 0
+	for i := minRun - 1; i < len(b); i += minRun {
+		if !is(b[i], inBase64) {
 			start = i + 1
 			continue
 		}
-		from := i
-		for from > start && class[b[from-1]]&inBase64 != 0 {
+		from, to := i, i+1
+		for from > start && is(b[from-1], inBase64) {
 			from--
 		}
-		if from >= hi {
-			return
-		}
-		to := i + 1
-		for to < len(b) && class[b[to]]&inBase64 != 0 {
+		for to < len(b) && is(b[to], inBase64) {
 			to++
 		}
 		if to-from >= minRun {
-			to = s.runOrLines(b, from, to, c)
+			s.runOrLines(b, from, to, c)
 			if s.stopped != nil {
 				return
 			}
@@ -56,18 +43,17 @@ func (s *scan) runs(b []byte, lo, hi int, c chain) {
 	}
 }
 
-// runOrLines looks at a run, or at several that are lines of one, and gives the end.
-func (s *scan) runOrLines(b []byte, from, to int, c chain) int {
-	if to-from >= 60 && to < len(b) && (b[to] == '\n' || b[to] == '\r') {
+// runOrLines looks at a run, or at several that are lines of one.
+func (s *scan) runOrLines(b []byte, from, to int, c chain) {
+	if to-from >= minLine && to < len(b) && (b[to] == '\n' || b[to] == '\r') {
 		s.lines(b, from, to, c)
 	}
 	s.run(b, from, to, c)
-	return to
 }
 
 // lines looks at base64 that is broken into lines of one length, as mail does.
 func (s *scan) lines(b []byte, from, to int, c chain) {
-	if c.n == s.base && s.linesOf == &b[0] && from < s.linesTo {
+	if from < s.read.lines {
 		return // these lines were joined before
 	}
 	n := to - from
@@ -97,16 +83,15 @@ func (s *scan) lines(b []byte, from, to int, c chain) {
 	if end == to {
 		return
 	}
-	if c.n == s.base {
-		s.linesOf, s.linesTo = &b[0], end
-	}
-	pinned := s.pinned
+	s.read.lines = end
+	pinned, outer := s.pinned, s.read
 	if c.n == s.base && !pinned {
 		s.lead(from, end)
 		s.pinned = true
 	}
+	s.read = readings{}
 	s.run(joined, 0, len(joined), c)
-	s.pinned = pinned
+	s.pinned, s.read = pinned, outer
 }
 
 // run looks at a run of the letters of base64.
@@ -149,8 +134,8 @@ func (s *scan) run(b []byte, from, to int, c chain) {
 		start, t = i+1, tally{}
 	}
 	if parts > 1 {
-		if len(r) == 36 && parts == 5 && r[8] == '-' && r[13] == '-' && r[18] == '-' && r[23] == '-' {
-			s.dashed(r, from, to, c)
+		if len(r) == 36 && parts == 5 && r[8] == '-' && r[13] == '-' && r[18] == '-' && r[23] == '-' && s.dashed(r, from, to, c) {
+			return
 		}
 		s.several(b, from, to, c, dense || whole.dense(len(r)) && mixed(r), whole.capitals)
 	} else if dense && whole.capitals > 0 && !s.deep(c) {
@@ -321,24 +306,21 @@ func (s *scan) part(b []byte, from, to int, c chain) {
 	}
 }
 
-// dashed looks at a hash of 128 bits that is written like a UUID, and is none by its version and variant.
-func (s *scan) dashed(r []byte, from, to int, c chain) {
-	if v, w := nibble[r[14]], nibble[r[19]]; 1 <= v && v <= 8 && w>>2 == 2 {
-		return
-	}
-	plain := bytes.ReplaceAll(r, []byte("-"), nil)
-	for _, x := range plain {
-		if !isHex(x) {
-			return
+// dashed says whether r, which has the hyphens of a UUID, is written like one, and looks at it: what is none by its version and variant may be a hash of 128 bits.
+func (s *scan) dashed(r []byte, from, to int, c chain) bool {
+	for _, x := range r {
+		if x != '-' && !isHex(x) {
+			return false
 		}
 	}
-	if len(plain) != 32 {
-		return
+	if v, w := nibble[r[14]], nibble[r[19]]; 1 <= v && v <= 8 && w>>2 == 2 {
+		return true
 	}
 	if c.n == s.base {
 		s.lead(from, to)
 	}
-	s.keep(ofSum, unhex(plain), c)
+	s.keep(ofSum, unhex(bytes.ReplaceAll(r, []byte("-"), nil)), c)
+	return true
 }
 
 // sizes are the lengths of hashes, in bytes.
@@ -665,7 +647,7 @@ func (s *scan) texts64(r []byte, phases uint8, table *alphabet64, tell func(text
 		if state = (state<<1 | 1) & table.fits[x]; state&(1<<6) == 0 {
 			continue
 		}
-		begin := k - 6 // of two fours that may be text; one, and those around it, are five bytes at most
+		begin := k - 6 // of two fours that may be text: one, and what is around it, is hardly an address
 		if phases>>(begin%4)&1 == 0 || begin < told[begin%4] || begin+8 > len(r) || !table.text(r[begin:]) || !table.text(r[begin+4:]) {
 			continue
 		}

@@ -86,30 +86,20 @@ func (s *scan) address(b []byte, i, n int, c chain) bool {
 	s.candidate(local, host, c, from, to)
 	s.framed(b, from, i, n, to, c)
 	// What else may have been meant, where a character may part as well as belong.
-	cuts := 0
-	for j := 0; j+1 < len(local) && cuts < maxCuts; {
-		r, size := utf8.DecodeRune(local[j:])
-		j += size
-		if j < len(local) && cutsLocal(r, local[:j-size]) {
-			s.candidate(local[j:], host, c, from, to)
-			cuts++
-		}
-	}
-	for j := 1; j < len(host) && cuts < maxCuts; {
+	s.cuts(local, host, c, from, to, maxCuts)
+	left := maxCuts
+	for j := 1; j < len(host) && left > 0; {
 		r, size := utf8.DecodeRune(host[j:])
 		if cutsHost(r, host, j) {
 			s.candidate(local, host[:j], c, from, to)
-			for k := 0; k+1 < len(local) && cuts < maxCuts; {
-				r, size := utf8.DecodeRune(local[k:])
-				k += size
-				if k < len(local) && cutsLocal(r, local[:k-size]) {
-					s.candidate(local[k:], host[:j], c, from, to)
-					cuts++
-				}
-			}
-			cuts++
+			left = s.cuts(local, host[:j], c, from, to, left-1)
 		}
 		j += size
+	}
+	unquoted := local
+	if q := bytes.IndexByte(local, '\''); q > 0 && q+1 < len(local) && bytes.LastIndexByte(local, '\'') == q && to < len(b) && b[to] == '\'' {
+		unquoted = local[q+1:] // a literal right after a word: return'jane@acme.example'
+		s.candidate(unquoted, host, c, from, to)
 	}
 	if verpLocal, verpHost, ok := verp(local); ok {
 		s.candidate(verpLocal, verpHost, c.with(stepVERP), from, to)
@@ -117,7 +107,7 @@ func (s *scan) address(b []byte, i, n int, c chain) bool {
 	if bytes.IndexByte(host, '.') < 0 && bytes.IndexByte(local, '.') < 0 || s.deep(c) {
 		return bytes.IndexByte(host, '.') >= 0
 	}
-	s.substituted(local, host, c, from, to)
+	s.substituted(unquoted, host, c, from, to)
 	// Quoted-printable breaks lines and encodes within what else is plain.
 	if bytes.IndexByte(local, '=') >= 0 || to < len(b) && b[to] == '=' || from > 1 && b[from-1] == '\n' && b[from-2] != '\n' {
 		s.quotedPrintable(b, from, to, c)
@@ -128,6 +118,20 @@ func (s *scan) address(b []byte, i, n int, c chain) bool {
 		}
 	}
 	return bytes.IndexByte(host, '.') >= 0 && !literalPart(b, from, to) && (to >= len(b) || b[to] != '\\' && b[to] != '<' && b[to] != '&' && b[to] != '%')
+}
+
+// cuts keeps the addresses that begin within local, those first that are nearest to the at-sign: most of a long URL is before what it carries. It gives how many
+// more than these may be kept.
+func (s *scan) cuts(local, host []byte, c chain, from, to, most int) (left int) {
+	for j := len(local); j > 0 && most > 0; {
+		r, size := utf8.DecodeLastRune(local[:j])
+		if j < len(local) && cutsLocal(r, local[:j-size]) {
+			s.candidate(local[j:], host, c, from, to)
+			most--
+		}
+		j -= size
+	}
+	return most
 }
 
 // literalPart says whether b[from:to] touches the quote of a literal that is one of several in an expression or a list of a script.

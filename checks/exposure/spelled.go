@@ -36,10 +36,10 @@ func pair(x, y uint64, a, b byte) uint64 {
 	return (z - lows) &^ z & highs
 }
 
-// words follows spelled-out at-signs.
-func (s *scan) words(b []byte, lo, hi int, c chain) {
-	i := lo
-	for ; i+9 <= len(b) && i < hi; i += 8 {
+// words follows spelled-out at-signs in a text that is small.
+func (s *scan) words(b []byte, c chain) {
+	i := 0
+	for ; i+9 <= len(b); i += 8 {
 		x, y := binary.LittleEndian.Uint64(b[i:])|cases, binary.LittleEndian.Uint64(b[i+1:])|cases
 		hits := pair(x, y, 'a', 't') | pair(x, y, 'o', 'b') | pair(x, y, 'c', 'h') | pair(x, y, 'a', ']'|0x20) | pair(x, y, 'a', ')') | pair(x, y, '['|0x20, 'e') | pair(x, y, 'j', 'o')
 		for ; hits != 0; hits &= hits - 1 {
@@ -50,14 +50,11 @@ func (s *scan) words(b []byte, lo, hi int, c chain) {
 			s.wordAt(b, j, c)
 		}
 	}
-	for ; i < min(hi, len(b)-1); i++ {
+	for ; i < len(b)-1; i++ {
 		s.wordAt(b, i, c)
 	}
-	if len(b) > maxSmall { // the rarer words only where that costs nothing
-		return
-	}
-	for i := lo; i < hi; i++ {
-		if !rareFirst[b[i]] {
+	for i, x := range b { // the rarer words only where that costs nothing
+		if !rareFirst[x] {
 			continue
 		}
 		for _, w := range rareWords {

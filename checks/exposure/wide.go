@@ -13,7 +13,7 @@ import (
 // wide follows what is not ASCII: at-signs of other widths, and characters that do not show and part what belongs together.
 func (s *scan) wide(v *view, c chain) {
 	b, lo, hi := v.b, v.lo, v.hi
-	if v.next(lo, maskHigh) == hi {
+	if v.next(lo, maskHigh) == hi && !highIn(b[hi:min(len(b), hi+longestWide)]) {
 		return
 	}
 	here := highOf(v)
