@@ -10,10 +10,13 @@ import (
 )
 
 // registrable is the domain that somebody registered and that a host belongs to, by the public suffix list; the host itself where there is none, as
-// for a suffix itself. An IP address is its own, in one spelling: with brackets or without, IPv6 long or short.
+// for a suffix itself. An IP address is its own, in one spelling, which is that of URLs: IPv6 in brackets and short.
 func registrable(host string) string {
 	host = strings.TrimSuffix(strings.ToLower(host), ".")
 	if ip, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		if ip.Is6() {
+			return "[" + ip.String() + "]"
+		}
 		return ip.String()
 	}
 	domain, err := publicsuffix.EffectiveTLDPlusOne(host)

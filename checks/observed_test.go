@@ -35,7 +35,7 @@ func TestWhoMayHaveAnAddress(t *testing.T) {
 		{"x.atlassian.net", ""}, {"atlassian.net.evil.example", "evil.example"},
 		{"mx.platform.example", ""}, {"other.platform.example", ""}, // where the canary mailboxes are
 		{"api.sendgrid.net", ""}, {"a.github.io", "a.github.io"}, {"b.github.io", ""},
-		{"t.tracker.co.uk", "tracker.co.uk"}, {"192.0.2.7", "192.0.2.7"}, {"2001:db8::1", "2001:db8::1"}, {"[2001:db8::1]", "2001:db8::1"}, {"[2001:db8:0::2]", ""}, {"localhost", "localhost"},
+		{"t.tracker.co.uk", "tracker.co.uk"}, {"192.0.2.7", "192.0.2.7"}, {"2001:db8::1", "[2001:db8::1]"}, {"[2001:db8:0::1]", "[2001:db8::1]"}, {"[2001:db8:0::2]", ""}, {"localhost", "localhost"},
 		{"cdn.pages.example", ""},                        // the captured page's own
 		{"[address].tracker.example", "tracker.example"}, // masked at the door
 		{"exam ple", "invalid"},
