@@ -160,6 +160,8 @@ type evaluator struct {
 	chain  chain
 	toks   []token
 	known  map[string]string // variables and properties that were set to a string
+	missed uint64            // names that were asked for and not known: a bit for several of them
+	again  bool              // one of them was set later
 	steps  int
 }
 
@@ -317,10 +319,32 @@ func (e *evaluator) name(i int, text string) bool {
 	return t.kind == tokName && e.text(t) == text
 }
 
-// evaluate goes through the tokens, twice: names that are used before they are set are known the second time.
+// get is what a name was set to.
+func (e *evaluator) get(name string) (text string, ok bool) {
+	if text, ok = e.known[name]; !ok {
+		e.missed |= bitOf(name)
+	}
+	return text, ok
+}
+
+func (e *evaluator) set(name, text string) {
+	e.again = e.again || e.missed&bitOf(name) != 0
+	e.known[name] = text
+}
+
+// bitOf is the bit that stands for a name.
+func bitOf(name string) uint64 {
+	h := uint(len(name))
+	if h > 0 {
+		h += 7*uint(name[0]) + 31*uint(name[len(name)-1])
+	}
+	return 1 << (h & 63)
+}
+
+// evaluate goes through the tokens, and once more where names are used before they are set: they are known the second time.
 func (e *evaluator) evaluate() {
 	e.bind()
-	for range 2 {
+	for pass := 0; pass == 0 || pass == 1 && e.again; pass++ {
 		for i := 0; i < len(e.toks); {
 			if e.steps++; e.steps > 4*maxTokens || e.stop() {
 				return
@@ -335,14 +359,14 @@ func (e *evaluator) evaluate() {
 					e.tell(v, start, next)
 					if name := e.text(t); !v.isArr {
 						if e.sign(i+1, '+') {
-							if before, ok := e.known[name]; ok && len(before) < maxSmall {
+							if before, ok := e.get(name); ok && len(before) < maxSmall {
 								v.text = before + v.text
 								v.parts = 2
 								e.tell(v, i, next)
 							}
 						}
 						if len(v.text) < maxSmall {
-							e.known[name] = v.text
+							e.set(name, v.text)
 						}
 					}
 					i = next
@@ -408,7 +432,7 @@ func (e *evaluator) bind() {
 			if next == j {
 				next = j + 1
 			} else if !v.isArr && len(v.text) < maxSmall {
-				e.known[p] = v.text
+				e.set(p, v.text)
 			}
 			if j = next; !e.sign(j, ',') {
 				break
@@ -533,6 +557,7 @@ func (e *evaluator) template(raw string) (text string, parts int) {
 		} else {
 			out.WriteByte(' ')
 		}
+		e.missed |= inner.missed
 		parts++
 		raw = raw[end+1:]
 	}
@@ -580,7 +605,7 @@ func (e *evaluator) named(i, depth int) (v val, next int) {
 	// The last name of a.b.c counts, for properties as well as functions.
 	j := i
 	for e.sign(j+1, '.') && e.at(j+2).kind == tokName {
-		if text, ok := e.known[e.text(e.at(j))]; ok && isMethod(e.text(e.at(j+2))) {
+		if text, ok := e.get(e.text(e.at(j))); ok && isMethod(e.text(e.at(j+2))) {
 			return val{text: text, parts: 1}, j + 1
 		}
 		j += 2
@@ -623,7 +648,7 @@ func (e *evaluator) named(i, depth int) (v val, next int) {
 		}
 		return v, i
 	}
-	if text, ok := e.known[last]; ok {
+	if text, ok := e.get(last); ok {
 		return val{text: text, parts: 1}, j + 1
 	}
 	return v, i
