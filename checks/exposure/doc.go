@@ -9,5 +9,6 @@
 // nobody was handed out are forgotten; and memory depends on the documents only.
 //
 // To be fast, a text is not decoded whole. A first pass looks for leads: an at-sign, a percent sign before a hexadecimal digit, a run of base64's
-// letters, and so on. Each lead is looked at in its neighbourhood only, and almost all come to nothing there.
+// letters, and so on, in bit masks of 64 bytes each (docs/decisions/016). Each lead is looked at in its neighbourhood only, and almost all come to nothing
+// there.
 package exposure
