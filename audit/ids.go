@@ -3,6 +3,7 @@ package audit
 import (
 	"bytes"
 	"cmp"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -342,6 +343,25 @@ func ReadIDs(p []byte) (IDs, []byte, error) {
 		p = p[l:]
 	}
 	return s, p, nil
+}
+
+// MarshalText is AppendTo in base64, so that a set can stand in JSON.
+func (s IDs) MarshalText() ([]byte, error) {
+	return base64.StdEncoding.AppendEncode(nil, s.AppendTo(nil)), nil
+}
+
+// UnmarshalText reads what MarshalText wrote.
+func (s *IDs) UnmarshalText(text []byte) error {
+	p, err := base64.StdEncoding.AppendDecode(nil, text)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errIDs, err)
+	}
+	set, rest, err := ReadIDs(p)
+	if err == nil && len(rest) > 0 {
+		err = errIDs
+	}
+	*s = set
+	return err
 }
 
 var errIDs = fmt.Errorf("a set of ids is cut off or damaged")

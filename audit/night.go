@@ -56,12 +56,18 @@ type Archive interface {
 	Counting(packs []Pack) (IDs, error)
 	NewIntake(run int64, purged Day, workers int, limit int64) (Intake, error)
 	Sweep(inUse []string) error
+
+	// NewErrand begins an intake whose facts are sealed by those who Gather its spool.
+	NewErrand(run int64, purged Day, workers int, limit int64) (Intake, error)
+	Gather(run int64, spools []Spool) (Intake, error)
+	Drop(spools []Spool)
 }
 
 // An Intake takes in the facts of one run; see package archive.
 type Intake interface {
 	Worker(i int) IntakeWorker
 	Close(resolve func(place uint64) (Source, bool)) ([]Touched, error)
+	Spool(chunks []Chunk) (Spool, error) // instead of Close, where another process seals
 	SealCalls(app string, day Day, packs []Pack) (fresh *CallDay, pack *Pack, copies map[uint32]int64, err error)
 	SealReports(app string, day Day, packs []Pack) (fresh *ReportDay, pack *Pack, copies map[uint32]int64, err error)
 	Commit() error
@@ -78,15 +84,35 @@ type IntakeWorker interface {
 
 // A Touched names an (app, day) that a run brought records of one kind for.
 type Touched struct {
-	App  string
-	Kind PackKind
-	Day  Day
+	App     string
+	Kind    PackKind
+	Day     Day
+	Records int // copies included
+}
+
+// A Spool is facts that wait in a file of the archive to be sealed.
+type Spool struct {
+	Name   string    `json:"name"` // of the file; empty: there are none
+	Packs  []Spilled `json:"packs"`
+	Chunks []Chunk   `json:"chunks"` // by which the facts' places become lines
+}
+
+// A Spilled is the place in a Spool of facts of one app and day.
+type Spilled struct {
+	App     string   `json:"app"`
+	Kind    PackKind `json:"kind"`
+	Day     Day      `json:"day"`
+	Offset  int64    `json:"offset"`
+	Length  int64    `json:"length"`
+	Records int      `json:"records"`
 }
 
 // Sources reads the configured sources.
 type Sources interface {
 	// Read reads what is new in them: calls and reports go to in, the rest is in the Reading.
 	Read(ctx context.Context, r ReadRequest) (*Reading, error)
+	// Errand does an errand of another process's reading: the calls or reports of one file go to in, what else there is of it into the answer.
+	Errand(ctx context.Context, errand []byte, in Intake) (answer []byte, chunks []Chunk, err error)
 }
 
 // A ReadRequest is what a run asks of the sources.
@@ -103,6 +129,16 @@ type ReadRequest struct {
 	Observed func(ctx context.Context, ids []ObservationID) (map[ObservationID]bool, error) // which are kept already
 	Bad      func(ctx context.Context, lines []Quarantined) error                           // takes bad lines, some at a time
 	Progress func(done, total int64)                                                        // bytes
+
+	// Elsewhere has errands done, here or on other machines, and gives their answers in order; done is told which one was. Nil: all is read here.
+	Elsewhere func(ctx context.Context, errands [][]byte, done func(i int)) (answers [][]byte, err error)
+	WorthIt   int64 // bytes of input from which on Elsewhere is worth its while
+}
+
+// A Chunk says where a piece of input lies: its file, and the number in it of its first line.
+type Chunk struct {
+	File  uint32 `json:"file"`
+	First uint64 `json:"first"`
 }
 
 // A Reading is what a run read.
@@ -177,6 +213,8 @@ type Night struct {
 	Workers int // 0: as many as there are cores
 	Log     *slog.Logger
 
+	// Spread has parts of the night done on other machines, too. Nil: all is done here.
+	Spread Spread
 	// Messages are what to send about a run; they are enqueued with it. Nil: nothing.
 	Messages func(r *Result) ([]Message, error)
 	// Progress is told how far a run is. Nil: nobody.
@@ -283,6 +321,7 @@ type running struct {
 	o      Options
 	prev   Instant // as-of of the run before
 	intake Intake
+	spools []Spool // of what was read elsewhere
 
 	committed bool // the intake is durable
 
@@ -324,9 +363,11 @@ func (r *running) do() (*Result, error) {
 	if err := r.Archive.Sweep(inUse); err != nil {
 		return nil, err
 	}
-	workers := r.Workers
-	if workers <= 0 {
-		workers = runtime.GOMAXPROCS(0)
+	workers, hands := r.workers(), 0
+	if r.Spread != nil && !r.o.DryRun {
+		if hands, err = r.Spread.Hands(r.ctx); err != nil {
+			return nil, err
+		}
 	}
 	seq := r.run.Seq
 	if r.o.DryRun {
@@ -335,7 +376,7 @@ func (r *running) do() (*Result, error) {
 	if r.intake, err = r.Archive.NewIntake(seq, r.led.Purged, workers, intakeLimit); err != nil {
 		return nil, err
 	}
-	r.reading, err = r.Sources.Read(r.ctx, ReadRequest{
+	request := ReadRequest{
 		AsOf: r.o.AsOf, Known: r.led.Files, Newest: r.led.Newest, Reread: r.o.Reread, Workers: workers, Purged: r.led.Purged, Intake: r.intake,
 		Canaries: mailedCanaries(r.led.Canaries), Pending: r.led.Pending, Observed: r.Store.KnownObservations,
 		Bad: func(ctx context.Context, lines []Quarantined) error {
@@ -345,11 +386,21 @@ func (r *running) do() (*Result, error) {
 			return r.Store.StageQuarantine(ctx, r.run.Seq, lines)
 		},
 		Progress: func(done, total int64) { r.progress("reading", done, total) },
-	})
-	if err != nil {
+		WorthIt:  worthIt,
+	}
+	if hands > 1 {
+		request.Elsewhere = r.elsewhere
+		defer func() { r.Archive.Drop(r.spools) }()
+	}
+	if r.reading, err = r.Sources.Read(r.ctx, request); err != nil {
 		return nil, err
 	}
 	began = r.step("read", began)
+	if len(r.spools) > 0 { // all facts that are to be sealed were taken in by errands
+		if r.intake, err = r.Archive.Gather(seq, r.spools); err != nil {
+			return nil, err
+		}
+	}
 	touched, err := r.intake.Close(r.reading.Resolve)
 	if err != nil {
 		return nil, err
@@ -371,7 +422,12 @@ func (r *running) do() (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.examine(works, workers); err != nil {
+	if len(r.spools) > 0 {
+		err = r.spreadOut(works, recordsOf(touched), hands)
+	} else {
+		err = r.examine(works, workers)
+	}
+	if err != nil {
 		return nil, err
 	}
 	began = r.step("judge", began)
@@ -391,6 +447,14 @@ func (r *running) do() (*Result, error) {
 	began = r.step("make the archive durable", began)
 	defer func() { r.step("publish", began) }()
 	return r.publish(newest)
+}
+
+// workers is how many goroutines work here.
+func (n *Night) workers() int {
+	if n.Workers > 0 {
+		return n.Workers
+	}
+	return runtime.GOMAXPROCS(0)
 }
 
 // step logs how long a part of the run took, by the machine's clock.
@@ -452,26 +516,28 @@ func (r *running) setIncidents() {
 	}
 	before := mergeIncidents(r.led.Incidents)
 	r.incidents = mergeIncidents(append(slices.Clone(r.led.Incidents), r.newIncs...))
-	by := func(rules RulesTimeline, incidents []Incident) func(Day) Deadline {
-		d := &Dossier{Rules: rules, Incidents: incidents}
-		memo := map[Day]Deadline{}
-		var mu sync.Mutex
-		return func(day Day) Deadline {
-			mu.Lock()
-			defer mu.Unlock()
-			l, ok := memo[day]
-			if !ok {
-				l = d.ReportBy(day)
-				memo[day] = l
-			}
-			return l
-		}
-	}
-	r.newBy = by(r.rules, r.incidents)
+	r.newBy = deadlines(r.rules, r.incidents)
 	if len(r.led.Rules) > 0 {
-		r.oldBy = by(r.led.Rules, before)
+		r.oldBy = deadlines(r.led.Rules, before)
 	} else {
 		r.oldBy = r.newBy
+	}
+}
+
+// deadlines tells of each day until when its accounts had to be reported.
+func deadlines(rules RulesTimeline, incidents []Incident) func(Day) Deadline {
+	d := &Dossier{Rules: rules, Incidents: incidents}
+	memo := map[Day]Deadline{}
+	var mu sync.Mutex
+	return func(day Day) Deadline {
+		mu.Lock()
+		defer mu.Unlock()
+		l, ok := memo[day]
+		if !ok {
+			l = d.ReportBy(day)
+			memo[day] = l
+		}
+		return l
 	}
 }
 

@@ -103,14 +103,11 @@ func genFact() *rapid.Generator[fact] {
 	})
 }
 
-// keep takes facts in as one run, by workers, with a limit to memory, and seals them beside packs.
-func keep(t fataler, a *archive.Archive, run int64, facts []fact, workers int, limit int64, packs map[audit.Touched][]audit.Pack) (fresh, copies int) {
-	in, err := a.NewIntake(run, audit.StateDay, workers, limit)
-	if err != nil {
-		t.Fatal(err)
-	}
+// take gives facts to the workers of an intake.
+func take(t fataler, in audit.Intake, facts []fact, workers int) {
 	for i, f := range facts {
 		w := in.Worker(i % workers)
+		var err error
 		if f.Kind == audit.CallPack {
 			err = w.Call(f.call(), 7, uint64(i))
 		} else {
@@ -120,11 +117,50 @@ func keep(t fataler, a *archive.Archive, run int64, facts []fact, workers int, l
 			t.Fatal(err)
 		}
 	}
-	touched, err := in.Close(func(place uint64) (audit.Source, bool) { return audit.Source{File: 7, Line: place + 1}, true })
+}
+
+// keep takes facts in as one run, by workers, with a limit to memory, and seals them beside packs.
+func keep(t fataler, a *archive.Archive, run int64, facts []fact, workers int, limit int64, packs map[audit.Touched][]audit.Pack) (fresh, copies int) {
+	in, err := a.NewIntake(run, audit.StateDay, workers, limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	take(t, in, facts, workers)
+	return seal(t, in, func(place uint64) (audit.Source, bool) { return audit.Source{File: 7, Line: place + 1}, true }, packs)
+}
+
+// keepByErrands is keep where each errand takes some of the facts in, and another archive on the same folder seals them.
+func keepByErrands(t fataler, open func() *archive.Archive, run int64, facts []fact, errands int, limit int64, packs map[audit.Touched][]audit.Pack) (fresh, copies int) {
+	var spools []audit.Spool
+	for list := range slices.Chunk(facts, len(facts)/errands+1) {
+		in, err := open().NewErrand(run, audit.StateDay, 1, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		take(t, in, list, 1)
+		s, err := in.Spool([]audit.Chunk{{File: 7, First: 1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		spools = append(spools, s)
+	}
+	a := open()
+	in, err := a.Gather(run, spools)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh, copies = seal(t, in, nil, packs)
+	a.Drop(spools)
+	return fresh, copies
+}
+
+func seal(t fataler, in audit.Intake, resolve func(place uint64) (audit.Source, bool), packs map[audit.Touched][]audit.Pack) (fresh, copies int) {
+	touched, err := in.Close(resolve)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, k := range touched {
+		k.Records = 0
 		var pack *audit.Pack
 		var dropped map[uint32]int64
 		if k.Kind == audit.CallPack {
@@ -209,7 +245,13 @@ func TestFactsReadBackAreTheSame(t *testing.T) {
 		total := 0
 		for run := int64(1); len(again) > 0; run++ {
 			k := rapid.IntRange(1, len(again)).Draw(t, "part")
-			fresh, _ := keep(t, parts, run, again[:k], rapid.IntRange(1, 3).Draw(t, "workers"), rapid.SampledFrom([]int64{-1 << 30, 1 << 30}).Draw(t, "limit"), partPacks)
+			limit := rapid.SampledFrom([]int64{-1 << 30, 1 << 30}).Draw(t, "limit")
+			var fresh int
+			if hands := rapid.IntRange(1, 3).Draw(t, "hands"); rapid.Bool().Draw(t, "spread") {
+				fresh, _ = keepByErrands(t, func() *archive.Archive { return open("parts") }, run, again[:k], hands, limit, partPacks)
+			} else {
+				fresh, _ = keep(t, parts, run, again[:k], hands, limit, partPacks)
+			}
 			total += fresh
 			again = again[k:]
 		}

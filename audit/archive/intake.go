@@ -19,6 +19,7 @@ import (
 type Intake struct {
 	archive *Archive
 	run     int64
+	name    string // of its files, without their suffix
 	purged  audit.Day
 	workers []*Worker
 	segment *segmentWriter
@@ -30,8 +31,12 @@ type Intake struct {
 	spool   *segmentWriter
 	spills  map[dayKey][]spill
 	rows    map[dayKey][]*rows
-	resolve func(place uint64) (source audit.Source, ok bool)
+	resolve resolver // of what the workers took in
 }
+
+// A resolver tells the file and line of the place that a record came with; not ok where the record's file turned out not to be readable, so that nothing
+// of it counts.
+type resolver func(place uint64) (source audit.Source, ok bool)
 
 // A dayKey names the facts of one kind, app and day.
 type dayKey struct {
@@ -40,23 +45,26 @@ type dayKey struct {
 	day  audit.Day
 }
 
-type spill struct{ offset, length int64 }
+// A spill is a pack that waits in a spool: the intake's own or, where resolve is set, another's.
+type spill struct {
+	audit.Spilled
+	spool   string
+	resolve resolver
+}
 
 // NewIntake begins the intake of a run. Facts of days before purged are not taken but counted. limit bounds the memory in bytes that unsealed
 // facts take; beyond it they wait on disk.
 func (a *Archive) NewIntake(run int64, purged audit.Day, workers int, limit int64) (audit.Intake, error) {
-	w, err := a.create(fmt.Sprintf("run-%06d%s", run, segmentSuffix))
-	if err != nil {
-		return nil, err
-	}
-	in := &Intake{archive: a, run: run, purged: purged, segment: w, limit: limit, spills: map[dayKey][]spill{}}
+	return a.newIntake(run, fmt.Sprintf("run-%06d", run), purged, workers, limit), nil
+}
+
+// newIntake begins an intake whose files have a name of their own.
+func (a *Archive) newIntake(run int64, name string, purged audit.Day, workers int, limit int64) *Intake {
+	in := &Intake{archive: a, run: run, name: name, purged: purged, limit: limit, spills: map[dayKey][]spill{}}
 	for range workers {
 		in.workers = append(in.workers, &Worker{in: in, apps: map[string]*appRows{}, texts: *newTexts(), expired: map[uint32]int64{}})
 	}
-	a.mu.Lock()
-	a.open[w.name] = w.f
-	a.mu.Unlock()
-	return in, nil
+	return in
 }
 
 // Worker is the i-th worker's own part of the intake.
@@ -313,7 +321,7 @@ func (w *Worker) spill() error {
 		defer in.mu.Unlock()
 		if in.spool == nil {
 			var err error
-			if in.spool, err = in.archive.create(fmt.Sprintf("run-%06d%s", in.run, spoolSuffix)); err != nil {
+			if in.spool, err = in.archive.create(in.name + spoolSuffix); err != nil {
 				return err
 			}
 		}
@@ -321,7 +329,7 @@ func (w *Worker) spill() error {
 		if err != nil {
 			return err
 		}
-		in.spills[key] = append(in.spills[key], spill{at, int64(len(p))})
+		in.spills[key] = append(in.spills[key], spill{Spilled: audit.Spilled{App: key.app, Kind: key.kind, Day: key.day, Offset: at, Length: int64(len(p)), Records: r.n}})
 		in.held.Add(-r.weight())
 		return nil
 	})
@@ -538,34 +546,65 @@ func (in *Intake) Close(resolve func(place uint64) (audit.Source, bool)) ([]audi
 			return nil
 		})
 	}
+	return in.touched(), nil
+}
+
+// touched is what there is to seal.
+func (in *Intake) touched() []audit.Touched {
 	var out []audit.Touched
-	for key := range in.rows {
-		out = append(out, audit.Touched{App: key.app, Kind: key.kind, Day: key.day})
-	}
-	for key := range in.spills {
-		if _, ok := in.rows[key]; !ok {
-			out = append(out, audit.Touched{App: key.app, Kind: key.kind, Day: key.day})
+	for key, list := range in.rows {
+		t := audit.Touched{App: key.app, Kind: key.kind, Day: key.day}
+		for _, r := range list {
+			t.Records += r.n
 		}
+		for _, s := range in.spills[key] {
+			t.Records += s.Records
+		}
+		out = append(out, t)
 	}
-	return out, nil
+	for key, list := range in.spills {
+		if _, ok := in.rows[key]; ok {
+			continue
+		}
+		t := audit.Touched{App: key.app, Kind: key.kind, Day: key.day}
+		for _, s := range list {
+			t.Records += s.Records
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+// A waiting part is facts of an (app, day) that were not sealed yet, with what tells their lines.
+type waiting[T any] struct {
+	day     T
+	resolve resolver
 }
 
 // take gives the unsealed rows and spilled packs of an (app, day), once.
-func (in *Intake) take(key dayKey) (waiting []*rows, spilled [][]byte, err error) {
+func (in *Intake) take(key dayKey) (rows []*rows, spilled []waiting[[]byte], err error) {
 	in.mu.Lock()
-	waiting = in.rows[key]
+	rows = in.rows[key]
 	delete(in.rows, key)
 	spills := in.spills[key]
 	delete(in.spills, key)
 	in.mu.Unlock()
 	for _, s := range spills {
-		p := make([]byte, s.length)
-		if _, err := in.spool.f.ReadAt(p, s.offset); err != nil {
-			return nil, nil, fmt.Errorf("archive: %w", err)
+		var p []byte
+		resolve := s.resolve
+		if resolve != nil {
+			p, err = in.archive.read(&audit.Pack{App: s.App, Day: s.Day, Kind: s.Kind, Segment: s.spool, Offset: s.Offset, Length: s.Length}, s.Length)
+		} else {
+			resolve = in.resolve
+			p = make([]byte, s.Length)
+			_, err = in.spool.f.ReadAt(p, s.Offset)
 		}
-		spilled = append(spilled, p)
+		if err != nil {
+			return nil, nil, fmt.Errorf("archive: the run's own spool: %w", err)
+		}
+		spilled = append(spilled, waiting[[]byte]{p, resolve})
 	}
-	return waiting, spilled, nil
+	return rows, spilled, nil
 }
 
 // SealCalls drops the copies among the calls that the run brought for an app and day, also of those in packs, and writes what is new as a pack.
@@ -575,26 +614,29 @@ func (in *Intake) SealCalls(app string, day audit.Day, packs []audit.Pack) (fres
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	var parts []*audit.CallDay
+	var waits []waiting[*audit.CallDay]
 	for _, p := range spilled {
-		d, err := decodeCalls(day, p)
+		d, err := decodeCalls(day, p.day)
 		if err != nil {
 			return nil, nil, nil, fmt.Errorf("archive: the run's own spool: %w", err)
 		}
-		parts = append(parts, d)
+		waits = append(waits, waiting[*audit.CallDay]{d, p.resolve})
 	}
 	if len(rows) > 0 {
-		parts = append(parts, foldCalls(rows...))
+		waits = append(waits, waiting[*audit.CallDay]{foldCalls(rows...), in.resolve})
 	}
 	discarded := false
-	for _, p := range parts {
+	var parts []*audit.CallDay
+	for _, w := range waits {
+		p := w.day
 		n := len(p.Calls)
-		p.Calls = slices.DeleteFunc(p.Calls, func(c audit.Call) bool { _, ok := in.resolve(placeOfSource(c.Source)); return !ok })
+		p.Calls = slices.DeleteFunc(p.Calls, func(c audit.Call) bool { _, ok := w.resolve(placeOfSource(c.Source)); return !ok })
 		for i := range p.Calls {
-			p.Calls[i].Source, _ = in.resolve(placeOfSource(p.Calls[i].Source))
+			p.Calls[i].Source, _ = w.resolve(placeOfSource(p.Calls[i].Source))
 		}
 		discarded = discarded || len(p.Calls) < n
 		sortFacts(p.Calls, callOrder) // the line decides among copies, and is known only now
+		parts = append(parts, p)
 	}
 	d := mergeCalls(day, parts)
 	known := &audit.CallDay{}
@@ -631,26 +673,29 @@ func (in *Intake) SealReports(app string, day audit.Day, packs []audit.Pack) (fr
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	var parts []*audit.ReportDay
+	var waits []waiting[*audit.ReportDay]
 	for _, p := range spilled {
-		d, err := decodeReports(day, p)
+		d, err := decodeReports(day, p.day)
 		if err != nil {
 			return nil, nil, nil, fmt.Errorf("archive: the run's own spool: %w", err)
 		}
-		parts = append(parts, d)
+		waits = append(waits, waiting[*audit.ReportDay]{d, p.resolve})
 	}
 	if len(rows) > 0 {
-		parts = append(parts, foldReports(rows...))
+		waits = append(waits, waiting[*audit.ReportDay]{foldReports(rows...), in.resolve})
 	}
 	discarded := false
-	for _, p := range parts {
+	var parts []*audit.ReportDay
+	for _, w := range waits {
+		p := w.day
 		n := len(p.Reports)
-		p.Reports = slices.DeleteFunc(p.Reports, func(r audit.Report) bool { _, ok := in.resolve(placeOfSource(r.Source)); return !ok })
+		p.Reports = slices.DeleteFunc(p.Reports, func(c audit.Report) bool { _, ok := w.resolve(placeOfSource(c.Source)); return !ok })
 		for i := range p.Reports {
-			p.Reports[i].Source, _ = in.resolve(placeOfSource(p.Reports[i].Source))
+			p.Reports[i].Source, _ = w.resolve(placeOfSource(p.Reports[i].Source))
 		}
 		discarded = discarded || len(p.Reports) < n
-		sortFacts(p.Reports, reportOrder)
+		sortFacts(p.Reports, reportOrder) // the line decides among copies, and is known only now
+		parts = append(parts, p)
 	}
 	d := mergeReports(day, parts)
 	known := &audit.ReportDay{}
@@ -685,19 +730,40 @@ func (in *Intake) SealReports(app string, day audit.Day, packs []audit.Pack) (fr
 }
 
 func (in *Intake) write(key dayKey, p []byte, records int, first, last audit.Instant) (*audit.Pack, error) {
-	at, err := in.segment.append(p)
+	w, err := in.out()
 	if err != nil {
 		return nil, err
 	}
-	return &audit.Pack{App: key.app, Day: key.day, Kind: key.kind, Segment: in.segment.name, Offset: at, Length: int64(len(p)),
+	at, err := w.append(p)
+	if err != nil {
+		return nil, err
+	}
+	return &audit.Pack{App: key.app, Day: key.day, Kind: key.kind, Segment: w.name, Offset: at, Length: int64(len(p)),
 		Records: records, First: first, Last: last, Run: in.run}, nil
+}
+
+// out is the intake's segment, which the first pack makes.
+func (in *Intake) out() (*segmentWriter, error) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.segment == nil {
+		w, err := in.archive.create(in.name + segmentSuffix)
+		if err != nil {
+			return nil, err
+		}
+		in.archive.mu.Lock()
+		in.archive.open[w.name] = w.f // it is read before it is whole
+		in.archive.mu.Unlock()
+		in.segment = w
+	}
+	return in.segment, nil
 }
 
 // Commit makes the packs durable: the store may name them now.
 func (in *Intake) Commit() error {
 	in.dropSpool()
-	if in.segment.at == 0 {
-		return in.Abort()
+	if in.segment == nil {
+		return nil
 	}
 	return in.segment.sync()
 }
@@ -705,10 +771,12 @@ func (in *Intake) Commit() error {
 // Abort removes the run's segment. It may be called after Commit, as long as the store does not name it.
 func (in *Intake) Abort() error {
 	in.dropSpool()
-	in.archive.mu.Lock()
-	delete(in.archive.open, in.segment.name)
-	in.archive.mu.Unlock()
-	in.segment.remove()
+	if in.segment != nil {
+		in.archive.mu.Lock()
+		delete(in.archive.open, in.segment.name)
+		in.archive.mu.Unlock()
+		in.segment.remove()
+	}
 	return nil
 }
 

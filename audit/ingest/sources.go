@@ -80,16 +80,30 @@ func (s *Sources) Read(ctx context.Context, req audit.ReadRequest) (*audit.Readi
 			maxLoss = min(maxLoss, src.MaxLoss)
 		}
 	}
+	var bulk []*task // to be read wherever there are hands
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(rank(s.List[a].Kind), rank(s.List[b].Kind)) })
 	for _, i := range order {
 		if plans[i].Kind == audit.KindAddresses {
 			continue // once it is known whether there is anything to compare with
 		}
 		for _, path := range plans[i].files {
+			if req.Elsewhere != nil && isBulk(plans[i].Kind) {
+				t, err := r.plan(i, plans[i].Source, path)
+				if err != nil {
+					return nil, err
+				}
+				if t != nil {
+					bulk = append(bulk, t)
+				}
+				continue
+			}
 			if err := r.file(ctx, i, plans[i].Source, path); err != nil {
 				return nil, err
 			}
 		}
+	}
+	if err := r.bulk(ctx, bulk); err != nil {
+		return nil, err
 	}
 	if err := r.addresses(ctx, plans); err != nil {
 		return nil, err
@@ -157,12 +171,36 @@ func (r *reading) resolve(place uint64) (audit.Source, bool) {
 	return audit.Source{File: c.file, Line: c.first + place&0xffffffff}, !c.dropped
 }
 
+// A task is a file of a source that is to be read.
+type task struct {
+	source int // index into Sources.List
+	src    Source
+	file   audit.File
+	prior  *State // nil: read it whole
+}
+
+// A fileRead is what reading a file gave.
+type fileRead struct {
+	res   Result
+	err   error
+	lines []*lines // what each worker found; nil: it had nothing to do
+}
+
 // file reads one file of a source.
 func (r *reading) file(ctx context.Context, source int, src Source, path string) error {
+	t, err := r.plan(source, src, path)
+	if t == nil || err != nil {
+		return err
+	}
+	return r.finish(ctx, t, r.read(ctx, t))
+}
+
+// plan decides how to read a file. nil: there is nothing to read of it.
+func (r *reading) plan(source int, src Source, path string) (*task, error) {
 	if address.LooksLike([]byte(filepath.Base(path))) {
 		// The name would stand in the store and in evidence.
 		r.out.Sources[source].Trouble = fmt.Sprintf("%s: the file's name looks like an address: rename it", address.Redact(path))
-		return nil
+		return nil, nil
 	}
 	f, ok := r.known[fileKey(src.Kind, path)]
 	if !ok {
@@ -183,29 +221,51 @@ func (r *reading) file(ctx context.Context, source int, src Source, path string)
 		if trouble := r.troubled[f.ID]; trouble != "" {
 			to.Trouble = trouble
 		}
-		return nil
+		return nil, nil
 	}
 	r.seen[f.ID] = audit.Newest{At: audit.Ever}
 	if len(r.chunks) > 1<<31 {
-		return errors.New("more input than one run can number: run on fewer files at a time")
+		return nil, errors.New("more input than one run can number: run on fewer files at a time")
 	}
-	workers := make([]*lines, r.req.Workers)
-	opt := Options{Workers: r.req.Workers, Now: r.now, Progress: func(n int64) {
-		r.done += n
-		if r.req.Progress != nil {
-			r.req.Progress(r.done, r.total)
-		}
-	}}
-	res, err := Read(ctx, path, prior, opt, func(i int) Lines {
-		workers[i] = &lines{kind: src.Kind, file: f.ID, base: uint64(len(r.chunks)), asOf: r.req.AsOf, into: r.req.Intake.Worker(i), newest: audit.Ever,
+	return &task{source: source, src: src, file: f, prior: prior}, nil
+}
+
+// read reads a file here.
+func (r *reading) read(ctx context.Context, t *task) fileRead {
+	out := fileRead{lines: make([]*lines, r.req.Workers)}
+	opt := Options{Workers: r.req.Workers, Now: r.now, Progress: r.progress}
+	out.res, out.err = Read(ctx, t.file.Path, t.prior, opt, func(i int) Lines {
+		out.lines[i] = &lines{kind: t.src.Kind, file: t.file.ID, base: uint64(len(r.chunks)), asOf: r.req.AsOf, into: r.req.Intake.Worker(i), newest: audit.Ever,
 			purged: r.req.Purged, watch: &r.observed.hits, match: r.observed.match}
-		return workers[i]
+		return out.lines[i]
 	})
-	if ctx.Err() != nil {
-		return err
+	return out
+}
+
+func (r *reading) progress(bytes int64) {
+	r.done += bytes
+	if r.req.Progress != nil {
+		r.req.Progress(r.done, r.total)
 	}
-	if err != nil {
-		to.Trouble = err.Error()
+}
+
+// tooManyBad says why nothing is to be taken of a file that has so many bad lines; "" where they are few enough.
+func tooManyBad(src Source, path string, lines, bad int64, first func() string) string {
+	if share := float64(bad) / float64(max(lines, 1)); lines < MinForMaxBad || share <= src.MaxBad {
+		return ""
+	}
+	return fmt.Sprintf("%s: %d of %d lines are bad, more than max_bad %g: nothing of it was taken; the first: %s", path, bad, lines, src.MaxBad, first())
+}
+
+// finish takes what reading a file gave.
+func (r *reading) finish(ctx context.Context, t *task, read fileRead) error {
+	src, f, res, path := t.src, t.file, read.res, t.file.Path
+	to := &r.out.Sources[t.source]
+	if ctx.Err() != nil {
+		return cmp.Or(read.err, ctx.Err())
+	}
+	if read.err != nil {
+		to.Trouble = read.err.Error()
 	}
 	if res.Skipped {
 		return nil
@@ -214,30 +274,31 @@ func (r *reading) file(ctx context.Context, source int, src Source, path string)
 	for _, first := range res.Bases {
 		r.chunks = append(r.chunks, chunk{file: f.ID, first: first})
 	}
-	got := audit.FileReading{File: f, Source: source, FromLine: 1, Lines: res.Lines}
+	got := audit.FileReading{File: f, Source: t.source, FromLine: 1, Lines: res.Lines}
 	got.State = nil
-	if err != nil {
+	if read.err != nil {
 		// What lay before the damage may be damaged as well. The next run tries again.
 		r.discard(got, base)
 		return nil
 	}
+	var err error
 	if got.State, err = res.State.MarshalBinary(); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	switch {
 	case len(res.Bases) > 0:
 		got.FromLine = res.Bases[0]
-	case prior != nil && res.Lines == 0: // nothing was read again
-		got.FromLine = uint64(prior.Before) + 1
+	case t.prior != nil && res.Lines == 0: // nothing was read again
+		got.FromLine = uint64(t.prior.Before) + 1
 	}
 	var copies int64
 	looked := len(r.observed.docs)
 	if isObserved(src.Kind) {
-		if copies, err = r.look(ctx, got, src, workers); err != nil {
+		if copies, err = r.look(ctx, got, src, read.lines); err != nil {
 			return err
 		}
 	}
-	for _, w := range workers {
+	for _, w := range read.lines {
 		if w == nil {
 			continue
 		}
@@ -249,15 +310,14 @@ func (r *reading) file(ctx context.Context, source int, src Source, path string)
 		}
 		got.Quarantined += int64(len(w.bad))
 	}
-	if share := float64(got.Quarantined) / float64(max(got.Lines, 1)); got.Lines >= MinForMaxBad && share > src.MaxBad {
-		to.Trouble = fmt.Sprintf("%s: %d of %d lines are bad, more than max_bad %g: nothing of it was taken; the first: %s",
-			path, got.Quarantined, got.Lines, src.MaxBad, r.firstBad(workers))
+	if why := tooManyBad(src, path, got.Lines, got.Quarantined, func() string { return r.firstBad(read.lines) }); why != "" {
+		to.Trouble = why
 		r.discard(got, base)
 		clear(r.observed.docs[looked:])
 		return nil
 	}
 	r.out.Copies[f.ID] += copies
-	if err := r.take(ctx, got, workers, to); err != nil {
+	if err := r.take(ctx, got, read.lines, to); err != nil {
 		return err
 	}
 	r.out.Files = append(r.out.Files, got)

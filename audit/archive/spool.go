@@ -1,0 +1,95 @@
+package archive
+
+import (
+	"encoding/hex"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+
+	"github.com/mailreeve/mailreeve/audit"
+)
+
+// What one process took in and another seals lies in a spool meanwhile: packs whose sources are places, and the chunks that tell the lines of those.
+
+// NewErrand begins the intake of an errand of a run: of facts that another process may seal. Its files have a name of their own, as an errand may be done
+// twice.
+func (a *Archive) NewErrand(run int64, purged audit.Day, workers int, limit int64) (audit.Intake, error) {
+	return a.newIntake(run, ownName(run), purged, workers, limit), nil
+}
+
+// Gather is the intake of a run whose facts were taken in by errands, with a segment of its own. Its Commit and Abort leave the spools alone.
+func (a *Archive) Gather(run int64, spools []audit.Spool) (audit.Intake, error) {
+	in := a.newIntake(run, ownName(run), audit.StateDay, 0, 0)
+	for i := range spools {
+		s := &spools[i]
+		resolve := resolverOf(s.Chunks)
+		for _, p := range s.Packs {
+			key := dayKey{p.App, p.Kind, p.Day}
+			in.spills[key] = append(in.spills[key], spill{Spilled: p, spool: s.Name, resolve: resolve})
+		}
+	}
+	return in, nil
+}
+
+func ownName(run int64) string {
+	b := make([]byte, 8)
+	for i := range b {
+		b[i] = byte(rand.Uint32())
+	}
+	return fmt.Sprintf("run-%06d-%s", run, hex.EncodeToString(b))
+}
+
+// resolverOf tells lines by the chunks that an errand read.
+func resolverOf(chunks []audit.Chunk) resolver {
+	return func(place uint64) (audit.Source, bool) {
+		i := place >> 32
+		if i >= uint64(len(chunks)) {
+			return audit.Source{}, false
+		}
+		return audit.Source{File: chunks[i].File, Line: chunks[i].First + place&0xffffffff}, true
+	}
+}
+
+// Spool ends the taking in and leaves all of it where every process that has the archive can read it.
+func (in *Intake) Spool(chunks []audit.Chunk) (audit.Spool, error) {
+	for _, w := range in.workers {
+		if w.err != nil {
+			return audit.Spool{}, w.err
+		}
+		if err := w.spill(); err != nil {
+			return audit.Spool{}, err
+		}
+	}
+	out := audit.Spool{Chunks: chunks}
+	if in.spool == nil {
+		return out, nil
+	}
+	out.Name = in.spool.name
+	for _, spills := range in.spills {
+		for _, s := range spills {
+			out.Packs = append(out.Packs, s.Spilled)
+		}
+	}
+	if err := in.spool.sync(); err != nil {
+		return audit.Spool{}, err
+	}
+	return out, in.spool.f.Close()
+}
+
+// Drop removes spools that nobody needs any more. What is left of them, the next Sweep removes.
+func (a *Archive) Drop(spools []audit.Spool) {
+	for i := range spools {
+		name := spools[i].Name
+		if name == "" {
+			continue
+		}
+		a.mu.Lock()
+		if f := a.open[name]; f != nil {
+			f.Close()
+			delete(a.open, name)
+		}
+		a.mu.Unlock()
+		_ = os.Remove(filepath.Join(a.dir, name))
+	}
+}
