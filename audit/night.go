@@ -132,7 +132,6 @@ type ReadRequest struct {
 
 	// Elsewhere has errands done, here or on other machines, and gives their answers in order; done is told which one was. Nil: all is read here.
 	Elsewhere func(ctx context.Context, errands [][]byte, done func(i int)) (answers [][]byte, err error)
-	WorthIt   int64 // bytes of input from which on Elsewhere is worth its while
 }
 
 // A Chunk says where a piece of input lies: its file, and the number in it of its first line.
@@ -363,7 +362,7 @@ func (r *running) do() (*Result, error) {
 	if err := r.Archive.Sweep(inUse); err != nil {
 		return nil, err
 	}
-	workers, hands := r.workers(), 0
+	workers, hands := r.Night.Hands(), 0
 	if r.Spread != nil && !r.o.DryRun {
 		if hands, err = r.Spread.Hands(r.ctx); err != nil {
 			return nil, err
@@ -386,7 +385,6 @@ func (r *running) do() (*Result, error) {
 			return r.Store.StageQuarantine(ctx, r.run.Seq, lines)
 		},
 		Progress: func(done, total int64) { r.progress("reading", done, total) },
-		WorthIt:  worthIt,
 	}
 	if hands > 1 {
 		request.Elsewhere = r.elsewhere
@@ -449,8 +447,8 @@ func (r *running) do() (*Result, error) {
 	return r.publish(newest)
 }
 
-// workers is how many goroutines work here.
-func (n *Night) workers() int {
+// Hands is how many goroutines work here.
+func (n *Night) Hands() int {
 	if n.Workers > 0 {
 		return n.Workers
 	}

@@ -35,9 +35,6 @@ const (
 	Examine PartKind = "examine" // seal and judge a shard of apps
 )
 
-// worthIt is from how many bytes of new input on it is worth the while to spread a night.
-const worthIt = 16 << 20
-
 // shardsPerHand is how many shards there are for each hand: more of them even out what one takes longer for, each is a segment file of the archive.
 const shardsPerHand = 3
 
@@ -69,7 +66,7 @@ func (n *Night) segment(ctx context.Context, run int64, body []byte) ([]byte, er
 	if err := json.Unmarshal(body, &e); err != nil {
 		return nil, err
 	}
-	in, err := n.Archive.NewErrand(run, e.Purged, 1, intakeLimit/int64(n.workers()))
+	in, err := n.Archive.NewErrand(run, e.Purged, 1, intakeLimit/int64(n.Hands()))
 	if err != nil {
 		return nil, err
 	}

@@ -54,19 +54,14 @@ type badAnswer struct {
 
 // bulk reads the files of calls and reports: elsewhere where that is worth it, else here.
 func (r *reading) bulk(ctx context.Context, tasks []*task) error {
-	size := int64(0)
 	tasks = slices.DeleteFunc(tasks, func(t *task) bool {
 		info, err := os.Stat(t.file.Path)
 		if err != nil {
 			return false // to read it says why
 		}
-		if t.prior != nil && !t.prior.Waiting && t.prior.unchanged(identify(info)) {
-			return true
-		}
-		size += info.Size()
-		return false
+		return t.prior != nil && !t.prior.Waiting && t.prior.unchanged(identify(info))
 	})
-	if len(tasks) < 2 || size < r.req.WorthIt {
+	if len(tasks) < 2 { // one file is read by all hands here
 		for _, t := range tasks {
 			if err := r.finish(ctx, t, r.read(ctx, t)); err != nil {
 				return err

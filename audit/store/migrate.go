@@ -118,7 +118,10 @@ func (s *Store) migrate(ctx context.Context) (applied []string, err error) {
 		if err != nil {
 			return false, err
 		}
-		return have < steps[len(steps)-1].Version, s.knows(have, steps)
+		if err := s.knows(have, steps); err != nil || have < steps[len(steps)-1].Version {
+			return err == nil, err
+		}
+		return s.queueIsOld(ctx)
 	}
 	if still, err := pending(); err != nil || !still {
 		return nil, err
@@ -132,7 +135,10 @@ func (s *Store) migrate(ctx context.Context) (applied []string, err error) {
 		for _, r := range results {
 			applied = append(applied, filepath.Base(r.Source.Path))
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return s.migrateQueue(ctx)
 	})
 	return applied, s.failed(ctx, "bring the schema up to date", err)
 }

@@ -102,6 +102,8 @@ func (d *postgres) snapshot() *sql.TxOptions {
 	return &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
 }
 
+func (d *postgres) now() string { return `(extract(epoch FROM clock_timestamp()) * 1000)::bigint` }
+
 func (d *postgres) forUpdate() string { return " FOR UPDATE" }
 
 // sessionLock is the night's lock: the server frees it when the connection that took it ends.
@@ -167,9 +169,18 @@ func (d *postgres) hasTable(ctx context.Context, t *tx, name string) (ok bool, e
 	return ok, err
 }
 
-// migrating needs no lock: goose's own session lock keeps others out.
-func (d *postgres) migrating(_ context.Context, _ *Store, _ func() (bool, error), up func() error) error {
-	return up()
+// migrating keeps others out while the tables change, goose's and the job queue's, which has no lock of its own.
+func (d *postgres) migrating(ctx context.Context, s *Store, _ func() (bool, error), up func() error) error {
+	conn, err := s.writer.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	l := sessionLock{conn}
+	const schema = 0x6d61696c72656576 // any number that nobody else takes: "mailreev"
+	if _, err := conn.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, int64(schema)); err != nil {
+		return errors.Join(err, l.release())
+	}
+	return errors.Join(up(), l.release())
 }
 
 // copyIn streams rows into columns of a table. begin is called before the first row.

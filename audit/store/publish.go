@@ -33,7 +33,7 @@ type publishing struct {
 // write writes everything; what tells that nothing may be written comes first.
 func (w *publishing) write(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{w.run, w.unchanged, w.numbers, w.files, w.newest, w.incidents, w.apps, w.versions,
-		w.events, w.observations, w.canaries, w.headers, w.packs, w.due, w.contributions, w.findings, w.acts, w.quarantine, w.trail, w.outbox} {
+		w.events, w.observations, w.canaries, w.headers, w.packs, w.due, w.contributions, w.findings, w.acts, w.quarantine, w.trail, w.outbox, w.dropParts} {
 		if err := step(ctx); err != nil {
 			return err
 		}

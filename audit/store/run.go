@@ -53,6 +53,9 @@ func (n *Night) Begin(ctx context.Context, run *audit.Run) error {
 		if _, err := t.exec(ctx, `DELETE FROM quarantine WHERE run IN (SELECT seq FROM runs WHERE status = 'failed')`); err != nil {
 			return err
 		}
+		if err := t.dropParts(ctx); err != nil {
+			return err
+		}
 		var scheduled any
 		if run.ScheduledAt != audit.Never {
 			scheduled = run.ScheduledAt
@@ -99,8 +102,10 @@ func (s *Store) Fail(ctx context.Context, run *audit.Run, cause error) error {
 		if err != nil || marked == 0 {
 			return err
 		}
-		_, err = t.exec(ctx, `DELETE FROM quarantine WHERE run = ?`, run.Seq)
-		return err
+		if _, err = t.exec(ctx, `DELETE FROM quarantine WHERE run = ?`, run.Seq); err != nil {
+			return err
+		}
+		return t.dropParts(ctx)
 	})
 	if err == nil && marked > 0 {
 		run.Status, run.Error, run.FinishedAt = audit.Failed, cause.Error(), finished

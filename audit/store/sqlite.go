@@ -145,6 +145,7 @@ func (d *sqliteFile) retryable(err error) bool {
 }
 
 func (d *sqliteFile) snapshot() *sql.TxOptions { return &sql.TxOptions{ReadOnly: true} }
+func (d *sqliteFile) now() string              { return `CAST(unixepoch('subsec') * 1000 AS INTEGER)` }
 func (d *sqliteFile) forUpdate() string        { return "" } // the one writer has the whole database
 
 // fileLock is the night's lock: the kernel frees it when its holder dies.

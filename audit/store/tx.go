@@ -25,6 +25,7 @@ type dialect interface {
 	explain(err error) error                             // err with its kind and what to do
 	retryable(err error) bool                            // whether the same transaction may pass when tried again
 	snapshot() *sql.TxOptions                            // of a transaction that reads one moment
+	now() string                                         // the database's clock, ms since the Unix epoch
 	forUpdate() string                                   // the end of a SELECT that locks its rows until the transaction's end
 	tryLock(ctx context.Context, s *Store) (hold, error) // nil where another holds the night's lock
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -157,18 +158,21 @@ type onPostgres struct {
 }
 
 func (p onPostgres) Run(ctx context.Context, dir string, asOf time.Time) error {
-	path := filepath.Join(dir, "mailreeve.yaml")
-	text, err := os.ReadFile(path)
-	if err != nil {
+	if err := p.database(dir); err != nil {
 		return err
 	}
-	if bytes.Contains(text, []byte("sqlite://mailreeve.db")) {
-		text = bytes.Replace(text, []byte("sqlite://mailreeve.db"), []byte(strconv.Quote(cluster.New(p.t))), 1)
-		if err := os.WriteFile(path, text, 0o600); err != nil {
-			return err
-		}
-	}
 	return p.inProcess.Run(ctx, dir, asOf)
+}
+
+// database has the folder's configuration name a database of its own.
+func (p onPostgres) database(dir string) error {
+	path := filepath.Join(dir, "mailreeve.yaml")
+	text, err := os.ReadFile(path)
+	if err != nil || !bytes.Contains(text, []byte("sqlite://mailreeve.db")) {
+		return err
+	}
+	text = bytes.Replace(text, []byte("sqlite://mailreeve.db"), []byte(strconv.Quote(cluster.New(p.t))), 1)
+	return os.WriteFile(path, text, 0o600)
 }
 
 // The same on Postgres.
@@ -177,6 +181,101 @@ func TestMarketsOnPostgres(t *testing.T) {
 	for seed := from; seed < from+n; seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { markettest.Check(t, seed, onPostgres{t: t}) })
 	}
+}
+
+// withCrews has two workers beside the night, which read its files and judge its apps.
+type withCrews struct {
+	onPostgres
+	crews map[string]bool // folders that have theirs
+}
+
+func (p withCrews) Run(ctx context.Context, dir string, asOf time.Time) error {
+	if !p.crews[dir] {
+		p.crews[dir] = true
+		if err := p.database(dir); err != nil {
+			return err
+		}
+		for range 2 {
+			crew, stop := context.WithCancel(context.Background())
+			ended := make(chan string, 1)
+			go func() {
+				var out, errs bytes.Buffer
+				if code := execute(crew, []string{"worker", "-c", filepath.Join(dir, "mailreeve.yaml")}, &out, &errs); code != exitDone {
+					ended <- fmt.Sprintf("exit %d: %s", code, errs.String())
+				}
+				close(ended)
+			}()
+			p.t.Cleanup(func() {
+				stop()
+				if what, bad := <-ended; bad {
+					p.t.Errorf("a worker ended with %s", what)
+				}
+			})
+		}
+		if err := p.wait(ctx, dir, 2); err != nil {
+			return err
+		}
+	}
+	return p.inProcess.Run(ctx, dir, asOf)
+}
+
+// wait waits until crews are there.
+func (p withCrews) wait(ctx context.Context, dir string, n int) error {
+	cfg, err := config.Load(filepath.Join(dir, "mailreeve.yaml"))
+	if err != nil {
+		return err
+	}
+	s, err := store.Open(ctx, cfg.StoreURL())
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	for end := time.Now().Add(20 * time.Second); ; {
+		list, err := s.Crews(ctx)
+		if err != nil || len(list) >= n {
+			return err
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("%d of %d workers are there", len(list), n)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// The same where the night is spread over workers.
+func TestMarketsWithWorkers(t *testing.T) {
+	n, from := number(t, "MAILREEVE_TEST_MARKETS", 3), number(t, "MAILREEVE_TEST_SEED", 1700)
+	for seed := from; seed < from+n; seed++ {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			r := withCrews{onPostgres{t: t}, map[string]bool{}}
+			markettest.Check(t, seed, r)
+			spread := 0
+			for dir := range r.crews {
+				spread += jobs(t, dir)
+			}
+			if spread == 0 {
+				t.Error("nothing was spread")
+			}
+		})
+	}
+}
+
+// jobs counts the parts that went through the queue.
+func jobs(t *testing.T, dir string) (n int) {
+	t.Helper()
+	cfg, err := config.Load(filepath.Join(dir, "mailreeve.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("postgres", cfg.StoreURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.QueryRow(`SELECT count(*) FROM river_job WHERE kind IN ('segment', 'examine')`).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // A blinking runner looks at every night twice: first with some of its sources gone, then with all of them.

@@ -130,7 +130,13 @@ func (s *system) audit(ctx context.Context, o audit.Options, wait bool, progress
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, lease.Release()) }()
-	return s.night(s.store.Night(lease), progress).Run(ctx, o)
+	night := s.night(s.store.Night(lease), progress)
+	leave, err := s.spread(ctx, night, s.store.Night(lease))
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	return night.Run(ctx, o)
 }
 
 // holdOn is how long a run by hand waits for the lock: a holder that was killed just now may not be gone yet.

@@ -45,6 +45,14 @@ func (c *cli) serve(ctx context.Context) error {
 			s.log.Error("nothing is captured", "error", err)
 		}
 	})
+	if s.store.Queue() != nil {
+		s.crew = s.newCrew()
+		wg.Go(func() {
+			if err := s.crew.Serve(ctx); err != nil && ctx.Err() == nil {
+				s.log.Error("this process does no parts of nights", "error", err)
+			}
+		})
+	}
 	defer func() { cancel(); wg.Wait() }()
 	r := &schedule.Runner{Schedule: plan, Log: s.log, Last: s.lastNight, Night: s.scheduled}
 	return r.Serve(ctx)

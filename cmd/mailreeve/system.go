@@ -37,6 +37,7 @@ type system struct {
 	outbox     *notifier.Outbox
 	refused    error // a failure that does not pass by itself
 	out        io.Writer
+	crew       *schedule.Crew // of this process, while it serves
 }
 
 // load reads the configuration.

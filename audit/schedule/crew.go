@@ -1,0 +1,313 @@
+package schedule
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverdatabasesql"
+
+	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/store"
+)
+
+// A Crew does parts of nights, of whichever process holds the night's lock. It needs a store with a job queue (Postgres), the archive and, at the same
+// paths, the source files.
+//
+// The queue only says that there is something to do; who does a part, whether he still lives, and whose answer counts stands in the store's own rows: the
+// queue may run a job twice, or lose one of a worker that died.
+type Crew struct {
+	Store *store.Store
+	Hands int          // how many parts are done at one time
+	Night *audit.Night // does them
+	Log   *slog.Logger
+
+	id   string
+	once sync.Once
+}
+
+// ID names the crew: host, process and a random number.
+func (c *Crew) ID() string {
+	c.once.Do(func() {
+		host, err := os.Hostname()
+		if err != nil {
+			host = "unknown"
+		}
+		b := make([]byte, 4)
+		_, _ = rand.Read(b) // never fails
+		c.id = fmt.Sprintf("%s/%d/%s", host, os.Getpid(), hex.EncodeToString(b))
+	})
+	return c.id
+}
+
+// beat is how often a crew, and the holder of a part, give a sign of life.
+const beat = store.Silence / 5
+
+// queueName is the queue of the parts.
+const queueName = "night"
+
+// job is what the queue holds of a part: where it stands.
+type job struct {
+	Run    int64 `json:"run"`
+	Number int64 `json:"number"`
+}
+
+// The kinds of jobs are the kinds of parts: whoever looks into the queue sees what is waiting.
+type (
+	segmentJob struct{ job }
+	examineJob struct{ job }
+)
+
+func (segmentJob) Kind() string { return string(audit.Segment) }
+func (examineJob) Kind() string { return string(audit.Examine) }
+
+func jobOf(kind audit.PartKind, run, number int64) river.JobArgs {
+	j := job{Run: run, Number: number}
+	if kind == audit.Segment {
+		return segmentJob{j}
+	}
+	return examineJob{j}
+}
+
+// insert puts jobs into the queue. One try is enough: whoever waits for a part enqueues it again when nobody does it.
+func insert(ctx context.Context, client *river.Client[*sql.Tx], t *sql.Tx, jobs ...river.JobArgs) error {
+	params := make([]river.InsertManyParams, len(jobs))
+	for i, j := range jobs {
+		params[i] = river.InsertManyParams{Args: j, InsertOpts: &river.InsertOpts{Queue: queueName, MaxAttempts: 1}}
+	}
+	_, err := client.InsertManyTx(ctx, t, params)
+	return err
+}
+
+// client is the job queue, with workers where there are any.
+func client(s *store.Store, log *slog.Logger, workers *river.Workers, hands int) (*river.Client[*sql.Tx], error) {
+	db := s.Queue()
+	if db == nil {
+		return nil, fmt.Errorf("store %s: a night is spread over processes on Postgres only: set `store: postgres://…`", s)
+	}
+	c := &river.Config{Logger: slog.New(quiet{log.Handler()})}
+	if workers != nil {
+		c.Workers = workers
+		c.Queues = map[string]river.QueueConfig{queueName: {MaxWorkers: hands}}
+		c.FetchCooldown, c.FetchPollInterval = 50*time.Millisecond, 100*time.Millisecond
+		c.PollOnly = true // lib/pq brings no listener
+		c.JobTimeout = -1 // the part's holder knows by its row whether it is still wanted
+		c.CompletedJobRetentionPeriod, c.DiscardedJobRetentionPeriod = time.Hour, 24*time.Hour
+	}
+	return river.NewClient(riverdatabasesql.New(db), c)
+}
+
+// Serve does parts until ctx is done, gives back what it has not finished, and returns nil.
+func (c *Crew) Serve(ctx context.Context) error {
+	workers := river.NewWorkers()
+	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, j *river.Job[segmentJob]) error { return c.do(ctx, j.Args.job) }))
+	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, j *river.Job[examineJob]) error { return c.do(ctx, j.Args.job) }))
+	q, err := client(c.Store, c.Log, workers, c.Hands)
+	if err != nil {
+		return err
+	}
+	if err := c.Store.SignOn(ctx, c.ID(), c.Hands); err != nil {
+		return err
+	}
+	if err := q.Start(ctx); err != nil {
+		return fmt.Errorf("the job queue: %w", err)
+	}
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-time.After(beat):
+			if err := c.Store.SignOn(ctx, c.ID(), c.Hands); err != nil && ctx.Err() == nil {
+				c.Log.Warn("the crew could not give its sign of life; it goes on trying", "error", err)
+			}
+		}
+	}
+	<-q.Stopped()
+	off, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return c.Store.SignOff(off, c.ID())
+}
+
+// do does a part, if it is there to be done.
+func (c *Crew) do(ctx context.Context, j job) error {
+	holder := c.ID()
+	p, err := c.Store.TakePart(ctx, j.Run, j.Number, holder)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil // done, or another does it
+	}
+	if err != nil {
+		return err
+	}
+	return c.hold(ctx, j, holder, func(ctx context.Context) ([]byte, error) { return c.Night.Do(ctx, j.Run, p) })
+}
+
+// errNotWanted ends work on a part that another has done, or whose night has ended.
+var errNotWanted = errors.New("nobody wants this part any more")
+
+// hold does a part that holder has taken, with signs of life, and keeps its answer.
+func (c *Crew) hold(ctx context.Context, j job, holder string, do func(ctx context.Context) ([]byte, error)) error {
+	began := time.Now()
+	working, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	go func() {
+		for {
+			select {
+			case <-working.Done():
+				return
+			case <-time.After(beat):
+			}
+			if ok, err := c.Store.HoldPart(working, j.Run, j.Number, holder); err == nil && !ok {
+				stop(errNotWanted)
+			}
+		}
+	}()
+	answer, err := do(working)
+	if err == nil {
+		ok, err := c.Store.FinishPart(ctx, j.Run, j.Number, holder, answer)
+		if err == nil && ok {
+			c.Log.Debug("part done", "run", j.Run, "part", j.Number, "took", time.Since(began))
+		}
+		return err
+	}
+	if errors.Is(context.Cause(working), errNotWanted) {
+		return nil
+	}
+	back, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if ctx.Err() == nil {
+		c.Log.Warn("a part of the night could not be done here", "run", j.Run, "part", j.Number, "error", err)
+	}
+	return c.Store.LeavePart(back, j.Run, j.Number, holder, ctx.Err() == nil, err) // the part's row says what happened
+}
+
+// A Spreader has parts of a night done by all crews that are there. It implements audit.Spread.
+type Spreader struct {
+	Crew  *Crew        // of this process
+	Night *store.Night // under the night's lock
+}
+
+// Hands is those of all crews that live. Where no other is there than this process's own, it is 0: it does better alone.
+func (s *Spreader) Hands(ctx context.Context) (int, error) {
+	list, err := s.Crew.Store.Crews(ctx)
+	if err != nil {
+		return 0, err
+	}
+	hands, others := 0, false
+	for _, c := range list {
+		if c.Silent >= store.Silence {
+			continue
+		}
+		hands += c.Hands
+		others = others || c.ID != s.Crew.ID()
+	}
+	if !others {
+		return 0, nil
+	}
+	return hands, nil
+}
+
+const (
+	lookEvery = 50 * time.Millisecond // between two looks at how far the parts are
+	maxTries  = 3                     // of a part by the crews; then it is done here, and its error is the night's
+	overdue   = 5 * time.Second       // for how long nobody may take up a part before it is enqueued again
+)
+
+// Do implements audit.Spread.
+func (s *Spreader) Do(ctx context.Context, run int64, parts []audit.Part, done func(i int), here func(ctx context.Context, p audit.Part) ([]byte, error)) ([][]byte, error) {
+	if len(parts) == 0 {
+		return nil, nil
+	}
+	q, err := client(s.Crew.Store, s.Crew.Log, nil, 0)
+	if err != nil {
+		return nil, err
+	}
+	first, err := s.Night.AddParts(ctx, run, parts, func(ctx context.Context, t *sql.Tx, first int64) error {
+		jobs := make([]river.JobArgs, len(parts))
+		for i, p := range parts {
+			jobs[i] = jobOf(p.Kind, run, first+int64(i))
+		}
+		return insert(ctx, q, t, jobs...)
+	})
+	if err != nil {
+		return nil, err
+	}
+	answers := make([][]byte, len(parts))
+	waiting := make([]time.Time, len(parts)) // since when nobody does it
+	tries := make([]int, len(parts))
+	for i := range waiting {
+		waiting[i] = time.Now()
+	}
+	for left := len(parts); left > 0; {
+		states, err := s.Crew.Store.Parts(ctx, run)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range states {
+			i := int(p.Number - first)
+			switch {
+			case i < 0 || i >= len(parts) || answers[i] != nil:
+			case p.Done:
+				if answers[i], err = s.Crew.Store.Answer(ctx, run, p.Number); err != nil {
+					return nil, err
+				}
+				left--
+				if done != nil {
+					done(i)
+				}
+			case p.Held:
+				waiting[i] = time.Now()
+			case p.Tries >= maxTries:
+				if err := s.alone(ctx, run, p, parts[i], here); err != nil {
+					return nil, err
+				}
+			case p.Tries > tries[i] || time.Since(waiting[i]) > overdue:
+				err := s.Crew.Store.Enqueue(ctx, func(ctx context.Context, t *sql.Tx) error {
+					return insert(ctx, q, t, jobOf(parts[i].Kind, run, p.Number))
+				})
+				if err != nil {
+					return nil, err
+				}
+				waiting[i], tries[i] = time.Now(), p.Tries
+			}
+		}
+		if left == 0 {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(lookEvery):
+		}
+	}
+	return answers, nil
+}
+
+// alone does a part that the crews could not do.
+func (s *Spreader) alone(ctx context.Context, run int64, state store.PartState, p audit.Part, here func(ctx context.Context, p audit.Part) ([]byte, error)) error {
+	holder := s.Crew.ID() + "/alone"
+	_, err := s.Crew.Store.TakePart(ctx, run, state.Number, holder)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil // somebody was faster
+	}
+	if err != nil {
+		return err
+	}
+	s.Crew.Log.Warn("a part of the night failed elsewhere and is done here", "run", run, "part", state.Number, "tries", state.Tries, "error", state.Error)
+	return s.Crew.hold(ctx, job{Run: run, Number: state.Number}, holder, func(ctx context.Context) ([]byte, error) { return here(ctx, p) })
+}
+
+// quiet lets the job queue tell what is wrong, and nothing else.
+type quiet struct{ slog.Handler }
+
+func (q quiet) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= slog.LevelWarn && q.Handler.Enabled(ctx, l)
+}
+func (q quiet) WithAttrs(a []slog.Attr) slog.Handler { return quiet{q.Handler.WithAttrs(a)} }
+func (q quiet) WithGroup(name string) slog.Handler   { return quiet{q.Handler.WithGroup(name)} }

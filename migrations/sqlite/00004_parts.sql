@@ -1,0 +1,22 @@
+-- Parts of the night that is running, which other processes may do, and who is there to do them. A night's parts go when it ends.
+
+-- +goose Up
+
+CREATE TABLE parts (
+  run    INTEGER  NOT NULL,
+  number INTEGER  NOT NULL,                          -- in the run, from 1
+  kind   TEXT    NOT NULL,
+  body   BLOB   NOT NULL,
+  holder TEXT    NOT NULL,                          -- who does it; empty: nobody
+  seen   INTEGER  NOT NULL,                          -- the holder's last sign of life, ms since the Unix epoch by the database's clock
+  tries  INTEGER  NOT NULL,                          -- that failed
+  error  TEXT    NOT NULL,                          -- of the last one
+  answer BLOB,                                    -- NULL: it is not done
+  PRIMARY KEY (run, number)
+);
+
+CREATE TABLE crews (
+  id    TEXT NOT NULL PRIMARY KEY,
+  hands INTEGER NOT NULL,                            -- how many parts it does at one time
+  seen  INTEGER NOT NULL                             -- as above
+);
