@@ -59,7 +59,8 @@ func (r *reading) bulk(ctx context.Context, tasks []*task) error {
 		if err != nil {
 			return false // to read it says why
 		}
-		return t.prior != nil && !t.prior.Waiting && t.prior.unchanged(identify(info))
+		t.seen = identify(info)
+		return t.prior != nil && !t.prior.Waiting && t.prior.unchanged(t.seen)
 	})
 	if len(tasks) < 2 { // one file is read by all hands here
 		for _, t := range tasks {
@@ -82,9 +83,7 @@ func (r *reading) bulk(ctx context.Context, tasks []*task) error {
 		}
 	}
 	answers, err := r.req.Elsewhere(ctx, errands, func(i int) { // it was done
-		if info, err := os.Stat(tasks[i].file.Path); err == nil {
-			r.progress(info.Size())
-		}
+		r.progress(tasks[i].seen.Size)
 	})
 	if err != nil {
 		return err
@@ -95,6 +94,7 @@ func (r *reading) bulk(ctx context.Context, tasks []*task) error {
 			return fmt.Errorf("%s: %w", t.file.Path, err)
 		}
 		r.expired[t.file.ID] += expired
+		read.res.State.seenAs(t.seen)
 		if err := r.finish(ctx, t, read); err != nil {
 			return err
 		}

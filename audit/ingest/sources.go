@@ -177,6 +177,7 @@ type task struct {
 	src    Source
 	file   audit.File
 	prior  *State // nil: read it whole
+	seen   identity
 }
 
 // A fileRead is what reading a file gave.

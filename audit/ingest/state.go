@@ -53,6 +53,14 @@ func (s *State) unchanged(id identity) bool {
 	return s.identity == id
 }
 
+// seenAs gives the state of a file that was read on another machine, to which a shared disk has another number, the identity that it has here.
+func (s *State) seenAs(here identity) {
+	if s.Size == here.Size && s.Modified == here.Modified {
+		here.Racy = here.Racy || s.Racy
+		s.identity = here
+	}
+}
+
 const stateVersion = 1
 
 // MarshalBinary gives s in about 8 bytes for each 8 MiB of the file.

@@ -85,3 +85,16 @@ func Unescaped(s string) (string, error) {
 	err := t.Scan(s)
 	return string(t), err
 }
+
+// Age lets all signs of life be older by d.
+func Age(s *Store, d time.Duration) {
+	for _, table := range []string{"parts", "crews"} {
+		err := s.write(context.Background(), "age "+table, func(t *tx) error {
+			_, err := t.exec(context.Background(), `UPDATE `+table+` SET seen = seen - ?`, d.Milliseconds())
+			return err
+		})
+		if err != nil {
+			panic(err)
+		}
+	}
+}
