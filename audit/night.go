@@ -58,7 +58,7 @@ type Archive interface {
 	Sweep(inUse []string) error
 
 	// NewErrand begins an intake whose facts are sealed by those who Gather its spool.
-	NewErrand(run int64, purged Day, workers int, limit int64) (Intake, error)
+	NewErrand(run int64, purged Day, limit int64) (Intake, error)
 	Gather(run int64, spools []Spool) (Intake, error)
 	Drop(spools []Spool)
 }
@@ -92,19 +92,26 @@ type Touched struct {
 
 // A Spool is facts that wait in a file of the archive to be sealed.
 type Spool struct {
-	Name   string    `json:"name"` // of the file; empty: there are none
-	Packs  []Spilled `json:"packs"`
+	Name   string    `json:"name"` // of the file
+	Rows   []Spooled `json:"rows"`
+	Texts  []string  `json:"texts"`  // that rows name by number
 	Chunks []Chunk   `json:"chunks"` // by which the facts' places become lines
 }
 
-// A Spilled is the place in a Spool of facts of one app and day.
-type Spilled struct {
+// A Spooled is the facts of one app and day in a Spool.
+type Spooled struct {
 	App     string   `json:"app"`
 	Kind    PackKind `json:"kind"`
 	Day     Day      `json:"day"`
-	Offset  int64    `json:"offset"`
-	Length  int64    `json:"length"`
 	Records int      `json:"records"`
+	Extents []Extent `json:"extents"`
+}
+
+// An Extent is a place in a file, and the xxhash of what lies there.
+type Extent struct {
+	Offset int64  `json:"offset"`
+	Length int64  `json:"length"`
+	Sum    uint64 `json:"sum"`
 }
 
 // Sources reads the configured sources.

@@ -66,7 +66,7 @@ func (n *Night) segment(ctx context.Context, run int64, body []byte) ([]byte, er
 	if err := json.Unmarshal(body, &e); err != nil {
 		return nil, err
 	}
-	in, err := n.Archive.NewErrand(run, e.Purged, 1, intakeLimit/int64(n.Hands()))
+	in, err := n.Archive.NewErrand(run, e.Purged, intakeLimit/int64(n.Hands()))
 	if err != nil {
 		return nil, err
 	}
@@ -312,8 +312,8 @@ func (r *running) shards(works []*work, records map[string]int, n int) []shard {
 				Suspended: w.suspended, EntryWas: w.entryWas, Listed: listed, Entry: sendApp(entry)})
 		}
 		for _, spool := range r.spools {
-			spool.Packs = slices.DeleteFunc(slices.Clone(spool.Packs), func(p Spilled) bool { return !mine[p.App] })
-			if len(spool.Packs) > 0 {
+			spool.Rows = slices.DeleteFunc(slices.Clone(spool.Rows), func(x Spooled) bool { return !mine[x.App] })
+			if len(spool.Rows) > 0 {
 				s.Spools = append(s.Spools, spool)
 			}
 		}

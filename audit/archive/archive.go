@@ -163,17 +163,21 @@ func (a *Archive) segment(name string) (*os.File, error) {
 // read reads length bytes of a pack from its start.
 func (a *Archive) read(p *audit.Pack, length int64) ([]byte, error) {
 	b := make([]byte, length)
+	if err := a.readAt(p.Segment, b, p.Offset); err != nil {
+		return nil, damaged(p, err)
+	}
+	return b, nil
+}
+
+// readAt fills p from a file of the archive.
+func (a *Archive) readAt(name string, p []byte, offset int64) error {
 	for try := 0; ; try++ {
-		f, err := a.segment(p.Segment)
+		f, err := a.segment(name)
 		if err != nil {
-			return nil, damaged(p, err)
+			return err
 		}
-		switch _, err = f.ReadAt(b, p.Offset); {
-		case err == nil:
-			return b, nil
-		case errors.Is(err, fs.ErrClosed) && try < 10:
-		default:
-			return nil, damaged(p, err)
+		if _, err = f.ReadAt(p, offset); !errors.Is(err, fs.ErrClosed) || try == 10 {
+			return err
 		}
 	}
 }
@@ -262,6 +266,11 @@ func (w *segmentWriter) append(p []byte) (offset int64, err error) {
 	offset = w.at
 	w.at += int64(len(p))
 	return offset, nil
+}
+
+func (w *segmentWriter) readAt(p []byte, offset int64) error {
+	_, err := w.f.ReadAt(p, offset)
+	return err
 }
 
 // sync makes the segment durable, its name in the folder included.

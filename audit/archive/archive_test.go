@@ -133,7 +133,7 @@ func keep(t fataler, a *archive.Archive, run int64, facts []fact, workers int, l
 func keepByErrands(t fataler, open func() *archive.Archive, run int64, facts []fact, errands int, limit int64, packs map[audit.Touched][]audit.Pack) (fresh, copies int) {
 	var spools []audit.Spool
 	for list := range slices.Chunk(facts, len(facts)/errands+1) {
-		in, err := open().NewErrand(run, audit.StateDay, 1, limit)
+		in, err := open().NewErrand(run, audit.StateDay, limit)
 		if err != nil {
 			t.Fatal(err)
 		}

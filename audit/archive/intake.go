@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/dchest/siphash"
 
 	"github.com/mailreeve/mailreeve/audit"
@@ -27,11 +28,9 @@ type Intake struct {
 	limit int64 // bytes that the workers may hold together
 	held  atomic.Int64
 
-	mu      sync.Mutex
-	spool   *segmentWriter
-	spills  map[dayKey][]spill
-	rows    map[dayKey][]*rows
-	resolve resolver // of what the workers took in
+	mu    sync.Mutex
+	spool *segmentWriter
+	rows  map[dayKey][]*rows // to be sealed
 }
 
 // A resolver tells the file and line of the place that a record came with; not ok where the record's file turned out not to be readable, so that nothing
@@ -45,13 +44,6 @@ type dayKey struct {
 	day  audit.Day
 }
 
-// A spill is a pack that waits in a spool: the intake's own or, where resolve is set, another's.
-type spill struct {
-	audit.Spilled
-	spool   string
-	resolve resolver
-}
-
 // NewIntake begins the intake of a run. Facts of days before purged are not taken but counted. limit bounds the memory in bytes that unsealed
 // facts take; beyond it they wait on disk.
 func (a *Archive) NewIntake(run int64, purged audit.Day, workers int, limit int64) (audit.Intake, error) {
@@ -60,7 +52,7 @@ func (a *Archive) NewIntake(run int64, purged audit.Day, workers int, limit int6
 
 // newIntake begins an intake whose files have a name of their own.
 func (a *Archive) newIntake(run int64, name string, purged audit.Day, workers int, limit int64) *Intake {
-	in := &Intake{archive: a, run: run, name: name, purged: purged, limit: limit, spills: map[dayKey][]spill{}}
+	in := &Intake{archive: a, run: run, name: name, purged: purged, limit: limit, rows: map[dayKey][]*rows{}}
 	for range workers {
 		in.workers = append(in.workers, &Worker{in: in, apps: map[string]*appRows{}, texts: *newTexts(), expired: map[uint32]int64{}})
 	}
@@ -81,6 +73,7 @@ type Worker struct {
 	counted int64
 	err     error
 	expired map[uint32]int64 // by file: records of days that were purged
+	free    [][]byte         // large blocks that were spilled
 }
 
 type appRows struct{ calls, reports []*rows }
@@ -88,20 +81,24 @@ type appRows struct{ calls, reports []*rows }
 // rows are the facts of one app and day that were not sealed yet, one after the other as bytes. Tables are made when they are sealed, one app at a time:
 // looking ids up as they come would miss the caches at every one.
 type rows struct {
-	kind   audit.PackKind
-	day    audit.Day
-	n      int
-	blocks [][]byte
-	texts  *texts // of the worker
+	kind    audit.PackKind
+	day     audit.Day
+	n       int
+	spilled []audit.Extent // those that wait in a spool; they come before the blocks
+	blocks  [][]byte
+	spool   func(p []byte, offset int64) error // reads
+	texts   *texts                             // of the worker
+	resolve resolver
 }
 
 const (
-	firstBlock = 1 << 10
-	largeBlock = 64 << 10
+	firstBlock  = 1 << 10
+	largeBlock  = 64 << 10
+	largeExtent = 256 << 10
 )
 
 // add keeps a row.
-func (r *rows) add(row []byte) {
+func (w *Worker) add(r *rows, row []byte) {
 	r.n++
 	last := len(r.blocks) - 1
 	if last < 0 || cap(r.blocks[last])-len(r.blocks[last]) < len(row) {
@@ -109,10 +106,20 @@ func (r *rows) add(row []byte) {
 		if last >= 0 {
 			size = min(2*cap(r.blocks[last]), largeBlock)
 		}
-		r.blocks = append(r.blocks, make([]byte, 0, max(size, len(row))))
+		r.blocks = append(r.blocks, w.block(max(size, len(row))))
 		last++
 	}
 	r.blocks[last] = append(r.blocks[last], row...)
+}
+
+// block is an empty block of a size.
+func (w *Worker) block(size int) []byte {
+	if n := len(w.free); size == largeBlock && n > 0 {
+		b := w.free[n-1]
+		w.free = w.free[:n-1]
+		return b[:0]
+	}
+	return make([]byte, 0, size)
 }
 
 // weight is the memory that the rows take, in bytes.
@@ -122,6 +129,26 @@ func (r *rows) weight() int64 {
 		n += int64(len(b))
 	}
 	return n
+}
+
+// each visits the rows, some at a time, and forgets them.
+func (r *rows) each(visit func(rows []byte)) error {
+	var buf []byte
+	for _, e := range r.spilled {
+		buf = slices.Grow(buf[:0], int(e.Length))[:e.Length]
+		if err := r.spool(buf, e.Offset); err != nil {
+			return fmt.Errorf("archive: the run's own spool: %w", err)
+		}
+		if xxhash.Sum64(buf) != e.Sum {
+			return fmt.Errorf("archive: the run's own spool is damaged at byte %d: run again", e.Offset)
+		}
+		visit(buf)
+	}
+	for _, b := range r.blocks {
+		visit(b)
+	}
+	r.spilled, r.blocks = nil, nil
+	return nil
 }
 
 // of finds the rows of a day.
@@ -231,7 +258,7 @@ func (w *Worker) Call(c *audit.CallRecord, file uint32, place uint64) error {
 	w.keepText(c.Purpose)
 	w.row = append(w.row, w.content[site:siteEnd]...)
 	w.row = append(w.row, w.content[ids:]...)
-	w.of(&w.app(c.App).calls, audit.CallPack, day).add(w.row)
+	w.add(w.of(&w.app(c.App).calls, audit.CallPack, day), w.row)
 	return w.weigh(int64(len(w.row)))
 }
 
@@ -269,7 +296,7 @@ func (w *Worker) Report(c *audit.ReportRecord, file uint32, place uint64) error 
 	w.begin(at, place, c.Status)
 	w.row = binary.AppendVarint(w.row, c.Sec)
 	w.row = append(w.row, w.content[ids:]...)
-	w.of(&w.app(c.App).reports, audit.ReportPack, day).add(w.row)
+	w.add(w.of(&w.app(c.App).reports, audit.ReportPack, day), w.row)
 	return w.weigh(int64(len(w.row)))
 }
 
@@ -294,55 +321,70 @@ func (w *Worker) weigh(bytes int64) error {
 	return w.err
 }
 
-// each visits the worker's rows, and forgets them.
-func (w *Worker) each(visit func(dayKey, *rows) error) error {
-	for key, a := range w.apps {
-		for _, r := range slices.Concat(a.calls, a.reports) {
-			if err := visit(dayKey{key, r.kind, r.day}, r); err != nil {
-				return err
+// each visits the worker's rows.
+func (w *Worker) each(visit func(app string, r *rows) error) error {
+	for app, a := range w.apps {
+		for _, list := range [][]*rows{a.calls, a.reports} {
+			for _, r := range list {
+				if err := visit(app, r); err != nil {
+					return err
+				}
 			}
 		}
 	}
-	w.apps = map[string]*appRows{}
 	return nil
 }
 
-// spill packs what the worker holds and lets it wait on disk.
+// spill lets what the worker holds wait on disk, as it is.
 func (w *Worker) spill() error {
-	return w.each(func(key dayKey, r *rows) error {
-		var p []byte
-		if r.kind == audit.CallPack {
-			p = encodeCalls(foldCalls(r))
-		} else {
-			p = encodeReports(foldReports(r))
-		}
-		in := w.in
-		in.mu.Lock()
-		defer in.mu.Unlock()
-		if in.spool == nil {
-			var err error
-			if in.spool, err = in.archive.create(in.name + spoolSuffix); err != nil {
-				return err
+	out, err := w.in.ownSpool()
+	if err != nil {
+		return err
+	}
+	buf := make([]byte, 0, largeExtent)
+	return w.each(func(_ string, r *rows) error {
+		flush := func() error {
+			if len(buf) == 0 {
+				return nil
 			}
-		}
-		at, err := in.spool.append(p)
-		if err != nil {
+			at, err := out.append(buf)
+			r.spilled = append(r.spilled, audit.Extent{Offset: at, Length: int64(len(buf)), Sum: xxhash.Sum64(buf)})
+			buf = buf[:0]
 			return err
 		}
-		in.spills[key] = append(in.spills[key], spill{Spilled: audit.Spilled{App: key.app, Kind: key.kind, Day: key.day, Offset: at, Length: int64(len(p)), Records: r.n}})
-		in.held.Add(-r.weight())
-		return nil
+		r.spool = out.readAt
+		w.in.held.Add(-r.weight())
+		for _, b := range r.blocks {
+			if len(buf)+len(b) > largeExtent {
+				if err := flush(); err != nil {
+					return err
+				}
+			}
+			buf = append(buf, b...)
+			if cap(b) == largeBlock {
+				w.free = append(w.free, b)
+			}
+		}
+		r.blocks = r.blocks[:0]
+		return flush()
 	})
 }
 
-// place and its parts: the chunk of input, and the line within it.
-func sourceOfPlace(place uint64) audit.Source {
-	return audit.Source{File: uint32(place >> 32), Line: place & 0xffffffff}
+// ownSpool is the intake's spool, which the first to spill makes.
+func (in *Intake) ownSpool() (*segmentWriter, error) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.spool == nil {
+		w, err := in.archive.create(in.name + spoolSuffix)
+		if err != nil {
+			return nil, err
+		}
+		in.spool = w
+	}
+	return in.spool, nil
 }
 
-func placeOfSource(s audit.Source) uint64 { return uint64(s.File)<<32 | s.Line }
-
-// row reads a row's bytes, which this package wrote just before.
+// row reads a row's bytes, which this package wrote in the same run.
 type row struct{ reader }
 
 func (r *row) short() uint16 {
@@ -403,9 +445,16 @@ func (r *row) account(to *audit.IDsBuilder) (number uint32, ok bool) {
 	return to.Add(p), true
 }
 
-// foldCalls is the rows of one day as that day in order, with places for sources.
-func foldCalls(list ...*rows) *audit.CallDay {
-	d := &audit.CallDay{Day: list[0].day}
+// skip passes over a list of ids.
+func (r *row) skip() {
+	for range r.num() {
+		r.id()
+	}
+}
+
+// foldCalls is the rows of one day as that day in order.
+func foldCalls(day audit.Day, list []*rows) (*audit.CallDay, error) {
+	d := &audit.CallDay{Day: day}
 	var ids audit.IDsBuilder
 	var accounts []uint32
 	var ends []int
@@ -415,10 +464,20 @@ func foldCalls(list ...*rows) *audit.CallDay {
 	for i, r := range list {
 		calls := make([]audit.Call, 0, r.n)
 		paths.of, purposes.of = make([]uint32, len(r.texts.all)), make([]uint32, len(r.texts.all))
-		for _, b := range r.blocks {
+		err := r.each(func(b []byte) {
 			x := row{reader{b: b}}
 			for len(x.b) > 0 {
-				c := audit.Call{At: audit.Instant(x.fixed()), Hash: x.fixed(), Source: sourceOfPlace(x.fixed()), Status: x.short(), Auth: audit.Auth(x.byte())}
+				c := audit.Call{At: audit.Instant(x.fixed()), Hash: x.fixed()}
+				var counts bool
+				c.Source, counts = r.resolve(x.fixed())
+				c.Status, c.Auth = x.short(), audit.Auth(x.byte())
+				if !counts {
+					x.text(r.texts, paths)
+					x.text(r.texts, purposes)
+					x.id()
+					x.skip()
+					continue
+				}
 				c.Path, c.Purpose = x.text(r.texts, paths), x.text(r.texts, purposes)
 				from := x.b
 				shape, p := x.id()
@@ -441,8 +500,10 @@ func foldCalls(list ...*rows) *audit.CallDay {
 				ends = append(ends, len(accounts))
 				calls = append(calls, c)
 			}
+		})
+		if err != nil {
+			return nil, err
 		}
-		r.blocks = nil
 		lists[i] = calls
 	}
 	d.Sites, d.Paths, d.Purposes = sites.all, paths.all, purposes.all
@@ -462,45 +523,64 @@ func foldCalls(list ...*rows) *audit.CallDay {
 		sortFacts(calls, callOrder)
 	}
 	d.Calls = mergeSorted(lists, callOrder)
-	return d
+	return d, nil
 }
 
 // foldReports is foldCalls for reports.
-func foldReports(list ...*rows) *audit.ReportDay {
-	d := &audit.ReportDay{Day: list[0].day}
+func foldReports(day audit.Day, list []*rows) (*audit.ReportDay, error) {
+	d := &audit.ReportDay{Day: day}
 	var ids audit.IDsBuilder
-	for _, b := range blocksOf(list) {
-		x := row{reader{b: b}}
-		for len(x.b) > 0 {
-			c := audit.Report{At: audit.Instant(x.fixed()), Hash: x.fixed(), Source: sourceOfPlace(x.fixed()), Status: x.short()}
-			sec := x.signed()
-			n := x.num()
-			c.Accounts = make([]audit.Reported, 0, n)
-			for range n {
-				a, ok := x.account(&ids)
-				updated := audit.Ever
-				if x.byte() == 1 {
-					before := x.signed()
-					updated = audit.AtUnix(sec-before, int64(x.num()))
-				}
-				if ok {
-					c.Accounts = append(c.Accounts, audit.Reported{Account: a, Updated: updated})
-				}
-			}
-			n = x.num()
-			c.Answers = make([]audit.Answer, 0, n)
-			for range n {
-				a, ok := x.account(&ids)
-				closed := x.byte() == 1
-				if ok {
-					c.Answers = append(c.Answers, audit.Answer{Account: a, Closed: closed})
-				}
-			}
-			d.Reports = append(d.Reports, c)
-		}
-	}
 	for _, r := range list {
-		r.blocks = nil
+		err := r.each(func(b []byte) {
+			x := row{reader{b: b}}
+			for len(x.b) > 0 {
+				c := audit.Report{At: audit.Instant(x.fixed()), Hash: x.fixed()}
+				var counts bool
+				c.Source, counts = r.resolve(x.fixed())
+				c.Status = x.short()
+				sec := x.signed()
+				n := x.num()
+				if !counts {
+					for range n {
+						x.id()
+						if x.byte() == 1 {
+							x.signed()
+							x.num()
+						}
+					}
+					for range x.num() {
+						x.id()
+						x.byte()
+					}
+					continue
+				}
+				c.Accounts = make([]audit.Reported, 0, n)
+				for range n {
+					a, ok := x.account(&ids)
+					updated := audit.Ever
+					if x.byte() == 1 {
+						before := x.signed()
+						updated = audit.AtUnix(sec-before, int64(x.num()))
+					}
+					if ok {
+						c.Accounts = append(c.Accounts, audit.Reported{Account: a, Updated: updated})
+					}
+				}
+				n = x.num()
+				c.Answers = make([]audit.Answer, 0, n)
+				for range n {
+					a, ok := x.account(&ids)
+					closed := x.byte() == 1
+					if ok {
+						c.Answers = append(c.Answers, audit.Answer{Account: a, Closed: closed})
+					}
+				}
+				d.Reports = append(d.Reports, c)
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
 	var ordinals *audit.Ordinals
 	d.Accounts, ordinals = ids.Set()
@@ -520,125 +600,51 @@ func foldReports(list ...*rows) *audit.ReportDay {
 		})
 	}
 	sortFacts(d.Reports, reportOrder)
-	return d
-}
-
-// blocksOf is the blocks of all rows.
-func blocksOf(list []*rows) [][]byte {
-	var out [][]byte
-	for _, r := range list {
-		out = append(out, r.blocks...)
-	}
-	return out
+	return d, nil
 }
 
 // Close ends the taking in. resolve tells the file and line of a place that a record came with; not ok where the record's file turned out not to be
 // readable, so that nothing of it counts. It gives what there is to seal, in no order.
 func (in *Intake) Close(resolve func(place uint64) (audit.Source, bool)) ([]audit.Touched, error) {
-	in.resolve = resolve
-	in.rows = map[dayKey][]*rows{}
 	for _, w := range in.workers {
 		if w.err != nil {
 			return nil, w.err
 		}
-		w.each(func(key dayKey, r *rows) error {
+		_ = w.each(func(app string, r *rows) error { // visiting fails where the visitor does
+			r.resolve = resolve
+			key := dayKey{app, r.kind, r.day}
 			in.rows[key] = append(in.rows[key], r)
 			return nil
 		})
+		w.apps, w.free = nil, nil
 	}
-	return in.touched(), nil
-}
-
-// touched is what there is to seal.
-func (in *Intake) touched() []audit.Touched {
 	var out []audit.Touched
 	for key, list := range in.rows {
 		t := audit.Touched{App: key.app, Kind: key.kind, Day: key.day}
 		for _, r := range list {
 			t.Records += r.n
 		}
-		for _, s := range in.spills[key] {
-			t.Records += s.Records
-		}
 		out = append(out, t)
 	}
-	for key, list := range in.spills {
-		if _, ok := in.rows[key]; ok {
-			continue
-		}
-		t := audit.Touched{App: key.app, Kind: key.kind, Day: key.day}
-		for _, s := range list {
-			t.Records += s.Records
-		}
-		out = append(out, t)
-	}
-	return out
+	return out, nil
 }
 
-// A waiting part is facts of an (app, day) that were not sealed yet, with what tells their lines.
-type waiting[T any] struct {
-	day     T
-	resolve resolver
-}
-
-// take gives the unsealed rows and spilled packs of an (app, day), once.
-func (in *Intake) take(key dayKey) (rows []*rows, spilled []waiting[[]byte], err error) {
+// take gives the unsealed rows of an (app, day), once.
+func (in *Intake) take(key dayKey) []*rows {
 	in.mu.Lock()
-	rows = in.rows[key]
+	defer in.mu.Unlock()
+	list := in.rows[key]
 	delete(in.rows, key)
-	spills := in.spills[key]
-	delete(in.spills, key)
-	in.mu.Unlock()
-	for _, s := range spills {
-		var p []byte
-		resolve := s.resolve
-		if resolve != nil {
-			p, err = in.archive.read(&audit.Pack{App: s.App, Day: s.Day, Kind: s.Kind, Segment: s.spool, Offset: s.Offset, Length: s.Length}, s.Length)
-		} else {
-			resolve = in.resolve
-			p = make([]byte, s.Length)
-			_, err = in.spool.f.ReadAt(p, s.Offset)
-		}
-		if err != nil {
-			return nil, nil, fmt.Errorf("archive: the run's own spool: %w", err)
-		}
-		spilled = append(spilled, waiting[[]byte]{p, resolve})
-	}
-	return rows, spilled, nil
+	return list
 }
 
 // SealCalls drops the copies among the calls that the run brought for an app and day, also of those in packs, and writes what is new as a pack.
 // copies counts what was dropped by file. fresh and pack are nil where nothing is new.
 func (in *Intake) SealCalls(app string, day audit.Day, packs []audit.Pack) (fresh *audit.CallDay, pack *audit.Pack, copies map[uint32]int64, err error) {
-	rows, spilled, err := in.take(dayKey{app, audit.CallPack, day})
+	d, err := foldCalls(day, in.take(dayKey{app, audit.CallPack, day}))
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	var waits []waiting[*audit.CallDay]
-	for _, p := range spilled {
-		d, err := decodeCalls(day, p.day)
-		if err != nil {
-			return nil, nil, nil, fmt.Errorf("archive: the run's own spool: %w", err)
-		}
-		waits = append(waits, waiting[*audit.CallDay]{d, p.resolve})
-	}
-	if len(rows) > 0 {
-		waits = append(waits, waiting[*audit.CallDay]{foldCalls(rows...), in.resolve})
-	}
-	discarded := false
-	var parts []*audit.CallDay
-	for _, w := range waits {
-		p := w.day
-		n := len(p.Calls)
-		p.Calls = slices.DeleteFunc(p.Calls, func(c audit.Call) bool { _, ok := w.resolve(placeOfSource(c.Source)); return !ok })
-		for i := range p.Calls {
-			p.Calls[i].Source, _ = w.resolve(placeOfSource(p.Calls[i].Source))
-		}
-		discarded = discarded || len(p.Calls) < n
-		sortFacts(p.Calls, callOrder) // the line decides among copies, and is known only now
-		parts = append(parts, p)
-	}
-	d := mergeCalls(day, parts)
 	known := &audit.CallDay{}
 	if len(packs) > 0 {
 		if known, err = in.archive.Calls(day, packs); err != nil {
@@ -658,8 +664,9 @@ func (in *Intake) SealCalls(app string, day audit.Day, packs []audit.Pack) (fres
 	if len(kept) == 0 {
 		return nil, nil, copies, nil
 	}
-	if discarded || len(kept) < len(d.Calls) {
-		d.Calls = kept
+	left := len(d.Calls) - len(kept)
+	d.Calls = kept
+	if left > 0 && len(known.Calls) > 0 { // what a copy of a new fact names, that fact names as well
 		d = compactCalls(d)
 	}
 	p := encodeCalls(d)
@@ -669,35 +676,10 @@ func (in *Intake) SealCalls(app string, day audit.Day, packs []audit.Pack) (fres
 
 // SealReports is SealCalls for reports.
 func (in *Intake) SealReports(app string, day audit.Day, packs []audit.Pack) (fresh *audit.ReportDay, pack *audit.Pack, copies map[uint32]int64, err error) {
-	rows, spilled, err := in.take(dayKey{app, audit.ReportPack, day})
+	d, err := foldReports(day, in.take(dayKey{app, audit.ReportPack, day}))
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	var waits []waiting[*audit.ReportDay]
-	for _, p := range spilled {
-		d, err := decodeReports(day, p.day)
-		if err != nil {
-			return nil, nil, nil, fmt.Errorf("archive: the run's own spool: %w", err)
-		}
-		waits = append(waits, waiting[*audit.ReportDay]{d, p.resolve})
-	}
-	if len(rows) > 0 {
-		waits = append(waits, waiting[*audit.ReportDay]{foldReports(rows...), in.resolve})
-	}
-	discarded := false
-	var parts []*audit.ReportDay
-	for _, w := range waits {
-		p := w.day
-		n := len(p.Reports)
-		p.Reports = slices.DeleteFunc(p.Reports, func(c audit.Report) bool { _, ok := w.resolve(placeOfSource(c.Source)); return !ok })
-		for i := range p.Reports {
-			p.Reports[i].Source, _ = w.resolve(placeOfSource(p.Reports[i].Source))
-		}
-		discarded = discarded || len(p.Reports) < n
-		sortFacts(p.Reports, reportOrder) // the line decides among copies, and is known only now
-		parts = append(parts, p)
-	}
-	d := mergeReports(day, parts)
 	known := &audit.ReportDay{}
 	if len(packs) > 0 {
 		if known, err = in.archive.Reports(day, packs); err != nil {
@@ -720,8 +702,9 @@ func (in *Intake) SealReports(app string, day audit.Day, packs []audit.Pack) (fr
 	if len(kept) == 0 {
 		return nil, nil, copies, nil
 	}
-	if discarded || len(kept) < len(d.Reports) {
-		d.Reports = kept
+	left := len(d.Reports) - len(kept)
+	d.Reports = kept
+	if left > 0 && len(known.Reports) > 0 { // what a copy of a new fact names, that fact names as well
 		d = compactReports(d)
 	}
 	p := encodeReports(d)

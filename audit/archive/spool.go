@@ -10,12 +10,12 @@ import (
 	"github.com/mailreeve/mailreeve/audit"
 )
 
-// What one process took in and another seals lies in a spool meanwhile: packs whose sources are places, and the chunks that tell the lines of those.
+// What one process took in and another seals lies in a spool meanwhile: rows, and what is needed to read them.
 
-// NewErrand begins the intake of an errand of a run: of facts that another process may seal. Its files have a name of their own, as an errand may be done
-// twice.
-func (a *Archive) NewErrand(run int64, purged audit.Day, workers int, limit int64) (audit.Intake, error) {
-	return a.newIntake(run, ownName(run), purged, workers, limit), nil
+// NewErrand begins the intake of an errand of a run, of one worker: of facts that another process may seal. Its files have a name of their own, as an
+// errand may be done twice.
+func (a *Archive) NewErrand(run int64, purged audit.Day, limit int64) (audit.Intake, error) {
+	return a.newIntake(run, ownName(run), purged, 1, limit), nil
 }
 
 // Gather is the intake of a run whose facts were taken in by errands, with a segment of its own. Its Commit and Abort leave the spools alone.
@@ -23,10 +23,12 @@ func (a *Archive) Gather(run int64, spools []audit.Spool) (audit.Intake, error) 
 	in := a.newIntake(run, ownName(run), audit.StateDay, 0, 0)
 	for i := range spools {
 		s := &spools[i]
+		read := func(p []byte, offset int64) error { return a.readAt(s.Name, p, offset) }
 		resolve := resolverOf(s.Chunks)
-		for _, p := range s.Packs {
-			key := dayKey{p.App, p.Kind, p.Day}
-			in.spills[key] = append(in.spills[key], spill{Spilled: p, spool: s.Name, resolve: resolve})
+		for _, x := range s.Rows {
+			key := dayKey{x.App, x.Kind, x.Day}
+			in.rows[key] = append(in.rows[key], &rows{kind: x.Kind, day: x.Day, n: x.Records, spilled: x.Extents, spool: read,
+				texts: &texts{all: s.Texts}, resolve: resolve})
 		}
 	}
 	return in, nil
@@ -53,24 +55,18 @@ func resolverOf(chunks []audit.Chunk) resolver {
 
 // Spool ends the taking in and leaves all of it where every process that has the archive can read it.
 func (in *Intake) Spool(chunks []audit.Chunk) (audit.Spool, error) {
-	for _, w := range in.workers {
-		if w.err != nil {
-			return audit.Spool{}, w.err
-		}
-		if err := w.spill(); err != nil {
-			return audit.Spool{}, err
-		}
+	w := in.workers[0]
+	if w.err != nil {
+		return audit.Spool{}, w.err
 	}
-	out := audit.Spool{Chunks: chunks}
-	if in.spool == nil {
-		return out, nil
+	if err := w.spill(); err != nil {
+		return audit.Spool{}, err
 	}
-	out.Name = in.spool.name
-	for _, spills := range in.spills {
-		for _, s := range spills {
-			out.Packs = append(out.Packs, s.Spilled)
-		}
-	}
+	out := audit.Spool{Name: in.spool.name, Texts: w.texts.all, Chunks: chunks}
+	_ = w.each(func(app string, r *rows) error { // visiting fails where the visitor does
+		out.Rows = append(out.Rows, audit.Spooled{App: app, Kind: r.kind, Day: r.day, Records: r.n, Extents: r.spilled})
+		return nil
+	})
 	if err := in.spool.sync(); err != nil {
 		return audit.Spool{}, err
 	}
