@@ -7,6 +7,7 @@ replace github.com/mailreeve/mailreeve => ../
 require (
 	github.com/duckdb/duckdb-go/v2 v2.10506.0
 	github.com/klauspost/compress v1.20.3
+	github.com/lib/pq v1.12.3
 	github.com/mailreeve/mailreeve v0.0.0-00010101000000-000000000000
 )
 
