@@ -14,7 +14,8 @@ import (
 // place. (The tokenizer of x/net/html decodes and copies every text and attribute, which costs several times what is spent here, on pages that mostly
 // hold nothing.)
 func (s *scan) html(b []byte, prefix string, c chain) {
-	found := records{}
+	found := s.found.emptied()
+	s.found = records{}
 	s.records, s.turnings = &found, nil
 	base := s.base
 	s.base = c.n
@@ -23,13 +24,13 @@ func (s *scan) html(b []byte, prefix string, c chain) {
 	s.records = nil
 	// Where text runs from right to left, look at all of it, backwards.
 	turned := s.turns(b)
-	spans := found.merged(turned)
-	if len(spans) == 0 || s.stop() {
-		return
+	if spans := found.merged(turned); len(spans) > 0 && !s.stop() {
+		w := walk{scan: s, b: b, prefix: prefix, chain: c, spans: spans, found: found.list, keys: string(found.keys), turns: len(turned) > 0}
+		w.styles = hidingRules(b)
+		s.expect(found.list)
+		w.walk()
 	}
-	w := walk{scan: s, b: b, prefix: prefix, chain: c, spans: spans, found: found.list, turns: len(turned) > 0}
-	w.styles = hidingRules(b)
-	w.walk()
+	s.found = found
 }
 
 // turns are the stretches of a page after what makes text run from right to left.
@@ -80,6 +81,7 @@ type walk struct {
 	chain  chain
 	spans  []extent // where candidates are, in order
 	found  []record // the candidates
+	keys   string   // theirs
 	styles styles
 	open   []element
 	counts [elements]int // of open elements, by what they are
@@ -166,7 +168,7 @@ func (w *walk) look(from, to int, before, after bool) {
 		if !(extent{x.from, x.to, x.own}).within(from, to, w.script) || before && x.from == from || after && x.to == to {
 			continue
 		}
-		w.keepAgain(x)
+		w.keepAgain(x, w.keys[x.key:x.end])
 	}
 	w.base = base
 }

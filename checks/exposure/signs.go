@@ -322,7 +322,7 @@ func alphabet(from, to string) (t [256]byte) {
 // substituted keeps what an address becomes that is read backwards or whose letters stand for others: ROT13 and the other rotations, the reversed
 // alphabet, and one tracker's own.
 func (s *scan) substituted(local, host []byte, c chain, from, to int) {
-	s.scratch = s.scratch[:0]
+	s.rooms = s.rooms[:0]
 	backHost, backLocal := s.reversed(local), s.reversed(host)
 	rc := c.with(stepReversed)
 	s.substitute(trimDots(backLocal), trimDots(backHost), rc, from, to)
@@ -405,12 +405,12 @@ func (s *scan) rotations(local, host []byte, c chain, from, to int) {
 
 // room gives n bytes, good until the next address is substituted: what comes of them is copied where it is kept.
 func (s *scan) room(n int) []byte {
-	at := len(s.scratch)
-	if cap(s.scratch)-at < n {
-		s.scratch, at = make([]byte, 0, max(1024, n)), 0
+	at := len(s.rooms)
+	if cap(s.rooms)-at < n {
+		s.rooms, at = make([]byte, 0, max(1024, n)), 0
 	}
-	s.scratch = s.scratch[:at+n]
-	return s.scratch[at : at+n : at+n]
+	s.rooms = s.rooms[:at+n]
+	return s.rooms[at : at+n : at+n]
 }
 
 // reversed is reverse in room.
