@@ -25,7 +25,7 @@ func (s *scan) html(b []byte, prefix string, c chain) {
 	// Where text runs from right to left, look at all of it, backwards.
 	turned := s.turns(b)
 	if spans := found.merged(turned); len(spans) > 0 && !s.stop() {
-		w := walk{scan: s, b: b, prefix: prefix, chain: c, spans: spans, found: found.list, keys: string(found.keys), turns: len(turned) > 0}
+		w := walk{scan: s, b: b, prefix: prefix, chain: c, spans: spans, found: found.list, keys: string(found.keys), top: -1, used: -1, turns: len(turned) > 0}
 		w.styles = hidingRules(b)
 		s.expect(found.list)
 		w.walk()
@@ -83,20 +83,30 @@ type walk struct {
 	found  []record // the candidates
 	keys   string   // theirs
 	styles styles
-	open   []element
+	known  []element     // the open elements, and others that texts since the last boundary are in
+	top    int32         // of known, the element that was opened last; -1 where none is open
+	used   int32         // of known, the last that one of the texts is in
+	path   []int32       // see hidden
 	counts [elements]int // of open elements, by what they are
-	run    []extent      // the texts since the last boundary
-	veiled []bool        // whether each of them is in a hidden element
+	run    []text        // since the last boundary
 	turns  bool          // whether anything on the page runs from right to left
 	turned bool          // whether one of them runs from right to left
 	at     int           // of the spans, where first looked last
 	script bool          // whether what is looked at is a script
 }
 
-// An element is one that is open.
+// A text is a stretch between tags.
+type text struct {
+	from, to int
+	in       int32 // the element
+	veiled   bool  // whether that is hidden, once flush has asked
+}
+
+// An element is one that is open, or was.
 type element struct {
 	what     kind
 	from, to int32 // its tag
+	parent   int32
 	name     uint8 // length of its name
 	state    uint8 // whether it is hidden: unknown, no, yes
 }
@@ -321,7 +331,7 @@ func tagEnd(b []byte, i int) int {
 	}
 }
 
-// runReach is how far from a candidate it counts whether a text is hidden.
+// runReach is how far from a candidate it counts which way a text runs.
 const runReach = 8 << 10
 
 // addText adds [from,to) to the texts since the last boundary.
@@ -329,10 +339,9 @@ func (w *walk) addText(from, to int) {
 	if from >= to {
 		return
 	}
-	near := w.meets(from-runReach, to+runReach)
-	w.run = append(w.run, extent{from: from, to: to})
-	w.veiled = append(w.veiled, near && w.hidden())
-	w.turned = w.turned || near && w.turns && w.rightToLeft()
+	w.run = append(w.run, text{from: from, to: to, in: w.top})
+	w.used = max(w.used, w.top)
+	w.turned = w.turned || w.turns && w.meets(from-runReach, to+runReach) && w.rightToLeft()
 	if len(w.run) > 4096 {
 		w.flush()
 	}
@@ -346,8 +355,12 @@ func (w *walk) flush() {
 	from, to := w.run[0].from, w.run[len(w.run)-1].to
 	if w.meets(from, to) {
 		place, field := audit.Shown, "text"
-		if w.counts[escapable] > 0 && w.counts[unseen] == 0 && len(w.open) > 0 && w.is(w.open[len(w.open)-1], "title") {
+		if w.counts[escapable] > 0 && w.counts[unseen] == 0 && w.top >= 0 && w.is(w.known[w.top], "title") {
 			field = "title"
+		}
+		for i := range w.run {
+			x := &w.run[i]
+			x.veiled = w.hidden(x.in)
 		}
 		for _, veiled := range [...]bool{false, true} {
 			if veiled {
@@ -357,7 +370,7 @@ func (w *walk) flush() {
 			var joined []byte
 			var seams []int
 			for i, x := range w.run {
-				if w.veiled[i] != veiled {
+				if x.veiled != veiled {
 					continue
 				}
 				if len(joined) > 0 {
@@ -384,7 +397,7 @@ func (w *walk) flush() {
 			}
 		}
 	}
-	w.run, w.veiled, w.turned = w.run[:0], w.veiled[:0], false
+	w.run, w.turned, w.used = w.run[:0], false, -1
 }
 
 // alone looks through one of the texts by itself: words of neighbouring elements may be set apart. But what begins or ends with a sign that goes on is
@@ -393,13 +406,13 @@ func (w *walk) alone(i int, veiled bool) {
 	x := w.run[i]
 	before, after := byte(' '), byte(' ')
 	for j := i - 1; j >= 0 && before == ' '; j-- {
-		if w.veiled[j] == veiled {
+		if w.run[j].veiled == veiled {
 			before = w.b[w.run[j].to-1]
 			break
 		}
 	}
 	for j := i + 1; j < len(w.run); j++ {
-		if w.veiled[j] == veiled {
+		if w.run[j].veiled == veiled {
 			after = w.b[w.run[j].from]
 			break
 		}
@@ -463,7 +476,7 @@ func (w *walk) apply(from, to int) int {
 		w.flush()
 		w.closeOpen(row, block)
 	}
-	e := element{what: what, from: int32(from), to: int32(to), name: uint8(n - from - 1)}
+	e := element{what: what, from: int32(from), to: int32(to), parent: w.top, name: uint8(n - from - 1)}
 	if w.meets(from, to) {
 		w.attributes(e)
 	}
@@ -478,8 +491,9 @@ func (w *walk) apply(from, to int) int {
 	if what == void || selfClosed && w.foreign() {
 		return to
 	}
-	if len(w.open) < 1<<20 {
-		w.open = append(w.open, e)
+	if len(w.known) < 1<<20 {
+		w.top = int32(len(w.known))
+		w.known = append(w.known, e)
 		w.counts[what]++
 	}
 	if what != raw && what != escapable {
@@ -528,8 +542,8 @@ func (w *walk) close(name []byte) {
 	if w.counts[what] == 0 {
 		return
 	}
-	for i, tries := len(w.open)-1, 0; i >= 0 && tries < 128; i, tries = i-1, tries+1 {
-		e := w.open[i]
+	for i, tries := w.top, 0; i >= 0 && tries < 128; i, tries = w.known[i].parent, tries+1 {
+		e := &w.known[i]
 		if int(e.name) == len(name) && bytes.EqualFold(w.b[e.from+1:int(e.from)+1+len(name)], name) {
 			w.pop(i)
 			return
@@ -545,8 +559,8 @@ func (w *walk) closeOpen(what, beyond kind) {
 	if w.counts[what] == 0 {
 		return
 	}
-	for i, tries := len(w.open)-1, 0; i >= 0 && tries < 64; i, tries = i-1, tries+1 {
-		switch w.open[i].what {
+	for i, tries := w.top, 0; i >= 0 && tries < 64; i, tries = w.known[i].parent, tries+1 {
+		switch w.known[i].what {
 		case what:
 			w.pop(i)
 			return
@@ -556,17 +570,20 @@ func (w *walk) closeOpen(what, beyond kind) {
 	}
 }
 
-func (w *walk) pop(to int) {
-	for _, e := range w.open[to:] {
+// pop closes the open elements from the last to one of them.
+func (w *walk) pop(to int32) {
+	for w.top >= to {
+		e := &w.known[w.top]
 		w.counts[e.what]--
+		w.top = e.parent
 	}
-	w.open = w.open[:to]
+	w.known = w.known[:max(w.top, w.used)+1]
 }
 
 // rightToLeft says whether an open element turns the direction of text.
 func (w *walk) rightToLeft() bool {
-	for i, tries := len(w.open)-1, 0; i >= 0 && tries < 8; i, tries = i-1, tries+1 {
-		tag := w.b[w.open[i].from:w.open[i].to]
+	for i, tries := w.top, 0; i >= 0 && tries < 8; i, tries = w.known[i].parent, tries+1 {
+		tag := w.b[w.known[i].from:w.known[i].to]
 		if bytes.Contains(tag, []byte("rtl")) || bytes.Contains(tag, []byte("RTL")) || indexFold(tag, "bidi") >= 0 {
 			return true
 		}
@@ -576,30 +593,31 @@ func (w *walk) rightToLeft() bool {
 
 // foreign says whether the open element is part of an SVG or MathML.
 func (w *walk) foreign() bool {
-	for i, tries := len(w.open)-1, 0; i >= 0 && tries < 64; i, tries = i-1, tries+1 {
-		if e := w.open[i]; w.is(e, "svg") || w.is(e, "math") {
+	for i, tries := w.top, 0; i >= 0 && tries < 64; i, tries = w.known[i].parent, tries+1 {
+		if e := w.known[i]; w.is(e, "svg") || w.is(e, "math") {
 			return true
 		}
 	}
 	return false
 }
 
-// hidden says whether what comes now is in an element that a browser does not show.
-func (w *walk) hidden() bool {
+// hidden says whether what is in an element, that one of known, is not shown by a browser.
+func (w *walk) hidden(in int32) bool {
 	// Up to the nearest element of which it is known, and then down again.
-	i := len(w.open) - 1
-	for i >= 0 && w.open[i].state == unknown {
-		i--
+	w.path = w.path[:0]
+	for ; in >= 0 && w.known[in].state == unknown; in = w.known[in].parent {
+		w.path = append(w.path, in)
 	}
 	state := uint8(shown)
-	if i >= 0 {
-		state = w.open[i].state
+	if in >= 0 {
+		state = w.known[in].state
 	}
-	for i++; i < len(w.open); i++ {
-		if state != hidden && w.hides(w.open[i]) {
+	for _, i := range slices.Backward(w.path) {
+		e := &w.known[i]
+		if state != hidden && w.hides(*e) {
 			state = hidden
 		}
-		w.open[i].state = state
+		e.state = state
 	}
 	return state == hidden
 }
@@ -715,7 +733,7 @@ func (w *walk) attributes(e element) {
 			}
 		}
 	}
-	veiled := w.hidden() || w.hides(e)
+	veiled := w.hidden(w.top) || w.hides(e)
 	for a := range attributes(tag) {
 		if !w.meets(int(e.from)+a.from, int(e.from)+a.to) {
 			if w.meets(int(e.from)+a.from-len(a.name)-2, int(e.from)+a.from) && len(a.name) >= minText { // a name that holds something
@@ -739,8 +757,8 @@ func (w *walk) attributes(e element) {
 
 // suggests says whether the open elements are of a list of what may be typed in: browsers show the values.
 func (w *walk) suggests() bool {
-	for i := len(w.open) - 1; i >= max(0, len(w.open)-8); i-- {
-		if w.is(w.open[i], "datalist") {
+	for i, tries := w.top, 0; i >= 0 && tries < 8; i, tries = w.known[i].parent, tries+1 {
+		if w.is(w.known[i], "datalist") {
 			return true
 		}
 	}
