@@ -643,7 +643,7 @@ func (w *walk) hides(e element) bool {
 		case a.is("open"):
 			opened = true
 		case a.is("style"):
-			if hidingStyle(string(a.value)) {
+			if hidingStyle(a.value) {
 				return true
 			}
 		case w.styles.classes && a.is("class"):

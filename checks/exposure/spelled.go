@@ -21,8 +21,8 @@ var (
 
 var rareWords = [...]string{"apenstaartje", "klammeraffe", "affenschwanz", "kukac", "snabel", "zavinac", "malpa", "sobaka", "kuyruklu"}
 
-// rareFirst has the letters with which they begin.
-var rareFirst = set("akzmsAKZMS", nil)
+// rarePairs has the pairs of letters with which they begin, as leadPairs.
+var rarePairs = pairsOfLetters("ap", "kl", "af", "ku", "sn", "za", "ma", "so")
 
 const (
 	lows  = 0x0101010101010101
@@ -53,8 +53,8 @@ func (s *scan) words(b []byte, c chain) {
 	for ; i < len(b)-1; i++ {
 		s.wordAt(b, i, c)
 	}
-	for i, x := range b { // the rarer words only where that costs nothing
-		if !rareFirst[x] {
+	for i := range len(b) - 1 { // the rarer words only where that costs nothing
+		if rarePairs[b[i]&31]>>(b[i+1]&31)&1 == 0 {
 			continue
 		}
 		for _, w := range rareWords {
