@@ -285,19 +285,22 @@ func (s *scan) shortParts(b []byte, at, n int, marks, words uint64, c chain) {
 		return
 	}
 	found := false
-	for w := words; w != 0; {
-		start := bits.TrailingZeros64(w)
-		length := bits.TrailingZeros64(^(w >> start))
+	long := words & (words >> 1)
+	long &= long >> 2
+	long &= long >> 4
+	long &= long >> (minRun - 8) // where words of that length begin, and what follows if they are longer
+	for long != 0 {
+		start := bits.TrailingZeros64(long)
+		length := bits.TrailingZeros64(^(words >> start))
 		own := marks >> start & (1<<length - 1)
 		switch part := r[start : start+length]; {
-		case length < minRun:
 		case dense(part, own, length):
 			found = true
 			s.part(b, at+start, at+start+length, c)
 		case length >= 26 && bits.OnesCount64(own)-capitalsIn(part, own) >= 2:
 			s.small(b, at+start, at+start+length, c)
 		}
-		w &^= (1<<length - 1) << start
+		long &^= (1<<length - 1) << start
 	}
 	if !found && dense(r, marks, n) {
 		lower, all := words&^marks, uint64(1)<<n-1

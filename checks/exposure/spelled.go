@@ -32,8 +32,7 @@ const (
 
 // pair gives a word that has a zero byte wherever a and b, lower-case letters, follow each other in x; y is x one byte on.
 func pair(x, y uint64, a, b byte) uint64 {
-	z := x ^ uint64(a)*lows | y ^ uint64(b)*lows
-	return (z - lows) &^ z & highs
+	return zeros(x ^ uint64(a)*lows | y ^ uint64(b)*lows)
 }
 
 // words follows spelled-out at-signs in a text that is small.

@@ -142,7 +142,8 @@ func hidingStyle(css []byte) bool {
 // mayHide says whether declarations hold a word without which none hides.
 func mayHide(css []byte) bool {
 	i := 0
-	for ; i+9 <= len(css); i += 8 {
+	for ; i+1 < len(css) && len(css) >= 9; i += 8 {
+		i = min(i, len(css)-9) // the last eight again
 		x, y := binary.LittleEndian.Uint64(css[i:])|cases, binary.LittleEndian.Uint64(css[i+1:])|cases
 		for hits := pair(x, y, 'n', 'o') | pair(x, y, 'v', 'i') | pair(x, y, 'o', 'p') | pair(x, y, 'f', 'o'); hits != 0; hits &= hits - 1 {
 			if hidingWord(css, i+bits.TrailingZeros64(hits)/8) {
