@@ -25,7 +25,7 @@ func (s *scan) html(b []byte, prefix string, c chain) {
 	// Where text runs from right to left, look at all of it, backwards.
 	turned := s.turns(b)
 	if spans := found.merged(turned); len(spans) > 0 && !s.stop() {
-		w := walk{scan: s, b: b, prefix: prefix, chain: c, spans: spans, found: found.list, keys: string(found.keys), top: -1, used: -1, turns: len(turned) > 0}
+		w := walk{scan: s, b: b, prefix: prefix, chain: c, spans: spans, found: found.list, keys: string(found.keys), top: -1, used: -1, places: map[attributePlace]uint32{}, turns: len(turned) > 0}
 		w.styles = hidingRules(b)
 		s.expect(found.list)
 		w.walk()
@@ -83,10 +83,11 @@ type walk struct {
 	found  []record // the candidates
 	keys   string   // theirs
 	styles styles
-	known  []element     // the open elements, and others that texts since the last boundary are in
-	top    int32         // of known, the element that was opened last; -1 where none is open
-	used   int32         // of known, the last that one of the texts is in
-	path   []int32       // see hidden
+	known  []element // the open elements, and others that texts since the last boundary are in
+	top    int32     // of known, the element that was opened last; -1 where none is open
+	used   int32     // of known, the last that one of the texts is in
+	path   []int32   // see hidden
+	places map[attributePlace]uint32
 	counts [elements]int // of open elements, by what they are
 	run    []text        // since the last boundary
 	turns  bool          // whether anything on the page runs from right to left
@@ -750,9 +751,26 @@ func (w *walk) attributes(e element) {
 		if !veiled && (shownAttribute(name, named, inputType) || name == "option" && named == "value" && w.suggests()) {
 			place = audit.Shown
 		}
-		w.in(place, "", w.prefix+"attribute "+w.name(named))
+		w.inAttribute(place, named)
 		w.look(int(e.from)+a.from, min(int(e.from)+a.to, int(e.to)), false, false)
 	}
+}
+
+// inAttribute is in for an attribute. A page has few names of them, and many of each.
+func (w *walk) inAttribute(place audit.Place, named string) {
+	key := attributePlace{place, named}
+	at, ok := w.places[key]
+	if !ok {
+		w.in(place, "", w.prefix+"attribute "+w.name(named))
+		at = w.scan.at
+		w.places[key] = at
+	}
+	w.scan.at = at
+}
+
+type attributePlace struct {
+	place audit.Place
+	name  string
 }
 
 // suggests says whether the open elements are of a list of what may be typed in: browsers show the values.

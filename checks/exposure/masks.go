@@ -132,23 +132,28 @@ func (v *view) next(i, class int) int {
 		return v.hi
 	}
 	if v.m == nil {
-		if class == maskHigh {
-			return v.nextHigh(i)
-		}
-		if n := bytes.IndexByte(v.b[i:v.hi], maskedBytes[class]); n >= 0 {
-			return i + n
-		}
-		return v.hi
+		return v.nextByte(i, class)
 	}
-	k, in := (i-v.lo)/64, v.m[class][:(v.hi-v.lo+63)/64]
-	w := in[k] &^ (1<<((i-v.lo)%64) - 1)
-	for w == 0 {
-		if k++; k >= len(in) {
-			return v.hi
-		}
-		w = in[k]
+	m, at := &v.m[class], uint(i-v.lo)
+	if w := m[at/64] >> (at % 64); w != 0 {
+		return min(v.hi, i+bits.TrailingZeros64(w))
 	}
-	return min(v.hi, v.lo+64*k+bits.TrailingZeros64(w))
+	for k, w := range m[at/64+1 : (v.hi-v.lo+63)/64] {
+		if w != 0 {
+			return min(v.hi, i-int(at%64)+64*(k+1)+bits.TrailingZeros64(w))
+		}
+	}
+	return v.hi
+}
+
+func (v *view) nextByte(i, class int) int {
+	if class == maskHigh {
+		return v.nextHigh(i)
+	}
+	if n := bytes.IndexByte(v.b[i:v.hi], maskedBytes[class]); n >= 0 {
+		return i + n
+	}
+	return v.hi
 }
 
 func (v *view) nextHigh(i int) int {

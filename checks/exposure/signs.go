@@ -2,6 +2,7 @@ package exposure
 
 import (
 	"bytes"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -263,12 +264,30 @@ func (s *scan) candidate(local, host []byte, c chain, from, to int) {
 	if hasXN(host) {
 		c = c.with(stepIDN)
 	}
-	if folded := norm.NFKC.String(text); folded != text && folded != norm.NFC.String(text) {
+	folded := norm.NFKC.String(text)
+	if longLabel(folded[strings.LastIndexByte(folded, '@')+1:]) { // there is no such domain, and to write it in ASCII takes time in proportion to the square of it
+		return
+	}
+	if folded != text && folded != norm.NFC.String(text) {
 		c = c.with(stepCompat)
 	}
 	if text = address.Normalize(text); len(text) > 2 && text[0] != '@' {
 		s.keep(ofAddress, []byte(text), c)
 	}
+}
+
+// longLabel says whether a domain has a label of more letters than are allowed.
+func longLabel(host string) bool {
+	n := 0
+	for _, r := range host {
+		if n++; n > 63 {
+			return true
+		}
+		if r == '.' || r == '。' {
+			n = 0
+		}
+	}
+	return false
 }
 
 // hasXN says whether a domain has an international label in ASCII.
