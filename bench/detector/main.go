@@ -57,13 +57,14 @@ func scan(dir, profile string) error {
 		defer stop()
 	}
 	found := 0
+	var scratch exposure.Scratch
 	err := each(dir, func(path string, kind audit.CaptureKind) error {
 		file, err := os.Open(path)
 		if err != nil {
 			return err
 		}
 		defer file.Close()
-		f := exposure.New(exposure.Limits{})
+		f := exposure.NewIn(&scratch, exposure.Limits{})
 		if _, err := f.Scan(context.Background(), 1, kind, file); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package exposure
 import (
 	"bytes"
 	"math"
+	"slices"
 )
 
 // small looks at a run of letters and digits for what is less usual: base32, base58, lz-string.
@@ -11,10 +12,10 @@ func (s *scan) small(b []byte, from, to int, c chain) {
 	if len(r) > maxSmall || s.deep(c) {
 		return
 	}
-	if t := decode32(r, &base32Value); likelyText(t) || compressed(t) {
-		s.node(t, c, from, to, stepBase32)
-	} else if t := decode32(r, &base32HexValue); likelyText(t) {
-		s.node(t, c, from, to, stepBase32)
+	if t := s.decode32(r, &base32Value); likelyText(t) || compressed(t) {
+		s.node(bytes.Clone(t), c, from, to, stepBase32)
+	} else if t := s.decode32(r, &base32HexValue); likelyText(t) {
+		s.node(bytes.Clone(t), c, from, to, stepBase32)
 	}
 	if t := decode58(r); t != nil {
 		s.node(t, c, from, to, stepBase58)
@@ -26,15 +27,10 @@ func (s *scan) small(b []byte, from, to int, c chain) {
 			s.node(t, c, from, end, stepLZ)
 		}
 	}
-	if mixed(r) {
-		back := reverse(r)
-		if t := decode58(back); t != nil {
-			s.node(back, c, from, to, stepReversed)
-		} else if t := decode32(back, &base32Value); likelyText(t) {
-			s.node(back, c, from, to, stepReversed)
-		}
-	} else if t := decode32(reverse(r), &base32Value); likelyText(t) {
-		s.node(reverse(r), c, from, to, stepReversed)
+	s.buf = append(s.buf[:0], r...)
+	slices.Reverse(s.buf)
+	if t := s.decode32(s.buf, &base32Value); likelyText(t) || mixed(r) && decode58(s.buf) != nil {
+		s.node(bytes.Clone(s.buf), c, from, to, stepReversed)
 	}
 }
 
@@ -57,8 +53,8 @@ func base32Values(letters string) (t [256]byte) {
 	return t
 }
 
-// decode32 decodes base32 in either case; nil where r is none, or no text from the start.
-func decode32(r []byte, table *[256]byte) []byte {
+// decode32 decodes base32 in either case; nil where r is none. What it gives is written over by the next.
+func (s *scan) decode32(r []byte, table *[256]byte) []byte {
 	switch len(r) % 8 {
 	case 1, 3, 6:
 		return nil
@@ -71,7 +67,7 @@ func decode32(r []byte, table *[256]byte) []byte {
 			return nil
 		}
 	}
-	out := make([]byte, 0, len(r)*5/8)
+	out := s.hexed[:0]
 	acc, bits := uint32(0), 0
 	for _, x := range r {
 		acc = acc<<5 | uint32(table[x])
@@ -80,6 +76,7 @@ func decode32(r []byte, table *[256]byte) []byte {
 			out = append(out, byte(acc>>bits))
 		}
 	}
+	s.hexed = out
 	return out
 }
 

@@ -88,9 +88,12 @@ func (s *scan) unbrotli(t []byte, limit int) ([]byte, bool) {
 	return unpack(s.inflate.brotli, limit)
 }
 
+// minDynamic is the shortest deflate stream with codes of its own that may hold an address: five letters and an end, in codes for them and for the lengths of those.
+const minDynamic = 16
+
 // deflated says whether t is raw deflate of text. There is no mark of it, so what comes out has to be text from the start.
 func (s *scan) deflated(t []byte) bool {
-	if len(t) < 8 {
+	if len(t) < 8 || t[0]>>1&3 == 2 && len(t) < minDynamic {
 		return false
 	}
 	if looks, whole := deflateLooks(t); !looks || !whole && t[0]>>1&3 == 2 || s.stop() { // without all of its codes nothing can be read

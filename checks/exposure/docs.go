@@ -26,7 +26,11 @@ func (s *scan) pieces(r io.Reader, kind audit.CaptureKind) error {
 		}
 	}
 	full := s.limits.Body
-	buf := make([]byte, 0, min(size, full+1))
+	buf := s.body[:0]
+	if size = min(size, full+1); cap(buf) < size {
+		buf = make([]byte, 0, size)
+	}
+	defer func() { s.body = buf }()
 	for more := true; more; {
 		for len(buf) <= full { // one byte more than is looked at tells that there is more
 			if err := s.err(); err != nil {

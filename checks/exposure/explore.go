@@ -318,6 +318,9 @@ func reference(b []byte) bool {
 	if b[0] == '#' {
 		return b[1]|0x20 == 'x' || '0' <= b[1] && b[1] <= '9'
 	}
+	if !isLetter(b[0]) { // as in a && b
+		return false
+	}
 	var names []string
 	switch b[0] {
 	case 'a':

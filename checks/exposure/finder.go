@@ -44,8 +44,9 @@ func (l Limits) withDefaults() Limits {
 
 // A Finder collects candidates from documents. Several documents may be scanned at once; Matcher is for when all are.
 type Finder struct {
-	limits Limits
-	seed   maphash.Seed
+	limits  Limits
+	seed    maphash.Seed
+	scratch *Scratch
 
 	mu     sync.Mutex
 	places []where
@@ -74,8 +75,11 @@ type seen struct {
 }
 
 // New is a Finder without candidates.
-func New(l Limits) *Finder {
-	return &Finder{limits: l.withDefaults(), seed: maphash.MakeSeed(), index: map[where]uint32{}, addrs: map[string][]seen{}, sums: map[string][]seen{}, rots: map[string][]seen{}}
+func New(l Limits) *Finder { return NewIn(new(Scratch), l) }
+
+// NewIn is New, for a Finder whose scans work in a memory that others have before or after it.
+func NewIn(t *Scratch, l Limits) *Finder {
+	return &Finder{scratch: t, limits: l.withDefaults(), seed: maphash.MakeSeed(), index: map[where]uint32{}, addrs: map[string][]seen{}, sums: map[string][]seen{}, rots: map[string][]seen{}}
 }
 
 // Empty says whether nothing that was scanned held anything of the shape of an address or a hash: there is nothing to compare with.
@@ -108,6 +112,7 @@ var (
 // nothing of the document. With an error the document could not be looked at, and none of its candidates are kept.
 func (f *Finder) Scan(ctx context.Context, doc int, kind audit.CaptureKind, r io.Reader) (notes []string, err error) {
 	s := newScan(ctx, f, doc)
+	defer s.end()
 	switch kind {
 	case audit.CaptureHAR:
 		err = s.har(r)
@@ -130,6 +135,7 @@ func (f *Finder) Scan(ctx context.Context, doc int, kind audit.CaptureKind, r io
 // The notes are those of Scan.
 func (f *Finder) Mail(ctx context.Context, doc int, html bool, body []byte) (notes []string, err error) {
 	s := newScan(ctx, f, doc)
+	defer s.end()
 	s.mail(html, body)
 	if err := s.err(); err != nil {
 		return s.notes.list, err
@@ -192,6 +198,7 @@ func (n *notes) add(format string, args ...any) {
 
 // A scan is one document on its way through the finder.
 type scan struct {
+	*scratch
 	ctx    context.Context
 	f      *Finder
 	limits Limits
@@ -222,16 +229,10 @@ type scan struct {
 	read     readings                                // what was read of the text that is explored
 	pinned   bool                                    // top stays as it is: what is looked at was put together from it
 	names    map[string]string                       // names of fields, as they may be told
-	spare    []*masks                                // that no view has now
 	nestHTML int                                     // of pages in srcdoc
 	strict   bool                                    // tell probe of what looks like an address in whatever way
 	what     string                                  // before the name of a field, where one kind of URL is to be told from another
-	toks     []token                                 // of the script that was read last, to be written over
-	inflate  inflaters
-	buf      []byte
-	hexed    []byte // likewise, for hex
-	scratch  []byte // likewise, see room
-	once     []seen // lists of one
+	once     []seen                                  // lists of one
 }
 
 // readings are the stretches of a text that were read for one lead, and need not be read again for the next ones there.
@@ -242,8 +243,14 @@ type readings struct {
 }
 
 func newScan(ctx context.Context, f *Finder, doc int) *scan {
-	return &scan{ctx: ctx, f: f, limits: f.limits, doc: doc, index: map[where]uint32{}, addrs: map[string][]seen{}, sums: map[string][]seen{},
+	return &scan{scratch: f.scratch.get(), ctx: ctx, f: f, limits: f.limits, doc: doc, index: map[where]uint32{}, addrs: map[string][]seen{}, sums: map[string][]seen{},
 		rots: map[string][]seen{}, memo: map[uint64]uint8{}, names: map[string]string{}}
+}
+
+// end leaves the memory that the scan worked in to the next one.
+func (s *scan) end() {
+	s.f.scratch.put(s.scratch)
+	s.scratch = nil
 }
 
 // err is why the scan has to end, if it has.
@@ -296,7 +303,7 @@ func (s *scan) keep(of sort, key []byte, c chain) { s.keepTurned(of, key, 0, c) 
 func (s *scan) keepTurned(of sort, key []byte, turn uint8, c chain) {
 	switch {
 	case s.records != nil:
-		s.records.add(record{of, turn, string(key), c, s.top[0], s.top[1], anything})
+		s.records.add(record{of: of, turn: turn, chain: c, from: s.top[0], to: s.top[1]}, key)
 		return
 	case s.probe != nil:
 		s.probe(of, key, s.top[0], s.top[1])
@@ -310,12 +317,25 @@ func (s *scan) keepTurned(of sort, key []byte, turn uint8, c chain) {
 	}
 }
 
-// keepAgain keeps a candidate that was found before, and placed now.
-func (s *scan) keepAgain(x *record) {
+// keepAgain keeps a candidate that was found before, by its key, and placed now.
+func (s *scan) keepAgain(x *record, key string) {
 	s.top = [2]int{x.from, x.to}
 	into := s.of(x.of)
-	if list, more := s.saw(into[x.key], x.turn, x.chain); more {
-		into[x.key] = list
+	if list, more := s.saw(into[key], x.turn, x.chain); more {
+		into[key] = list
+	}
+}
+
+// expect makes room for candidates, where there are none yet.
+func (s *scan) expect(list []record) {
+	var n [ofRotation + 1]int
+	for i := range list {
+		n[list[i].of]++
+	}
+	for of, into := range [...]*map[string][]seen{&s.addrs, &s.sums, &s.rots} {
+		if len(*into) == 0 && n[of] > 8 {
+			*into = make(map[string][]seen, n[of])
+		}
 	}
 }
 

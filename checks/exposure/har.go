@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/mailreeve/mailreeve/audit"
 )
@@ -430,7 +429,7 @@ func textual(b []byte) bool {
 			return false
 		}
 	}
-	return utf8.Valid(head) || validPrefix(head)
+	return mostUTF8(head)
 }
 
 // body looks at the body of a response.

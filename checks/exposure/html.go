@@ -14,7 +14,8 @@ import (
 // place. (The tokenizer of x/net/html decodes and copies every text and attribute, which costs several times what is spent here, on pages that mostly
 // hold nothing.)
 func (s *scan) html(b []byte, prefix string, c chain) {
-	found := records{}
+	found := s.found.emptied()
+	s.found = records{}
 	s.records, s.turnings = &found, nil
 	base := s.base
 	s.base = c.n
@@ -23,13 +24,13 @@ func (s *scan) html(b []byte, prefix string, c chain) {
 	s.records = nil
 	// Where text runs from right to left, look at all of it, backwards.
 	turned := s.turns(b)
-	spans := found.merged(turned)
-	if len(spans) == 0 || s.stop() {
-		return
+	if spans := found.merged(turned); len(spans) > 0 && !s.stop() {
+		w := walk{scan: s, b: b, prefix: prefix, chain: c, spans: spans, found: found.list, keys: string(found.keys), top: -1, used: -1, places: map[attributePlace]uint32{}, turns: len(turned) > 0}
+		w.styles = hidingRules(b)
+		s.expect(found.list)
+		w.walk()
 	}
-	w := walk{scan: s, b: b, prefix: prefix, chain: c, spans: spans, found: found.list, turns: len(turned) > 0}
-	w.styles = hidingRules(b)
-	w.walk()
+	s.found = found
 }
 
 // turns are the stretches of a page after what makes text run from right to left.
@@ -80,21 +81,33 @@ type walk struct {
 	chain  chain
 	spans  []extent // where candidates are, in order
 	found  []record // the candidates
+	keys   string   // theirs
 	styles styles
-	open   []element
+	known  []element // the open elements, and others that texts since the last boundary are in
+	top    int32     // of known, the element that was opened last; -1 where none is open
+	used   int32     // of known, the last that one of the texts is in
+	path   []int32   // see hidden
+	places map[attributePlace]uint32
 	counts [elements]int // of open elements, by what they are
-	run    []extent      // the texts since the last boundary
-	veiled []bool        // whether each of them is in a hidden element
+	run    []text        // since the last boundary
 	turns  bool          // whether anything on the page runs from right to left
 	turned bool          // whether one of them runs from right to left
 	at     int           // of the spans, where first looked last
 	script bool          // whether what is looked at is a script
 }
 
-// An element is one that is open.
+// A text is a stretch between tags.
+type text struct {
+	from, to int
+	in       int32 // the element
+	veiled   bool  // whether that is hidden, once flush has asked
+}
+
+// An element is one that is open, or was.
 type element struct {
 	what     kind
 	from, to int32 // its tag
+	parent   int32
 	name     uint8 // length of its name
 	state    uint8 // whether it is hidden: unknown, no, yes
 }
@@ -166,7 +179,7 @@ func (w *walk) look(from, to int, before, after bool) {
 		if !(extent{x.from, x.to, x.own}).within(from, to, w.script) || before && x.from == from || after && x.to == to {
 			continue
 		}
-		w.keepAgain(x)
+		w.keepAgain(x, w.keys[x.key:x.end])
 	}
 	w.base = base
 }
@@ -319,7 +332,7 @@ func tagEnd(b []byte, i int) int {
 	}
 }
 
-// runReach is how far from a candidate it counts whether a text is hidden.
+// runReach is how far from a candidate it counts which way a text runs.
 const runReach = 8 << 10
 
 // addText adds [from,to) to the texts since the last boundary.
@@ -327,10 +340,9 @@ func (w *walk) addText(from, to int) {
 	if from >= to {
 		return
 	}
-	near := w.meets(from-runReach, to+runReach)
-	w.run = append(w.run, extent{from: from, to: to})
-	w.veiled = append(w.veiled, near && w.hidden())
-	w.turned = w.turned || near && w.turns && w.rightToLeft()
+	w.run = append(w.run, text{from: from, to: to, in: w.top})
+	w.used = max(w.used, w.top)
+	w.turned = w.turned || w.turns && w.meets(from-runReach, to+runReach) && w.rightToLeft()
 	if len(w.run) > 4096 {
 		w.flush()
 	}
@@ -344,8 +356,12 @@ func (w *walk) flush() {
 	from, to := w.run[0].from, w.run[len(w.run)-1].to
 	if w.meets(from, to) {
 		place, field := audit.Shown, "text"
-		if w.counts[escapable] > 0 && w.counts[unseen] == 0 && len(w.open) > 0 && w.is(w.open[len(w.open)-1], "title") {
+		if w.counts[escapable] > 0 && w.counts[unseen] == 0 && w.top >= 0 && w.is(w.known[w.top], "title") {
 			field = "title"
+		}
+		for i := range w.run {
+			x := &w.run[i]
+			x.veiled = w.hidden(x.in)
 		}
 		for _, veiled := range [...]bool{false, true} {
 			if veiled {
@@ -355,7 +371,7 @@ func (w *walk) flush() {
 			var joined []byte
 			var seams []int
 			for i, x := range w.run {
-				if w.veiled[i] != veiled {
+				if x.veiled != veiled {
 					continue
 				}
 				if len(joined) > 0 {
@@ -382,7 +398,7 @@ func (w *walk) flush() {
 			}
 		}
 	}
-	w.run, w.veiled, w.turned = w.run[:0], w.veiled[:0], false
+	w.run, w.turned, w.used = w.run[:0], false, -1
 }
 
 // alone looks through one of the texts by itself: words of neighbouring elements may be set apart. But what begins or ends with a sign that goes on is
@@ -391,13 +407,13 @@ func (w *walk) alone(i int, veiled bool) {
 	x := w.run[i]
 	before, after := byte(' '), byte(' ')
 	for j := i - 1; j >= 0 && before == ' '; j-- {
-		if w.veiled[j] == veiled {
+		if w.run[j].veiled == veiled {
 			before = w.b[w.run[j].to-1]
 			break
 		}
 	}
 	for j := i + 1; j < len(w.run); j++ {
-		if w.veiled[j] == veiled {
+		if w.run[j].veiled == veiled {
 			after = w.b[w.run[j].from]
 			break
 		}
@@ -461,7 +477,7 @@ func (w *walk) apply(from, to int) int {
 		w.flush()
 		w.closeOpen(row, block)
 	}
-	e := element{what: what, from: int32(from), to: int32(to), name: uint8(n - from - 1)}
+	e := element{what: what, from: int32(from), to: int32(to), parent: w.top, name: uint8(n - from - 1)}
 	if w.meets(from, to) {
 		w.attributes(e)
 	}
@@ -476,8 +492,9 @@ func (w *walk) apply(from, to int) int {
 	if what == void || selfClosed && w.foreign() {
 		return to
 	}
-	if len(w.open) < 1<<20 {
-		w.open = append(w.open, e)
+	if len(w.known) < 1<<20 {
+		w.top = int32(len(w.known))
+		w.known = append(w.known, e)
 		w.counts[what]++
 	}
 	if what != raw && what != escapable {
@@ -526,8 +543,8 @@ func (w *walk) close(name []byte) {
 	if w.counts[what] == 0 {
 		return
 	}
-	for i, tries := len(w.open)-1, 0; i >= 0 && tries < 128; i, tries = i-1, tries+1 {
-		e := w.open[i]
+	for i, tries := w.top, 0; i >= 0 && tries < 128; i, tries = w.known[i].parent, tries+1 {
+		e := &w.known[i]
 		if int(e.name) == len(name) && bytes.EqualFold(w.b[e.from+1:int(e.from)+1+len(name)], name) {
 			w.pop(i)
 			return
@@ -543,8 +560,8 @@ func (w *walk) closeOpen(what, beyond kind) {
 	if w.counts[what] == 0 {
 		return
 	}
-	for i, tries := len(w.open)-1, 0; i >= 0 && tries < 64; i, tries = i-1, tries+1 {
-		switch w.open[i].what {
+	for i, tries := w.top, 0; i >= 0 && tries < 64; i, tries = w.known[i].parent, tries+1 {
+		switch w.known[i].what {
 		case what:
 			w.pop(i)
 			return
@@ -554,17 +571,20 @@ func (w *walk) closeOpen(what, beyond kind) {
 	}
 }
 
-func (w *walk) pop(to int) {
-	for _, e := range w.open[to:] {
+// pop closes the open elements from the last to one of them.
+func (w *walk) pop(to int32) {
+	for w.top >= to {
+		e := &w.known[w.top]
 		w.counts[e.what]--
+		w.top = e.parent
 	}
-	w.open = w.open[:to]
+	w.known = w.known[:max(w.top, w.used)+1]
 }
 
 // rightToLeft says whether an open element turns the direction of text.
 func (w *walk) rightToLeft() bool {
-	for i, tries := len(w.open)-1, 0; i >= 0 && tries < 8; i, tries = i-1, tries+1 {
-		tag := w.b[w.open[i].from:w.open[i].to]
+	for i, tries := w.top, 0; i >= 0 && tries < 8; i, tries = w.known[i].parent, tries+1 {
+		tag := w.b[w.known[i].from:w.known[i].to]
 		if bytes.Contains(tag, []byte("rtl")) || bytes.Contains(tag, []byte("RTL")) || indexFold(tag, "bidi") >= 0 {
 			return true
 		}
@@ -574,30 +594,31 @@ func (w *walk) rightToLeft() bool {
 
 // foreign says whether the open element is part of an SVG or MathML.
 func (w *walk) foreign() bool {
-	for i, tries := len(w.open)-1, 0; i >= 0 && tries < 64; i, tries = i-1, tries+1 {
-		if e := w.open[i]; w.is(e, "svg") || w.is(e, "math") {
+	for i, tries := w.top, 0; i >= 0 && tries < 64; i, tries = w.known[i].parent, tries+1 {
+		if e := w.known[i]; w.is(e, "svg") || w.is(e, "math") {
 			return true
 		}
 	}
 	return false
 }
 
-// hidden says whether what comes now is in an element that a browser does not show.
-func (w *walk) hidden() bool {
+// hidden says whether what is in an element, that one of known, is not shown by a browser.
+func (w *walk) hidden(in int32) bool {
 	// Up to the nearest element of which it is known, and then down again.
-	i := len(w.open) - 1
-	for i >= 0 && w.open[i].state == unknown {
-		i--
+	w.path = w.path[:0]
+	for ; in >= 0 && w.known[in].state == unknown; in = w.known[in].parent {
+		w.path = append(w.path, in)
 	}
 	state := uint8(shown)
-	if i >= 0 {
-		state = w.open[i].state
+	if in >= 0 {
+		state = w.known[in].state
 	}
-	for i++; i < len(w.open); i++ {
-		if state != hidden && w.hides(w.open[i]) {
+	for _, i := range slices.Backward(w.path) {
+		e := &w.known[i]
+		if state != hidden && w.hides(*e) {
 			state = hidden
 		}
-		w.open[i].state = state
+		e.state = state
 	}
 	return state == hidden
 }
@@ -623,7 +644,7 @@ func (w *walk) hides(e element) bool {
 		case a.is("open"):
 			opened = true
 		case a.is("style"):
-			if hidingStyle(string(a.value)) {
+			if hidingStyle(a.value) {
 				return true
 			}
 		case w.styles.classes && a.is("class"):
@@ -713,7 +734,7 @@ func (w *walk) attributes(e element) {
 			}
 		}
 	}
-	veiled := w.hidden() || w.hides(e)
+	veiled := w.hidden(w.top) || w.hides(e)
 	for a := range attributes(tag) {
 		if !w.meets(int(e.from)+a.from, int(e.from)+a.to) {
 			if w.meets(int(e.from)+a.from-len(a.name)-2, int(e.from)+a.from) && len(a.name) >= minText { // a name that holds something
@@ -730,15 +751,32 @@ func (w *walk) attributes(e element) {
 		if !veiled && (shownAttribute(name, named, inputType) || name == "option" && named == "value" && w.suggests()) {
 			place = audit.Shown
 		}
-		w.in(place, "", w.prefix+"attribute "+w.name(named))
+		w.inAttribute(place, named)
 		w.look(int(e.from)+a.from, min(int(e.from)+a.to, int(e.to)), false, false)
 	}
 }
 
+// inAttribute is in for an attribute. A page has few names of them, and many of each.
+func (w *walk) inAttribute(place audit.Place, named string) {
+	key := attributePlace{place, named}
+	at, ok := w.places[key]
+	if !ok {
+		w.in(place, "", w.prefix+"attribute "+w.name(named))
+		at = w.scan.at
+		w.places[key] = at
+	}
+	w.scan.at = at
+}
+
+type attributePlace struct {
+	place audit.Place
+	name  string
+}
+
 // suggests says whether the open elements are of a list of what may be typed in: browsers show the values.
 func (w *walk) suggests() bool {
-	for i := len(w.open) - 1; i >= max(0, len(w.open)-8); i-- {
-		if w.is(w.open[i], "datalist") {
+	for i, tries := w.top, 0; i >= 0 && tries < 8; i, tries = w.known[i].parent, tries+1 {
+		if w.is(w.known[i], "datalist") {
 			return true
 		}
 	}

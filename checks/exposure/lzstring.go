@@ -2,6 +2,7 @@ package exposure
 
 import (
 	"bytes"
+	"math/bits"
 	"unicode"
 	"unicode/utf8"
 )
@@ -37,18 +38,20 @@ func lzFirst(r []byte) bool {
 	if len(r) < 8 || usual64.value[r[0]] >= 48 {
 		return false
 	}
-	bits := lzBits{next: func(i int) (uint32, bool) {
-		if i >= 3 {
-			return 0, false
-		}
-		return uint32(lzValue[r[i]]), lzValue[r[i]] < 64
-	}, width: 6}
-	kind, ok := bits.read(2)
-	if !ok || kind > 1 {
+	x, y, z := lzValue[r[0]], lzValue[r[1]], lzValue[r[2]]
+	if x >= 64 || y >= 64 {
 		return false
 	}
-	k, ok := bits.read(8 << kind)
-	return ok && (k < utf8.RuneSelf && is(byte(k), inText) || kind == 1 && unicode.IsGraphic(rune(k)))
+	// Two bits say how many the character has, 8 or 16; numbers come with their lowest bit first.
+	switch v := uint32(x)<<12 | uint32(y)<<6 | uint32(z); v >> 16 {
+	case 0:
+		k := bits.Reverse8(uint8(v >> 8))
+		return k < utf8.RuneSelf && is(k, inText)
+	case 2:
+		k := bits.Reverse16(uint16(v))
+		return z < 64 && (k < utf8.RuneSelf && is(byte(k), inText) || unicode.IsGraphic(rune(k)))
+	}
+	return false
 }
 
 // lzBase64 unpacks what compressToBase64 or compressToEncodedURIComponent made; nil where r is neither.
@@ -67,12 +70,14 @@ func lzBase64(r []byte, limit int) []byte {
 }
 
 // lzUTF16 unpacks what compressToUTF16 made: 15 bits a character, 32 added.
-func lzUTF16(units []uint16, limit int) []byte {
-	return lzUnpack(lzBits{width: 15, next: func(i int) (uint32, bool) {
-		if i >= len(units) {
-			return 0, i < len(units)+2
+func lzUTF16(next func() (unit uint32, ok bool), limit int) []byte {
+	beyond := 0
+	return lzUnpack(lzBits{width: 15, next: func(int) (uint32, bool) {
+		v, ok := next()
+		if !ok {
+			beyond++
+			return 0, beyond <= 2
 		}
-		v := uint32(units[i])
 		if v < 32 || v-32 >= 1<<15 {
 			return 0, false
 		}
@@ -81,13 +86,32 @@ func lzUTF16(units []uint16, limit int) []byte {
 }
 
 // lzRaw unpacks what compress made: 16 bits a character.
-func lzRaw(units []uint16, limit int) []byte {
-	return lzUnpack(lzBits{width: 16, next: func(i int) (uint32, bool) {
-		if i >= len(units) {
-			return 0, false
-		}
-		return uint32(units[i]), true
-	}}, limit)
+func lzRaw(next func() (unit uint32, ok bool), limit int) []byte {
+	return lzUnpack(lzBits{width: 16, next: func(int) (uint32, bool) { return next() }}, limit)
+}
+
+// utf16Units gives the units that a text in UTF-8 has in UTF-16, one by one, since most texts are given up soon.
+type utf16Units struct {
+	b   []byte
+	low uint32 // of a pair whose first half was given; 0 if none waits
+}
+
+func (u *utf16Units) next() (unit uint32, ok bool) {
+	if unit = u.low; unit != 0 {
+		u.low = 0
+		return unit, true
+	}
+	if len(u.b) == 0 {
+		return 0, false
+	}
+	r, n := utf8.DecodeRune(u.b)
+	u.b = u.b[n:]
+	if r > 0xFFFF {
+		r -= 0x10000
+		u.low = uint32(0xDC00 + r&0x3FF)
+		return uint32(0xD800 + r>>10), true
+	}
+	return uint32(r), true
 }
 
 // lzBits reads bits, the highest of each unit first; numbers come with their lowest bit first.

@@ -37,7 +37,7 @@ func (s *scan) lzRuns(v *view, c chain) {
 					packed = unescapeJS(packed)
 				}
 			}
-			if utf8.RuneCount(packed) < minWide {
+			if len(packed) < utf8.UTFMax*minWide && utf8.RuneCount(packed) < minWide {
 				continue
 			}
 			if t := s.lzWide(packed); t != nil {
@@ -71,17 +71,10 @@ func lzLiteral(b []byte, i int) int {
 
 // lzWide unpacks what lz-string's compressToUTF16 or compress made, which is characters of all scripts.
 func (s *scan) lzWide(b []byte) []byte {
-	units := make([]uint16, 0, len(b)/2)
-	for _, r := range string(b) {
-		if r > 0xFFFF {
-			r -= 0x10000
-			units = append(units, uint16(0xD800+r>>10), uint16(0xDC00+r&0x3FF))
-			continue
-		}
-		units = append(units, uint16(r))
-	}
-	if t := lzUTF16(units, s.left64()); t != nil {
+	u := utf16Units{b: b}
+	if t := lzUTF16(u.next, s.left64()); t != nil {
 		return t
 	}
-	return lzRaw(units, s.left64())
+	u = utf16Units{b: b}
+	return lzRaw(u.next, s.left64())
 }

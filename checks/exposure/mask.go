@@ -51,6 +51,7 @@ type Span struct {
 // sure says that all of b could be read within the limits.
 func (m *Masker) Spans(ctx context.Context, b []byte) (spans []Span, sure bool) {
 	s := newScan(ctx, m.f, 0)
+	defer s.end()
 	s.strict = true
 	s.probe = func(of sort, key []byte, from, to int) {
 		hash := of == ofSum

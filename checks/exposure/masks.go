@@ -132,23 +132,28 @@ func (v *view) next(i, class int) int {
 		return v.hi
 	}
 	if v.m == nil {
-		if class == maskHigh {
-			return v.nextHigh(i)
-		}
-		if n := bytes.IndexByte(v.b[i:v.hi], maskedBytes[class]); n >= 0 {
-			return i + n
-		}
-		return v.hi
+		return v.nextByte(i, class)
 	}
-	k, in := (i-v.lo)/64, v.m[class][:(v.hi-v.lo+63)/64]
-	w := in[k] &^ (1<<((i-v.lo)%64) - 1)
-	for w == 0 {
-		if k++; k >= len(in) {
-			return v.hi
-		}
-		w = in[k]
+	m, at := &v.m[class], uint(i-v.lo)
+	if w := m[at/64] >> (at % 64); w != 0 {
+		return min(v.hi, i+bits.TrailingZeros64(w))
 	}
-	return min(v.hi, v.lo+64*k+bits.TrailingZeros64(w))
+	for k, w := range m[at/64+1 : (v.hi-v.lo+63)/64] {
+		if w != 0 {
+			return min(v.hi, i-int(at%64)+64*(k+1)+bits.TrailingZeros64(w))
+		}
+	}
+	return v.hi
+}
+
+func (v *view) nextByte(i, class int) int {
+	if class == maskHigh {
+		return v.nextHigh(i)
+	}
+	if n := bytes.IndexByte(v.b[i:v.hi], maskedBytes[class]); n >= 0 {
+		return i + n
+	}
+	return v.hi
 }
 
 func (v *view) nextHigh(i int) int {
@@ -285,19 +290,22 @@ func (s *scan) shortParts(b []byte, at, n int, marks, words uint64, c chain) {
 		return
 	}
 	found := false
-	for w := words; w != 0; {
-		start := bits.TrailingZeros64(w)
-		length := bits.TrailingZeros64(^(w >> start))
+	long := words & (words >> 1)
+	long &= long >> 2
+	long &= long >> 4
+	long &= long >> (minRun - 8) // where words of that length begin, and what follows if they are longer
+	for long != 0 {
+		start := bits.TrailingZeros64(long)
+		length := bits.TrailingZeros64(^(words >> start))
 		own := marks >> start & (1<<length - 1)
 		switch part := r[start : start+length]; {
-		case length < minRun:
 		case dense(part, own, length):
 			found = true
 			s.part(b, at+start, at+start+length, c)
 		case length >= 26 && bits.OnesCount64(own)-capitalsIn(part, own) >= 2:
 			s.small(b, at+start, at+start+length, c)
 		}
-		w &^= (1<<length - 1) << start
+		long &^= (1<<length - 1) << start
 	}
 	if !found && dense(r, marks, n) {
 		lower, all := words&^marks, uint64(1)<<n-1

@@ -8,14 +8,17 @@ import (
 // maxRecords is how many candidates of a page are kept until they are placed. Of a page with more, their spans are, and the page is looked through again there.
 const maxRecords = 1 << 16
 
+// maxKeys is how many bytes their keys may have.
+const maxKeys = 64 << 20
+
 // A record is a candidate that was found in the source of a page, and not placed yet.
 type record struct {
 	of       sort
 	turn     uint8
-	key      string
-	chain    chain
-	from, to int
 	own      part
+	chain    chain
+	key, end int32 // where the key is among the keys of all
+	from, to int
 }
 
 // A part says what has a part in a candidate.
@@ -30,12 +33,16 @@ const (
 // Records are what was found in the source of a page.
 type records struct {
 	list  []record
+	keys  []byte
 	more  bool     // the list does not have all
 	spans []extent // of all, then
 }
 
-func (r *records) add(x record) {
-	if len(r.list) < maxRecords {
+func (r *records) add(x record, key []byte) {
+	if len(r.list) < maxRecords && len(r.keys)+len(key) <= maxKeys {
+		x.key = int32(len(r.keys))
+		r.keys = append(r.keys, key...)
+		x.end = int32(len(r.keys))
 		r.list = append(r.list, x)
 		return
 	}
@@ -46,6 +53,11 @@ func (r *records) add(x record) {
 		}
 	}
 	r.cover(&x)
+}
+
+// emptied is r without its candidates, to be filled anew.
+func (r records) emptied() records {
+	return records{list: r.list[:0], keys: r.keys[:0], spans: r.spans[:0]}
 }
 
 // cover adds a candidate's span.
@@ -116,6 +128,7 @@ func (r *records) merged(also []extent) []extent {
 		return nil
 	}
 	slices.SortFunc(spans, func(a, b extent) int { return a.from - b.from })
+	r.spans = spans
 	n := 0
 	for _, x := range spans[1:] {
 		if last := &spans[n]; x.from < last.to || x.from == last.from {

@@ -804,15 +804,11 @@ func likelyText(t []byte) bool {
 		}
 		wide = wide || x >= utf8.RuneSelf
 	}
-	return !wide || utf8.Valid(t) || validPrefix(t)
+	return !wide || mostUTF8(t)
 }
 
-// validPrefix says whether t is UTF-8 that was cut off.
-func validPrefix(t []byte) bool {
-	for n := 1; n < utf8.UTFMax && n < len(t); n++ {
-		if utf8.Valid(t[:len(t)-n]) {
-			return true
-		}
-	}
-	return false
+// mostUTF8 says whether what is text in ASCII, or none, is UTF-8 as a whole, or was cut off.
+func mostUTF8(t []byte) bool {
+	n := tornAt(t)
+	return n == len(t) || n > 0 && n > len(t)-utf8.UTFMax
 }

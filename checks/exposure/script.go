@@ -2,6 +2,8 @@ package exposure
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/bits"
 	"strings"
 	"unicode/utf8"
 )
@@ -99,21 +101,42 @@ func assembles(b []byte) bool {
 			}
 		}
 	}
-	for _, quote := range [...]byte{'"', '\''} {
-		for i := 0; ; {
-			n := bytes.IndexByte(b[i:], quote)
-			if n < 0 {
-				break
-			}
-			for i += n + 1; i < len(b) && is(b[i], inSpace); i++ {
-			}
-			if i < len(b) && isQuote(b[i]) {
+	return sideBySide(b)
+}
+
+// sideBySide says whether a quote follows another, with white space between them or nothing.
+func sideBySide(b []byte) bool {
+	follows := func(i int) bool {
+		if b[i] != '"' && b[i] != '\'' {
+			return false
+		}
+		for i++; i < len(b) && is(b[i], inSpace); i++ {
+		}
+		return i < len(b) && isQuote(b[i])
+	}
+	i := 0
+	for ; i+9 <= len(b); i += 8 {
+		x, y := binary.LittleEndian.Uint64(b[i:]), binary.LittleEndian.Uint64(b[i+1:])
+		quotes := zeros(x^'"'*lows) | zeros(x^'\''*lows)
+		if quotes == 0 {
+			continue
+		}
+		for hits := quotes & (zeros(y^'"'*lows) | zeros(y^'\''*lows) | zeros(y^'`'*lows) | zeros(y^' '*lows) | zeros(y&(0xF0*lows))); hits != 0; hits &= hits - 1 {
+			if follows(i + bits.TrailingZeros64(hits)/8) {
 				return true
 			}
 		}
 	}
+	for ; i < len(b); i++ {
+		if follows(i) {
+			return true
+		}
+	}
 	return false
 }
+
+// zeros marks the zero bytes of x, and perhaps some ones after them.
+func zeros(x uint64) uint64 { return (x - lows) &^ x & highs }
 
 // pluses follows literals that are concatenated.
 func (s *scan) pluses(v *view, c chain) {

@@ -2,6 +2,7 @@ package exposure
 
 import (
 	"bytes"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -263,12 +264,30 @@ func (s *scan) candidate(local, host []byte, c chain, from, to int) {
 	if hasXN(host) {
 		c = c.with(stepIDN)
 	}
-	if folded := norm.NFKC.String(text); folded != text && folded != norm.NFC.String(text) {
+	folded := norm.NFKC.String(text)
+	if longLabel(folded[strings.LastIndexByte(folded, '@')+1:]) { // there is no such domain, and to write it in ASCII takes time in proportion to the square of it
+		return
+	}
+	if folded != text && folded != norm.NFC.String(text) {
 		c = c.with(stepCompat)
 	}
 	if text = address.Normalize(text); len(text) > 2 && text[0] != '@' {
 		s.keep(ofAddress, []byte(text), c)
 	}
+}
+
+// longLabel says whether a domain has a label of more letters than are allowed.
+func longLabel(host string) bool {
+	n := 0
+	for _, r := range host {
+		if n++; n > 63 {
+			return true
+		}
+		if r == '.' || r == '。' {
+			n = 0
+		}
+	}
+	return false
 }
 
 // hasXN says whether a domain has an international label in ASCII.
@@ -322,7 +341,7 @@ func alphabet(from, to string) (t [256]byte) {
 // substituted keeps what an address becomes that is read backwards or whose letters stand for others: ROT13 and the other rotations, the reversed
 // alphabet, and one tracker's own.
 func (s *scan) substituted(local, host []byte, c chain, from, to int) {
-	s.scratch = s.scratch[:0]
+	s.rooms = s.rooms[:0]
 	backHost, backLocal := s.reversed(local), s.reversed(host)
 	rc := c.with(stepReversed)
 	s.substitute(trimDots(backLocal), trimDots(backHost), rc, from, to)
@@ -405,12 +424,12 @@ func (s *scan) rotations(local, host []byte, c chain, from, to int) {
 
 // room gives n bytes, good until the next address is substituted: what comes of them is copied where it is kept.
 func (s *scan) room(n int) []byte {
-	at := len(s.scratch)
-	if cap(s.scratch)-at < n {
-		s.scratch, at = make([]byte, 0, max(1024, n)), 0
+	at := len(s.rooms)
+	if cap(s.rooms)-at < n {
+		s.rooms, at = make([]byte, 0, max(1024, n)), 0
 	}
-	s.scratch = s.scratch[:at+n]
-	return s.scratch[at : at+n : at+n]
+	s.rooms = s.rooms[:at+n]
+	return s.rooms[at : at+n : at+n]
 }
 
 // reversed is reverse in room.

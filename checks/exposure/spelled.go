@@ -21,8 +21,8 @@ var (
 
 var rareWords = [...]string{"apenstaartje", "klammeraffe", "affenschwanz", "kukac", "snabel", "zavinac", "malpa", "sobaka", "kuyruklu"}
 
-// rareFirst has the letters with which they begin.
-var rareFirst = set("akzmsAKZMS", nil)
+// rarePairs has the pairs of letters with which they begin, as leadPairs.
+var rarePairs = pairsOfLetters("ap", "kl", "af", "ku", "sn", "za", "ma", "so")
 
 const (
 	lows  = 0x0101010101010101
@@ -32,8 +32,7 @@ const (
 
 // pair gives a word that has a zero byte wherever a and b, lower-case letters, follow each other in x; y is x one byte on.
 func pair(x, y uint64, a, b byte) uint64 {
-	z := x ^ uint64(a)*lows | y ^ uint64(b)*lows
-	return (z - lows) &^ z & highs
+	return zeros(x ^ uint64(a)*lows | y ^ uint64(b)*lows)
 }
 
 // words follows spelled-out at-signs in a text that is small.
@@ -53,8 +52,8 @@ func (s *scan) words(b []byte, c chain) {
 	for ; i < len(b)-1; i++ {
 		s.wordAt(b, i, c)
 	}
-	for i, x := range b { // the rarer words only where that costs nothing
-		if !rareFirst[x] {
+	for i := range len(b) - 1 { // the rarer words only where that costs nothing
+		if rarePairs[b[i]&31]>>(b[i+1]&31)&1 == 0 {
 			continue
 		}
 		for _, w := range rareWords {

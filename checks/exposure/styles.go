@@ -2,6 +2,8 @@ package exposure
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/bits"
 	"regexp"
 	"strings"
 )
@@ -31,7 +33,7 @@ func hidingRules(b []byte) styles {
 		if left -= end - i; left < 0 {
 			return s
 		}
-		s.read(string(b[i:end]))
+		s.read(b[i:end])
 		i = end
 	}
 }
@@ -53,19 +55,22 @@ func indexFold(b []byte, like string) int {
 	return -1
 }
 
-func (s *styles) read(css string) {
+func (s *styles) read(css []byte) {
 	css = uncommented(css)
 	for {
-		open := strings.IndexByte(css, '{')
+		open := bytes.IndexByte(css, '{')
 		if open < 0 {
 			return
 		}
 		selectors := css[:open]
-		if i := max(strings.LastIndexByte(selectors, ';'), strings.LastIndexByte(selectors, '}')); i >= 0 {
-			selectors = selectors[i+1:]
+		for i := len(selectors); i > 0; i-- {
+			if x := selectors[i-1]; x == ';' || x == '}' {
+				selectors = selectors[i:]
+				break
+			}
 		}
 		css = css[open+1:]
-		if strings.HasPrefix(strings.TrimLeft(selectors, " \t\r\n\f"), "@") {
+		if bytes.HasPrefix(bytes.TrimLeft(selectors, " \t\r\n\f"), []byte("@")) {
 			// Over the whole block.
 			depth := 1
 			i := 0
@@ -80,12 +85,12 @@ func (s *styles) read(css string) {
 			css = css[i:]
 			continue
 		}
-		end := strings.IndexByte(css, '}')
+		end := bytes.IndexByte(css, '}')
 		if end < 0 {
 			end = len(css)
 		}
 		if hidingStyle(css[:end]) {
-			for selector := range strings.SplitSeq(selectors, ",") {
+			for selector := range strings.SplitSeq(string(selectors), ",") {
 				if selector = strings.TrimSpace(selector); simple.MatchString(selector) && len(s.hide) < 10_000 {
 					if i := strings.IndexAny(selector, ".#"); i != 0 {
 						if i < 0 {
@@ -104,18 +109,18 @@ func (s *styles) read(css string) {
 }
 
 // uncommented is css without its comments.
-func uncommented(css string) string {
-	if !strings.Contains(css, "/*") {
+func uncommented(css []byte) []byte {
+	if !bytes.Contains(css, []byte("/*")) {
 		return css
 	}
-	var out strings.Builder
+	var out []byte
 	for open := true; open; {
-		var before, rest string
-		before, rest, open = strings.Cut(css, "/*")
-		out.WriteString(before)
-		_, css, _ = strings.Cut(rest, "*/")
+		var before, rest []byte
+		before, rest, open = bytes.Cut(css, []byte("/*"))
+		out = append(out, before...)
+		_, css, _ = bytes.Cut(rest, []byte("*/"))
 	}
-	return out.String()
+	return out
 }
 
 var (
@@ -124,33 +129,39 @@ var (
 )
 
 // hidingStyle says whether declarations of a style hide an element.
-func hidingStyle(css string) bool {
+func hidingStyle(css []byte) bool {
 	if len(css) < 9 {
 		return false
 	}
-	if strings.IndexByte(css, '&') >= 0 || strings.IndexByte(css, '\\') >= 0 {
-		css = string(unescapeCSS(unescapeHTML([]byte(css))))
+	if bytes.IndexByte(css, '&') >= 0 || bytes.IndexByte(css, '\\') >= 0 {
+		css = unescapeCSS(unescapeHTML(css))
 	}
-	return mayHide(css) && hides.MatchString(css)
+	return mayHide(css) && hides.Match(css)
 }
 
 // mayHide says whether declarations hold a word without which none hides.
-func mayHide(css string) bool {
-	for i := 0; i+4 <= len(css); i++ {
-		word := ""
-		switch [2]byte{css[i] | 0x20, css[i+1] | 0x20} {
-		case [2]byte{'n', 'o'}:
-			word = "none"
-		case [2]byte{'v', 'i'}:
-			word = "visibility"
-		case [2]byte{'o', 'p'}:
-			word = "opacity"
-		case [2]byte{'f', 'o'}:
-			word = "font-size"
-		default:
-			continue
+func mayHide(css []byte) bool {
+	i := 0
+	for ; i+1 < len(css) && len(css) >= 9; i += 8 {
+		i = min(i, len(css)-9) // the last eight again
+		x, y := binary.LittleEndian.Uint64(css[i:])|cases, binary.LittleEndian.Uint64(css[i+1:])|cases
+		for hits := pair(x, y, 'n', 'o') | pair(x, y, 'v', 'i') | pair(x, y, 'o', 'p') | pair(x, y, 'f', 'o'); hits != 0; hits &= hits - 1 {
+			if hidingWord(css, i+bits.TrailingZeros64(hits)/8) {
+				return true
+			}
 		}
-		if len(css)-i >= len(word) && strings.EqualFold(css[i:i+len(word)], word) {
+	}
+	for ; i < len(css); i++ {
+		if hidingWord(css, i) {
+			return true
+		}
+	}
+	return false
+}
+
+func hidingWord(css []byte, i int) bool {
+	for _, word := range [...]string{"none", "visibility", "opacity", "font-size"} {
+		if hasFold(css, i, word) {
 			return true
 		}
 	}

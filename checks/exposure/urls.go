@@ -58,6 +58,7 @@ func (s *scan) name(of string) string {
 		inner := newScan(s.ctx, s.f, 0)
 		inner.probe = func(sort, []byte, int, int) { told = "…" }
 		inner.text([]byte(of))
+		inner.end()
 	}
 	if len(s.names) < 10_000 {
 		s.names[of] = told
