@@ -216,7 +216,8 @@ type Night struct {
 	Checks  []Check
 	Rules   Rules // of the present configuration
 	Clock   Clock
-	Workers int // 0: as many as there are cores
+	Workers int    // 0: as many as there are cores
+	Version string // of this program: parts of a night are done by its like only
 	Log     *slog.Logger
 
 	// Spread has parts of the night done on other machines, too. Nil: all is done here.

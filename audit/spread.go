@@ -40,19 +40,29 @@ const shardsPerHand = 3
 
 // Do does a part of the run that has the number.
 func (n *Night) Do(ctx context.Context, run int64, p Part) ([]byte, error) {
+	var by struct {
+		Version string `json:"version"`
+	}
+	if err := json.Unmarshal(p.Body, &by); err != nil {
+		return nil, err
+	}
+	if by.Version != n.Version {
+		return nil, fmt.Errorf("the night is run by mailreeve %s, and this is %s: have all machines run the same version", by.Version, n.Version)
+	}
 	switch p.Kind {
 	case Segment:
 		return n.segment(ctx, run, p.Body)
 	case Examine:
 		return n.shard(ctx, run, p.Body)
 	}
-	return nil, fmt.Errorf("a part of kind %q is not known here: have all machines run the same version of mailreeve", p.Kind)
+	return nil, fmt.Errorf("a part of kind %q is not known here", p.Kind)
 }
 
 // errand is the body of a Segment.
 type errand struct {
-	Purged Day             `json:"purged"`
-	Errand json.RawMessage `json:"errand"` // the sources' own
+	Version string          `json:"version"`
+	Purged  Day             `json:"purged"`
+	Errand  json.RawMessage `json:"errand"` // the sources' own
 }
 
 type errandDone struct {
@@ -88,7 +98,7 @@ func (n *Night) segment(ctx context.Context, run int64, body []byte) ([]byte, er
 func (r *running) elsewhere(ctx context.Context, errands [][]byte, done func(i int)) ([][]byte, error) {
 	parts := make([]Part, len(errands))
 	for i, e := range errands {
-		body, err := json.Marshal(errand{r.led.Purged, e})
+		body, err := json.Marshal(errand{r.Version, r.led.Purged, e})
 		if err != nil {
 			return nil, err
 		}
@@ -116,6 +126,7 @@ func (r *running) here(ctx context.Context, p Part) ([]byte, error) {
 
 // shard is the body of an Examine: the apps, and what the examinations of all apps share.
 type shard struct {
+	Version  string            `json:"version"`
 	AsOf     Instant           `json:"as_of"`
 	Prev     Instant           `json:"prev"`
 	First    bool              `json:"first"`
@@ -279,7 +290,7 @@ func (r *running) spreadOut(works []*work, records map[string]int, hands int) er
 // shards deals the works out: the largest first, each to the shard that has the fewest records so far.
 func (r *running) shards(works []*work, records map[string]int, n int) []shard {
 	n = min(n, len(works))
-	shared := shard{AsOf: r.o.AsOf, Prev: r.prev, First: firstRun(r.led), Purged: r.led.Purged, Rules: r.rules, All: r.incidents, New: r.newIncs,
+	shared := shard{Version: r.Version, AsOf: r.o.AsOf, Prev: r.prev, First: firstRun(r.led), Purged: r.led.Purged, Rules: r.rules, All: r.incidents, New: r.newIncs,
 		CanLook: r.canLook, Unset: r.unset, Canaries: r.canaryOf, Files: r.fileNames()}
 	type load struct {
 		works   []*work
@@ -421,7 +432,7 @@ func (r *running) receive(text []byte) error {
 		for _, x := range s.Deltas {
 			c := checks[x.Check]
 			if c == nil {
-				return fmt.Errorf("another machine judged by a check %q that is not known here: have all machines run the same version of mailreeve", x.Check)
+				return fmt.Errorf("another machine judged by a check %q that is not known here", x.Check)
 			}
 			u.deltas = append(u.deltas, delta{c, x.Subject, x.Put, x.Remove, x.Fresh, x.FreshAccounts, x.Gone, x.Causes})
 			u.Put = append(u.Put, x.Put...)

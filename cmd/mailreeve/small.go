@@ -14,14 +14,19 @@ func (c *cli) versionCommand() *cobra.Command {
 		Use:   "version",
 		Short: "Print the version",
 		RunE: func(*cobra.Command, []string) error {
-			version, built := "(devel)", ""
-			if info, ok := debug.ReadBuildInfo(); ok {
-				version, built = info.Main.Version, info.GoVersion
-			}
+			version, built := build()
 			fmt.Fprintf(c.out, "mailreeve %s %s\n", version, built)
 			return nil
 		},
 	}
+}
+
+// build is mailreeve's version, and Go's that built it.
+func build() (version, built string) {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return info.Main.Version, info.GoVersion
+	}
+	return "(devel)", ""
 }
 
 func (c *cli) verifyCommand() *cobra.Command {

@@ -127,7 +127,8 @@ func (s *system) night(st audit.Store, progress func(stage string, done, total i
 		}
 		src.List = append(src.List, one)
 	}
-	return &audit.Night{Store: st, Archive: s.archive, Sources: src, Checks: checks.All(), Rules: s.cfg.Rules(), Clock: s.clock,
+	version, _ := build()
+	return &audit.Night{Version: version, Store: st, Archive: s.archive, Sources: src, Checks: checks.All(), Rules: s.cfg.Rules(), Clock: s.clock,
 		Workers: s.cfg.Workers, Log: s.log, Messages: s.messages, Progress: progress}
 }
 
