@@ -14,3 +14,7 @@ DROP INDEX acts_finding;
 CREATE INDEX acts_finding ON acts (app_key, finding_id);
 
 ALTER TABLE due DROP CONSTRAINT due_pkey, ADD PRIMARY KEY (app_key, id);
+
+-- Rows from before hosts were kept hold a default that is no set: an empty one.
+UPDATE contributions SET hosts = '\x00000000' WHERE hosts = '\x';
+UPDATE acts SET hosts = '\x00000000' WHERE hosts = '\x';

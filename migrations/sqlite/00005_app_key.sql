@@ -12,3 +12,7 @@ DROP INDEX acts_finding;
 CREATE INDEX acts_finding ON acts (app_key, finding_id);
 
 CREATE UNIQUE INDEX due_app ON due (app_key, id);
+
+-- Rows from before hosts were kept hold a default that is no set: an empty one.
+UPDATE contributions SET hosts = x'00000000' WHERE hosts = x'';
+UPDATE acts SET hosts = x'00000000' WHERE hosts = x'';
