@@ -165,6 +165,23 @@ func (d *sqliteFile) tryLock(context.Context, *Store) (hold, error) {
 	return fileLock{l}, nil
 }
 
+func (d *sqliteFile) holder(ctx context.Context, s *Store) (string, error) {
+	h, err := d.tryLock(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	if h != nil {
+		return "", h.release()
+	}
+	if pid := flockedBy(d.path + ".lock"); pid > 0 {
+		return fmt.Sprintf("process %d", pid), nil
+	}
+	return "another process", nil
+}
+
+// clock is this machine's own.
+func (d *sqliteFile) clock(context.Context, *Store) (time.Duration, error) { return 0, nil }
+
 func (d *sqliteFile) goose() (goose.Dialect, fs.FS, []goose.ProviderOption, error) {
 	files, err := migrations.SQLite()
 	return goose.DialectSQLite3, files, nil, err
