@@ -12,7 +12,8 @@ import (
 )
 
 // Look says what is wrong with the archive in dir, for the store of that id, which names segments and up to which byte of each its packs lie. It changes
-// nothing. An archive that is not there yet is in order while the store names no segment.
+// nothing. An archive that is not there yet is in order while the store names no segment; one that is there, while the store is not (its id is empty), is
+// not.
 func Look(dir, store string, segments map[string]int64) error {
 	_, err := os.Stat(dir)
 	if errors.Is(err, fs.ErrNotExist) && len(segments) == 0 {
@@ -29,6 +30,9 @@ func Look(dir, store string, segments map[string]int64) error {
 		return nil
 	case err != nil:
 		return err
+	case store == "":
+		return fmt.Errorf("archive: %s is there, and its store %s is not: mend store: in the configuration, restore the store from a backup, or give a new store an archive of its own",
+			dir, owner)
 	case owner != store:
 		return foreign(dir, owner, store)
 	}
