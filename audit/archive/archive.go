@@ -35,44 +35,25 @@ func Open(dir, store string, key []byte) (*Archive, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("archive: %w (make the folder, or set archive: to one that can be written)", err)
 	}
-	switch owner, err := ownerOf(dir); {
+	path := filepath.Join(dir, idFile)
+	var id struct {
+		Store string `json:"store"`
+	}
+	switch text, err := os.ReadFile(path); {
 	case errors.Is(err, fs.ErrNotExist):
-		text, err := json.Marshal(identity{store})
-		if err == nil {
-			err = writeFile(filepath.Join(dir, idFile), append(text, '\n'))
-		}
-		if err != nil {
+		id.Store = store
+		text, _ = json.Marshal(id)
+		if err := writeFile(path, append(text, '\n')); err != nil {
 			return nil, fmt.Errorf("archive: %w", err)
 		}
 	case err != nil:
-		return nil, err
-	case owner != store:
-		return nil, foreign(dir, owner, store)
+		return nil, fmt.Errorf("archive: %w", err)
+	case json.Unmarshal(text, &id) != nil:
+		return nil, fmt.Errorf("archive: %s is damaged: it should say which store the archive belongs to", path)
+	case id.Store != store:
+		return nil, fmt.Errorf("archive: %s belongs to another store (%s, not %s): set archive: to this store's own folder", dir, id.Store, store)
 	}
 	return &Archive{dir: dir, k0: le64(key), k1: le64(key[8:]), open: map[string]*os.File{}}, nil
-}
-
-// identity is what an archive says of itself.
-type identity struct {
-	Store string `json:"store"`
-}
-
-// ownerOf is the id of the store that the archive in dir belongs to; fs.ErrNotExist where it says nothing yet.
-func ownerOf(dir string) (string, error) {
-	path := filepath.Join(dir, idFile)
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("archive: %w", err)
-	}
-	var id identity
-	if json.Unmarshal(text, &id) != nil {
-		return "", fmt.Errorf("archive: %s is damaged: it should say which store the archive belongs to", path)
-	}
-	return id.Store, nil
-}
-
-func foreign(dir, owner, store string) error {
-	return fmt.Errorf("archive: %s belongs to another store (%s, not %s): set archive: to this store's own folder", dir, owner, store)
 }
 
 func le64(b []byte) uint64 {

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -34,7 +35,7 @@ func Look(dir, store string, segments map[string]int64) error {
 		return fmt.Errorf("archive: %s is there, and its store %s is not: mend store: in the configuration, restore the store from a backup, or give a new store an archive of its own",
 			dir, owner)
 	case owner != store:
-		return foreign(dir, owner, store)
+		return fmt.Errorf("archive: %s belongs to another store (%s, not %s): set archive: to this store's own folder", dir, owner, store)
 	}
 	var lost, short []string
 	for _, name := range slices.Sorted(maps.Keys(segments)) {
@@ -56,4 +57,20 @@ func Look(dir, store string, segments map[string]int64) error {
 			dir, what, bad, len(segments), names[0])
 	}
 	return nil
+}
+
+// ownerOf is the id of the store that the archive in dir belongs to; fs.ErrNotExist where it says nothing yet.
+func ownerOf(dir string) (string, error) {
+	path := filepath.Join(dir, idFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("archive: %w", err)
+	}
+	var id struct {
+		Store string `json:"store"`
+	}
+	if json.Unmarshal(text, &id) != nil {
+		return "", fmt.Errorf("archive: %s is damaged: it should say which store the archive belongs to", path)
+	}
+	return id.Store, nil
 }
