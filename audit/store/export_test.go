@@ -15,14 +15,26 @@ func (s *Store) Exec(ctx context.Context, query string, args ...any) error {
 }
 
 // PlanOfPending is how the database means to find the observations that wait.
-func (s *Store) PlanOfPending(ctx context.Context) (string, error) {
+func (s *Store) PlanOfPending(ctx context.Context) (string, error) { return s.plan(ctx, selectPending) }
+
+// PlanOfFinding is how the database means to find a finding by how its id begins.
+func (s *Store) PlanOfFinding(ctx context.Context, prefix string) (string, error) {
+	if !s.IsSQLite() {
+		if err := s.Exec(ctx, `ANALYZE findings`); err != nil {
+			return "", err
+		}
+	}
+	return s.plan(ctx, selectByPrefix(), text(prefix), text(prefix+"~"))
+}
+
+func (s *Store) plan(ctx context.Context, query string, args ...any) (string, error) {
 	explain := "EXPLAIN "
 	if s.IsSQLite() {
 		explain += "QUERY PLAN "
 	}
 	var plan strings.Builder
 	err := s.read(ctx, "explain", func(t *tx) error {
-		rows, err := t.rows(ctx, explain+selectPending)
+		rows, err := t.rows(ctx, explain+query, args...)
 		if err != nil {
 			return err
 		}

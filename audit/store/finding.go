@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mailreeve/mailreeve/audit"
@@ -46,7 +48,7 @@ type findingRow struct {
 }
 
 func findings() table {
-	return table{name: "findings", key: []string{"id"}, columns: []string{"app_key", "check_id", "subject", "clause", "severity", "confidence", "status",
+	return table{name: "findings", key: []string{"app_key", "id"}, columns: []string{"check_id", "subject", "clause", "severity", "confidence", "status",
 		"reason", "title", "explanation", "remediation", "first_seen", "last_seen", "first_run", "last_run", "occurrences", "accounts", "sites", "latest_run",
 		"latest_occurrences", "latest_accounts", "worsened", "assignee", "recommendation", "notified_at", "due_at", "policy", "registry", "evidence", "version"}}
 }
@@ -68,7 +70,7 @@ func findingValues(f *audit.Finding, version int64) ([]any, error) {
 			return nil, err
 		}
 	}
-	return []any{f.ID, text(f.App), f.Check, text(f.Subject), f.Clause, f.Severity, f.Confidence, f.Status,
+	return []any{text(f.App), f.ID, f.Check, text(f.Subject), f.Clause, f.Severity, f.Confidence, f.Status,
 		text(f.Reason), text(f.Title), text(f.Explanation), text(f.Remediation), f.FirstSeen, f.LastSeen, f.FirstRun, f.LastRun, f.Occurrences, f.Accounts, f.Sites,
 		f.Latest.Run, f.Latest.Occurrences, f.Latest.Accounts, f.Worsened, text(f.Assignee), recommendation, f.NotifiedAt, f.DueAt, f.PolicyDigest, f.Registry,
 		evidence, version}, nil
@@ -171,7 +173,7 @@ func (s *Store) Finding(ctx context.Context, prefix string) (*audit.Finding, err
 	}
 	var list []audit.Finding
 	err := s.read(ctx, "read a finding", func(t *tx) (err error) {
-		list, _, err = t.findings(ctx, selectFindings()+` WHERE f.id >= ? AND f.id < ? ORDER BY f.id LIMIT 2`, text(p), text(p+"~"))
+		list, _, err = t.findings(ctx, selectByPrefix(), text(p), text(p+"~"))
 		return err
 	})
 	switch {
@@ -183,6 +185,10 @@ func (s *Store) Finding(ctx context.Context, prefix string) (*audit.Finding, err
 		return nil, fmt.Errorf("finding %q: %w, such as %s and %s", prefix, ErrAmbiguous, list[0].ID, list[1].ID)
 	}
 	return &list[0], nil
+}
+
+func selectByPrefix() string {
+	return selectFindings() + ` WHERE f.id >= ? AND f.id < ? ORDER BY f.id LIMIT 2`
 }
 
 // Accounts gives all accounts of the finding of an id, over its whole life; [ErrNotFound].
@@ -206,8 +212,11 @@ func (s *Store) Holding(ctx context.Context, id string) (h audit.Holding, err er
 
 func (t *tx) finding(ctx context.Context, id, forUpdate string) (*audit.Finding, int64, error) {
 	if forUpdate != "" { // an outer join cannot be locked
-		var locked string
-		if err := t.one(ctx, &locked, `SELECT id FROM findings WHERE id = ?`+forUpdate, text(id)); err != nil {
+		var app text
+		if err := t.one(ctx, &app, `SELECT app_key FROM findings WHERE id = ?`, text(id)); err != nil {
+			return nil, 0, err
+		}
+		if err := t.one(ctx, &app, `SELECT app_key FROM findings WHERE app_key = ? AND id = ?`+forUpdate, app, text(id)); err != nil {
 			return nil, 0, err
 		}
 	}
@@ -224,7 +233,7 @@ func (t *tx) finding(ctx context.Context, id, forUpdate string) (*audit.Finding,
 // Acts gives all suppressions and dismissals of a finding, also those that have ended, by id.
 func (s *Store) Acts(ctx context.Context, id string) (acts []audit.Act, err error) {
 	err = s.read(ctx, "read the acts on finding "+id, func(t *tx) error {
-		acts, err = t.acts(ctx, selectActs+` WHERE a.finding_id = ? ORDER BY a.id`, text(id))
+		acts, err = t.acts(ctx, selectActs+` WHERE a.app_key = (SELECT app_key FROM findings WHERE id = ?) AND a.finding_id = ? ORDER BY a.id`, text(id), text(id))
 		return err
 	})
 	return acts, err
@@ -261,8 +270,8 @@ func (s *Store) OpenFindings(ctx context.Context) (map[audit.Severity]int, error
 	return open, err
 }
 
-const selectActs = `SELECT a.id, a.finding_id, f.app_key, a.kind, a.site, a.reason, a.done_by, a.at, a.until, a.ended, a.accounts, a.sites, a.hosts
-	FROM acts a JOIN findings f ON f.id = a.finding_id`
+const selectActs = `SELECT a.id, a.finding_id, a.app_key, a.kind, a.site, a.reason, a.done_by, a.at, a.until, a.ended, a.accounts, a.sites, a.hosts
+	FROM acts a`
 
 func (t *tx) acts(ctx context.Context, query string, args ...any) ([]audit.Act, error) {
 	var found []struct {
@@ -305,7 +314,7 @@ func (t *tx) acts(ctx context.Context, query string, args ...any) ([]audit.Act, 
 func (t *tx) endActs(ctx context.Context, acts []audit.Act) error {
 	for i := range acts {
 		a := &acts[i]
-		n, err := t.exec(ctx, `UPDATE acts SET ended = ? WHERE id = ? AND finding_id = ?`, a.Ended, a.ID, a.Finding)
+		n, err := t.exec(ctx, `UPDATE acts SET ended = ? WHERE app_key = ? AND id = ? AND finding_id = ?`, a.Ended, text(a.App), a.ID, a.Finding)
 		if err != nil {
 			return err
 		}
@@ -337,7 +346,7 @@ func (s *Store) Change(ctx context.Context, id string, change func(f *audit.Find
 		if err != nil {
 			return err
 		}
-		acts, err := t.acts(ctx, selectActs+` WHERE a.finding_id = ? AND a.ended = ? ORDER BY a.id`, id, audit.Never)
+		acts, err := t.acts(ctx, selectActs+` WHERE a.app_key = ? AND a.finding_id = ? AND a.ended = ? ORDER BY a.id`, text(f.App), id, audit.Never)
 		if err != nil {
 			return err
 		}
@@ -386,8 +395,8 @@ func (t *tx) change(ctx context.Context, c *Changed, version int64) error {
 		if ended == 0 {
 			ended = audit.Never
 		}
-		_, err := t.exec(ctx, `INSERT INTO acts (finding_id, kind, site, reason, done_by, at, until, ended, accounts, sites, hosts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			f.ID, a.Kind, text(a.Site), text(a.Reason), text(a.By), a.At, a.Until, ended, held.Accounts.AppendTo(nil), held.Sites.AppendTo(nil), held.Hosts.AppendTo(nil))
+		_, err := t.exec(ctx, `INSERT INTO acts (app_key, finding_id, kind, site, reason, done_by, at, until, ended, accounts, sites, hosts)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, text(f.App), f.ID, a.Kind, text(a.Site), text(a.Reason), text(a.By), a.At, a.Until, ended, held.Accounts.AppendTo(nil), held.Sites.AppendTo(nil), held.Hosts.AppendTo(nil))
 		if err != nil {
 			return err
 		}
@@ -427,27 +436,24 @@ func (t *tx) changeApprovals(ctx context.Context, app string, change func([]audi
 	return nil, err
 }
 
-// approvals reads the approvals of apps, and keeps them from changing until the transaction's end.
+// approvals reads the approvals of apps, and keeps them from changing until the transaction's end. Each is asked for by itself: of a table that is
+// spread by app, rows of one app at a time can be locked.
 func (t *tx) approvals(ctx context.Context, keys []text) (map[string][]audit.Approval, error) {
 	out := map[string][]audit.Approval{}
-	err := chunks(keys, func(keys []text) error {
-		var found []struct {
-			Key       text    `db:"app_key"`
-			Approvals *string `db:"approvals"`
+	for _, key := range slices.Sorted(slices.Values(keys)) { // everybody locks in this order
+		var found *string
+		err := t.one(ctx, &found, `SELECT approvals FROM apps WHERE app_key = ?`+t.d.forUpdate(), key)
+		if errors.Is(err, ErrNotFound) {
+			continue
 		}
-		if err := t.all(ctx, &found, `SELECT app_key, approvals FROM apps WHERE app_key IN (?) ORDER BY app_key`+t.d.forUpdate(), keys); err != nil {
-			return err
+		if err == nil {
+			out[string(key)], err = approvals(string(key), found)
 		}
-		for _, r := range found {
-			list, err := approvals(string(r.Key), r.Approvals)
-			if err != nil {
-				return err
-			}
-			out[string(r.Key)] = list
+		if err != nil {
+			return nil, err
 		}
-		return nil
-	})
-	return out, err
+	}
+	return out, nil
 }
 
 // judgeAnew makes the finding's check due for the app's state, and takes back what was counted for the finding, so that the next night takes what it

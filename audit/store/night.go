@@ -45,7 +45,7 @@ func (n *Night) FindingsOf(ctx context.Context, app string) (findings []audit.Fi
 		if findings, versions, err = t.findings(ctx, selectFindings()+` WHERE f.app_key = ? ORDER BY f.id`, text(app)); err != nil {
 			return err
 		}
-		if acts, err = t.acts(ctx, selectActs+` WHERE f.app_key = ? AND a.ended = ? ORDER BY a.id`, text(app), audit.Never); err != nil {
+		if acts, err = t.acts(ctx, selectActs+` WHERE a.app_key = ? AND a.ended = ? ORDER BY a.id`, text(app), audit.Never); err != nil {
 			return err
 		}
 		n.mu.Lock()

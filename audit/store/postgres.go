@@ -8,7 +8,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net"
 	"net/url"
 	"strings"
 	"time"
@@ -61,12 +63,20 @@ func (d *postgres) open(ctx context.Context) (writer, reader *sqlx.DB, err error
 	db := sqlx.NewDb(sql.OpenDB(c), "postgres")
 	db.SetMaxOpenConns(16)
 	db.SetMaxIdleConns(8)
-	var standby bool
-	if err := db.GetContext(ctx, &standby, `SELECT pg_is_in_recovery()`); err != nil {
-		return nil, nil, errors.Join(err, db.Close())
+	var server struct {
+		Standby  bool `db:"standby"`
+		ReadOnly bool `db:"read_only"`
 	}
-	if standby {
-		err := fmt.Errorf("%w: this server is a standby: connect to the primary one", ErrReadOnly)
+	const ask = `SELECT pg_is_in_recovery() AS standby, current_setting('transaction_read_only')::boolean AS read_only`
+	err = db.GetContext(ctx, &server, ask)
+	switch {
+	case err != nil:
+	case server.Standby:
+		err = fmt.Errorf("%w: this server is a standby: connect to the primary one", ErrReadOnly)
+	case server.ReadOnly:
+		err = fmt.Errorf("%w: default_transaction_read_only is on, for this server, database or user: find out why, and set it off", ErrReadOnly)
+	}
+	if err != nil {
 		return nil, nil, errors.Join(err, db.Close())
 	}
 	return db, db, nil
@@ -75,9 +85,14 @@ func (d *postgres) open(ctx context.Context) (writer, reader *sqlx.DB, err error
 func (d *postgres) explain(err error) error {
 	e := pq.As(err)
 	if e == nil {
+		if lost := new(net.OpError); errors.As(err, &lost) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, driver.ErrBadConn) {
+			return fmt.Errorf("%w: see that the server runs and can be reached from here, and try again; nothing was lost", err)
+		}
 		return err
 	}
 	switch {
+	case e.Code == pqerror.CannotConnectNow, e.Code == pqerror.AdminShutdown, e.Code == pqerror.CrashShutdown:
+		return fmt.Errorf("%w: the server stops or starts: try again; nothing was lost", err)
 	case e.Code == pqerror.ReadOnlySQLTransaction:
 		return &kinded{ErrReadOnly, err, "connect to the primary server"}
 	case e.Code == pqerror.InsufficientPrivilege:
@@ -141,18 +156,51 @@ func (d *postgres) tryLock(ctx context.Context, s *Store) (_ hold, err error) {
 	if _, err := conn.ExecContext(ctx, settings); err != nil {
 		return nil, errors.Join(err, l.release())
 	}
-	id, err := hex.DecodeString(s.id)
-	if err != nil || len(id) < 8 {
-		return nil, errors.Join(fmt.Errorf("the store's id is no hexadecimal number: %w", ErrDamaged), l.release())
+	key, err := s.lockKey()
+	if err != nil {
+		return nil, errors.Join(err, l.release())
 	}
 	var ok bool
-	if err := conn.QueryRowContext(ctx, `SELECT pg_try_advisory_lock($1)`, int64(binary.BigEndian.Uint64(id))).Scan(&ok); err != nil {
+	if err := conn.QueryRowContext(ctx, `SELECT pg_try_advisory_lock($1)`, key).Scan(&ok); err != nil {
 		return nil, errors.Join(err, l.release())
 	}
 	if !ok {
 		return nil, l.release()
 	}
 	return l, nil
+}
+
+// lockKey is the number of the night's lock.
+func (s *Store) lockKey() (int64, error) {
+	id, err := hex.DecodeString(s.id)
+	if err != nil || len(id) < 8 {
+		return 0, fmt.Errorf("the store's id is no hexadecimal number: %w", ErrDamaged)
+	}
+	return int64(binary.BigEndian.Uint64(id)), nil
+}
+
+func (d *postgres) holder(ctx context.Context, s *Store) (string, error) {
+	key, err := s.lockKey()
+	if err != nil {
+		return "", err
+	}
+	var who string
+	err = s.reader.GetContext(ctx, &who, `SELECT 'the connection of ' || coalesce(host(a.client_addr), 'this machine') || ' since '
+			|| to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') || ' (server process ' || a.pid || ')'
+		FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid JOIN pg_database b ON b.oid = l.database AND b.datname = current_database()
+		WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND (l.classid::bigint << 32) | l.objid::bigint = $1 LIMIT 1`, key)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return who, err
+}
+
+func (d *postgres) clock(ctx context.Context, s *Store) (time.Duration, error) {
+	var at time.Time
+	asked := time.Now()
+	err := s.reader.GetContext(ctx, &at, `SELECT clock_timestamp()`)
+	took := time.Since(asked)
+	return at.Sub(asked.Add(took / 2)), err
 }
 
 func (d *postgres) goose() (goose.Dialect, fs.FS, []goose.ProviderOption, error) {

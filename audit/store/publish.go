@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -55,44 +56,52 @@ func (w *publishing) run(ctx context.Context) error {
 	return err
 }
 
-// unchanged compares the versions of the publication's findings with those in the store, and keeps them from changing until the end.
+// unchanged compares the versions of the publication's findings with those in the store, and keeps them from changing until the end: app by app, as of
+// a table that is spread by app, rows of one app at a time can be locked.
 func (w *publishing) unchanged(ctx context.Context) error {
-	want := map[string]int64{}
+	want := map[text][]string{}
 	for i := range w.p.Apps {
-		for j := range w.p.Apps[i].Findings {
-			id := w.p.Apps[i].Findings[j].ID
-			want[id] = w.read[id]
+		a := &w.p.Apps[i]
+		ids := want[text(a.Key)]
+		for j := range a.Findings {
+			ids = append(ids, a.Findings[j].ID)
 		}
-		for j := range w.p.Apps[i].Ended {
-			id := w.p.Apps[i].Ended[j].Finding
-			want[id] = w.read[id]
+		for j := range a.Ended {
+			ids = append(ids, a.Ended[j].Finding)
+		}
+		if len(ids) > 0 {
+			slices.Sort(ids)
+			want[text(a.Key)] = slices.Compact(ids)
 		}
 	}
-	ids := make([]string, 0, len(want))
-	for id := range want {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids) // everybody locks in this order
-	have := map[string]int64{}
-	err := chunks(ids, func(ids []string) error {
-		var found []struct {
-			ID      string `db:"id"`
-			Version int64  `db:"version"`
-		}
-		if err := w.all(ctx, &found, `SELECT id, version FROM findings WHERE id IN (?) ORDER BY id`+w.d.forUpdate(), ids); err != nil {
+	var changed []string
+	for _, app := range slices.Sorted(maps.Keys(want)) { // everybody locks in this order
+		have := map[string]int64{}
+		err := chunks(want[app], func(ids []string) error {
+			var found []struct {
+				ID      string `db:"id"`
+				Version int64  `db:"version"`
+			}
+			if err := w.all(ctx, &found, `SELECT id, version FROM findings WHERE app_key = ? AND id IN (?) ORDER BY id`+w.d.forUpdate(), app, ids); err != nil {
+				return err
+			}
+			for _, r := range found {
+				have[r.ID] = r.Version
+			}
+			return nil
+		})
+		if err != nil {
 			return err
 		}
-		for _, r := range found {
-			have[r.ID] = r.Version
+		for _, id := range want[app] {
+			if have[id] != w.read[id] {
+				changed = append(changed, id)
+			}
 		}
-		return nil
-	})
-	if err != nil {
-		return err
 	}
-	ids = slices.DeleteFunc(ids, func(id string) bool { return have[id] == want[id] })
-	if len(ids) > 0 {
-		return &ChangedError{ids}
+	if len(changed) > 0 {
+		slices.Sort(changed)
+		return &ChangedError{changed}
 	}
 	return nil
 }
@@ -291,10 +300,10 @@ func (w *publishing) packs(ctx context.Context) error {
 }
 
 func (w *publishing) due(ctx context.Context) error {
-	err := w.d.remove(ctx, w.tx, table{name: "due", key: []string{"id"}}, func(add func(...any) error) error {
+	err := w.d.remove(ctx, w.tx, table{name: "due", key: []string{"app_key", "id"}}, func(add func(...any) error) error {
 		for i := range w.p.Apps {
 			for _, id := range w.wasDue[w.p.Apps[i].Key] {
-				if err := add(id); err != nil {
+				if err := add(text(w.p.Apps[i].Key), id); err != nil {
 					return err
 				}
 			}

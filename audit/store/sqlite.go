@@ -133,6 +133,8 @@ func (d *sqliteFile) explain(err error) error {
 		return &kinded{ErrReadOnly, err, "see that this user may read and write the file and create files in its folder"}
 	case sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT:
 		return &kinded{ErrDamaged, err, "restore the file from a backup, or move it away to begin a new store"}
+	case sqlite3.SQLITE_IOERR:
+		return fmt.Errorf("%w: see that the disk of %s is neither full nor broken, and run again, nothing was lost", err, d.path)
 	case sqlite3.SQLITE_FULL:
 		return fmt.Errorf("%w: make room on the disk of %s and run again, nothing was lost", err, d.path)
 	}
@@ -165,6 +167,23 @@ func (d *sqliteFile) tryLock(context.Context, *Store) (hold, error) {
 	}
 	return fileLock{l}, nil
 }
+
+func (d *sqliteFile) holder(ctx context.Context, s *Store) (string, error) {
+	h, err := d.tryLock(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	if h != nil {
+		return "", h.release()
+	}
+	if pid := flockedBy(d.path + ".lock"); pid > 0 {
+		return fmt.Sprintf("process %d", pid), nil
+	}
+	return "another process", nil
+}
+
+// clock is this machine's own.
+func (d *sqliteFile) clock(context.Context, *Store) (time.Duration, error) { return 0, nil }
 
 func (d *sqliteFile) goose() (goose.Dialect, fs.FS, []goose.ProviderOption, error) {
 	files, err := migrations.SQLite()

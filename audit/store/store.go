@@ -33,6 +33,7 @@ var (
 	ErrNotFound   = errors.New("not found")
 	ErrAmbiguous  = errors.New("more than one finding begins so")
 	ErrNewer      = errors.New("the store has a newer schema than this mailreeve knows")
+	ErrOlder      = errors.New("the store has an older schema than this mailreeve's")
 	ErrReadOnly   = errors.New("the store cannot be written")
 	ErrBusy       = errors.New("the store is locked by another program")
 	ErrDamaged    = errors.New("the store is damaged")
@@ -127,6 +128,11 @@ func (s *Store) identify(ctx context.Context) error {
 			return err
 		}
 	}
+	return s.known(values)
+}
+
+// known takes the store's id and key from its description.
+func (s *Store) known(values map[string]string) (err error) {
 	s.id = values[metaID]
 	if s.archiveKey, err = hex.DecodeString(values[metaKey]); err != nil || len(s.archiveKey) != 32 || s.id == "" {
 		return fmt.Errorf("the store %s has lost its id or key (table meta): restore it from a backup: %w", s, ErrDamaged)

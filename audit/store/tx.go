@@ -29,6 +29,9 @@ type dialect interface {
 	forUpdate() string                                   // the end of a SELECT that locks its rows until the transaction's end
 	tryLock(ctx context.Context, s *Store) (hold, error) // nil where another holds the night's lock
 
+	holder(ctx context.Context, s *Store) (string, error)       // who holds the night's lock; empty: nobody
+	clock(ctx context.Context, s *Store) (time.Duration, error) // how far the database's clock is ahead of this machine's
+
 	goose() (goose.Dialect, fs.FS, []goose.ProviderOption, error)
 	hasTable(ctx context.Context, t *tx, name string) (bool, error)
 	migrating(ctx context.Context, s *Store, pending func() (bool, error), up func() error) error

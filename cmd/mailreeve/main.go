@@ -50,10 +50,14 @@ type cli struct {
 
 // execute runs the command line and gives the exit code.
 func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	c := &cli{out: stdout, err: stderr, clock: time.Now}
+	return (&cli{out: stdout, err: stderr, clock: time.Now}).execute(ctx, args)
+}
+
+func (c *cli) execute(ctx context.Context, args []string) int {
+	stderr := c.err
 	root := c.root()
 	root.SetArgs(args)
-	root.SetOut(stdout)
+	root.SetOut(c.out)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	var code exitCode
@@ -105,7 +109,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done, but a configured source cou
 	root.PersistentFlags().StringVarP(&c.config, "config", "c", "", "the configuration (default: mailreeve.yaml here, then in the user's config folder)")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(c.demoCommand(), c.initCommand(), c.runCommand(), c.serveCommand(), c.findingsCommand(), c.appsCommand(), c.checksCommand(),
-		c.workerCommand(), c.runsCommand(), c.quarantineCommand(), c.captureCommand(), c.migrateCommand(), c.digestCommand(), c.verifyCommand(), c.versionCommand())
+		c.workerCommand(), c.runsCommand(), c.quarantineCommand(), c.captureCommand(), c.migrateCommand(), c.doctorCommand(), c.digestCommand(),
+		c.verifyCommand(), c.versionCommand())
 	wrapArgs(root)
 	return root
 }

@@ -61,23 +61,22 @@ func (c *cli) serve(ctx context.Context) error {
 // lastNight is up to when nights were run.
 func (s *system) lastNight(ctx context.Context) (time.Time, error) {
 	runs, err := s.store.Runs(ctx, 0)
-	if err != nil {
-		return time.Time{}, err
-	}
-	for _, r := range runs { // the newest first
-		if r.Status != audit.Finished {
-			continue
-		}
-		if r.ScheduledAt != audit.Never {
-			return r.ScheduledAt.Time(), nil
+	return lastNight(runs), err
+}
+
+// lastNight is up to when runs, the newest first, were nights; zero where there was none.
+func lastNight(runs []audit.Run) time.Time {
+	for _, r := range runs {
+		if r.Status == audit.Finished && r.ScheduledAt != audit.Never {
+			return r.ScheduledAt.Time()
 		}
 	}
 	for _, r := range runs {
 		if r.Status == audit.Finished {
-			return r.FinishedAt.Time(), nil
+			return r.FinishedAt.Time()
 		}
 	}
-	return time.Time{}, nil
+	return time.Time{}
 }
 
 // scheduled runs one scheduled night and delivers what it has to say.

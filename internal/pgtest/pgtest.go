@@ -9,6 +9,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/url"
 	"os"
@@ -38,6 +39,7 @@ type Cluster struct {
 	err    error
 	dir    string
 	server *exec.Cmd
+	run    func(name string, args ...string) *exec.Cmd // runs a program of Postgres
 	next   atomic.Int64
 }
 
@@ -73,8 +75,24 @@ func (c *Cluster) New(t testing.TB) string {
 	return u.String()
 }
 
+// Own skips t where the server is not the cluster's own: it can be stopped, then, and started again.
+func (c *Cluster) Own(t testing.TB) {
+	t.Helper()
+	if os.Getenv(Environment) != "" {
+		t.Skipf("%s names a server that is not this test's to stop", Environment)
+	}
+}
+
 // Close stops a server that New started and removes its files.
 func (c *Cluster) Close() error {
+	if c.dir == "" {
+		return nil
+	}
+	return errors.Join(c.Stop(), os.RemoveAll(c.dir))
+}
+
+// Stop stops the server and leaves its files, for Start.
+func (c *Cluster) Stop() error {
 	if c.server == nil {
 		return nil
 	}
@@ -88,7 +106,7 @@ func (c *Cluster) Close() error {
 		<-done
 	}
 	c.server = nil
-	return errors.Join(err, os.RemoveAll(c.dir))
+	return err
 }
 
 func (c *Cluster) start() (err error) {
@@ -112,15 +130,14 @@ func (c *Cluster) start() (err error) {
 			return err
 		}
 	}
-	run := func(name string, args ...string) *exec.Cmd {
+	c.run = func(name string, args ...string) *exec.Cmd {
 		cmd := exec.Command(filepath.Join(bin, name), args...)
 		cmd.Dir = c.dir
 		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "TZ=UTC"}
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: owner}
 		return cmd
 	}
-	data := filepath.Join(c.dir, "data")
-	out, err := run("initdb", "-D", data, "-U", "mailreeve", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C").CombinedOutput()
+	out, err := c.run("initdb", "-D", c.data(), "-U", "mailreeve", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C").CombinedOutput()
 	if err != nil {
 		return errors.Join(fmt.Errorf("initdb: %w\n%s", err, out), os.RemoveAll(c.dir))
 	}
@@ -128,20 +145,38 @@ func (c *Cluster) start() (err error) {
 	if err != nil {
 		return err
 	}
-	log, err := os.Create(filepath.Join(c.dir, "log"))
+	c.base = &url.URL{Scheme: "postgres", User: url.User("mailreeve"), Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), Path: "/postgres",
+		RawQuery: "sslmode=disable"}
+	return c.Start(false)
+}
+
+func (c *Cluster) data() string { return filepath.Join(c.dir, "data") }
+
+// Start starts the server that Stop stopped, on the same files and the same address; as a standby, which nobody can write, if that is asked for.
+func (c *Cluster) Start(standby bool) error {
+	signal := filepath.Join(c.data(), "standby.signal") // its being there says so
+	err := os.Remove(signal)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	if standby {
+		err = os.WriteFile(signal, nil, 0o644)
+	}
+	if err != nil {
+		return err
+	}
+	log, err := os.OpenFile(filepath.Join(c.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	c.server = run("postgres", "-D", data, "-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
+	c.server = c.run("postgres", "-D", c.data(), "-p", c.base.Port(), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
 		"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=200", "-c", "max_wal_size=4GB")
 	c.server.Stdout, c.server.Stderr = log, log
 	dieWithParent(c.server.SysProcAttr) // whatever becomes of the tests, their server does not outlive them
 	if err := c.server.Start(); err != nil {
 		return err
 	}
-	c.base = &url.URL{Scheme: "postgres", User: url.User("mailreeve"), Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), Path: "/postgres",
-		RawQuery: "sslmode=disable"}
 	return c.await(log.Name())
 }
 

@@ -1,0 +1,27 @@
+package store
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+)
+
+// flockedBy is the process that holds the lock on a file; 0 where it cannot be told, as in another container.
+func flockedBy(path string) (pid int) {
+	var st syscall.Stat_t
+	locks, err := os.ReadFile("/proc/locks")
+	if err != nil || syscall.Stat(path, &st) != nil {
+		return 0
+	}
+	file := fmt.Sprintf(":%d", st.Ino) // after the device, in hexadecimal digits
+	for line := range strings.Lines(string(locks)) {
+		// 1: FLOCK  ADVISORY  WRITE 4711 fe:00:131073 0 EOF
+		if f := strings.Fields(line); len(f) > 5 && f[1] == "FLOCK" && strings.HasSuffix(f[5], file) {
+			if n, err := fmt.Sscan(f[4], &pid); n == 1 && err == nil {
+				return max(pid, 0)
+			}
+		}
+	}
+	return 0
+}

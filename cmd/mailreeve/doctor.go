@@ -1,0 +1,484 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/archive"
+	"github.com/mailreeve/mailreeve/audit/config"
+	"github.com/mailreeve/mailreeve/audit/schedule"
+	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/capture"
+	"github.com/mailreeve/mailreeve/notifier/slack"
+)
+
+// The states of what doctor looks at.
+const (
+	isOK      = "ok"
+	isWarning = "warning" // it works, and somebody should look
+	isWrong   = "wrong"
+)
+
+// A symptom is what doctor says of one thing.
+type symptom struct {
+	State string `json:"state"`
+	About string `json:"about"`
+	Says  string `json:"says"`
+}
+
+// A doctor looks at what a configuration names, and changes nothing.
+type doctor struct {
+	cfg   *config.Config
+	now   time.Time
+	found []symptom
+}
+
+func (c *cli) doctorCommand() *cobra.Command {
+	var format string
+	var send bool
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Look at configuration, store, archive, sources and Slack: each ok, or what to do",
+		Long: `doctor looks at all that the configuration names, and says of each thing that it is ok, or what is wrong and what to do about it.
+It changes nothing, and ends with 1 where something is wrong. Run it as the user whose nights it is about. docs/runbook.md says more of each mistake.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			found := c.doctor(cmd.Context(), send)
+			err := listing[symptom]{
+				record: func(x symptom) any { return x },
+				columns: []column[symptom]{
+					{name: "state", of: func(x symptom) string { return x.State }},
+					{name: "about", of: func(x symptom) string { return x.About }},
+					{name: "says", of: func(x symptom) string { return x.Says }},
+				},
+			}.print(c, format, slices.Values(found))
+			if err == nil && slices.ContainsFunc(found, func(x symptom) bool { return x.State == isWrong }) {
+				err = exitCode(exitFailed)
+			}
+			return err
+		},
+	}
+	formatFlag(cmd, &format)
+	cmd.Flags().BoolVar(&send, "send", false, "also post a test message to Slack")
+	return cmd
+}
+
+// bedside is how long doctor waits for a server.
+const bedside = 15 * time.Second
+
+func (c *cli) doctor(ctx context.Context, send bool) []symptom {
+	d := &doctor{now: c.clock()}
+	var err error
+	if d.cfg, err = c.load(); err != nil {
+		d.wrong("configuration", "%w", err)
+		return d.found
+	}
+	d.ok("configuration", "%s", d.cfg.Path)
+	plan, err := schedule.Parse(d.cfg.Schedule) // load has parsed it before
+	if err != nil {
+		d.wrong("schedule", "%w", err)
+		return d.found
+	}
+	d.schedule(plan)
+	if s := d.store(ctx); s != nil {
+		d.nights(ctx, s, plan)
+		d.outbox(ctx, s)
+		d.quarantine(ctx, s)
+		d.archive(ctx, s)
+		d.trail(ctx, s)
+		if err := s.Close(); err != nil {
+			d.wrong("store", "%w", err)
+		}
+	}
+	d.room()
+	d.sources()
+	d.secrets()
+	d.browser()
+	d.slack(ctx, send)
+	return d.found
+}
+
+func (d *doctor) ok(about, format string, args ...any) { d.say(isOK, about, format, args...) }
+
+func (d *doctor) warn(about, format string, args ...any) { d.say(isWarning, about, format, args...) }
+
+func (d *doctor) wrong(about, format string, args ...any) { d.say(isWrong, about, format, args...) }
+
+// say notes what an error says, a line each.
+func (d *doctor) say(state, about, format string, args ...any) {
+	for line := range strings.SplitSeq(fmt.Errorf(format, args...).Error(), "\n") {
+		d.found = append(d.found, symptom{state, about, line})
+	}
+}
+
+// schedule shows when the next night comes, in UTC and as its zone's clock has it, since nobody but a person knows which zone is meant.
+func (d *doctor) schedule(plan schedule.Schedule) {
+	next := plan.Nights(d.now, 1)
+	if len(next) == 0 {
+		d.wrong("schedule", "%q comes no more", d.cfg.Schedule)
+		return
+	}
+	at := next[0].UTC().Format(time.RFC3339)
+	zoned := strings.HasPrefix(d.cfg.Schedule, "CRON_TZ=") || strings.HasPrefix(d.cfg.Schedule, "TZ=")
+	if !zoned && !strings.HasPrefix(d.cfg.Schedule, "@every") {
+		zone, _ := d.now.Local().Zone()
+		d.warn("schedule", "%q names no zone: the next night is at %s by this machine's (%s), and moves where that is another: write CRON_TZ=Zone before it",
+			d.cfg.Schedule, at, zone)
+		return
+	}
+	d.ok("schedule", "%s: the next night is at %s", d.cfg.Schedule, at)
+}
+
+// store opens the store as it is; nil where there is none to look into.
+func (d *doctor) store(ctx context.Context) *store.Store {
+	ctx, cancel := context.WithTimeout(ctx, bedside)
+	defer cancel()
+	s, err := store.Look(ctx, d.cfg.StoreURL())
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		d.ok("store", "there is none yet: the first run makes it")
+		d.unusedArchive()
+		return nil
+	case errors.Is(err, store.ErrOlder):
+		d.warn("store", "%w: the next start brings it up to date, or mailreeve migrate up now; back it up before", err)
+		return nil
+	case err != nil:
+		d.wrong("store", "%w", err)
+		return nil
+	}
+	d.ok("store", "%s", s)
+	ahead, err := s.Clock(ctx)
+	switch {
+	case err != nil:
+		d.wrong("clock", "%w", err)
+	case ahead.Abs() > skew:
+		d.wrong("clock", "the database's clock is %s %s this machine's: see that both follow NTP; until then nights come at the wrong time", ahead.Abs().Round(time.Second), direction(ahead))
+	}
+	return s
+}
+
+// skew is how far two clocks may be apart.
+const skew = 30 * time.Second
+
+func direction(ahead time.Duration) string {
+	if ahead > 0 {
+		return "ahead of"
+	}
+	return "behind"
+}
+
+// overdue is how long after its time a night that has not begun is late.
+const overdue = 5 * time.Minute
+
+// nights says whether the nights come, and what became of the last one.
+func (d *doctor) nights(ctx context.Context, s *store.Store, plan schedule.Schedule) {
+	runs, err := s.Runs(ctx, 0)
+	if err != nil {
+		d.wrong("nights", "%w", err)
+		return
+	}
+	holder, err := s.Holder(ctx)
+	if err != nil {
+		d.wrong("lock", "%w", err)
+	}
+	if len(runs) == 0 {
+		if holder != "" {
+			d.warn("lock", "%s holds the lock of the night, and nothing runs yet: if that does not pass, end it", holder)
+		}
+		d.ok("nights", "none has run yet")
+		return
+	}
+	newest := &runs[0]
+	switch {
+	case newest.Status == audit.Failed:
+		d.wrong("nights", "run %s failed at %s: %s: mend that, then mailreeve run", newest.ID, when(newest.FinishedAt), newest.Error)
+	case newest.Status == audit.Running && holder == "" && err == nil:
+		d.wrong("nights", "run %s began at %s, has not finished, and nobody holds the lock: it was killed; nothing of it is visible: mailreeve run", newest.ID, when(newest.StartedAt))
+	case newest.Status == audit.Running:
+		d.ok("lock", "run %s is under way since %s, by %s", newest.ID, when(newest.StartedAt), holder)
+	case holder != "":
+		d.warn("lock", "%s holds the lock of the night, and no run is under way: it is about to begin one, or sends messages, or hangs; if that does not pass, end it", holder)
+	}
+	d.late(runs, plan, holder)
+	for i := range runs {
+		if runs[i].Status == audit.Finished {
+			d.last(&runs[i])
+			break
+		}
+	}
+}
+
+// late says whether a night should have run.
+func (d *doctor) late(runs []audit.Run, plan schedule.Schedule, holder string) {
+	last := lastNight(runs)
+	if last.IsZero() {
+		return
+	}
+	at, missed := plan.Due(last, d.now)
+	switch {
+	case missed == 0 || d.now.Sub(at) < overdue:
+	case holder == "":
+		d.wrong("nights", "the night of %s has not run (%s since %s), and none is under way: see that mailreeve serve, or the timer, runs and what it logs; its next start makes up for it, or mailreeve run does now",
+			at.UTC().Format(time.RFC3339), count(missed, "night is missing", "nights are missing"), last.UTC().Format(time.RFC3339))
+	default:
+		d.warn("nights", "the night of %s is late: %s under way holds it up: see what that does, and give it time", at.UTC().Format(time.RFC3339), holder)
+	}
+}
+
+// last says what to know of the last run that finished.
+func (d *doctor) last(r *audit.Run) {
+	if ahead := r.AsOf.Time().Sub(d.now); ahead > skew {
+		d.wrong("clock", "the last run, %s, is as of %s, which is in the future: a clock was or is wrong; runs before that time are refused: set the clock right and wait, or restore a backup from before it",
+			r.ID, when(r.AsOf))
+	} else {
+		d.ok("nights", "the last one, %s, is as of %s", r.ID, when(r.AsOf))
+	}
+	if n := r.Summary.ClockTrouble; n > 0 {
+		d.warn("clock", "run %s met %s of more than 24 hours after its as-of: see the clock of what writes them", r.ID, count(n, "record", "records"))
+	}
+	for _, x := range r.Summary.Sources {
+		if !x.Looked {
+			d.wrong("sources", "%s %s was not looked at by run %s: %s: %s", x.Kind, x.Path, r.ID, x.Trouble, cure(x.Trouble))
+		}
+	}
+}
+
+// cure is what to do about a source's trouble.
+func cure(trouble string) string {
+	switch {
+	case strings.Contains(trouble, "max_age"):
+		return "see what writes it"
+	case strings.Contains(trouble, "max_bad"):
+		return "mend the file, or raise max_bad"
+	case strings.Contains(trouble, "max_loss"):
+		return "mend the registry, or raise max_loss for one run"
+	case strings.Contains(trouble, "no such file"):
+		return "see that it arrives, and that path names it"
+	case strings.Contains(trouble, "permission denied"):
+		return "let this user read it"
+	}
+	return "mend it"
+}
+
+// outbox says what could not be delivered.
+func (d *doctor) outbox(ctx context.Context, s *store.Store) {
+	waiting, err := s.Pending(ctx, audit.At(d.now))
+	if err != nil {
+		d.wrong("outbox", "%w", err)
+		return
+	}
+	for _, m := range waiting {
+		switch {
+		case m.Error != "":
+			d.wrong("outbox", "%s cannot be delivered; the first, %s, since %s: %s: mend that; serve tries again every minute, mailreeve run once", count(len(waiting), "message", "messages"),
+				m.Key, when(m.Created), m.Error)
+			return
+		case d.now.Sub(m.Created.Time()) > overdue:
+			d.wrong("outbox", "message %s waits since %s, and nobody has tried to send it: see that mailreeve serve runs and has the token, or mailreeve run", m.Key, when(m.Created))
+			return
+		}
+	}
+	d.ok("outbox", "%s waiting", count(len(waiting), "message", "messages"))
+}
+
+// quarantine says how many lines could not be taken.
+func (d *doctor) quarantine(ctx context.Context, s *store.Store) {
+	bad, err := s.Quarantine(ctx)
+	switch {
+	case err != nil:
+		d.wrong("quarantine", "%w", err)
+	case len(bad) == 0:
+		d.ok("quarantine", "empty")
+	default:
+		d.warn("quarantine", "%s; the first, %s:%d: %s: mend the file where it is (mailreeve quarantine list), then mailreeve quarantine retry",
+			count(len(bad), "line is in it", "lines are in it"), bad[0].Path, bad[0].Line, bad[0].Reason)
+	}
+}
+
+// trail says whether the trail is as it was written.
+func (d *doctor) trail(ctx context.Context, s *store.Store) {
+	n, _, err := s.Verify(ctx)
+	if err != nil {
+		d.wrong("trail", "%w", err)
+		return
+	}
+	d.ok("trail", "%s, whole and in order", count(n, "entry", "entries"))
+}
+
+// archive says whether the archive is whole, and may be written.
+func (d *doctor) archive(ctx context.Context, s *store.Store) {
+	dir := d.cfg.Resolve(d.cfg.Archive)
+	segments, err := s.Segments(ctx)
+	if err == nil {
+		err = archive.Look(dir, s.ID(), segments)
+	}
+	if err == nil {
+		err = writable(dir)
+	}
+	if err != nil {
+		d.wrong("archive", "%w", err)
+		return
+	}
+	d.ok("archive", "%s, %s", dir, count(len(segments), "segment", "segments"))
+}
+
+// unusedArchive says whether there is an archive, where there is no store that it could belong to.
+func (d *doctor) unusedArchive() {
+	if err := archive.Look(d.cfg.Resolve(d.cfg.Archive), "", nil); err != nil {
+		d.wrong("archive", "%w", err)
+	}
+}
+
+// writable says whether this user may make files in dir, or else in the next folder above it that is there.
+func writable(dir string) error {
+	for {
+		err := mayWrite(dir)
+		if !errors.Is(err, fs.ErrNotExist) || dir == filepath.Dir(dir) {
+			if err != nil {
+				return fmt.Errorf("files cannot be made in %s: %w: make it writable for this user, or name another in the configuration", dir, err)
+			}
+			return nil
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+// leastRoom is how much room there should be on a disk before a night.
+const leastRoom = 512 << 20
+
+// room says whether the disks of the store and the archive have room left.
+func (d *doctor) room() {
+	dirs := []string{d.cfg.Resolve(d.cfg.Archive)}
+	if path, ok := strings.CutPrefix(d.cfg.StoreURL(), "sqlite://"); ok {
+		dirs = append(dirs, filepath.Dir(path))
+	}
+	seen := map[uint64]bool{}
+	for _, dir := range dirs {
+		for _, err := os.Stat(dir); err != nil && dir != filepath.Dir(dir); _, err = os.Stat(dir) {
+			dir = filepath.Dir(dir)
+		}
+		free, disk, err := freeRoom(dir)
+		switch {
+		case err != nil:
+			d.wrong("disk", "%s: %w", dir, err)
+		case seen[disk]:
+		case free < leastRoom:
+			d.wrong("disk", "%s has %d MiB left: make room, or the night fails; nothing is lost by that, the next one does what it could not", dir, free>>20)
+		default:
+			d.ok("disk", "%s has %d MiB left", dir, free>>20)
+		}
+		seen[disk] = true
+	}
+}
+
+// sources says whether each is there, can be read, and still grows.
+func (d *doctor) sources() {
+	if len(d.cfg.Sources) == 0 {
+		d.warn("sources", "none is configured: nothing is audited")
+	}
+	for _, x := range d.cfg.Sources {
+		name := x.Kind + " " + x.Path
+		files, err := filepath.Glob(d.cfg.Resolve(x.Path)) // the pattern was checked when it was read
+		if err == nil && len(files) == 0 {
+			err = fs.ErrNotExist
+		}
+		var newest time.Time
+		for _, file := range files {
+			f, e := os.Open(file)
+			if e == nil {
+				var i fs.FileInfo
+				if i, e = f.Stat(); e == nil && i.ModTime().After(newest) {
+					newest = i.ModTime()
+				}
+				e = errors.Join(e, f.Close())
+			}
+			if err == nil {
+				err = e
+			}
+		}
+		switch age := d.now.Sub(newest); {
+		case errors.Is(err, fs.ErrNotExist):
+			d.wrong("sources", "%s: no such file: %s", name, cure("no such file"))
+		case err != nil:
+			d.wrong("sources", "%s: %w: %s", name, err, cure(err.Error()))
+		case x.MaxAge > 0 && x.Kind != string(audit.KindApps) && x.Kind != string(audit.KindAddresses) && age > time.Duration(x.MaxAge):
+			d.wrong("sources", "%s: nothing was written to it since %s, longer ago than max_age: %s", name, newest.UTC().Format(time.RFC3339), cure("max_age"))
+		default:
+			d.ok("sources", "%s: %s, the newest of %s", name, count(len(files), "file", "files"), newest.UTC().Format(time.RFC3339))
+		}
+	}
+}
+
+// secrets says whether the key of the addresses' digests is there, and nobody else's to read.
+func (d *doctor) secrets() {
+	if d.cfg.AddressKeyFile == "" {
+		return
+	}
+	path := d.cfg.Resolve(d.cfg.AddressKeyFile)
+	if _, err := readKey(path); err != nil {
+		d.wrong("address key", "%w: put the key there that the digests were made with, or mend address_key_file", err)
+		return
+	}
+	if i, err := os.Stat(path); err == nil && i.Mode().Perm()&0o007 != 0 {
+		d.warn("address key", "%s can be read by everybody here: chmod o= it", path)
+		return
+	}
+	d.ok("address key", "%s", path)
+}
+
+// browser says whether there is one, where pages are to be captured.
+func (d *doctor) browser() {
+	if d.cfg.Capture.Every == "" && d.cfg.Capture.Chromium == "" {
+		return
+	}
+	path, err := capture.FindChromium(d.cfg.Capture.Chromium)
+	if err != nil {
+		d.wrong("capture", "%w", err)
+		return
+	}
+	d.ok("capture", "%s", path)
+}
+
+// slack says whether digests get there.
+func (d *doctor) slack(ctx context.Context, send bool) {
+	token := os.Getenv(d.cfg.Slack.TokenEnv)
+	switch {
+	case token == "" && d.cfg.Slack.Channel == "" && !send:
+		d.ok("slack", "not configured: digests are printed")
+		return
+	case token == "":
+		d.warn("slack", "there is no token in %s: digests are printed, and nobody is told: put the bot token there, where serve runs, too", d.cfg.Slack.TokenEnv)
+		return
+	case d.cfg.Slack.Channel == "":
+		d.wrong("slack", "there is a token in %s, but no channel: set slack.channel", d.cfg.Slack.TokenEnv)
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, bedside)
+	defer cancel()
+	client := slack.New(token, d.cfg.Slack.APIURL, http.DefaultClient)
+	team, err := client.Check(ctx)
+	if err == nil && send {
+		var m audit.Message
+		if m, err = slack.Enqueue("doctor", d.cfg.Slack.Channel, slack.Message{Text: "mailreeve doctor: a test message"}, audit.At(d.now)); err == nil {
+			_, err = client.Deliver(ctx, m)
+		}
+	}
+	switch {
+	case err != nil:
+		d.wrong("slack", "%w: mend that; what waits in the outbox is sent then", err)
+	case send:
+		d.ok("slack", "%s has the test message", d.cfg.Slack.Channel)
+	default:
+		d.ok("slack", "the workspace %s knows the token; --send tries the channel %s", team, d.cfg.Slack.Channel)
+	}
+}
