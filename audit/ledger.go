@@ -149,6 +149,9 @@ type Publication struct {
 	Apps      []AppUpdate
 	Trail     []TrailEntry // of the run itself, after the apps'
 	Outbox    []Message
+
+	// Messages gives more for the outbox. It is asked when all else is written, and Run's summary complete; perhaps more than once. Nil: there are none.
+	Messages func() ([]Message, error)
 }
 
 // A ReadFrom says from which line on a run read a file: what lay in quarantine of it from there on is replaced.

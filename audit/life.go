@@ -323,9 +323,7 @@ func (r *running) compose(newest []Newest) (*Result, *Publication, error) {
 		"as_of": run.AsOf.String(), "new": counts.New, "reopened": counts.Reopened, "worsened": counts.Worsened,
 		"resolved": counts.Resolved, "withdrawn": counts.Withdrawn, "by": run.By}})
 	if r.Messages != nil {
-		if p.Outbox, err = r.Messages(res); err != nil {
-			return nil, nil, err
-		}
+		p.Messages = func() ([]Message, error) { return r.Messages(res) }
 	}
 	return res, p, nil
 }

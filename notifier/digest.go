@@ -29,6 +29,7 @@ type Digest struct {
 	UnknownInstalls int                 // retrievals on sites of which nobody can say whether the app was installed
 	ClockTrouble    int                 // records from more than a day after as-of
 	Notes           []string
+	Trail           *audit.TrailHead // nil: nothing was filed
 }
 
 // An Item is a finding as a digest names it.
@@ -92,6 +93,7 @@ func Compose(r *audit.Result, redact func(string) string) Digest {
 		Dry:             r.DryRun,
 		UnknownInstalls: run.Summary.UnknownInstalls,
 		ClockTrouble:    run.Summary.ClockTrouble,
+		Trail:           run.Summary.Trail,
 	}
 	for i := range r.Changes {
 		c := &r.Changes[i]

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -33,7 +34,7 @@ type publishing struct {
 // write writes everything; what tells that nothing may be written comes first.
 func (w *publishing) write(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{w.run, w.unchanged, w.numbers, w.files, w.newest, w.incidents, w.apps, w.versions,
-		w.events, w.observations, w.canaries, w.headers, w.packs, w.due, w.contributions, w.findings, w.acts, w.quarantine, w.trail, w.outbox} {
+		w.events, w.observations, w.canaries, w.headers, w.packs, w.due, w.contributions, w.findings, w.acts, w.quarantine, w.trail, w.summary, w.outbox} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -43,12 +44,8 @@ func (w *publishing) write(ctx context.Context) error {
 
 func (w *publishing) run(ctx context.Context) error {
 	r := w.p.Run
-	summary, err := packJSON(r.Summary)
-	if err != nil {
-		return err
-	}
-	n, err := w.exec(ctx, `UPDATE runs SET status = 'finished', as_of = ?, finished_at = ?, baseline = ?, summary = ? WHERE seq = ? AND status = 'running'`,
-		r.AsOf, r.FinishedAt, r.Baseline, summary, r.Seq)
+	n, err := w.exec(ctx, `UPDATE runs SET status = 'finished', as_of = ?, finished_at = ?, baseline = ? WHERE seq = ? AND status = 'running'`,
+		r.AsOf, r.FinishedAt, r.Baseline, r.Seq)
 	if err == nil && n == 0 {
 		err = fmt.Errorf("%w: it is not running: run again", ErrFenced)
 	}
@@ -397,4 +394,29 @@ func (w *publishing) trail(ctx context.Context) error {
 	return w.appendTrail(ctx, append(entries, w.p.Trail...))
 }
 
-func (w *publishing) outbox(ctx context.Context) error { return w.enqueue(ctx, w.p.Outbox) }
+// summary completes the run's summary with what only the publication itself could tell.
+func (w *publishing) summary(ctx context.Context) error {
+	head, err := w.head(ctx)
+	if err != nil {
+		return err
+	}
+	w.p.Run.Summary.Trail = &audit.TrailHead{Seq: head.Seq, Hash: hex.EncodeToString(head.Hash)}
+	summary, err := packJSON(w.p.Run.Summary)
+	if err != nil {
+		return err
+	}
+	_, err = w.exec(ctx, `UPDATE runs SET summary = ? WHERE seq = ?`, summary, w.p.Run.Seq)
+	return err
+}
+
+func (w *publishing) outbox(ctx context.Context) error {
+	messages := w.p.Outbox
+	if w.p.Messages != nil {
+		more, err := w.p.Messages()
+		if err != nil {
+			return err
+		}
+		messages = append(messages[:len(messages):len(messages)], more...)
+	}
+	return w.enqueue(ctx, messages)
+}
