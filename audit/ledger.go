@@ -139,7 +139,8 @@ func (c *Contribution) Key() ContributionKey {
 type Publication struct {
 	Run       *Run // Finished
 	Rules     *RulesFrom
-	Purged    Day
+	Purged    Day // facts of earlier days leave the store
+	Retention Retention
 	Registry  int
 	Files     []File // new or changed ones
 	Read      []ReadFrom

@@ -309,6 +309,7 @@ type running struct {
 	mu      sync.Mutex
 	copies  map[uint32]int64 // by file
 	facts   map[uint32]int64
+	expired map[uint32]int64 // beside those that the reading counted
 	updates []*appResult
 	trouble int // facts of more than a day after as-of
 	unknown int
@@ -354,7 +355,7 @@ func (r *running) do() (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.copies, r.facts = r.reading.Copies, r.reading.Facts
+	r.copies, r.facts, r.expired = r.reading.Copies, r.reading.Facts, map[uint32]int64{}
 	if err := r.setRules(); err != nil {
 		return nil, err
 	}
@@ -666,10 +667,11 @@ func (r *running) account(sources []SourceResult) error {
 		s.Facts += r.facts[f.ID]
 		s.Duplicates += r.copies[f.ID]
 		s.Quarantined += f.Quarantined
-		s.Expired += f.Expired
-		if got := r.facts[f.ID] + r.copies[f.ID] + f.Quarantined + f.Expired; got != f.Lines {
+		expired := f.Expired + r.expired[f.ID]
+		s.Expired += expired
+		if got := r.facts[f.ID] + r.copies[f.ID] + f.Quarantined + expired; got != f.Lines {
 			return fmt.Errorf("%s: %d lines were read, but they became %d facts, %d duplicates, %d quarantined and %d expired: nothing was filed; please report this as a bug",
-				f.Path, f.Lines, r.facts[f.ID], r.copies[f.ID], f.Quarantined, f.Expired)
+				f.Path, f.Lines, r.facts[f.ID], r.copies[f.ID], f.Quarantined, expired)
 		}
 	}
 	return nil

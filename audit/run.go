@@ -34,6 +34,7 @@ type RunSummary struct {
 	Findings        FindingCounts  `json:"findings"`
 	Judged          int            `json:"judged"` // (app, day, check)s
 	Notes           []string       `json:"notes,omitempty"`
+	Purged          *Purged        `json:"purged,omitempty"`
 	Trail           *TrailHead     `json:"trail,omitempty"` // once the run was published
 }
 

@@ -109,6 +109,9 @@ func (d Digest) Remarks() []string {
 	if d.ClockTrouble > 0 {
 		r = append(r, fmt.Sprint("Records from more than 24 hours after the audit, a clock is wrong: ", d.ClockTrouble))
 	}
+	if d.Purged != nil {
+		r = append(r, "Purged: "+Line(d.Purged.String()))
+	}
 	return r
 }
 

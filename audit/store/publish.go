@@ -29,12 +29,16 @@ type publishing struct {
 	p      *audit.Publication
 	read   map[string]int64   // the versions at which findings were read
 	wasDue map[string][]int64 // by app: the rows that the publication's Due replace
+
+	wasPurged audit.Day
+	purged    audit.Purged
+	ended     []audit.TrailEntry // of findings that were purged
 }
 
 // write writes everything; what tells that nothing may be written comes first.
 func (w *publishing) write(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{w.run, w.unchanged, w.numbers, w.files, w.newest, w.incidents, w.apps, w.versions,
-		w.events, w.observations, w.canaries, w.headers, w.packs, w.due, w.contributions, w.findings, w.acts, w.quarantine, w.trail, w.summary, w.outbox} {
+		w.events, w.observations, w.canaries, w.headers, w.packs, w.due, w.contributions, w.findings, w.acts, w.quarantine, w.purge, w.trail, w.summary, w.outbox} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -96,6 +100,11 @@ func (w *publishing) unchanged(ctx context.Context) error {
 
 func (w *publishing) numbers(ctx context.Context) error {
 	into := table{name: "meta", key: []string{"name"}, columns: []string{"value"}}
+	was := audit.Ledger{Purged: audit.StateDay}
+	if err := w.tx.numbers(ctx, &was); err != nil {
+		return err
+	}
+	w.wasPurged = was.Purged
 	err := w.d.upsert(ctx, w.tx, into, func(add func(...any) error) error {
 		for name, n := range map[string]int{metaPurged: int(w.p.Purged), metaRegistry: w.p.Registry} {
 			if err := add(name, fmt.Sprint(n)); err != nil {
@@ -106,11 +115,6 @@ func (w *publishing) numbers(ctx context.Context) error {
 	})
 	if err != nil {
 		return err
-	}
-	if w.p.Purged > audit.StateDay {
-		if _, err := w.exec(ctx, `DELETE FROM packs WHERE day < ?`, w.p.Purged); err != nil {
-			return err
-		}
 	}
 	if w.p.Rules == nil {
 		return nil
@@ -390,6 +394,11 @@ func (w *publishing) trail(ctx context.Context) error {
 	var entries []audit.TrailEntry
 	for i := range w.p.Apps {
 		entries = append(entries, w.p.Apps[i].Trail...)
+	}
+	entries = append(entries, w.ended...)
+	if w.purged.Any() {
+		entries = append(entries, audit.TrailEntry{At: w.p.Run.FinishedAt, Who: "night", What: "purged", Why: w.purged.String(), Details: w.purged.Numbers()})
+		w.p.Run.Summary.Purged = &w.purged
 	}
 	return w.appendTrail(ctx, append(entries, w.p.Trail...))
 }
