@@ -14,6 +14,7 @@ type Ledger struct {
 	Apps      []AppIndex // every app that has any fact or registry entry, the empty key included
 	Due       []Due      // what earlier runs could not look at
 	Canaries  []Canary
+	Forgotten *Forgotten    // nil: nobody was
 	Pending   []Observation // captures and mails that no run has held against the addresses yet
 }
 

@@ -54,7 +54,7 @@ type Archive interface {
 	Calls(day Day, packs []Pack) (*CallDay, error)
 	Reports(day Day, packs []Pack) (*ReportDay, error)
 	Counting(packs []Pack) (IDs, error)
-	NewIntake(run int64, purged Day, workers int, limit int64) (Intake, error)
+	NewIntake(run int64, purged Day, workers int, limit int64, forgotten *Forgotten) (Intake, error)
 	Sweep(inUse []string) error
 }
 
@@ -91,18 +91,19 @@ type Sources interface {
 
 // A ReadRequest is what a run asks of the sources.
 type ReadRequest struct {
-	AsOf     Instant
-	Known    []File
-	Newest   []Newest        // of the sources that were read before
-	Reread   map[uint32]bool // files to read whole, also where nothing about them changed
-	Workers  int
-	Purged   Day
-	Intake   Intake
-	Canaries map[string]bool                                                                // the accounts that a mail was caught for
-	Pending  []Observation                                                                  // to be held against the addresses
-	Observed func(ctx context.Context, ids []ObservationID) (map[ObservationID]bool, error) // which are kept already
-	Bad      func(ctx context.Context, lines []Quarantined) error                           // takes bad lines, some at a time
-	Progress func(done, total int64)                                                        // bytes
+	AsOf      Instant
+	Known     []File
+	Newest    []Newest        // of the sources that were read before
+	Reread    map[uint32]bool // files to read whole, also where nothing about them changed
+	Workers   int
+	Purged    Day
+	Intake    Intake
+	Forgotten *Forgotten                                                                     // accounts that are kept under other names
+	Canaries  map[string]bool                                                                // the accounts that a mail was caught for
+	Pending   []Observation                                                                  // to be held against the addresses
+	Observed  func(ctx context.Context, ids []ObservationID) (map[ObservationID]bool, error) // which are kept already
+	Bad       func(ctx context.Context, lines []Quarantined) error                           // takes bad lines, some at a time
+	Progress  func(done, total int64)                                                        // bytes
 }
 
 // A Reading is what a run read.
@@ -333,12 +334,12 @@ func (r *running) do() (*Result, error) {
 	if r.o.DryRun {
 		seq = 999999
 	}
-	if r.intake, err = r.Archive.NewIntake(seq, r.led.Purged, workers, intakeLimit); err != nil {
+	if r.intake, err = r.Archive.NewIntake(seq, r.led.Purged, workers, intakeLimit, r.led.Forgotten); err != nil {
 		return nil, err
 	}
 	r.reading, err = r.Sources.Read(r.ctx, ReadRequest{
 		AsOf: r.o.AsOf, Known: r.led.Files, Newest: r.led.Newest, Reread: r.o.Reread, Workers: workers, Purged: r.led.Purged, Intake: r.intake,
-		Canaries: mailedCanaries(r.led.Canaries), Pending: r.led.Pending, Observed: r.Store.KnownObservations,
+		Forgotten: r.led.Forgotten, Canaries: mailedCanaries(r.led.Canaries), Pending: r.led.Pending, Observed: r.Store.KnownObservations,
 		Bad: func(ctx context.Context, lines []Quarantined) error {
 			if r.o.DryRun {
 				return nil

@@ -105,7 +105,7 @@ func genFact() *rapid.Generator[fact] {
 
 // keep takes facts in as one run, by workers, with a limit to memory, and seals them beside packs.
 func keep(t fataler, a *archive.Archive, run int64, facts []fact, workers int, limit int64, packs map[audit.Touched][]audit.Pack) (fresh, copies int) {
-	in, err := a.NewIntake(run, audit.StateDay, workers, limit)
+	in, err := a.NewIntake(run, audit.StateDay, workers, limit, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,6 +28,8 @@ type dialect interface {
 	forUpdate() string                                   // the end of a SELECT that locks its rows until the transaction's end
 	tryLock(ctx context.Context, s *Store) (hold, error) // nil where another holds the night's lock
 
+	wipe(ctx context.Context, writer *sqlx.DB) error // so that the files hold nothing any more that was deleted
+
 	goose() (goose.Dialect, fs.FS, []goose.ProviderOption, error)
 	hasTable(ctx context.Context, t *tx, name string) (bool, error)
 	migrating(ctx context.Context, s *Store, pending func() (bool, error), up func() error) error
