@@ -85,13 +85,14 @@ func (f *Forgotten) Account(id []byte) []byte {
 func (f *Forgotten) name(id string) string { return string(f.Account([]byte(id))) }
 
 var (
+	textQuoted = regexp.MustCompile(`"(?:[^"\\]|\\.){6,800}"`)
 	textRuns   = regexp.MustCompile(`[A-Za-z0-9_:%.+-]{6,}`)
 	textShapes = regexp.MustCompile(`(?i:[0-9]{6}(?::|%3a))?[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|[0-9a-fA-F]{24}`)
 	textWords  = regexp.MustCompile(`[A-Za-z0-9-]{6,}`)
 )
 
-// Text is s with the accounts that were forgotten under their pseudonyms, where they stand in it as words of six signs or more. Shorter ones nobody could
-// tell from other words.
+// Text is s with the accounts that were forgotten under their pseudonyms, where they are all of it, or stand in it as words of six signs or more or as
+// JSON strings. Shorter ones nobody could tell from other words, nor where one with blanks ends.
 func (f *Forgotten) Text(s string) string {
 	if f == nil || len(f.names) == 0 || len(s) < 6 {
 		return s
@@ -107,6 +108,18 @@ func (f *Forgotten) Text(s string) string {
 		}
 		return word
 	}
+	if now := f.name(s); now != s {
+		return now
+	}
+	s = textQuoted.ReplaceAllStringFunc(s, func(quoted string) string {
+		var id string
+		if json.Unmarshal([]byte(quoted), &id) == nil {
+			if now := f.name(id); now != id {
+				return `"` + now + `"`
+			}
+		}
+		return quoted
+	})
 	return textRuns.ReplaceAllStringFunc(s, func(run string) string {
 		if now := known(run); now != run {
 			return now
@@ -195,13 +208,18 @@ func (f *Forgotten) Forget(ids []string) *Renames {
 		t := f.Tombstone(id)
 		f.Add(t)
 		r.ids[id] = t.Pseudonym
-		quoted, err := json.Marshal(id)
-		if err != nil {
-			panic(err) // a string can always be encoded
-		}
-		r.sought = append(r.sought, id, url.QueryEscape(id), string(quoted[1:len(quoted)-1]))
+		r.sought = append(r.sought, spellings(id)...)
 	}
 	return r
+}
+
+// spellings is how an id may be written where it is part of a text.
+func spellings(id string) []string {
+	quoted, err := json.Marshal(id)
+	if err != nil {
+		panic(err) // a string can always be encoded
+	}
+	return []string{id, url.QueryEscape(id), string(quoted[1 : len(quoted)-1])}
 }
 
 // Each visits the tombstones.
@@ -230,7 +248,9 @@ func (r *Renames) Text(s string) string {
 	s = r.forgotten.Text(s)
 	for id, now := range r.ids {
 		if len(id) >= long {
-			s = strings.ReplaceAll(strings.ReplaceAll(s, id, now), url.QueryEscape(id), now)
+			for _, spelled := range spellings(id) {
+				s = strings.ReplaceAll(s, spelled, now)
+			}
 		}
 	}
 	return s

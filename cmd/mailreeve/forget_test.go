@@ -86,7 +86,10 @@ sources:
 	q := func(s string) string { return strings.ReplaceAll(strings.ReplaceAll(s, `\`, `\\`), `"`, `\"`) }
 	var access, reports, captures, mails, signals, addresses []string
 	for i, id := range plantedIDs {
-		id := q(id)
+		id, word := q(id), id
+		if word == plantedOdd { // in the middle of a text nobody knows where such an id ends
+			word = plantedHex
+		}
 		for day := 1; day <= 20; day += 3 {
 			access = append(access,
 				fmt.Sprintf(`{"ts":"2026-10-%02dT10:00:0%dZ","request_id":"a%d-%d","app_key":"acme","cloud_id":"site-%d","path":"/rest/api/3/user/email?accountId=%s","auth":"oauth2","purpose":"marketing","status":200,"account_ids":["%s","%s"]}`, day, i, i, day, day%4, url.QueryEscape(plantedIDs[i]), id, bystander),
@@ -94,13 +97,14 @@ sources:
 			reports = append(reports, fmt.Sprintf(`{"ts":"2026-10-%02dT12:00:0%dZ","request_id":"r%d-%d","app_key":"acme","status":200,"accounts":[{"account_id":"%s","updated_at":"2026-09-01T00:00:00Z"},{"account_id":"%s"}],"result":[{"account_id":"%s","status":"%s"},{"account_id":"%s","status":"updated"}]}`,
 				day+1, i, i, day, id, bystander, id, []string{"updated", "closed"}[day%2], bystander))
 		}
-		access = append(access, fmt.Sprintf(`{"ts":"never","request_id":"bad","why":"%s"}`, id), "no json: "+plantedIDs[i]+", 712020%3A"+plantedUUID[7:])
+		access = append(access, fmt.Sprintf(`{"ts":"never","request_id":"bad","why":"%s"}`, id))
+		access = append(access, "no json: "+word+", 712020%3A"+plantedUUID[7:])
 		captures = append(captures,
 			fmt.Sprintf(`{"file":"c.html","kind":"html","app_key":"acme","cloud_id":"site-1","viewer_account_id":"%s","captured_at":"2026-10-1%dT10:00:00Z","url":"https://x.example/users/%s?u=%s"}`, id, i, id, id),
-			fmt.Sprintf(`{"file":"d%d.har","kind":"har","app_key":"acme","cloud_id":"site-1","viewer_account_id":"%s","captured_at":"2026-10-1%dT11:00:00Z","sightings":[{"account_id":"%s","place":"sent","host":"t%d.tracker.example","field":"query parameter %s","chain":["%s"]},{"account_id":"%s","place":"visible"}]}`, i, bystander, i, id, i, id, id, id),
+			fmt.Sprintf(`{"file":"d%d.har","kind":"har","app_key":"acme","cloud_id":"site-1","viewer_account_id":"%s","captured_at":"2026-10-1%dT11:00:00Z","sightings":[{"account_id":"%s","place":"sent","host":"t%d.tracker.example","field":"query parameter %s","chain":["%s"]},{"account_id":"%s","place":"visible"}]}`, i, bystander, i, id, i, word, id, id),
 			fmt.Sprintf(`{"file":"gone","kind":"html","app_key":"acme","viewer_account_id":"%s","captured_at":"2026-10-1%dT10:00:00Z"}`, id, i))
 		mails = append(mails, fmt.Sprintf(`{"file":"m.eml","app_key":"acme","cloud_id":"site-1","account_id":"%s","received_at":"2026-10-1%dT10:00:00Z"}`, id, i))
-		signals = append(signals, fmt.Sprintf(`{"ts":"2026-10-1%dT10:00:00Z","app_key":"acme","cloud_id":"site-1","kind":"ui-exposure","text":"I see %s, they say","source":"ticket of %s"}`, i, id, id))
+		signals = append(signals, fmt.Sprintf(`{"ts":"2026-10-1%dT10:00:00Z","app_key":"acme","cloud_id":"site-1","kind":"ui-exposure","text":"I see %s, they say","source":"ticket of %s"}`, i, word, word))
 		addresses = append(addresses, fmt.Sprintf(`{"account_id":"%s","email":"user%d@planted.example"}`, id, i))
 	}
 	put("access-1.jsonl", access...)
@@ -288,7 +292,7 @@ func forgetEverywhere(t *testing.T, storeURL string) {
 				tell(exitDone, "findings", "suppress", id, "--reason", "asked by "+plantedUUID, "--until", "2027-01-01")
 			}
 			if acted%3 == 1 {
-				tell(exitDone, "findings", "assign", id, "of:"+plantedHex)
+				tell(exitDone, "findings", "assign", id, "--to", "of:"+plantedHex)
 			}
 		}
 	}
