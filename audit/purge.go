@@ -108,7 +108,7 @@ func LastEvents(events []Lifecycle) []Lifecycle {
 		keep[left] = true
 	}
 	for i := last; i >= 0; i-- {
-		if events[i].Users >= 0 {
+		if events[i].Users >= 0 && events[i].Event.Active() { // an inactive one would stand for the beginning of the absence
 			keep[i] = true
 			break
 		}
