@@ -257,14 +257,14 @@ func (r *running) examineBatch(ctx context.Context, works []*work) error {
 
 // tallies of one app, added up under the lock at its end.
 type appCounts struct {
-	copies, facts            map[uint32]int64
+	copies, facts, expired   map[uint32]int64
 	trouble, unknown, judged int
 }
 
 // examineApp does all that a run has to do for one app.
 func (r *running) examineApp(ctx context.Context, w *work, f *AppFacts) error {
 	x := &examination{running: r, work: w, before: f, days: newAppDays(ctx, r.Store, r.Archive, w.key), ctx: ctx,
-		counts: appCounts{copies: map[uint32]int64{}, facts: map[uint32]int64{}}}
+		counts: appCounts{copies: map[uint32]int64{}, facts: map[uint32]int64{}, expired: map[uint32]int64{}}}
 	res, err := x.do()
 	if err != nil {
 		return err
@@ -276,6 +276,9 @@ func (r *running) examineApp(ctx context.Context, w *work, f *AppFacts) error {
 	}
 	for file, n := range x.counts.facts {
 		r.facts[file] += n
+	}
+	for file, n := range x.counts.expired {
+		r.expired[file] += n
 	}
 	r.trouble += x.counts.trouble
 	r.unknown += x.counts.unknown
@@ -421,7 +424,8 @@ func (x *examination) takeRegistry() (first bool) {
 	return first
 }
 
-// takeEvents takes the new lifecycle events, and those whose time has come.
+// takeEvents takes the new lifecycle events, and those whose time has come. One of a day that was purged still tells the state of a site of which nothing
+// is known from then on; any other judges nothing.
 func (x *examination) takeEvents() {
 	type name struct {
 		site  string
@@ -431,12 +435,20 @@ func (x *examination) takeEvents() {
 	}
 	bySite := map[string][]Lifecycle{}
 	known := map[name]bool{}
+	purged := Ever
+	if x.led.Purged != StateDay {
+		purged = x.led.Purged.Start()
+	}
+	last := map[string]Instant{} // by site, of days that were purged
 	for i := range x.before.Events {
 		e := &x.before.Events[i]
 		known[name{e.Site, e.At, e.Event, e.Users}] = true
 		bySite[e.Site] = append(bySite[e.Site], e.Lifecycle)
 		if e.At > x.prev && e.At <= x.o.AsOf {
 			x.newEvents = append(x.newEvents, e.Lifecycle)
+		}
+		if at, ok := last[e.Site]; e.At < purged && (!ok || e.At > at) {
+			last[e.Site] = e.At
 		}
 	}
 	for _, e := range x.events {
@@ -446,6 +458,10 @@ func (x *examination) takeEvents() {
 			continue
 		}
 		known[k] = true
+		if at, ok := last[e.Site]; ok && e.At <= at {
+			x.counts.expired[e.Source.File]++
+			continue
+		}
 		x.count(e.Source, e.At)
 		bySite[e.Site] = append(bySite[e.Site], e)
 		x.out.Events = append(x.out.Events, e)

@@ -14,6 +14,7 @@ type Ledger struct {
 	Apps      []AppIndex // every app that has any fact or registry entry, the empty key included
 	Due       []Due      // what earlier runs could not look at
 	Canaries  []Canary
+	Forgotten *Forgotten    // nil: nobody was
 	Pending   []Observation // captures and mails that no run has held against the addresses yet
 }
 
@@ -139,7 +140,8 @@ func (c *Contribution) Key() ContributionKey {
 type Publication struct {
 	Run       *Run // Finished
 	Rules     *RulesFrom
-	Purged    Day
+	Purged    Day // facts of earlier days leave the store
+	Retention Retention
 	Registry  int
 	Files     []File // new or changed ones
 	Read      []ReadFrom
@@ -149,6 +151,9 @@ type Publication struct {
 	Apps      []AppUpdate
 	Trail     []TrailEntry // of the run itself, after the apps'
 	Outbox    []Message
+
+	// Messages gives more for the outbox. It is asked when all else is written, and Run's summary complete; perhaps more than once. Nil: there are none.
+	Messages func() ([]Message, error)
 }
 
 // A ReadFrom says from which line on a run read a file: what lay in quarantine of it from there on is replaced.

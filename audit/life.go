@@ -25,7 +25,7 @@ func totalsOf(list []Contribution) totals {
 	slices.SortFunc(list, func(a, b Contribution) int { return cmp.Compare(a.Day, b.Day) })
 	for i := range list {
 		c := &list[i]
-		t.occurrences += len(c.Occurrences)
+		t.occurrences += len(c.Occurrences) + c.Folded
 		t.first, t.last = min(t.first, c.First), max(t.last, c.Last)
 		t.evidence = append(t.evidence, c.Evidence...)
 		t.doubtful = t.doubtful && c.Doubtful
@@ -259,6 +259,7 @@ func (r *running) publish(newest []Newest) (*Result, error) {
 		}
 		switch err := r.Store.Publish(r.ctx, p); {
 		case err == nil:
+			r.reclaim(res.Run)
 			return res, nil
 		case try < 20 && isChanged(err):
 			// A person acted on a finding meanwhile: what becomes of it is worked out again from what it is now.
@@ -268,12 +269,28 @@ func (r *running) publish(newest []Newest) (*Result, error) {
 	}
 }
 
+// reclaim removes the segments of which nothing is in use any more, once packs were purged. If it cannot, the next run does.
+func (r *running) reclaim(run *Run) {
+	if p := run.Summary.Purged; p == nil || p.Packs == 0 {
+		return
+	}
+	inUse, err := r.Store.SegmentsInUse(r.ctx)
+	if err == nil {
+		err = r.Archive.Sweep(inUse)
+	}
+	if err != nil {
+		r.Log.Warn("segments that nothing is in use of could not be removed; the next run does it", "run", run.ID, "error", err)
+	}
+}
+
 // compose works out the publication from findings as they are now.
 func (r *running) compose(newest []Newest) (*Result, *Publication, error) {
 	run := *r.run
 	run.Status, run.FinishedAt = Finished, At(r.Clock())
+	policy := r.Rules.Policy
 	p := &Publication{Run: &run, Rules: r.newRules, Purged: r.purgedBefore(), Registry: r.version,
-		Newest: newest, Incidents: r.newIncs, Canaries: r.canaries}
+		Retention: Retention{Findings: run.AsOf.Add(-policy.RetentionFindings), Trail: run.AsOf.Add(-policy.RetentionTrail)},
+		Newest:    newest, Incidents: r.newIncs, Canaries: r.canaries}
 	for i := range r.reading.Files {
 		f := &r.reading.Files[i]
 		p.Files = append(p.Files, f.File)
@@ -323,9 +340,7 @@ func (r *running) compose(newest []Newest) (*Result, *Publication, error) {
 		"as_of": run.AsOf.String(), "new": counts.New, "reopened": counts.Reopened, "worsened": counts.Worsened,
 		"resolved": counts.Resolved, "withdrawn": counts.Withdrawn, "by": run.By}})
 	if r.Messages != nil {
-		if p.Outbox, err = r.Messages(res); err != nil {
-			return nil, nil, err
-		}
+		p.Messages = func() ([]Message, error) { return r.Messages(res) }
 	}
 	return res, p, nil
 }

@@ -24,6 +24,7 @@ type Store interface {
 	Packs(ctx context.Context, app string, kind PackKind, from, to Day) ([]Pack, error)
 	// PacksBetween gives the packs that hold facts after one instant, and up to another.
 	PacksBetween(ctx context.Context, after, upTo Instant) ([]Pack, error)
+	Forgotten(ctx context.Context) (*Forgotten, error)
 	// RetrievalDays gives, by app, those days among from to to that have retrievals.
 	RetrievalDays(ctx context.Context, from, to Day) (map[string][]Day, error)
 	Contributions(ctx context.Context, app string, want []Due) ([]Contribution, error)
@@ -54,11 +55,11 @@ type Archive interface {
 	Calls(day Day, packs []Pack) (*CallDay, error)
 	Reports(day Day, packs []Pack) (*ReportDay, error)
 	Counting(packs []Pack) (IDs, error)
-	NewIntake(run int64, purged Day, workers int, limit int64) (Intake, error)
+	NewIntake(run int64, purged Day, workers int, limit int64, forgotten *Forgotten) (Intake, error)
 	Sweep(inUse []string) error
 
 	// NewErrand begins an intake whose facts are sealed by those who Gather its spool.
-	NewErrand(run int64, purged Day, limit int64) (Intake, error)
+	NewErrand(run int64, purged Day, limit int64, forgotten *Forgotten) (Intake, error)
 	Gather(run int64, spools []Spool) (Intake, error)
 	Drop(spools []Spool)
 }
@@ -119,23 +120,24 @@ type Sources interface {
 	// Read reads what is new in them: calls and reports go to in, the rest is in the Reading.
 	Read(ctx context.Context, r ReadRequest) (*Reading, error)
 	// Errand does an errand of another process's reading: the calls or reports of one file go to in, what else there is of it into the answer.
-	Errand(ctx context.Context, errand []byte, in Intake) (answer []byte, chunks []Chunk, err error)
+	Errand(ctx context.Context, errand []byte, in Intake, forgotten *Forgotten) (answer []byte, chunks []Chunk, err error)
 }
 
 // A ReadRequest is what a run asks of the sources.
 type ReadRequest struct {
-	AsOf     Instant
-	Known    []File
-	Newest   []Newest        // of the sources that were read before
-	Reread   map[uint32]bool // files to read whole, also where nothing about them changed
-	Workers  int
-	Purged   Day
-	Intake   Intake
-	Canaries map[string]bool                                                                // the accounts that a mail was caught for
-	Pending  []Observation                                                                  // to be held against the addresses
-	Observed func(ctx context.Context, ids []ObservationID) (map[ObservationID]bool, error) // which are kept already
-	Bad      func(ctx context.Context, lines []Quarantined) error                           // takes bad lines, some at a time
-	Progress func(done, total int64)                                                        // bytes
+	AsOf      Instant
+	Known     []File
+	Newest    []Newest        // of the sources that were read before
+	Reread    map[uint32]bool // files to read whole, also where nothing about them changed
+	Workers   int
+	Purged    Day
+	Intake    Intake
+	Forgotten *Forgotten                                                                     // accounts that are kept under other names
+	Canaries  map[string]bool                                                                // the accounts that a mail was caught for
+	Pending   []Observation                                                                  // to be held against the addresses
+	Observed  func(ctx context.Context, ids []ObservationID) (map[ObservationID]bool, error) // which are kept already
+	Bad       func(ctx context.Context, lines []Quarantined) error                           // takes bad lines, some at a time
+	Progress  func(done, total int64)                                                        // bytes
 
 	// Elsewhere has errands done, here or on other machines, and gives their answers in order; done is told which one was. Nil: all is read here.
 	Elsewhere func(ctx context.Context, errands [][]byte, done func(i int)) (answers [][]byte, err error)
@@ -355,6 +357,7 @@ type running struct {
 	mu      sync.Mutex
 	copies  map[uint32]int64 // by file
 	facts   map[uint32]int64
+	expired map[uint32]int64 // beside those that the reading counted
 	updates []*appResult
 	trouble int // facts of more than a day after as-of
 	unknown int
@@ -380,12 +383,12 @@ func (r *running) do() (*Result, error) {
 	if r.o.DryRun {
 		seq = 999999
 	}
-	if r.intake, err = r.Archive.NewIntake(seq, r.led.Purged, workers, intakeLimit); err != nil {
+	if r.intake, err = r.Archive.NewIntake(seq, r.led.Purged, workers, intakeLimit, r.led.Forgotten); err != nil {
 		return nil, err
 	}
 	request := ReadRequest{
 		AsOf: r.o.AsOf, Known: r.led.Files, Newest: r.led.Newest, Reread: r.o.Reread, Workers: workers, Purged: r.led.Purged, Intake: r.intake,
-		Canaries: mailedCanaries(r.led.Canaries), Pending: r.led.Pending, Observed: r.Store.KnownObservations,
+		Forgotten: r.led.Forgotten, Canaries: mailedCanaries(r.led.Canaries), Pending: r.led.Pending, Observed: r.Store.KnownObservations,
 		Bad: func(ctx context.Context, lines []Quarantined) error {
 			if r.o.DryRun {
 				return nil
@@ -411,7 +414,7 @@ func (r *running) do() (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.copies, r.facts = r.reading.Copies, r.reading.Facts
+	r.copies, r.facts, r.expired = r.reading.Copies, r.reading.Facts, map[uint32]int64{}
 	if err := r.setRules(); err != nil {
 		return nil, err
 	}
@@ -738,10 +741,11 @@ func (r *running) account(sources []SourceResult) error {
 		s.Facts += r.facts[f.ID]
 		s.Duplicates += r.copies[f.ID]
 		s.Quarantined += f.Quarantined
-		s.Expired += f.Expired
-		if got := r.facts[f.ID] + r.copies[f.ID] + f.Quarantined + f.Expired; got != f.Lines {
+		expired := f.Expired + r.expired[f.ID]
+		s.Expired += expired
+		if got := r.facts[f.ID] + r.copies[f.ID] + f.Quarantined + expired; got != f.Lines {
 			return fmt.Errorf("%s: %d lines were read, but they became %d facts, %d duplicates, %d quarantined and %d expired: nothing was filed; please report this as a bug",
-				f.Path, f.Lines, r.facts[f.ID], r.copies[f.ID], f.Quarantined, f.Expired)
+				f.Path, f.Lines, r.facts[f.ID], r.copies[f.ID], f.Quarantined, expired)
 		}
 	}
 	return nil

@@ -31,6 +31,7 @@ type Observation struct {
 	Sightings []Sighting   `json:"sightings,omitempty"` // captures and mail, once Examined
 	Examined  bool         `json:"-"`                   // it was held against the addresses; signals: always
 	Trouble   string       `json:"trouble,omitempty"`   // why its file could not be looked into after all
+	Masked    bool         `json:"masked,omitempty"`    // its line named an account that was forgotten: ID is a keyed digest
 	Mark      *FileMark    `json:"mark,omitempty"`      // of the file as it was first looked into
 }
 

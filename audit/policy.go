@@ -32,7 +32,9 @@ type Policy struct {
 
 	Deadlines map[Severity]time.Duration // from a delivered notice to when it must be mended
 
-	RetentionCalls time.Duration // whole days; how long calls and reports are kept
+	RetentionCalls    time.Duration // whole days; how long calls and reports are kept
+	RetentionFindings time.Duration // how long resolved findings are kept, to which nothing happens
+	RetentionTrail    time.Duration // how long why and details of what was done are kept, and runs
 }
 
 // DefaultPolicy is the guideline as published.
@@ -60,7 +62,9 @@ func DefaultPolicy() *Policy {
 
 		Deadlines: map[Severity]time.Duration{Critical: 28 * day, High: 42 * day, Medium: 56 * day, Low: 175 * day},
 
-		RetentionCalls: 90 * day,
+		RetentionCalls:    90 * day,
+		RetentionFindings: 730 * day,
+		RetentionTrail:    1825 * day,
 	}
 }
 

@@ -34,6 +34,15 @@ type RunSummary struct {
 	Findings        FindingCounts  `json:"findings"`
 	Judged          int            `json:"judged"` // (app, day, check)s
 	Notes           []string       `json:"notes,omitempty"`
+	Purged          *Purged        `json:"purged,omitempty"`
+	Trail           *TrailHead     `json:"trail,omitempty"` // once the run was published
+}
+
+// A TrailHead is the last entry of the trail at a moment. Its hash covers every entry before it: whoever kept it can tell whether one was changed or
+// cut off since.
+type TrailHead struct {
+	Seq  int64  `json:"seq"`
+	Hash string `json:"hash"` // hexadecimal
 }
 
 // SourceResult is what a run made of a source. Lines = Facts + Duplicates + Quarantined + Expired.

@@ -76,12 +76,16 @@ func (n *Night) segment(ctx context.Context, run int64, body []byte) ([]byte, er
 	if err := json.Unmarshal(body, &e); err != nil {
 		return nil, err
 	}
-	in, err := n.Archive.NewErrand(run, e.Purged, intakeLimit/int64(n.Hands()))
+	forgotten, err := n.Store.Forgotten(ctx) // nobody is while a night runs
+	if err != nil {
+		return nil, err
+	}
+	in, err := n.Archive.NewErrand(run, e.Purged, intakeLimit/int64(n.Hands()), forgotten)
 	if err != nil {
 		return nil, err
 	}
 	var out errandDone
-	out.Answer, out.Spool.Chunks, err = n.Sources.Errand(ctx, e.Errand, in)
+	out.Answer, out.Spool.Chunks, err = n.Sources.Errand(ctx, e.Errand, in, forgotten)
 	if err == nil && len(out.Spool.Chunks) > 0 {
 		out.Spool, err = in.Spool(out.Spool.Chunks)
 	} else {

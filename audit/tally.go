@@ -20,6 +20,7 @@ type Contribution struct {
 	Subject     string
 	Day         Day
 	Occurrences []uint64 // what identifies each, ascending
+	Folded      int      // occurrences of days that were purged: nothing identifies them any more; under BaseDay only
 	First, Last Instant
 	Accounts    IDs
 	Sites       IDs

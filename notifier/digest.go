@@ -29,6 +29,8 @@ type Digest struct {
 	UnknownInstalls int                 // retrievals on sites of which nobody can say whether the app was installed
 	ClockTrouble    int                 // records from more than a day after as-of
 	Notes           []string
+	Purged          *audit.Purged    // nil: nothing was
+	Trail           *audit.TrailHead // nil: nothing was filed
 }
 
 // An Item is a finding as a digest names it.
@@ -92,6 +94,8 @@ func Compose(r *audit.Result, redact func(string) string) Digest {
 		Dry:             r.DryRun,
 		UnknownInstalls: run.Summary.UnknownInstalls,
 		ClockTrouble:    run.Summary.ClockTrouble,
+		Purged:          run.Summary.Purged,
+		Trail:           run.Summary.Trail,
 	}
 	for i := range r.Changes {
 		c := &r.Changes[i]

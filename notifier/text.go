@@ -109,7 +109,18 @@ func (d Digest) Remarks() []string {
 	if d.ClockTrouble > 0 {
 		r = append(r, fmt.Sprint("Records from more than 24 hours after the audit, a clock is wrong: ", d.ClockTrouble))
 	}
+	if d.Purged != nil {
+		r = append(r, "Purged: "+Line(d.Purged.String()))
+	}
 	return r
+}
+
+// Head names the trail's head, for who keeps digests where nobody of this machine can change them; "" where there is none. It holds nothing from outside.
+func (d Digest) Head() string {
+	if d.Trail == nil {
+		return ""
+	}
+	return fmt.Sprintf("Trail: entry %d, head %s", d.Trail.Seq, Line(d.Trail.Hash))
 }
 
 // NotLookedAt names the sources and checks that could not be looked at, and why, one a line. It holds text from outside.
@@ -258,6 +269,9 @@ func (d Digest) Text() string {
 	}
 	for _, n := range d.Notes {
 		b.WriteString(Line(n) + "\n")
+	}
+	if head := d.Head(); head != "" {
+		b.WriteString(head + "\n")
 	}
 	return b.String()
 }

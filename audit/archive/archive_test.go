@@ -121,7 +121,7 @@ func take(t fataler, in audit.Intake, facts []fact, workers int) {
 
 // keep takes facts in as one run, by workers, with a limit to memory, and seals them beside packs.
 func keep(t fataler, a *archive.Archive, run int64, facts []fact, workers int, limit int64, packs map[audit.Touched][]audit.Pack) (fresh, copies int) {
-	in, err := a.NewIntake(run, audit.StateDay, workers, limit)
+	in, err := a.NewIntake(run, audit.StateDay, workers, limit, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func keep(t fataler, a *archive.Archive, run int64, facts []fact, workers int, l
 func keepByErrands(t fataler, open func() *archive.Archive, run int64, facts []fact, errands int, limit int64, packs map[audit.Touched][]audit.Pack) (fresh, copies int) {
 	var spools []audit.Spool
 	for list := range slices.Chunk(facts, len(facts)/errands+1) {
-		in, err := open().NewErrand(run, audit.StateDay, limit)
+		in, err := open().NewErrand(run, audit.StateDay, limit, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -23,7 +23,9 @@ type Intake struct {
 	name    string // of its files, without their suffix
 	purged  audit.Day
 	workers []*Worker
-	segment *segmentWriter
+
+	forgotten *audit.Forgotten
+	segment   *segmentWriter
 
 	limit int64 // bytes that the workers may hold together
 	held  atomic.Int64
@@ -45,14 +47,16 @@ type dayKey struct {
 }
 
 // NewIntake begins the intake of a run. Facts of days before purged are not taken but counted. limit bounds the memory in bytes that unsealed
-// facts take; beyond it they wait on disk.
-func (a *Archive) NewIntake(run int64, purged audit.Day, workers int, limit int64) (audit.Intake, error) {
-	return a.newIntake(run, fmt.Sprintf("run-%06d", run), purged, workers, limit), nil
+// facts take; beyond it they wait on disk. Accounts that were forgotten are kept under their pseudonyms.
+func (a *Archive) NewIntake(run int64, purged audit.Day, workers int, limit int64, forgotten *audit.Forgotten) (audit.Intake, error) {
+	in := a.newIntake(run, fmt.Sprintf("run-%06d", run), workers)
+	in.purged, in.limit, in.forgotten = purged, limit, forgotten
+	return in, nil
 }
 
 // newIntake begins an intake whose files have a name of their own.
-func (a *Archive) newIntake(run int64, name string, purged audit.Day, workers int, limit int64) *Intake {
-	in := &Intake{archive: a, run: run, name: name, purged: purged, limit: limit, rows: map[dayKey][]*rows{}}
+func (a *Archive) newIntake(run int64, name string, workers int) *Intake {
+	in := &Intake{archive: a, run: run, name: name, purged: audit.StateDay, rows: map[dayKey][]*rows{}}
 	for range workers {
 		in.workers = append(in.workers, &Worker{in: in, apps: map[string]*appRows{}, texts: *newTexts(), expired: map[uint32]int64{}})
 	}
@@ -213,7 +217,7 @@ const maxTexts = 1 << 12
 func (w *Worker) keepText(text []byte) {
 	n, ok := w.texts.place[string(text)]
 	if !ok {
-		clean := address.Redact(string(text))
+		clean := w.in.forgotten.Text(address.Redact(string(text)))
 		if len(w.texts.all) >= maxTexts {
 			w.row = append(w.row, 0)
 			w.row = binary.AppendUvarint(w.row, uint64(len(clean)))
@@ -248,11 +252,12 @@ func (w *Worker) Call(c *audit.CallRecord, file uint32, place uint64) error {
 	w.content = append(w.content, byte(c.Auth), byte(c.Status), byte(c.Status>>8))
 	w.put(c.App)
 	ids := len(w.content)
-	w.content = binary.AppendUvarint(w.content, uint64(len(c.Accounts)))
-	for _, id := range c.Accounts {
-		w.putID(id)
-	}
+	w.putAccounts(c, nil)
 	w.begin(at, place, c.Status)
+	if w.in.forgotten != nil { // what is hashed is the line; what is kept does not name them
+		w.content = w.content[:ids]
+		w.putAccounts(c, w.in.forgotten)
+	}
 	w.row = append(w.row, byte(c.Auth))
 	w.keepText(c.Path)
 	w.keepText(c.Purpose)
@@ -260,6 +265,13 @@ func (w *Worker) Call(c *audit.CallRecord, file uint32, place uint64) error {
 	w.row = append(w.row, w.content[ids:]...)
 	w.add(w.of(&w.app(c.App).calls, audit.CallPack, day), w.row)
 	return w.weigh(int64(len(w.row)))
+}
+
+func (w *Worker) putAccounts(c *audit.CallRecord, forgotten *audit.Forgotten) {
+	w.content = binary.AppendUvarint(w.content, uint64(len(c.Accounts)))
+	for _, id := range c.Accounts {
+		w.putID(forgotten.Account(id))
+	}
 }
 
 // Report takes a report.
@@ -276,10 +288,23 @@ func (w *Worker) Report(c *audit.ReportRecord, file uint32, place uint64) error 
 	w.content = append(w.content, byte(c.Status), byte(c.Status>>8))
 	w.put(c.App)
 	ids := len(w.content)
+	w.putReported(c, nil)
+	w.begin(at, place, c.Status)
+	if w.in.forgotten != nil {
+		w.content = w.content[:ids]
+		w.putReported(c, w.in.forgotten)
+	}
+	w.row = binary.AppendVarint(w.row, c.Sec)
+	w.row = append(w.row, w.content[ids:]...)
+	w.add(w.of(&w.app(c.App).reports, audit.ReportPack, day), w.row)
+	return w.weigh(int64(len(w.row)))
+}
+
+func (w *Worker) putReported(c *audit.ReportRecord, forgotten *audit.Forgotten) {
 	w.content = binary.AppendUvarint(w.content, uint64(len(c.Accounts)))
 	for i := range c.Accounts {
 		x := &c.Accounts[i]
-		w.putID(x.ID)
+		w.putID(forgotten.Account(x.ID))
 		if x.HasUpdated {
 			w.content = append(w.content, 1)
 			w.content = binary.AppendVarint(w.content, c.Sec-x.Sec)
@@ -290,14 +315,9 @@ func (w *Worker) Report(c *audit.ReportRecord, file uint32, place uint64) error 
 	}
 	w.content = binary.AppendUvarint(w.content, uint64(len(c.Results)))
 	for i := range c.Results {
-		w.putID(c.Results[i].ID)
+		w.putID(forgotten.Account(c.Results[i].ID))
 		w.content = append(w.content, bit(c.Results[i].Closed))
 	}
-	w.begin(at, place, c.Status)
-	w.row = binary.AppendVarint(w.row, c.Sec)
-	w.row = append(w.row, w.content[ids:]...)
-	w.add(w.of(&w.app(c.App).reports, audit.ReportPack, day), w.row)
-	return w.weigh(int64(len(w.row)))
 }
 
 func bit(b bool) byte {
@@ -592,15 +612,19 @@ func foldReports(day audit.Day, list []*rows) (*audit.ReportDay, error) {
 		for k := range c.Answers {
 			c.Answers[k].Account = ordinals.Of(c.Answers[k].Account)
 		}
-		slices.SortFunc(c.Accounts, func(a, b audit.Reported) int {
-			return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Updated, b.Updated))
-		})
-		slices.SortFunc(c.Answers, func(a, b audit.Answer) int {
-			return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(bit(a.Closed), bit(b.Closed)))
-		})
+		slices.SortFunc(c.Accounts, compareReported)
+		slices.SortFunc(c.Answers, compareAnswers)
 	}
 	sortFacts(d.Reports, reportOrder)
 	return d, nil
+}
+
+func compareReported(a, b audit.Reported) int {
+	return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Updated, b.Updated))
+}
+
+func compareAnswers(a, b audit.Answer) int {
+	return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(bit(a.Closed), bit(b.Closed)))
 }
 
 // Close ends the taking in. resolve tells the file and line of a place that a record came with; not ok where the record's file turned out not to be

@@ -14,13 +14,15 @@ import (
 
 // NewErrand begins the intake of an errand of a run, of one worker: of facts that another process may seal. Its files have a name of their own, as an
 // errand may be done twice.
-func (a *Archive) NewErrand(run int64, purged audit.Day, limit int64) (audit.Intake, error) {
-	return a.newIntake(run, ownName(run), purged, 1, limit), nil
+func (a *Archive) NewErrand(run int64, purged audit.Day, limit int64, forgotten *audit.Forgotten) (audit.Intake, error) {
+	in := a.newIntake(run, ownName(run), 1)
+	in.purged, in.limit, in.forgotten = purged, limit, forgotten
+	return in, nil
 }
 
 // Gather is the intake of a run whose facts were taken in by errands, with a segment of its own. Its Commit and Abort leave the spools alone.
 func (a *Archive) Gather(run int64, spools []audit.Spool) (audit.Intake, error) {
-	in := a.newIntake(run, ownName(run), audit.StateDay, 0, 0)
+	in := a.newIntake(run, ownName(run), 0)
 	for i := range spools {
 		s := &spools[i]
 		read := func(p []byte, offset int64) error { return a.readAt(s.Name, p, offset) }

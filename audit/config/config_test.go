@@ -87,13 +87,17 @@ func TestAPolicyOverridesParts(t *testing.T) {
 		t.Errorf("digests %s and %s", p.Digest, base.Digest)
 	}
 	for text, want := range map[string]string{
-		"reporting: {period: 36h}":            "whole days",
-		"retention: {calls: 20d}":             "more than twice reporting.period",
-		"probing: {calls: 0}":                 "1 or more",
-		"deadlines: {urgent: 1d}":             `"urgent" is none of`,
-		"purposes: {approvable: [marketing]}": "both approvable and prohibited",
-		"purpose: {}":                         `policy.yaml: line 1: unknown key "purpose"`,
-		"suppress: {worsened_accounts: -1}":   "0 or more",
+		"reporting: {period: 36h}":                              "whole days",
+		"retention: {calls: 20d}":                               "more than twice reporting.period",
+		"retention: {calls: 40d}\nmail: {fresh_retrieval: 39d}": "two days more than mail.fresh_retrieval",
+		"retention: {findings: 89d}":                            "no less than retention.calls",
+		"retention: {trail: 700d}":                              "no less than retention.findings",
+		"retention: {trails: 700d}":                             "line 1",
+		"probing: {calls: 0}":                                   "1 or more",
+		"deadlines: {urgent: 1d}":                               `"urgent" is none of`,
+		"purposes: {approvable: [marketing]}":                   "both approvable and prohibited",
+		"purpose: {}":                                           `policy.yaml: line 1: unknown key "purpose"`,
+		"suppress: {worsened_accounts: -1}":                     "0 or more",
 	} {
 		if _, err := ParsePolicy("policy.yaml", []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want …%s…", text, err, want)

@@ -45,7 +45,9 @@ type policyFile struct {
 	} `yaml:"suppress"`
 	Deadlines map[string]Duration `yaml:"deadlines"`
 	Retention struct {
-		Calls *Duration `yaml:"calls"`
+		Calls    *Duration `yaml:"calls"`
+		Findings *Duration `yaml:"findings"`
+		Trail    *Duration `yaml:"trail"`
 	} `yaml:"retention"`
 }
 
@@ -70,6 +72,7 @@ func ParsePolicy(name string, text []byte) (*audit.Policy, error) {
 		{f.Reporting.Period, &p.ReportingPeriod}, {f.Reporting.IncidentGrace, &p.IncidentGrace}, {f.Reporting.ClosedGrace, &p.ClosedGrace},
 		{f.Reporting.UpdatedGrace, &p.UpdatedGrace}, {f.Installs.Grace, &p.UninstallGrace}, {f.Installs.RetainedAfter, &p.RetainedAfter},
 		{f.Mail.AfterUninstall, &p.MailAfter}, {f.Mail.FreshRetrieval, &p.FreshRetrieval}, {f.Suppress.Max, &p.SuppressMax}, {f.Suppress.DismissFor, &p.DismissFor}, {f.Retention.Calls, &p.RetentionCalls},
+		{f.Retention.Findings, &p.RetentionFindings}, {f.Retention.Trail, &p.RetentionTrail},
 	} {
 		if x.from != nil {
 			*x.to = time.Duration(*x.from)
@@ -104,6 +107,12 @@ func check(p *audit.Policy) error {
 		return fmt.Errorf("reporting: period: give whole days, as in 15d")
 	case p.RetentionCalls%day != 0 || p.RetentionCalls < 2*p.ReportingPeriod+2*day:
 		return fmt.Errorf("retention: calls: give whole days, and more than twice reporting.period, or accounts cannot be held against their reports")
+	case p.RetentionCalls < p.FreshRetrieval+2*day:
+		return fmt.Errorf("retention: calls: give two days more than mail.fresh_retrieval, or mails cannot be held against the retrievals before them")
+	case p.RetentionFindings < p.RetentionCalls:
+		return fmt.Errorf("retention: findings: give no less than retention.calls: the facts of a finding may be judged again for that long, and would file it anew")
+	case p.RetentionTrail < p.RetentionFindings:
+		return fmt.Errorf("retention: trail: give no less than retention.findings, or findings would outlive the reasons of what was done to them")
 	case p.ProbingCalls < 1:
 		return fmt.Errorf("probing: calls: give 1 or more")
 	case p.WorsenedAccounts < 0:

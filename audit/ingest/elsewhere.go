@@ -125,7 +125,7 @@ func (r *reading) answered(text []byte) (read fileRead, expired int64, err error
 
 // Errand reads the file that an errand names into in, which belongs to this errand alone. The chunks say where the records lie that in was given; none:
 // nothing of the file may be taken. What is wrong with the file stands in the answer. An error says that this process could not do it; another one may.
-func (s *Sources) Errand(ctx context.Context, text []byte, in audit.Intake) (out []byte, chunks []audit.Chunk, err error) {
+func (s *Sources) Errand(ctx context.Context, text []byte, in audit.Intake, forgotten *audit.Forgotten) (out []byte, chunks []audit.Chunk, err error) {
 	var e errand
 	if err := json.Unmarshal(text, &e); err != nil {
 		return nil, nil, fmt.Errorf("what is to be read cannot be understood: %w", err)
@@ -141,7 +141,7 @@ func (s *Sources) Errand(ctx context.Context, text []byte, in audit.Intake) (out
 	for _, account := range e.Watch {
 		hits.add(account)
 	}
-	l := &lines{kind: e.Kind, file: e.File, asOf: e.AsOf, into: in.Worker(0), newest: audit.Ever, purged: e.Purged, watch: &hits}
+	l := &lines{kind: e.Kind, file: e.File, asOf: e.AsOf, into: in.Worker(0), newest: audit.Ever, purged: e.Purged, forgotten: forgotten, watch: &hits}
 	res, err := Read(ctx, e.Path, prior, Options{Workers: 1, Now: s.Now()}, func(int) Lines { return l })
 	if ctx.Err() != nil {
 		return nil, nil, cmp.Or(err, ctx.Err())

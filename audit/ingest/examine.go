@@ -85,6 +85,7 @@ func (r *reading) look(ctx context.Context, f audit.FileReading, src Source, wor
 					continue
 				}
 			}
+			r.req.Forgotten.Observation(o)
 			fresh[o.ID] = true
 			w.see(o.At)
 			kept = append(kept, p)
@@ -248,9 +249,11 @@ func (r *reading) addresses(ctx context.Context, plans []plan) error {
 		}
 		if mine := fresh[o.ID]; mine != nil {
 			mine.Examined, mine.Sightings = true, seen[n]
+			r.req.Forgotten.Observation(mine)
 			continue
 		}
 		o.Examined, o.Sightings = true, seen[n]
+		r.req.Forgotten.Observation(o)
 		r.out.Examined = append(r.out.Examined, *o)
 	}
 	return nil

@@ -237,7 +237,7 @@ func (r *reading) read(ctx context.Context, t *task) fileRead {
 	opt := Options{Workers: r.req.Workers, Now: r.now, Progress: r.progress}
 	out.res, out.err = Read(ctx, t.file.Path, t.prior, opt, func(i int) Lines {
 		out.lines[i] = &lines{kind: t.src.Kind, file: t.file.ID, base: uint64(len(r.chunks)), asOf: r.req.AsOf, into: r.req.Intake.Worker(i), newest: audit.Ever,
-			purged: r.req.Purged, watch: &r.observed.hits, match: r.observed.match}
+			purged: r.req.Purged, forgotten: r.req.Forgotten, watch: &r.observed.hits, match: r.observed.match}
 		return out.lines[i]
 	})
 	return out
@@ -481,6 +481,8 @@ type lines struct {
 	future    map[audit.Instant]audit.Instant // by hour: the first instant after as-of
 	err       error
 
+	forgotten *audit.Forgotten
+
 	purged   audit.Day
 	expired  int64 // observations of days that were purged
 	watch    *watch
@@ -524,6 +526,9 @@ func (l *lines) Line(p Pos, line []byte) {
 		}
 	case audit.KindApps:
 		var a *audit.App
+		if l.forgotten != nil { // vendors' texts are compared with what is kept of them
+			line = []byte(l.forgotten.Text(string(line)))
+		}
 		if a, err = App(line); err == nil {
 			l.apps = append(l.apps, placed[*audit.App]{l.place(p), a})
 		}
@@ -534,13 +539,14 @@ func (l *lines) Line(p Pos, line []byte) {
 				l.expired++
 				return
 			}
+			l.forgotten.Observation(&o)
 			l.observed = append(l.observed, placed[audit.Observation]{l.place(p), o})
 		}
 	case audit.KindAddresses:
 		err = l.hold(line)
 	}
 	if err != nil {
-		b := badLine{place: l.place(p), reason: l.reason(err), text: l.shown(line)}
+		b := badLine{place: l.place(p), reason: l.forgotten.Text(l.reason(err)), text: l.shown(line)}
 		if l.kind == audit.KindApps {
 			if key, ok := AppKey(line); ok && !address.LooksLike([]byte(key)) {
 				b.key = key
@@ -557,6 +563,7 @@ func (l *lines) spot() {
 	}
 	at := audit.AtUnix(l.call.Sec, l.call.Nsec)
 	for _, id := range l.call.Accounts {
+		id = l.forgotten.Account(id)
 		if l.watch.has(id) && at.Day() >= l.purged {
 			l.canaries = append(l.canaries, audit.Canary{Account: string(id), App: string(l.call.App), Retrieved: at})
 		}
@@ -570,6 +577,7 @@ func (l *lines) hold(line []byte) error {
 		return err
 	}
 	l.held++
+	a.Account = string(l.forgotten.Account([]byte(a.Account)))
 	switch {
 	case a.Account == audit.UnknownAccount:
 	case a.Email != "":
@@ -630,10 +638,10 @@ func (l *lines) shown(line []byte) string {
 		return "" // the file has them; and what of a line of addresses is one nobody can say for sure
 	}
 	if len(line) <= limit {
-		return address.Redact(string(line))
+		return l.forgotten.Text(address.Redact(string(line)))
 	}
 	// What lies on the cut may be half an address, which nobody would recognise: it is left out.
 	const edge = 400
-	text := []rune(address.Redact(string(line[:limit])))
+	text := []rune(l.forgotten.Text(address.Redact(string(line[:limit]))))
 	return string(text[:max(0, len(text)-edge)]) + "…"
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -220,9 +221,9 @@ func TestWhatIsPublishedIsRead(t *testing.T) {
 		must(t, err)
 		facts.Blind, facts.StatesAt, facts.Headers[0], facts.Versions = true, audit.Never, header, append(facts.Versions, audit.AppVersion{From: t0})
 		same(t, "app after the second night", apps[app.Key], facts)
-		got, err = s.Contributions(ctx, app.Key, []audit.Due{{Day: day0, Checks: []string{c.Check}}, {Day: audit.StateDay, Checks: []string{state.Check}}})
+		got, err = s.Contributions(ctx, app.Key, []audit.Due{{Day: audit.BaseDay, Checks: []string{c.Check}}, {Day: day0, Checks: []string{c.Check}}, {Day: audit.StateDay, Checks: []string{state.Check}}})
 		must(t, err)
-		same(t, "contributions after the second night", got, []audit.Contribution{c2})
+		same(t, "contributions after the second night, of which the day was purged", got, []audit.Contribution{audit.Fold([]audit.Contribution{c2})})
 		led, err = s.Ledger(ctx)
 		must(t, err)
 		same(t, "due after the second night", led.Due, []audit.Due{{App: "", Day: day0, Checks: []string{"a", "b"}, Since: 1}})
@@ -803,8 +804,8 @@ func TestTamperingWithTheTrailIsFound(t *testing.T) {
 		s := open(t, url)
 		n, head, err := s.Verify(ctx)
 		must(t, err)
-		if ok, err := s.HasHead(ctx, head); n != 0 || !ok || err != nil {
-			t.Errorf("empty trail: %d entries, its head is known: %v, %v", n, ok, err)
+		if seq, err := s.FindHead(ctx, head); n != 0 || seq != 0 || err != nil {
+			t.Errorf("empty trail: %d entries, its head is entry %d, %v", n, seq, err)
 		}
 		for i := range 6 {
 			must(t, s.Record(ctx, audit.TrailEntry{At: t0 + audit.Instant(i), Who: "me", What: "did", Finding: "F-1", Why: "why", Details: map[string]any{"n": i}}))
@@ -835,8 +836,8 @@ func TestTamperingWithTheTrailIsFound(t *testing.T) {
 		if len(list) != 1 || !list[0].Erased || list[0].Details != nil || list[0].Hash == "" {
 			t.Errorf("erased entry %+v", list)
 		}
-		if ok, err := s.HasHead(ctx, head); !ok || err != nil {
-			t.Errorf("head %v, %v", ok, err)
+		if seq, err := s.FindHead(ctx, head); seq == 0 || err != nil {
+			t.Errorf("head %d, %v", seq, err)
 		}
 
 		// Whoever removes the triggers is found by the chain.
@@ -877,11 +878,29 @@ func TestTamperingWithTheTrailIsFound(t *testing.T) {
 		}
 		_, _, err = s.Verify(ctx)
 		must(t, err)
-		must(t, s.Exec(ctx, `DELETE FROM trail WHERE seq = 6`)) // cut off at the end: only who kept the head can tell
-		if ok, err := s.HasHead(ctx, head); ok || err != nil {
-			t.Errorf("a trail that was cut off has its old head: %v, %v", ok, err)
+		kept := store.HeadFile(filepath.Join(t.TempDir(), "heads"))
+		if n, err := s.Agrees(ctx, kept); n != 0 || err != nil {
+			t.Errorf("no heads: %d, %v", n, err)
 		}
-		if _, err := s.HasHead(ctx, "xyz"); err == nil {
+		for _, h := range list {
+			must(t, kept.Append(audit.TrailHead{Seq: h.Seq, Hash: h.Hash}, "an old one"))
+		}
+		at, err := s.Head(ctx)
+		must(t, err)
+		must(t, os.WriteFile(string(kept), []byte(fmt.Sprintf("%d %s why\n7 abc", list[0].Seq, list[0].Hash)), 0o600)) // a power cut
+		must(t, kept.Append(at, "run R-000001"))
+		if n, err := s.Agrees(ctx, kept); n != 2 || err != nil || at.Hash != head {
+			t.Errorf("the kept heads: %d, %v", n, err)
+		}
+		must(t, s.Exec(ctx, `DELETE FROM trail WHERE seq = 6`)) // cut off at the end: only who kept the head can tell
+		var lost *store.LostHeadError
+		if _, err := s.Agrees(ctx, kept); !errors.As(err, &lost) || lost.Head != at || lost.Last != 5 {
+			t.Errorf("a trail that was cut off agrees with the kept head: %v", err)
+		}
+		if _, err := s.FindHead(ctx, head); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("a trail that was cut off has its old head: %v", err)
+		}
+		if _, err := s.FindHead(ctx, "xyz"); err == nil || errors.Is(err, store.ErrNotFound) {
 			t.Error("xyz is a head")
 		}
 	})

@@ -44,14 +44,17 @@ func contributionValues(c *audit.Contribution, run int64) ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(contributionKey(c.Key()), text(c.Subject), len(c.Occurrences), packNumbers(c.Occurrences), c.First, c.Last,
+	return append(contributionKey(c.Key()), text(c.Subject), len(c.Occurrences)+c.Folded, packNumbers(c.Occurrences), c.First, c.Last,
 		c.Accounts.AppendTo(nil), c.Sites.AppendTo(nil), c.Hosts.AppendTo(nil), evidence, c.Doubtful, run), nil
 }
 
 func (r *contributionRow) contribution() (*audit.Contribution, error) {
 	c := &audit.Contribution{Check: r.Check, App: string(r.App), Subject: string(r.Subject), Day: r.Day, First: r.First, Last: r.Last, Doubtful: r.Doubtful}
 	var err error
-	if c.Occurrences, err = unpackNumbers(r.IDs); err == nil && len(c.Occurrences) != r.Occurrences {
+	c.Occurrences, err = unpackNumbers(r.IDs)
+	if r.Day == audit.BaseDay {
+		c.Folded = r.Occurrences - len(c.Occurrences)
+	} else if err == nil && len(c.Occurrences) != r.Occurrences {
 		err = fmt.Errorf("%d occurrences, but %d ids of them: %w", r.Occurrences, len(c.Occurrences), ErrDamaged)
 	}
 	if err == nil {
@@ -73,8 +76,11 @@ func (r *contributionRow) contribution() (*audit.Contribution, error) {
 }
 
 func dayName(d audit.Day) string {
-	if d == audit.StateDay {
+	switch d {
+	case audit.StateDay:
 		return "(state)"
+	case audit.BaseDay:
+		return "(before)"
 	}
 	return d.String()
 }

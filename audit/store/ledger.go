@@ -24,6 +24,9 @@ func (s *Store) ledger(ctx context.Context) (l *audit.Ledger, due map[string][]i
 				return err
 			}
 		}
+		if l.Forgotten, err = t.forgotten(ctx, s.archiveKey); err != nil {
+			return err
+		}
 		due, err = t.due(ctx, l)
 		return err
 	})

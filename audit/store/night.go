@@ -60,14 +60,13 @@ func (n *Night) FindingsOf(ctx context.Context, app string) (findings []audit.Fi
 
 // Publish makes visible all that the night found, in one transaction: readers see the store before it or after it. A [ChangedError] where a person
 // changed one of the findings since FindingsOf read it: read the findings again and publish anew. [ErrFenced] where the lease is no longer the newest,
-// or the run no longer running. Packs of days before p.Purged leave the store. What people accepted into approvals meanwhile stays accepted.
+// or the run no longer running. Facts of days before p.Purged leave the store; p.Run.Summary.Purged tells. What people accepted into approvals meanwhile stays accepted.
 func (n *Night) Publish(ctx context.Context, p *audit.Publication) error {
 	n.mu.Lock()
-	w := &publishing{p: p, read: maps.Clone(n.versions), wasDue: n.due}
+	read, due := maps.Clone(n.versions), n.due
 	n.mu.Unlock()
 	err := n.fenced(ctx, "publish run "+p.Run.ID, n.lease, func(t *tx) error {
-		w.tx = t
-		return w.write(ctx)
+		return (&publishing{tx: t, p: p, read: read, wasDue: due}).write(ctx)
 	})
 	if err == nil {
 		p.Run.Status = audit.Finished

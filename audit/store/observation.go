@@ -116,11 +116,6 @@ func (t *tx) canaries(ctx context.Context, l *audit.Ledger) error {
 }
 
 func (w *publishing) observations(ctx context.Context) error {
-	if w.p.Purged > audit.StateDay {
-		if _, err := w.exec(ctx, `DELETE FROM observations WHERE day < ?`, w.p.Purged); err != nil {
-			return err
-		}
-	}
 	into := table{name: "observations", key: []string{"app_key", "day", "kind", "id"}, columns: []string{"at", "examined", "trouble", "body", "file_id", "line", "run"}}
 	return w.d.upsert(ctx, w.tx, into, func(add func(...any) error) error {
 		for i := range w.p.Apps {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -29,12 +30,16 @@ type publishing struct {
 	p      *audit.Publication
 	read   map[string]int64   // the versions at which findings were read
 	wasDue map[string][]int64 // by app: the rows that the publication's Due replace
+
+	wasPurged audit.Day
+	purged    audit.Purged
+	ended     []audit.TrailEntry // of findings that were purged
 }
 
 // write writes everything; what tells that nothing may be written comes first.
 func (w *publishing) write(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{w.run, w.unchanged, w.numbers, w.files, w.newest, w.incidents, w.apps, w.versions,
-		w.events, w.observations, w.canaries, w.headers, w.packs, w.due, w.contributions, w.findings, w.acts, w.quarantine, w.trail, w.outbox, w.dropParts} {
+		w.events, w.observations, w.canaries, w.headers, w.packs, w.due, w.contributions, w.findings, w.acts, w.quarantine, w.purge, w.trail, w.summary, w.outbox, w.dropParts} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -44,12 +49,8 @@ func (w *publishing) write(ctx context.Context) error {
 
 func (w *publishing) run(ctx context.Context) error {
 	r := w.p.Run
-	summary, err := packJSON(r.Summary)
-	if err != nil {
-		return err
-	}
-	n, err := w.exec(ctx, `UPDATE runs SET status = 'finished', as_of = ?, finished_at = ?, baseline = ?, summary = ? WHERE seq = ? AND status = 'running'`,
-		r.AsOf, r.FinishedAt, r.Baseline, summary, r.Seq)
+	n, err := w.exec(ctx, `UPDATE runs SET status = 'finished', as_of = ?, finished_at = ?, baseline = ? WHERE seq = ? AND status = 'running'`,
+		r.AsOf, r.FinishedAt, r.Baseline, r.Seq)
 	if err == nil && n == 0 {
 		err = fmt.Errorf("%w: it is not running: run again", ErrFenced)
 	}
@@ -108,6 +109,11 @@ func (w *publishing) unchanged(ctx context.Context) error {
 
 func (w *publishing) numbers(ctx context.Context) error {
 	into := table{name: "meta", key: []string{"name"}, columns: []string{"value"}}
+	was := audit.Ledger{Purged: audit.StateDay}
+	if err := w.tx.numbers(ctx, &was); err != nil {
+		return err
+	}
+	w.wasPurged = was.Purged
 	err := w.d.upsert(ctx, w.tx, into, func(add func(...any) error) error {
 		for name, n := range map[string]int{metaPurged: int(w.p.Purged), metaRegistry: w.p.Registry} {
 			if err := add(name, fmt.Sprint(n)); err != nil {
@@ -118,11 +124,6 @@ func (w *publishing) numbers(ctx context.Context) error {
 	})
 	if err != nil {
 		return err
-	}
-	if w.p.Purged > audit.StateDay {
-		if _, err := w.exec(ctx, `DELETE FROM packs WHERE day < ?`, w.p.Purged); err != nil {
-			return err
-		}
 	}
 	if w.p.Rules == nil {
 		return nil
@@ -403,7 +404,37 @@ func (w *publishing) trail(ctx context.Context) error {
 	for i := range w.p.Apps {
 		entries = append(entries, w.p.Apps[i].Trail...)
 	}
+	entries = append(entries, w.ended...)
+	if w.purged.Any() {
+		entries = append(entries, audit.TrailEntry{At: w.p.Run.FinishedAt, Who: "night", What: "purged", Why: w.purged.String(), Details: w.purged.Numbers()})
+		w.p.Run.Summary.Purged = &w.purged
+	}
 	return w.appendTrail(ctx, append(entries, w.p.Trail...))
 }
 
-func (w *publishing) outbox(ctx context.Context) error { return w.enqueue(ctx, w.p.Outbox) }
+// summary completes the run's summary with what only the publication itself could tell.
+func (w *publishing) summary(ctx context.Context) error {
+	head, err := w.head(ctx)
+	if err != nil {
+		return err
+	}
+	w.p.Run.Summary.Trail = &audit.TrailHead{Seq: head.Seq, Hash: hex.EncodeToString(head.Hash)}
+	summary, err := packJSON(w.p.Run.Summary)
+	if err != nil {
+		return err
+	}
+	_, err = w.exec(ctx, `UPDATE runs SET summary = ? WHERE seq = ?`, summary, w.p.Run.Seq)
+	return err
+}
+
+func (w *publishing) outbox(ctx context.Context) error {
+	messages := w.p.Outbox
+	if w.p.Messages != nil {
+		more, err := w.p.Messages()
+		if err != nil {
+			return err
+		}
+		messages = append(messages[:len(messages):len(messages)], more...)
+	}
+	return w.enqueue(ctx, messages)
+}

@@ -185,6 +185,40 @@ func (d *sqliteFile) holder(ctx context.Context, s *Store) (string, error) {
 // clock is this machine's own.
 func (d *sqliteFile) clock(context.Context, *Store) (time.Duration, error) { return 0, nil }
 
+// wipe writes the whole file anew, and the log over: what was deleted would lie in free pages and in the log.
+func (d *sqliteFile) wipe(ctx context.Context, writer *sqlx.DB) error {
+	c, err := writer.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	empty := func() error {
+		var busy, frames, done int
+		if err := c.QueryRowContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &frames, &done); err != nil {
+			return err
+		}
+		if busy != 0 {
+			return fmt.Errorf("%w: another program reads %s", ErrBusy, d.path)
+		}
+		return nil
+	}
+	if err := empty(); err != nil {
+		return err
+	}
+	// The copy is as large as the store: it goes to disk.
+	if _, err := c.ExecContext(ctx, `PRAGMA temp_store = FILE`); err != nil {
+		return err
+	}
+	_, err = c.ExecContext(ctx, `VACUUM`)
+	if _, e := c.ExecContext(ctx, `PRAGMA temp_store = MEMORY`); err == nil {
+		err = e
+	}
+	if err != nil {
+		return err
+	}
+	return empty()
+}
+
 func (d *sqliteFile) goose() (goose.Dialect, fs.FS, []goose.ProviderOption, error) {
 	files, err := migrations.SQLite()
 	return goose.DialectSQLite3, files, nil, err

@@ -96,10 +96,8 @@ func (t *tx) appendTrail(ctx context.Context, entries []audit.TrailEntry) error 
 	if err := t.one(ctx, &locked, `SELECT value FROM meta WHERE name = ?`+t.d.forUpdate(), metaTrail); err != nil {
 		return err
 	}
-	var head trailRow
-	if err := t.one(ctx, &head, selectTrail+` ORDER BY seq DESC LIMIT 1`); errors.Is(err, ErrNotFound) {
-		head.Hash = make([]byte, sha256.Size)
-	} else if err != nil {
+	head, err := t.head(ctx)
+	if err != nil {
 		return err
 	}
 	return t.d.insert(ctx, t, trailTable(), func(add func(...any) error) error {
@@ -119,6 +117,15 @@ func (t *tx) appendTrail(ctx context.Context, entries []audit.TrailEntry) error 
 		}
 		return nil
 	})
+}
+
+// head is the last entry, or what stands for it in an empty trail.
+func (t *tx) head(ctx context.Context) (head trailRow, err error) {
+	err = t.one(ctx, &head, selectTrail+` ORDER BY seq DESC LIMIT 1`)
+	if errors.Is(err, ErrNotFound) {
+		return trailRow{Hash: make([]byte, sha256.Size)}, nil
+	}
+	return head, err
 }
 
 // Record appends entries to the trail that belong to no change of a finding.
@@ -169,7 +176,7 @@ func (s *Store) Trail(ctx context.Context, f TrailFilter) (list []Entry, err err
 }
 
 // Verify follows the trail's chain from its first entry and gives how many entries hold and the hash of the last. A [BrokenTrailError] names the first
-// that does not; n and head are then those of the entry before. Whoever kept an earlier head can see by [Store.HasHead] that nothing was cut off since.
+// that does not; n and head are then those of the entry before. Whoever kept an earlier head can see by [Store.FindHead] that nothing was cut off since.
 func (s *Store) Verify(ctx context.Context) (n int, head string, err error) {
 	prev := make([]byte, sha256.Size)
 	err = s.read(ctx, "verify the trail", func(t *tx) error {
@@ -214,20 +221,28 @@ func (r *trailRow) broken(seq int64, prev []byte) string {
 	return ""
 }
 
-// HasHead says whether the trail has an entry with this hash, or as the empty trail's head.
-func (s *Store) HasHead(ctx context.Context, head string) (ok bool, err error) {
+// FindHead gives the number of the entry with this hash, 0 as the empty trail's head. [ErrNotFound]: the trail has no such entry, so its history up to
+// that head was cut off or written anew.
+func (s *Store) FindHead(ctx context.Context, head string) (seq int64, err error) {
 	hash, err := hex.DecodeString(strings.TrimSpace(head))
 	if err != nil || len(hash) != sha256.Size {
-		return false, fmt.Errorf("head %q: not a hash of 64 hexadecimal digits as `mailreeve verify` prints it", head)
+		return 0, fmt.Errorf("head %q: not a hash of 64 hexadecimal digits as `mailreeve verify` prints it", head)
 	}
 	if string(hash) == string(make([]byte, sha256.Size)) {
-		return true, nil
+		return 0, nil
 	}
 	err = s.read(ctx, "look for a head in the trail", func(t *tx) error {
-		var n int
-		err := t.one(ctx, &n, `SELECT count(*) FROM trail WHERE hash = ?`, hash)
-		ok = n > 0
+		return t.one(ctx, &seq, `SELECT seq FROM trail WHERE hash = ?`, hash)
+	})
+	return seq, err
+}
+
+// Head is the trail's last entry; Seq 0 where it is empty.
+func (s *Store) Head(ctx context.Context) (head audit.TrailHead, err error) {
+	err = s.read(ctx, "read the trail's head", func(t *tx) error {
+		r, err := t.head(ctx)
+		head = audit.TrailHead{Seq: r.Seq, Hash: hex.EncodeToString(r.Hash)}
 		return err
 	})
-	return ok, err
+	return head, err
 }

@@ -31,6 +31,7 @@ type dialect interface {
 
 	holder(ctx context.Context, s *Store) (string, error)       // who holds the night's lock; empty: nobody
 	clock(ctx context.Context, s *Store) (time.Duration, error) // how far the database's clock is ahead of this machine's
+	wipe(ctx context.Context, writer *sqlx.DB) error            // so that the files hold nothing any more that was deleted
 
 	goose() (goose.Dialect, fs.FS, []goose.ProviderOption, error)
 	hasTable(ctx context.Context, t *tx, name string) (bool, error)

@@ -136,7 +136,14 @@ func (s *system) audit(ctx context.Context, o audit.Options, wait bool, progress
 		return nil, err
 	}
 	defer leave()
-	return night.Run(ctx, o)
+	if res, err = night.Run(ctx, o); err != nil || res.DryRun {
+		return res, err
+	}
+	run := res.Run
+	if err := s.headFile().Append(*run.Summary.Trail, fmt.Sprintf("%s run %s", run.FinishedAt, run.ID)); err != nil {
+		s.log.Warn("the night is filed, and the next one keeps a head that covers it", "run", run.ID, "error", err)
+	}
+	return res, nil
 }
 
 // holdOn is how long a run by hand waits for the lock: a holder that was killed just now may not be gone yet.

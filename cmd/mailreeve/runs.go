@@ -31,6 +31,8 @@ type runRecord struct {
 	UnknownInstalls int                 `json:"unknown_installs"`
 	ClockTrouble    int                 `json:"clock_trouble"`
 	Findings        audit.FindingCounts `json:"findings"`
+	Purged          *audit.Purged       `json:"purged,omitempty"`
+	Trail           *audit.TrailHead    `json:"trail,omitempty"`
 }
 
 type sourceRecord struct {
@@ -52,7 +54,7 @@ type checkLooked struct {
 
 func runRecordOf(r *audit.Run) runRecord {
 	out := runRecord{ID: r.ID, AsOf: moment(r.AsOf), ScheduledAt: moment(r.ScheduledAt), Status: r.Status, Sources: []sourceRecord{}, Checks: []checkLooked{},
-		UnknownInstalls: r.Summary.UnknownInstalls, ClockTrouble: r.Summary.ClockTrouble, Findings: r.Summary.Findings}
+		UnknownInstalls: r.Summary.UnknownInstalls, ClockTrouble: r.Summary.ClockTrouble, Findings: r.Summary.Findings, Purged: r.Summary.Purged, Trail: r.Summary.Trail}
 	for _, s := range r.Summary.Sources {
 		out.Sources = append(out.Sources, sourceRecord{s.Kind, s.Path, s.Lines, s.Facts, s.Duplicates, s.Quarantined, s.Expired, moment(s.Newest), s.Looked})
 	}
@@ -211,6 +213,12 @@ func (c *cli) showRun(r *audit.Run) error {
 	}
 	for _, n := range sum.Notes {
 		fmt.Fprintln(c.out, shown(n))
+	}
+	if sum.Purged != nil {
+		fmt.Fprintf(c.out, "Purged  %s\n", sum.Purged)
+	}
+	if h := sum.Trail; h != nil {
+		fmt.Fprintf(c.out, "Trail  entry %d, head %s\n", h.Seq, h.Hash)
 	}
 	return nil
 }

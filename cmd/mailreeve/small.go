@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -30,23 +32,54 @@ func build() (version, built string) {
 }
 
 func (c *cli) verifyCommand() *cobra.Command {
-	return &cobra.Command{
+	var head string
+	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Check the audit trail's hash chain",
+		Long: `verify follows the trail's chain from its first entry, and holds it against the heads that were kept after each night in the file beside the store.
+With --head it also says whether the trail still has the entry of that hash, as a digest named it: if so, everything up to it stands as it was.`,
+		Example: "  mailreeve verify\n  mailreeve verify --head 5f0c…",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := c.openStore(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer s.close()
-			n, head, err := s.store.Verify(cmd.Context())
+			n, last, err := s.store.Verify(cmd.Context())
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(c.out, "%d entries, whole and in order; head %s\n", n, head)
+			kept, err := s.store.Agrees(cmd.Context(), s.headFile())
+			if err != nil {
+				return err
+			}
+			if head != "" {
+				seq, err := s.store.FindHead(cmd.Context(), head)
+				if errors.Is(err, store.ErrNotFound) {
+					return fmt.Errorf("no entry of the trail has the hash %s: its history up to that head was cut off or written anew, or this is the head of another store; compare with a backup", head)
+				} else if err != nil {
+					return err
+				}
+				fmt.Fprintf(c.out, "the head is entry %d: everything up to it stands\n", seq)
+			}
+			fmt.Fprintf(c.out, "%s, whole and in order; head %s\n", count(n, "entry", "entries"), last)
+			if kept > 0 {
+				fmt.Fprintf(c.out, "it agrees with %s in %s\n", count(kept, "kept head", "kept heads"), string(s.headFile()))
+			}
 			return nil
 		},
 	}
+	cmd.Flags().StringVar(&head, "head", "", "a head that was kept, as digests and verify name it")
+	return cmd
+}
+
+// headFile is where the heads of the trail are kept.
+func (s *system) headFile() store.HeadFile {
+	dir := s.cfg.Resolve(s.cfg.Archive)
+	if strings.Contains(dir, "://") {
+		dir = s.cfg.Dir
+	}
+	return s.store.HeadFile(dir)
 }
 
 func (c *cli) migrateCommand() *cobra.Command {

@@ -255,6 +255,40 @@ func (m *Market) Whole() Files {
 	return fs
 }
 
+// InOrder cuts the market's lines into n nights so that none comes late: each comes in the first night as of its time, and the registry is there from the
+// first night as it is in the end.
+func (m *Market) InOrder(n int) []Night {
+	rng := rand.New(rand.NewPCG(m.Seed, 0x6f72646572))
+	var nights []Night
+	for i := range n {
+		night := Night{AsOf: m.Start.Add(m.AsOf.Sub(m.Start) * time.Duration(i+1) / time.Duration(n))}
+		var mine []Line
+		for _, l := range m.Lines {
+			if due := !l.At.After(night.AsOf) || i == n-1; due && (i == 0 || l.At.After(nights[i-1].AsOf)) {
+				mine = append(mine, l)
+			}
+		}
+		night.Files = besides(mine)
+		for _, kind := range Kinds {
+			switch {
+			case !m.configured(kind):
+			case !arriving(kind):
+				night.Files = append(night.Files, write(Glob(kind), "", text(rng, m.Logs(kind))))
+			default:
+				var lines []string
+				for _, l := range mine {
+					if l.Kind == kind {
+						lines = append(lines, l.Text)
+					}
+				}
+				night.Files = append(night.Files, write(name(kind, i, ""), extension(rng), text(rng, lines)))
+			}
+		}
+		nights = append(nights, night)
+	}
+	return nights
+}
+
 func write(path, ext, t string) File {
 	return File{Op: Write, Path: path + ext, Data: pack(ext, t), Text: t}
 }

@@ -75,7 +75,11 @@ func Render(d notifier.Digest) Message {
 		tail = append(tail, small(plain(list(d.Notes, maxNotes))))
 	}
 	run := notifier.Line(d.Run)
-	tail = append(tail, small(plain(d.How()+", run "+fit(run, maxID)), plain("mailreeve findings list --run "+fit(run, maxID))))
+	about := []*slack.TextBlockObject{plain(d.How() + ", run " + fit(run, maxID)), plain("mailreeve findings list --run " + fit(run, maxID))}
+	if head := d.Head(); head != "" {
+		about = append(about, plain(fit(head, maxLine)))
+	}
+	tail = append(tail, small(about...))
 
 	return Message{Text: d.Headline(), Blocks: append(append(head, findings(d.Groups(), run, head, tail)...), tail...)}
 }

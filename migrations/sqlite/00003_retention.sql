@@ -1,0 +1,13 @@
+-- What the nightly purge looks for, and the accounts that are to be forgotten.
+
+-- +goose Up
+
+CREATE INDEX contributions_day ON contributions (day);
+CREATE INDEX lifecycle_at ON lifecycle (at);
+CREATE INDEX trail_at ON trail (at) WHERE body IS NOT NULL;
+
+CREATE TABLE forgotten (
+  pseudonym TEXT    NOT NULL PRIMARY KEY,    -- a keyed hash of the account, by which it is known from now on
+  filter    INTEGER NOT NULL,                -- a few bits of another one: most accounts are told apart by them
+  at        INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
