@@ -46,7 +46,7 @@ func TestWhatWasKeptForItsTimeIsPurged(t *testing.T) {
 		must(t, s.Night(l).Publish(ctx, p))
 		version := begin(t, s, l)
 		must(t, s.Night(l).Publish(ctx, finish(version, audit.AppUpdate{Key: "a", StatesAt: audit.Never, Version: &audit.AppVersion{From: t0 + day, App: &audit.App{Key: "a", Name: "new"}}})))
-		must(t, s.Exec(ctx, `INSERT INTO acts (finding_id, kind, site, reason, done_by, at, until, ended, accounts, sites) SELECT id, 'suppress', '', '', 'me', 0, 9000000000000000000, 9223372036854775807, accounts, sites
+		must(t, s.Exec(ctx, `INSERT INTO acts (app_key, finding_id, kind, site, reason, done_by, at, until, ended, accounts, sites) SELECT 'a', id, 'suppress', '', '', 'me', 0, 9000000000000000000, 9223372036854775807, accounts, sites
 			FROM (SELECT '`+suppressed.ID+`' AS id, contributions.accounts, contributions.sites FROM contributions WHERE day = 20000 LIMIT 1) AS x`))
 
 		run = byHand()
