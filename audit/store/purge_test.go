@@ -38,9 +38,9 @@ func TestWhatWasKeptForItsTimeIsPurged(t *testing.T) {
 		must(t, s.StageQuarantine(ctx, run.Seq, []audit.Quarantined{{File: 1, Line: 1, Reason: "bad"}}))
 		p := finish(run, audit.AppUpdate{Key: "a", StatesAt: audit.Never, Version: &audit.AppVersion{From: audit.Ever, App: &audit.App{Key: "a", Name: "old"}},
 			Findings: []audit.Finding{gone, younger, suppressed, judged, opened},
-			Put: []audit.Contribution{counted("gone", day0, 1), counted("judged", day0+100, 1), counted("open", day0, 1, 2), counted("open", day0+1, 1), counted("open", day0+100, 1)},
-			Events: []audit.Lifecycle{event(t0, audit.Installed), event(t0+day, audit.Uninstalled), event(t0+2*day, audit.Disabled), event(t0+100*day, audit.Installed)},
-			Packs:  []audit.Pack{pack(day0, 0), pack(day0+1, 10), pack(day0+100, 20)},
+			Put:      []audit.Contribution{counted("gone", day0, 1), counted("judged", day0+100, 1), counted("open", day0, 1, 2), counted("open", day0+1, 1), counted("open", day0+100, 1)},
+			Events:   []audit.Lifecycle{event(t0, audit.Installed), event(t0+day, audit.Uninstalled), event(t0+2*day, audit.Disabled), event(t0+100*day, audit.Installed)},
+			Packs:    []audit.Pack{pack(day0, 0), pack(day0+1, 10), pack(day0+100, 20)},
 			Trail: []audit.TrailEntry{entry(gone.ID, t0), entry(younger.ID, t0), entry(younger.ID, t0+50*day), entry(suppressed.ID, t0), entry(judged.ID, t0),
 				entry(opened.ID, t0)}})
 		must(t, s.Night(l).Publish(ctx, p))
