@@ -5,13 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/address"
+	"github.com/mailreeve/mailreeve/internal/s3"
 )
 
 // A Source is one configured source.
@@ -37,11 +37,12 @@ type Sources struct {
 	List     []Source
 	Now      func() time.Time
 	Examiner audit.Examiner // of captures and mail; nil: there are none
+	Objects  *s3.Client     // for paths that begin with s3://
 }
 
 // Read implements audit.Sources. What cannot be read is the source's trouble, not an error; an error ends the run.
 func (s *Sources) Read(ctx context.Context, req audit.ReadRequest) (*audit.Reading, error) {
-	r := &reading{req: req, now: s.Now(), out: &audit.Reading{Facts: map[uint32]int64{}, Copies: map[uint32]int64{}}, registry: map[string]*audit.App{},
+	r := &reading{req: req, now: s.Now(), places: newPlaces(s.Objects), out: &audit.Reading{Facts: map[uint32]int64{}, Copies: map[uint32]int64{}}, registry: map[string]*audit.App{},
 		bad: map[string]bool{}, replaced: map[uint32]int64{}, seen: map[uint32]audit.Newest{}, troubled: map[uint32]string{}, reached: map[string]bool{},
 		known: map[string]audit.File{}, observed: observations{taken: map[audit.ObservationID]bool{}}, expired: map[uint32]int64{}}
 	if s.Examiner != nil {
@@ -60,11 +61,15 @@ func (s *Sources) Read(ctx context.Context, req audit.ReadRequest) (*audit.Readi
 	plans, order := make([]plan, len(s.List)), make([]int, len(s.List))
 	maxLoss, hasApps := 1.0, false
 	for i, src := range s.List {
-		files, err := Glob(src.Path)
+		from := r.places.of(src.Path)
+		files, err := from.glob(ctx, src.Path)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 		plans[i], order[i] = plan{src, files}, i
 		for _, f := range files {
-			if info, err := os.Stat(f); err == nil {
-				r.total += info.Size()
+			if id, err := from.stat(ctx, f); err == nil {
+				r.total += id.Size
 			}
 		}
 		to := audit.SourceReading{Kind: src.Kind, Path: src.Name, MaxAge: src.MaxAge, Newest: audit.Newest{Kind: src.Kind, Path: src.Name, At: audit.Ever}}
@@ -124,6 +129,7 @@ func fileKey(kind audit.Kind, path string) string { return string(kind) + "\x00"
 type reading struct {
 	req         audit.ReadRequest
 	now         time.Time
+	places      *places
 	out         *audit.Reading
 	known       map[string]audit.File
 	lastID      uint32
@@ -190,7 +196,7 @@ func (r *reading) file(ctx context.Context, source int, src Source, path string)
 		return errors.New("more input than one run can number: run on fewer files at a time")
 	}
 	workers := make([]*lines, r.req.Workers)
-	opt := Options{Workers: r.req.Workers, Now: r.now, Progress: func(n int64) {
+	opt := Options{Workers: r.req.Workers, Now: r.now, places: r.places, Progress: func(n int64) {
 		r.done += n
 		if r.req.Progress != nil {
 			r.req.Progress(r.done, r.total)
@@ -233,7 +239,13 @@ func (r *reading) file(ctx context.Context, source int, src Source, path string)
 	var copies int64
 	looked := len(r.observed.docs)
 	if isObserved(src.Kind) {
-		if copies, err = r.look(ctx, got, src, workers); err != nil {
+		copies, err = r.look(ctx, got, src, workers)
+		if errors.Is(err, s3.ErrUnreachable) {
+			to.Trouble = fmt.Sprintf("%s: %s", path, err)
+			r.forget(got, base, looked)
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -252,8 +264,7 @@ func (r *reading) file(ctx context.Context, source int, src Source, path string)
 	if share := float64(got.Quarantined) / float64(max(got.Lines, 1)); got.Lines >= MinForMaxBad && share > src.MaxBad {
 		to.Trouble = fmt.Sprintf("%s: %d of %d lines are bad, more than max_bad %g: nothing of it was taken; the first: %s",
 			path, got.Quarantined, got.Lines, src.MaxBad, r.firstBad(workers))
-		r.discard(got, base)
-		clear(r.observed.docs[looked:])
+		r.forget(got, base, looked)
 		return nil
 	}
 	r.out.Copies[f.ID] += copies
@@ -278,6 +289,12 @@ func (r *reading) discard(f audit.FileReading, base int) {
 		r.chunks[i].dropped = true
 	}
 	r.out.Files = append(r.out.Files, f)
+}
+
+// forget takes nothing of a manifest, from whose files on the docs were looked into.
+func (r *reading) forget(f audit.FileReading, base, docs int) {
+	r.discard(f, base)
+	clear(r.observed.docs[docs:])
 }
 
 func (r *reading) firstBad(workers []*lines) string {

@@ -19,6 +19,9 @@ var ErrReplaced = errors.New("the object was replaced while it was read")
 // ErrUnsupported is wrapped where the storage does not know a request.
 var ErrUnsupported = errors.New("the storage does not support this")
 
+// ErrUnreachable is wrapped where the storage does not answer, or says that it cannot now: the same may do later.
+var ErrUnreachable = errors.New("the storage cannot be reached")
+
 // An Error says what went wrong with an object, and what to do. It holds nothing that the storage said but the code.
 type Error struct {
 	URL string // of the object, or what its bucket and prefix make
@@ -30,21 +33,36 @@ func (e *Error) Error() string { return e.URL + ": " + e.Why }
 
 func (e *Error) Unwrap() error { return e.err }
 
+// WithoutURL is an error of this package for those who name the object themselves.
+func WithoutURL(err error) error {
+	var e *Error
+	if errors.As(err, &e) {
+		return nameless{e}
+	}
+	return err
+}
+
+type nameless struct{ named *Error }
+
+func (e nameless) Error() string { return e.named.Why }
+
+func (e nameless) Unwrap() error { return e.named }
+
 // code is what a storage's error code may look like: anything else is no code, and told nobody.
 var code = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9.]{0,63}$`)
 
 // explain says what an answer means. What the storage says in words is left out: it may repeat what a request held.
 func (c *Client) explain(ctx context.Context, bucket, key, action string, err error) error {
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
-	}
-	if ctx.Err() != nil {
+	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	}
 	at := Scheme + bucket + "/" + key
 	var answer minio.ErrorResponse
 	if !errors.As(err, &answer) {
-		return &Error{at, "the storage cannot be reached: " + c.unreachable(err), err}
+		return &Error{at, "the storage cannot be reached: " + c.unreachable(err), fmt.Errorf("%w: %w", ErrUnreachable, err)}
 	}
 	said := fmt.Sprintf("%s, HTTP status %d", answer.Code, answer.StatusCode)
 	if !code.MatchString(answer.Code) {
@@ -72,7 +90,7 @@ func (c *Client) explain(ctx context.Context, bucket, key, action string, err er
 	case minio.NotImplemented, "NotSupported":
 		return say("the storage does not support "+action, ErrUnsupported)
 	case "SlowDown", "SlowDownRead", "SlowDownWrite", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests":
-		return say("the storage asks for fewer requests, also after some seconds: run again later, or raise its limits", nil)
+		return say("the storage asks for fewer requests, also after some seconds: run again later, or raise its limits", ErrUnreachable)
 	case "InvalidObjectState":
 		return say("the object is archived (Glacier): restore it, or keep audited logs in a class that can be read at once", nil)
 	case "QuotaExceeded", "XMinioStorageFull", "EntityTooLarge":
@@ -85,8 +103,10 @@ func (c *Client) explain(ctx context.Context, bucket, key, action string, err er
 		return say("there is no such object or bucket: see the name, and the endpoint in the environment", fs.ErrNotExist)
 	case answer.StatusCode == 412:
 		return say("the object was replaced while it was read; the next run reads it", ErrReplaced)
-	case answer.StatusCode >= 500 || answer.StatusCode == 429 || answer.StatusCode == 408:
-		return say("the storage fails, also after some seconds: see its health, and run again", nil)
+	case answer.StatusCode == 503 || answer.StatusCode == 429:
+		return say("the storage is overloaded or asks for fewer requests, also after some seconds: run again later, or raise its limits", ErrUnreachable)
+	case answer.StatusCode >= 500 || answer.StatusCode == 408:
+		return say("the storage fails, also after some seconds: see its health, and run again", ErrUnreachable)
 	}
 	return say("the storage refuses the request: see that AWS_ENDPOINT_URL_S3 names an S3 endpoint", nil)
 }

@@ -133,10 +133,12 @@ func first(names ...string) string {
 
 // ready says why no request can be made.
 func (c *Client) ready(ctx context.Context) error {
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	}
-	if c.err != nil {
+	case c == nil:
+		return errors.New("object storage: nothing was set up to reach it")
+	case c.err != nil:
 		return c.err
 	}
 	// Nobody means to audit what everybody can read: without credentials a request would only be refused, and less clearly.
@@ -224,7 +226,7 @@ func (c *Client) ReadAt(ctx context.Context, o Object, p []byte, off int64) (n i
 		case m > 0:
 			try = 0
 		case try >= fruitless:
-			return n, &Error{o.URL(), "the answer broke off again and again: see the storage and the network between; run again", err}
+			return n, &Error{o.URL(), "the answer broke off again and again: see the storage and the network between; run again", fmt.Errorf("%w: %w", ErrUnreachable, err)}
 		}
 		pause(ctx, try)
 	}
