@@ -50,22 +50,35 @@ func OpenBucket(ctx context.Context, client *s3.Client, url, store string, key [
 	return a, nil
 }
 
-func openIn(where storage, store string, key []byte) (*Archive, error) {
-	var id struct {
-		Store string `json:"store"`
+// owner is what archive.json says.
+type owner struct {
+	Store string `json:"store"`
+}
+
+// belongs says whether the text of an archive's archive.json names the store.
+func belongs(text []byte, where, store string) error {
+	var o owner
+	switch {
+	case json.Unmarshal(text, &o) != nil:
+		return fmt.Errorf("archive: %s/%s is damaged: it should say which store the archive belongs to", where, idFile)
+	case store == "":
+		return fmt.Errorf("archive: %s is there, and its store %s is not: mend store: in the configuration, restore the store from a backup, or give a new store an archive of its own", where, o.Store)
+	case o.Store != store:
+		return fmt.Errorf("archive: %s belongs to another store (%s, not %s): set archive: to this store's own folder", where, o.Store, store)
 	}
-	id.Store = store
-	text, err := json.Marshal(id)
+	return nil
+}
+
+func openIn(where storage, store string, key []byte) (*Archive, error) {
+	text, err := json.Marshal(owner{store})
 	if err == nil {
 		text, err = where.claim(idFile, append(text, '\n'))
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, fmt.Errorf("archive: %w", err)
-	case json.Unmarshal(text, &id) != nil:
-		return nil, fmt.Errorf("archive: %s/%s is damaged: it should say which store the archive belongs to", where, idFile)
-	case id.Store != store:
-		return nil, fmt.Errorf("archive: %s belongs to another store (%s, not %s): set archive: to this store's own folder", where, id.Store, store)
+	}
+	if err := belongs(text, where.String(), store); err != nil {
+		return nil, err
 	}
 	return &Archive{storage: where, k0: le64(key), k1: le64(key[8:]), open: map[string]file{}}, nil
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -22,12 +24,9 @@ type bucket struct {
 }
 
 func openBucket(ctx context.Context, client *s3.Client, url string) (*bucket, error) {
-	name, prefix, err := s3.Split(url)
+	name, prefix, err := splitBucket(url)
 	if err != nil {
 		return nil, err
-	}
-	if prefix = strings.Trim(prefix, "/"); prefix != "" {
-		prefix += "/"
 	}
 	b := &bucket{ctx: ctx, client: client, name: name, prefix: prefix}
 	file, err := temporary()
@@ -196,4 +195,56 @@ func (p *bucketFile) remove() {
 	} else {
 		_ = p.bucket.remove(p.name) // what is left, the next Sweep removes
 	}
+}
+
+// LookInBucket says what is wrong with the archive at s3://bucket/prefix, for the store of that id, which names segments and up to which byte of each its
+// packs lie; and whether it can be written, for which it writes and removes one small object. An archive that is not there yet is in order while the store
+// names no segment; one that is there while the store is not (its id is empty) is not.
+func LookInBucket(ctx context.Context, client *s3.Client, url, store string, segments map[string]int64) error {
+	name, prefix, err := splitBucket(url)
+	if err != nil {
+		return fmt.Errorf("archive: %w", err)
+	}
+	sizes := map[string]int64{}
+	for o, err := range client.List(ctx, name, prefix) {
+		if err != nil {
+			return fmt.Errorf("archive: %w", err)
+		}
+		sizes[strings.TrimPrefix(o.Key, prefix)] = o.Size
+	}
+	if _, ok := sizes[idFile]; ok {
+		text, err := client.Get(ctx, name, prefix+idFile, maxClaim)
+		if err != nil {
+			return fmt.Errorf("archive: %w", err)
+		}
+		if err := belongs(text, url, store); err != nil {
+			return err
+		}
+	}
+	for _, segment := range slices.Sorted(maps.Keys(segments)) {
+		if size, ok := sizes[segment]; !ok || size < segments[segment] {
+			return fmt.Errorf("archive: %s lacks all or the end of %s, which holds facts that the store names: restore store and archive, together, from a backup", url, segment)
+		}
+	}
+	const probe = "probe"
+	if err = client.PutBytes(ctx, name, prefix+probe, nil, false); err == nil {
+		err = client.Remove(ctx, name, prefix+probe)
+	}
+	if err == nil {
+		if err = client.AllowsUploads(ctx, name, prefix); errors.Is(err, s3.ErrUnsupported) {
+			err = nil
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("archive: %w", err)
+	}
+	return nil
+}
+
+func splitBucket(url string) (name, prefix string, err error) {
+	name, prefix, err = s3.Split(url)
+	if prefix = strings.Trim(prefix, "/"); prefix != "" {
+		prefix += "/"
+	}
+	return name, prefix, err
 }

@@ -257,3 +257,41 @@ func TestAStorageThatIsAwayIsNoDamage(t *testing.T) {
 		}
 	}
 }
+
+// What doctor asks: is it whole, ours, and may it be written?
+func TestLookInBucket(t *testing.T) {
+	server := s3test.Start(t)
+	proxy := server.Proxy(t)
+	s3test.Use(t, proxy.Address)
+	bucket := server.Bucket(t)
+	client, url := s3.FromEnvironment(), "s3://"+bucket+"/some/x"
+	check := func(store string, segments map[string]int64, want string) {
+		t.Helper()
+		err := archive.LookInBucket(t.Context(), client, url, store, segments)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+	check("one", nil, "")
+	check("one", map[string]int64{"run-000001.seg": 1}, "lacks all or the end of run-000001.seg")
+	a, err := inBucket(t, bucket)("x", "one", make([]byte, 16))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	keep(t, a, 1, calls("a", 10), 1, 1<<40, map[audit.Touched][]audit.Pack{})
+	check("one", map[string]int64{"run-000001.seg": 10}, "")
+	check("one", map[string]int64{"run-000001.seg": 1 << 40}, "the end of run-000001.seg")
+	check("two", nil, "another store")
+	check("", nil, "its store one is not")
+	proxy.Break(func(r *http.Request) s3test.Fault {
+		if r.Method == http.MethodPut {
+			return s3test.Fault{Status: 403, Code: "AccessDenied"}
+		}
+		return s3test.Fault{}
+	})
+	check("one", nil, "allow s3:PutObject")
+	if keys := server.Keys(t, bucket); len(keys) != 2 {
+		t.Errorf("%v", keys)
+	}
+}

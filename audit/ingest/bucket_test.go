@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"path/filepath"
 	"runtime"
@@ -297,5 +298,27 @@ func TestGlobInABucket(t *testing.T) {
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("%s: %v, %v", pattern, got, err)
 		}
+	}
+}
+
+func TestLook(t *testing.T) {
+	server := s3test.Start(t)
+	s3test.Use(t, server.Address)
+	objects, bucket, dir := s3.FromEnvironment(), server.Bucket(t), t.TempDir()
+	for _, name := range []string{"a.jsonl", "b.jsonl"} {
+		write(t, filepath.Join(dir, name), []byte("{}"))
+		server.Put(t, bucket, name, []byte("{}"))
+	}
+	for _, base := range []string{dir, "s3://" + bucket} {
+		n, changed, err := Look(t.Context(), base+"/*.jsonl", objects)
+		if n != 2 || err != nil || time.Since(changed) > time.Minute {
+			t.Errorf("%s: %d %s %v", base, n, changed, err)
+		}
+		if _, _, err := Look(t.Context(), base+"/c*", objects); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: %v", base, err)
+		}
+	}
+	if _, _, err := Look(t.Context(), "s3://not-there/*", objects); err == nil || !strings.Contains(err.Error(), "no such bucket") {
+		t.Errorf("%v", err)
 	}
 }

@@ -399,6 +399,15 @@ func (c *Client) Remove(ctx context.Context, bucket, key string) error {
 	return nil
 }
 
+// AllowsUploads says whether the uploads under a prefix that were not finished may be listed, as AbortUploads does.
+func (c *Client) AllowsUploads(ctx context.Context, bucket, prefix string) error {
+	if err := c.ready(ctx); err != nil {
+		return err
+	}
+	_, err := c.api.ListMultipartUploads(ctx, bucket, prefix, "", "", "", 1)
+	return c.explain(ctx, bucket, prefix, "s3:ListBucketMultipartUploads", err)
+}
+
 // AbortUploads drops the parts of uploads under a prefix that were not finished. They are seen nowhere, but take space.
 func (c *Client) AbortUploads(ctx context.Context, bucket, prefix string) error {
 	if err := c.ready(ctx); err != nil {
