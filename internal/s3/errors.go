@@ -132,7 +132,7 @@ func (c *Client) unreachable(err error) string {
 		err = u.Err // without the request's address, which says no more
 	}
 	text := err.Error()
-	if value, e := c.creds.Get(); e == nil { // no transport says them; should one ever, nobody reads them
+	if value, e := c.credentials(); e == nil { // no transport says them; should one ever, nobody reads them
 		for _, secret := range []string{value.SecretAccessKey, value.SessionToken, value.AccessKeyID} {
 			if secret != "" {
 				text = strings.ReplaceAll(text, secret, "…")

@@ -142,10 +142,14 @@ func (c *Client) ready(ctx context.Context) error {
 		return c.err
 	}
 	// Nobody means to audit what everybody can read: without credentials a request would only be refused, and less clearly.
-	if v, err := c.creds.GetWithContext(&credentials.CredContext{Client: http.DefaultClient}); err != nil || v.AccessKeyID == "" || v.SecretAccessKey == "" {
+	if v, err := c.credentials(); err != nil || v.AccessKeyID == "" || v.SecretAccessKey == "" {
 		return errors.New("object storage: no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine a role")
 	}
 	return nil
+}
+
+func (c *Client) credentials() (credentials.Value, error) {
+	return c.creds.GetWithContext(&credentials.CredContext{Client: http.DefaultClient})
 }
 
 // List gives the objects whose keys begin with prefix, in the order of their keys.

@@ -40,7 +40,9 @@ type Proxy struct {
 func (s *Server) Proxy(t testing.TB) *Proxy {
 	p := &Proxy{}
 	pass := &httputil.ReverseProxy{
-		Director:  func(r *http.Request) { r.URL.Scheme, r.URL.Host = "http", s.Address }, // the Host stays: it is signed
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = "http", s.Address, r.In.Host // the Host stays: it is signed
+		},
 		Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true},
 		ModifyResponse: func(r *http.Response) error {
 			f, _ := r.Request.Context().Value(faultKey{}).(Fault)
