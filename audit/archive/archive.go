@@ -3,25 +3,26 @@
 package archive
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/internal/s3"
 )
 
-// An Archive is a folder of segments. It belongs to one store.
+// An Archive is a storage of segments. It belongs to one store.
 type Archive struct {
-	dir    string
-	k0, k1 uint64 // key of the content hashes
+	storage storage
+	k0, k1  uint64 // key of the content hashes
 
 	mu   sync.Mutex
-	open map[string]*os.File
+	open map[string]file
 }
 
 const idFile = "archive.json"
@@ -29,31 +30,57 @@ const idFile = "archive.json"
 // Open opens the archive in dir for the store of that id, and makes it where there is none. An archive that belongs to another store is refused:
 // its packs are hashed with another key, and its segments would look like leftovers. key holds at least 16 bytes.
 func Open(dir, store string, key []byte) (*Archive, error) {
-	if strings.HasPrefix(dir, "s3://") {
-		return nil, fmt.Errorf("archive %s: object storage is not supported yet; give a folder", dir)
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("archive: %w (make the folder, or set archive: to one that can be written)", err)
-	}
-	path := filepath.Join(dir, idFile)
-	var id struct {
-		Store string `json:"store"`
-	}
-	switch text, err := os.ReadFile(path); {
-	case errors.Is(err, fs.ErrNotExist):
-		id.Store = store
-		text, _ = json.Marshal(id)
-		if err := writeFile(path, append(text, '\n')); err != nil {
-			return nil, fmt.Errorf("archive: %w", err)
-		}
-	case err != nil:
+	d, err := openFolder(dir)
+	if err != nil {
 		return nil, fmt.Errorf("archive: %w", err)
-	case json.Unmarshal(text, &id) != nil:
-		return nil, fmt.Errorf("archive: %s is damaged: it should say which store the archive belongs to", path)
-	case id.Store != store:
-		return nil, fmt.Errorf("archive: %s belongs to another store (%s, not %s): set archive: to this store's own folder", dir, id.Store, store)
 	}
-	return &Archive{dir: dir, k0: le64(key), k1: le64(key[8:]), open: map[string]*os.File{}}, nil
+	return openIn(d, store, key)
+}
+
+// OpenBucket is Open for an archive in object storage, at s3://bucket/prefix. All that the archive does there ends with ctx.
+func OpenBucket(ctx context.Context, client *s3.Client, url, store string, key []byte) (*Archive, error) {
+	b, err := openBucket(ctx, client, url)
+	if err != nil {
+		return nil, fmt.Errorf("archive: %w", err)
+	}
+	a, err := openIn(b, store, key)
+	if err != nil {
+		return nil, errors.Join(err, b.close())
+	}
+	return a, nil
+}
+
+// owner is what archive.json says.
+type owner struct {
+	Store string `json:"store"`
+}
+
+// belongs says whether the text of an archive's archive.json names the store.
+func belongs(text []byte, where, store string) error {
+	var o owner
+	switch {
+	case json.Unmarshal(text, &o) != nil:
+		return fmt.Errorf("archive: %s/%s is damaged: it should say which store the archive belongs to", where, idFile)
+	case store == "":
+		return fmt.Errorf("archive: %s is there, and its store %s is not: mend store: in the configuration, restore the store from a backup, or give a new store an archive of its own", where, o.Store)
+	case o.Store != store:
+		return fmt.Errorf("archive: %s belongs to another store (%s, not %s): set archive: to this store's own folder", where, o.Store, store)
+	}
+	return nil
+}
+
+func openIn(where storage, store string, key []byte) (*Archive, error) {
+	text, err := json.Marshal(owner{store})
+	if err == nil {
+		text, err = where.claim(idFile, append(text, '\n'))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("archive: %w", err)
+	}
+	if err := belongs(text, where.String(), store); err != nil {
+		return nil, err
+	}
+	return &Archive{storage: where, k0: le64(key), k1: le64(key[8:]), open: map[string]file{}}, nil
 }
 
 func le64(b []byte) uint64 {
@@ -65,24 +92,6 @@ func le64(b []byte) uint64 {
 	return n
 }
 
-func writeFile(path string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	if _, err = f.Write(text); err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	return err
-}
-
 // Close closes the segments.
 func (a *Archive) Close() error {
 	a.mu.Lock()
@@ -91,8 +100,8 @@ func (a *Archive) Close() error {
 	for _, f := range a.open {
 		errs = append(errs, f.Close())
 	}
-	a.open = map[string]*os.File{}
-	return errors.Join(errs...)
+	a.open = map[string]file{}
+	return errors.Join(append(errs, a.storage.close())...)
 }
 
 // Sweep removes what no pack of the store lies in: segments of runs that did not finish, and temporary files. Only the holder of the night's
@@ -102,31 +111,38 @@ func (a *Archive) Sweep(inUse []string) error {
 	for _, s := range inUse {
 		keep[s] = true
 	}
-	for name := range keep {
-		if _, err := os.Stat(filepath.Join(a.dir, name)); err != nil {
-			return fmt.Errorf("archive: %s lacks the segment %s, which holds facts that the store names: restore the archive from a backup (%w)", a.dir, name, err)
-		}
-	}
-	entries, err := os.ReadDir(a.dir)
+	names, err := a.storage.list()
 	if err != nil {
 		return fmt.Errorf("archive: %w", err)
 	}
-	for _, e := range entries {
-		name := e.Name()
+	for name := range keep {
+		if !slices.Contains(names, name) {
+			return fmt.Errorf("archive: %s lacks the segment %s, which holds facts that the store names: restore the archive from a backup", a.storage, name)
+		}
+	}
+	for _, name := range names {
 		if keep[name] || !strings.HasSuffix(name, segmentSuffix) && !strings.HasSuffix(name, spoolSuffix) {
 			continue
 		}
-		a.mu.Lock()
-		if f := a.open[name]; f != nil {
-			f.Close()
-			delete(a.open, name)
-		}
-		a.mu.Unlock()
-		if err := os.Remove(filepath.Join(a.dir, name)); err != nil {
+		if err := a.remove(name); err != nil {
 			return fmt.Errorf("archive: a leftover segment: %w", err)
 		}
 	}
+	if err := a.storage.clean(); err != nil {
+		return fmt.Errorf("archive: %w", err)
+	}
 	return nil
+}
+
+// remove removes a file.
+func (a *Archive) remove(name string) error {
+	a.mu.Lock()
+	if f := a.open[name]; f != nil {
+		f.Close()
+		delete(a.open, name)
+	}
+	a.mu.Unlock()
+	return a.storage.remove(name)
 }
 
 const (
@@ -136,19 +152,19 @@ const (
 
 const maxOpen = 128
 
-func (a *Archive) segment(name string) (*os.File, error) {
+func (a *Archive) segment(name string) (file, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if f := a.open[name]; f != nil {
 		return f, nil
 	}
-	f, err := os.Open(filepath.Join(a.dir, filepath.Base(name)))
+	f, err := a.storage.open(name)
 	if err != nil {
 		return nil, err
 	}
 	if len(a.open) >= maxOpen {
 		for other, g := range a.open {
-			if strings.HasSuffix(other, segmentSuffix) {
+			if n, ok := g.(newFile); !ok || n.published() {
 				// A reader that still holds it gets fs.ErrClosed and opens it again.
 				g.Close()
 				delete(a.open, other)
@@ -245,12 +261,12 @@ type segmentWriter struct {
 	archive *Archive
 	name    string
 	mu      sync.Mutex
-	f       *os.File
+	f       newFile
 	at      int64
 }
 
 func (a *Archive) create(name string) (*segmentWriter, error) {
-	f, err := os.OpenFile(filepath.Join(a.dir, name), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := a.storage.create(name)
 	if err != nil {
 		return nil, fmt.Errorf("archive: %w", err)
 	}
@@ -273,23 +289,12 @@ func (w *segmentWriter) readAt(p []byte, offset int64) error {
 	return err
 }
 
-// sync makes the segment durable, its name in the folder included.
+// sync makes the segment durable and lets others read it.
 func (w *segmentWriter) sync() error {
-	err := w.f.Sync()
-	if err == nil {
-		var d *os.File
-		if d, err = os.Open(w.archive.dir); err == nil {
-			err = d.Sync()
-			d.Close()
-		}
-	}
-	if err != nil {
+	if err := w.f.publish(); err != nil {
 		return fmt.Errorf("archive: %w", err)
 	}
 	return nil
 }
 
-func (w *segmentWriter) remove() {
-	w.f.Close()
-	os.Remove(filepath.Join(w.archive.dir, w.name))
-}
+func (w *segmentWriter) remove() { w.f.remove() }

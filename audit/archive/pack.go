@@ -1,13 +1,16 @@
 package archive
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/internal/s3"
 )
 
 // A pack is
@@ -503,6 +506,9 @@ func (t *texts) addAll(s []string) []uint32 {
 
 // damaged says which pack could not be read.
 func damaged(p *audit.Pack, err error) error {
+	if errors.Is(err, s3.ErrUnreachable) || errors.Is(err, fs.ErrPermission) || errors.Is(err, context.Canceled) { // nobody knows whether it is
+		return fmt.Errorf("archive: pack of %q on %s in %s: %w", p.App, p.Day, p.Segment, err)
+	}
 	return fmt.Errorf("archive: pack of %q on %s in %s at byte %d: %w (restore the segment from a backup of the archive)",
 		p.App, p.Day, p.Segment, p.Offset, err)
 }

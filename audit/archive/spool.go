@@ -4,8 +4,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 
 	"github.com/mailreeve/mailreeve/audit"
 )
@@ -88,6 +86,6 @@ func (a *Archive) Drop(spools []audit.Spool) {
 			delete(a.open, name)
 		}
 		a.mu.Unlock()
-		_ = os.Remove(filepath.Join(a.dir, name))
+		_ = a.storage.remove(name)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/internal/s3"
 )
 
 // Config is mailreeve.yaml. Paths in it are as written; Dir is what relative ones are relative to.
@@ -307,8 +308,10 @@ func (c *Config) check() error {
 	if !strings.HasPrefix(c.Store, "sqlite://") && !strings.HasPrefix(c.Store, "postgres://") && !strings.HasPrefix(c.Store, "postgresql://") {
 		return fmt.Errorf("store: %q is neither sqlite://PATH nor postgres://…", c.Store)
 	}
-	if strings.HasPrefix(c.Archive, "s3://") {
-		return errors.New("archive: object storage is not supported yet; give a folder")
+	if s3.IsURL(c.Archive) {
+		if _, _, err := s3.Split(c.Archive); err != nil {
+			return fmt.Errorf("archive: %w", err)
+		}
 	}
 	if c.Workers < 0 {
 		return errors.New("workers: give a number of cores, or 0 for all")
@@ -323,14 +326,19 @@ func (c *Config) check() error {
 		switch {
 		case s.Path == "":
 			return fmt.Errorf("%s: path is missing: give a file or a pattern", at)
-		case strings.HasPrefix(s.Path, "s3://"):
-			return fmt.Errorf("%s: path: object storage is not supported yet; give a file or a pattern", at)
 		case seen[s.Kind+" "+s.Path]:
 			return fmt.Errorf("%s: path: %q is configured twice", at, s.Path)
 		case s.MaxBad != nil && (*s.MaxBad < 0 || *s.MaxBad > 1):
 			return fmt.Errorf("%s: max_bad: give a share from 0 to 1", at)
 		case s.MaxLoss != nil && (*s.MaxLoss < 0 || *s.MaxLoss > 1):
 			return fmt.Errorf("%s: max_loss: give a share from 0 to 1", at)
+		}
+		if s3.IsURL(s.Path) {
+			if _, key, err := s3.Split(s.Path); err != nil {
+				return fmt.Errorf("%s: path: %w", at, err)
+			} else if key == "" || strings.HasSuffix(key, "/") {
+				return fmt.Errorf("%s: path: %s names no object: end it with a pattern, as *.jsonl.zst", at, s.Path)
+			}
 		}
 		if _, err := filepath.Match(s.Path, ""); err != nil {
 			return fmt.Errorf("%s: path: %q is no pattern: %w", at, s.Path, err)

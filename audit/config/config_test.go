@@ -33,7 +33,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		"sources: [{kind: access, path: a, max_age: soon}]\n":           `line 1: "soon" is no duration`,
 		"sources: [{kind: access, path: a, max_age: -1h}]\n":            `cannot be negative`,
 		"store: mysql://x\n":                                            `store: "mysql://x" is neither sqlite://PATH nor postgres://`,
-		"archive: s3://bucket/x\n":                                      `object storage is not supported yet`,
+		"archive: s3://KEY:SECRET@bucket/x\n":                           `archive: s3:// is not followed by the name of a bucket`,
 		"log: {level: loud}\n":                                          `log: level: "loud" is none of`,
 		"workers: -1\n":                                                 `workers: give a number`,
 		"store: [\n":                                                    `mailreeve.yaml: line`,

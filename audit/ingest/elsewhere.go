@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/internal/s3"
 )
 
 // A file of calls or reports can be read by any process that sees it: its records go into a spool, and what else there is to tell of it is an Errand's
@@ -55,11 +56,11 @@ type badAnswer struct {
 // bulk reads the files of calls and reports: elsewhere where that is worth it, else here.
 func (r *reading) bulk(ctx context.Context, tasks []*task) error {
 	tasks = slices.DeleteFunc(tasks, func(t *task) bool {
-		info, err := os.Stat(t.file.Path)
+		id, err := r.places.of(t.file.Path).stat(ctx, t.file.Path)
 		if err != nil {
 			return false // to read it says why
 		}
-		t.seen = identify(info)
+		t.seen = id
 		return t.prior != nil && !t.prior.Waiting && t.prior.unchanged(t.seen)
 	})
 	if len(tasks) < 2 { // one file is read by all hands here
@@ -142,15 +143,15 @@ func (s *Sources) Errand(ctx context.Context, text []byte, in audit.Intake, forg
 		hits.add(account)
 	}
 	l := &lines{kind: e.Kind, file: e.File, asOf: e.AsOf, into: in.Worker(0), newest: audit.Ever, purged: e.Purged, forgotten: forgotten, watch: &hits}
-	res, err := Read(ctx, e.Path, prior, Options{Workers: 1, Now: s.Now()}, func(int) Lines { return l })
+	res, err := Read(ctx, e.Path, prior, Options{Workers: 1, Now: s.Now(), Objects: s.Objects}, func(int) Lines { return l })
 	if ctx.Err() != nil {
 		return nil, nil, cmp.Or(err, ctx.Err())
 	}
 	if l.err != nil {
 		return nil, nil, l.err
 	}
-	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
-		return nil, nil, fmt.Errorf("%w: the sources must have the same paths on each machine that works on a night", err)
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) || errors.Is(err, s3.ErrUnreachable) {
+		return nil, nil, fmt.Errorf("%w: each machine that works on a night must reach the sources at the same paths", err)
 	}
 	a := answer{Lines: res.Lines, Bases: res.Bases, Skipped: res.Skipped, Bytes: res.Bytes, Newest: l.newest, Future: l.future, Canaries: l.canaries,
 		Expired: in.Worker(0).Expired()[e.File]}

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"io"
+	"math"
 	"slices"
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/address"
+	"github.com/mailreeve/mailreeve/internal/s3"
 )
 
 // observations is the part of a reading that looks into files.
@@ -40,7 +40,7 @@ func rank(k audit.Kind) int {
 }
 
 // look looks into the files that the lines of a manifest name. A line whose file cannot be looked into becomes a bad one. Lines that say what is known
-// are dropped and counted.
+// are dropped and counted. If the storage cannot be reached, the error wraps s3.ErrUnreachable.
 func (r *reading) look(ctx context.Context, f audit.FileReading, src Source, workers []*lines) (copies int64, err error) {
 	var ids []audit.ObservationID
 	for _, w := range workers {
@@ -76,11 +76,13 @@ func (r *reading) look(ctx context.Context, f audit.FileReading, src Source, wor
 			case o.Kind == audit.KindCaptures && r.observed.look.Full():
 				r.observed.waiting++
 			default: // a mail is read even then, for its kind and sender
-				err := r.lookInto(ctx, o, filepath.Dir(f.Path), src.Authserv)
-				if ctx.Err() != nil {
+				err := r.lookInto(ctx, o, f.Path, src.Authserv)
+				switch {
+				case ctx.Err() != nil:
 					return 0, ctx.Err()
-				}
-				if err != nil {
+				case errors.Is(err, s3.ErrUnreachable): // that is no fault of the line
+					return 0, err
+				case err != nil:
 					w.bad = append(w.bad, badLine{place: p.place, reason: err.Error()})
 					continue
 				}
@@ -96,28 +98,29 @@ func (r *reading) look(ctx context.Context, f audit.FileReading, src Source, wor
 }
 
 // lookInto looks into the file of one observation. What is found waits for the addresses; a mail that comes where the look is full, for another run.
-func (r *reading) lookInto(ctx context.Context, o *audit.Observation, dir, authserv string) error {
-	file, err := openFile(dir, o.File)
+func (r *reading) lookInto(ctx context.Context, o *audit.Observation, manifest, authserv string) error {
+	file, err := r.places.of(manifest).beside(ctx, manifest, o.File)
 	if err != nil {
-		return err
+		return fmt.Errorf("its file %s cannot be opened: %w", address.Redact(o.File), err)
 	}
 	defer file.Close()
+	text := io.NewSectionReader(file, 0, math.MaxInt64)
 	n, full := len(r.observed.docs), r.observed.look.Full()
 	r.observed.docs = append(r.observed.docs, nil)
 	var notes []string
 	if o.Kind == audit.KindMail {
-		o.Mail, notes, err = r.observed.look.Mail(ctx, n, file, authserv)
+		o.Mail, notes, err = r.observed.look.Mail(ctx, n, text, authserv)
 	} else {
-		notes, err = r.observed.look.Capture(ctx, n, o.Form, file)
+		notes, err = r.observed.look.Capture(ctx, n, o.Form, text)
 	}
 	if err != nil {
 		return fmt.Errorf("its file %s: %w", address.Redact(o.File), err)
 	}
-	info, err := file.Stat()
+	id, err := file.identify()
 	if err != nil {
 		return fmt.Errorf("its file %s: %w", address.Redact(o.File), err)
 	}
-	if now := (audit.FileMark{Size: info.Size(), Changed: audit.At(info.ModTime())}); o.Mark == nil {
+	if now := (audit.FileMark{Size: id.Size, Changed: audit.At(id.modified())}); o.Mark == nil {
 		o.Mark = &now
 	} else if *o.Mark != now {
 		return fmt.Errorf("its file %s is another than when its line was first read", address.Redact(o.File))
@@ -134,34 +137,6 @@ func (r *reading) lookInto(ctx context.Context, o *audit.Observation, dir, auths
 	return nil
 }
 
-// openFile opens a file that a manifest in dir names. Nothing outside of dir is opened, whatever links say.
-func openFile(dir, name string) (*os.File, error) {
-	file, err := func() (*os.File, error) {
-		root, err := os.OpenRoot(dir)
-		if err != nil {
-			return nil, err
-		}
-		defer root.Close()
-		name := filepath.FromSlash(name)
-		info, err := root.Stat(name)
-		if err == nil && !info.Mode().IsRegular() { // opening a pipe would wait
-			err = errors.New("it is no file")
-		}
-		if err != nil {
-			return nil, err
-		}
-		return root.Open(name)
-	}()
-	if err != nil {
-		var path *fs.PathError
-		if errors.As(err, &path) {
-			err = path.Err // the name may hold anything
-		}
-		return nil, fmt.Errorf("its file %s cannot be opened: %w", address.Redact(name), err)
-	}
-	return file, nil
-}
-
 // pending looks into the captures and mails of earlier runs that no run could hold against the addresses yet. One whose file is gone waits no longer: its
 // line goes to quarantine, as it would have when it was new.
 func (r *reading) pending(ctx context.Context) error {
@@ -175,9 +150,17 @@ func (r *reading) pending(ctx context.Context) error {
 			continue
 		}
 		o := r.req.Pending[i]
-		err := r.lookInto(ctx, &o, filepath.Dir(paths[o.Source.File]), "")
+		err := r.lookInto(ctx, &o, paths[o.Source.File], "")
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if errors.Is(err, s3.ErrUnreachable) { // it waits on
+			for k := range r.out.Sources {
+				if to := &r.out.Sources[k]; to.Kind == o.Kind {
+					to.Trouble = fmt.Sprintf("%s: %s", to.Path, err)
+				}
+			}
+			continue
 		}
 		o.Mail = r.req.Pending[i].Mail // what was read of it first holds
 		if err != nil {

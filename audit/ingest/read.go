@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +15,8 @@ import (
 	"time"
 
 	"github.com/cespare/xxhash/v2"
+
+	"github.com/mailreeve/mailreeve/internal/s3"
 )
 
 // MaxLine is the length of the longest line that is read, in bytes, without its end.
@@ -45,6 +46,9 @@ type Options struct {
 	Workers  int               // how many lines are taken at once; at least 1
 	Now      time.Time         // what a file's age is counted to; the zero value is the time of the call
 	Progress func(bytes int64) // told how many bytes of the file more were read; calls do not overlap
+	Objects  *s3.Client        // for paths that begin with s3://
+
+	places *places // those of a run, which know what was listed; nil: made of Objects
 
 	// For tests; 0: blockSize, windowSize, MaxLine.
 	block, window, maxLine int
@@ -54,6 +58,9 @@ func (o Options) complete() Options {
 	o.Workers = max(o.Workers, 1)
 	if o.Now.IsZero() {
 		o.Now = time.Now()
+	}
+	if o.places == nil {
+		o.places = newPlaces(o.Objects)
 	}
 	if o.block == 0 {
 		o.block = blockSize
@@ -80,6 +87,8 @@ type Result struct {
 // Read finds the lines of the file at path and gives them to workers. Blank lines (white space only) count as lines but are not delivered, a byte order
 // mark at the start is skipped. A file whose name ends in .gz or .zst, or that begins as such files do, is decompressed.
 //
+// A path that begins with s3:// names an object, which is read like a file; what is said of files holds of it.
+//
 // With the state that the last Read of the path gave, a file that has not changed is skipped, and a plain one that has only grown is read on from where
 // its last whole line ended; anything else is read whole. A last line without an end is delivered if it is a whole JSON object or the file has not
 // changed for Patience, else it waits; either way it is read again when the file has grown.
@@ -92,25 +101,23 @@ type Result struct {
 // window, which may be 128 MiB.
 func Read(ctx context.Context, path string, prior *State, opt Options, open func(worker int) Lines) (Result, error) {
 	opt = opt.complete()
-	info, err := os.Stat(path)
+	from := opt.places.of(path)
+	id, err := from.stat(ctx, path)
 	if err != nil {
 		return Result{}, err
 	}
-	if !info.Mode().IsRegular() { // opening a pipe would wait
-		return Result{}, fmt.Errorf("%s: not a file", path)
+	if prior != nil && prior.unchanged(id) && !prior.Waiting {
+		return Result{State: *prior, Skipped: true}, nil
 	}
-	f, err := os.Open(path)
+	f, err := from.open(ctx, path, opt.Workers)
 	if err != nil {
 		return Result{}, err
 	}
 	defer f.Close()
-	if info, err = f.Stat(); err != nil {
+	if id, err = f.identify(); err != nil {
 		return Result{}, err
 	}
-	r := &run{file: f, path: path, opt: opt, open: open, id: identify(info), young: info.ModTime().After(opt.Now.Add(-Patience))}
-	if prior != nil && prior.unchanged(r.id) && !prior.Waiting {
-		return Result{State: *prior, Skipped: true}, nil
-	}
+	r := &run{file: f, path: path, opt: opt, open: open, id: id, young: id.modified().After(opt.Now.Add(-Patience))}
 	if ctx.Err() != nil {
 		return Result{}, fmt.Errorf("%s: %w", path, context.Cause(ctx))
 	}
@@ -126,25 +133,9 @@ func Read(ctx context.Context, path string, prior *State, opt Options, open func
 	return res, nil
 }
 
-// Glob is the files that a pattern names, sorted. A pattern that is the very name of a file names that one. No file is no error.
-func Glob(pattern string) ([]string, error) {
-	if info, err := os.Stat(pattern); err == nil && info.Mode().IsRegular() {
-		return []string{pattern}, nil
-	}
-	all, err := filepath.Glob(pattern)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w (see the pattern's brackets and backslashes)", pattern, err)
-	}
-	slices.Sort(all)
-	return slices.DeleteFunc(all, func(path string) bool {
-		info, err := os.Stat(path)
-		return err == nil && info.IsDir()
-	}), nil
-}
-
 // A run is one call of Read.
 type run struct {
-	file  *os.File
+	file  content
 	path  string
 	opt   Options
 	open  func(worker int) Lines

@@ -439,7 +439,7 @@ func TestGlob(t *testing.T) {
 	}
 	os.Mkdir(filepath.Join(dir, "d.jsonl"), 0o700)
 	for pattern, want := range map[string][]string{"*.jsonl": {"a.jsonl", "b.jsonl", "c[1].jsonl"}, "c[1].jsonl": {"c[1].jsonl"}, "x*": nil} {
-		got, err := Glob(filepath.Join(dir, pattern))
+		got, err := Glob(t.Context(), filepath.Join(dir, pattern), nil)
 		for i := range got {
 			got[i] = filepath.Base(got[i])
 		}
@@ -447,7 +447,7 @@ func TestGlob(t *testing.T) {
 			t.Errorf("%s: %v, %v", pattern, got, err)
 		}
 	}
-	if _, err := Glob("a["); err == nil {
+	if _, err := Glob(t.Context(), "a[", nil); err == nil {
 		t.Error("a pattern with an open bracket was taken")
 	}
 }

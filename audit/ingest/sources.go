@@ -5,13 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/address"
+	"github.com/mailreeve/mailreeve/internal/s3"
 )
 
 // A Source is one configured source.
@@ -37,11 +37,12 @@ type Sources struct {
 	List     []Source
 	Now      func() time.Time
 	Examiner audit.Examiner // of captures and mail; nil: there are none
+	Objects  *s3.Client     // for paths that begin with s3://
 }
 
 // Read implements audit.Sources. What cannot be read is the source's trouble, not an error; an error ends the run.
 func (s *Sources) Read(ctx context.Context, req audit.ReadRequest) (*audit.Reading, error) {
-	r := &reading{req: req, now: s.Now(), out: &audit.Reading{Facts: map[uint32]int64{}, Copies: map[uint32]int64{}}, registry: map[string]*audit.App{},
+	r := &reading{req: req, now: s.Now(), places: newPlaces(s.Objects), out: &audit.Reading{Facts: map[uint32]int64{}, Copies: map[uint32]int64{}}, registry: map[string]*audit.App{},
 		bad: map[string]bool{}, replaced: map[uint32]int64{}, seen: map[uint32]audit.Newest{}, troubled: map[uint32]string{}, reached: map[string]bool{},
 		known: map[string]audit.File{}, observed: observations{taken: map[audit.ObservationID]bool{}}, expired: map[uint32]int64{}}
 	if s.Examiner != nil {
@@ -60,11 +61,15 @@ func (s *Sources) Read(ctx context.Context, req audit.ReadRequest) (*audit.Readi
 	plans, order := make([]plan, len(s.List)), make([]int, len(s.List))
 	maxLoss, hasApps := 1.0, false
 	for i, src := range s.List {
-		files, err := Glob(src.Path)
+		from := r.places.of(src.Path)
+		files, err := from.glob(ctx, src.Path)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 		plans[i], order[i] = plan{src, files}, i
 		for _, f := range files {
-			if info, err := os.Stat(f); err == nil {
-				r.total += info.Size()
+			if id, err := from.stat(ctx, f); err == nil {
+				r.total += id.Size
 			}
 		}
 		to := audit.SourceReading{Kind: src.Kind, Path: src.Name, MaxAge: src.MaxAge, Newest: audit.Newest{Kind: src.Kind, Path: src.Name, At: audit.Ever}}
@@ -138,6 +143,7 @@ func fileKey(kind audit.Kind, path string) string { return string(kind) + "\x00"
 type reading struct {
 	req         audit.ReadRequest
 	now         time.Time
+	places      *places
 	out         *audit.Reading
 	known       map[string]audit.File
 	lastID      uint32
@@ -234,7 +240,7 @@ func (r *reading) plan(source int, src Source, path string) (*task, error) {
 // read reads a file here.
 func (r *reading) read(ctx context.Context, t *task) fileRead {
 	out := fileRead{lines: make([]*lines, r.req.Workers)}
-	opt := Options{Workers: r.req.Workers, Now: r.now, Progress: r.progress}
+	opt := Options{Workers: r.req.Workers, Now: r.now, places: r.places, Progress: r.progress}
 	out.res, out.err = Read(ctx, t.file.Path, t.prior, opt, func(i int) Lines {
 		out.lines[i] = &lines{kind: t.src.Kind, file: t.file.ID, base: uint64(len(r.chunks)), asOf: r.req.AsOf, into: r.req.Intake.Worker(i), newest: audit.Ever,
 			purged: r.req.Purged, forgotten: r.req.Forgotten, watch: &r.observed.hits, match: r.observed.match}
@@ -295,7 +301,13 @@ func (r *reading) finish(ctx context.Context, t *task, read fileRead) error {
 	var copies int64
 	looked := len(r.observed.docs)
 	if isObserved(src.Kind) {
-		if copies, err = r.look(ctx, got, src, read.lines); err != nil {
+		copies, err = r.look(ctx, got, src, read.lines)
+		if errors.Is(err, s3.ErrUnreachable) {
+			to.Trouble = fmt.Sprintf("%s: %s", path, err)
+			r.forget(got, base, looked)
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -313,8 +325,7 @@ func (r *reading) finish(ctx context.Context, t *task, read fileRead) error {
 	}
 	if why := tooManyBad(src, path, got.Lines, got.Quarantined, func() string { return r.firstBad(read.lines) }); why != "" {
 		to.Trouble = why
-		r.discard(got, base)
-		clear(r.observed.docs[looked:])
+		r.forget(got, base, looked)
 		return nil
 	}
 	r.out.Copies[f.ID] += copies
@@ -339,6 +350,12 @@ func (r *reading) discard(f audit.FileReading, base int) {
 		r.chunks[i].dropped = true
 	}
 	r.out.Files = append(r.out.Files, f)
+}
+
+// forget takes nothing of a manifest, from whose files on the docs were looked into.
+func (r *reading) forget(f audit.FileReading, base, docs int) {
+	r.discard(f, base)
+	clear(r.observed.docs[docs:])
 }
 
 func (r *reading) firstBad(workers []*lines) string {

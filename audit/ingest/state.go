@@ -17,7 +17,7 @@ type State struct {
 	Hashes  []uint64 // xxhash of each block, the last one perhaps shorter
 }
 
-// identity tells one state of a file from another.
+// identity tells one state of a file from another. Of an object, Inode is a hash of its ETag.
 type identity struct {
 	Size          int64
 	Modified      int64 // ns since the Unix epoch
@@ -31,6 +31,8 @@ const racy = 2 * time.Second
 
 // racyFine is racy where the times have fractions of a second: a few ticks of the system's clock.
 const racyFine = 50 * time.Millisecond
+
+func (id identity) modified() time.Time { return time.Unix(0, id.Modified) }
 
 func identify(info os.FileInfo) identity {
 	id := identity{Size: info.Size(), Modified: info.ModTime().UnixNano()}
@@ -53,9 +55,10 @@ func (s *State) unchanged(id identity) bool {
 	return s.identity == id
 }
 
-// seenAs gives the state of a file that was read on another machine, to which a shared disk has another number, the identity that it has here.
+// seenAs gives the state of a file that was read on another machine, to which a shared disk has another number, the identity that it has here. An object
+// has one everywhere.
 func (s *State) seenAs(here identity) {
-	if s.Size == here.Size && s.Modified == here.Modified {
+	if here.Device != 0 && s.Size == here.Size && s.Modified == here.Modified {
 		here.Racy = here.Racy || s.Racy
 		s.identity = here
 	}

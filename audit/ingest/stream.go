@@ -110,6 +110,7 @@ func (r *run) piece(d *delivery, p piece) (waiting bool) {
 type meter struct {
 	run *run
 	at  int64
+	err error // why no more could be read
 }
 
 func (m *meter) Read(p []byte) (int, error) {
@@ -119,8 +120,8 @@ func (m *meter) Read(p []byte) (int, error) {
 	if p = p[:min(int64(len(p)), m.run.id.Size-m.at)]; len(p) == 0 {
 		return 0, io.EOF
 	}
-	if err := m.run.readFull(p, m.at); err != nil {
-		return 0, err
+	if m.err = m.run.readFull(p, m.at); m.err != nil {
+		return 0, m.err
 	}
 	m.at += int64(len(p))
 	m.run.advance(int64(len(p)))
@@ -151,6 +152,8 @@ func (r *run) decompress(kind compression, pieces chan<- piece, free <-chan []by
 		switch {
 		case errors.Is(err, errStopped):
 			return errStopped
+		case file.err != nil: // nothing of the content
+			return file.err
 		case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 			err = fmt.Errorf("the compressed file is cut short (%w); copy it again", io.ErrUnexpectedEOF)
 		case errors.Is(err, zstd.ErrWindowSizeExceeded):

@@ -18,6 +18,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit/ingest"
 	"github.com/mailreeve/mailreeve/audit/schedule"
 	"github.com/mailreeve/mailreeve/capture"
+	"github.com/mailreeve/mailreeve/internal/s3"
 )
 
 func (c *cli) captureCommand() *cobra.Command {
@@ -110,6 +111,8 @@ func (k *crawler) manifest() (string, error) {
 		return "", fmt.Errorf("%s: captures go where the captures source is, and there is none: add {kind: captures, path: captures/manifest.jsonl} to sources", k.cfg.Path)
 	case len(list) > 1:
 		return "", fmt.Errorf("%s: there are %d captures sources: leave the one that captures shall be added to", k.cfg.Path, len(list))
+	case s3.IsURL(list[0].Path):
+		return "", fmt.Errorf("%s: sources (captures): %s is in object storage, where nothing can be added to a file: capture with a configuration whose manifest is in a folder, and copy the folder there", k.cfg.Path, list[0].Path)
 	case strings.ContainsAny(list[0].Path, "*?["), strings.HasSuffix(list[0].Path, ".gz"), strings.HasSuffix(list[0].Path, ".zst"):
 		return "", fmt.Errorf("%s: sources (captures): %s is not one plain file, so no capture can be added: name one, as captures/manifest.jsonl", k.cfg.Path, list[0].Path)
 	}
@@ -291,13 +294,14 @@ func (k *crawler) addresses(ctx context.Context, add func(capture.Address) error
 
 // lines reads the files of a source. visit is called by so many goroutines.
 func (k *crawler) lines(ctx context.Context, s config.Source, workers int, visit func(line []byte)) error {
-	files, err := ingest.Glob(k.cfg.Resolve(s.Path))
+	objects := s3.FromEnvironment()
+	files, err := ingest.Glob(ctx, k.cfg.Resolve(s.Path), objects)
 	if err == nil && len(files) == 0 {
 		err = fmt.Errorf("no such file: %s", k.cfg.Resolve(s.Path))
 	}
 	for _, path := range files {
 		if err == nil {
-			_, err = ingest.Read(ctx, path, nil, ingest.Options{Workers: workers}, func(int) ingest.Lines { return eachLine(visit) })
+			_, err = ingest.Read(ctx, path, nil, ingest.Options{Workers: workers, Objects: objects}, func(int) ingest.Lines { return eachLine(visit) })
 		}
 	}
 	if err != nil {

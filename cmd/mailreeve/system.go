@@ -20,6 +20,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit/schedule"
 	"github.com/mailreeve/mailreeve/audit/store"
 	"github.com/mailreeve/mailreeve/checks"
+	"github.com/mailreeve/mailreeve/internal/s3"
 	"github.com/mailreeve/mailreeve/notifier"
 	"github.com/mailreeve/mailreeve/notifier/slack"
 )
@@ -32,7 +33,8 @@ type system struct {
 	log        *slog.Logger
 	clock      func() time.Time
 	key        *[32]byte // of the addresses' digests; nil: none is configured
-	slack      bool      // there is a token
+	objects    *s3.Client
+	slack      bool // there is a token
 	delivering sync.Mutex
 	outbox     *notifier.Outbox
 	refused    error // a failure that does not pass by itself
@@ -70,7 +72,7 @@ func (c *cli) openStore(ctx context.Context) (*system, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &system{cfg: cfg, log: logger(c, cfg.Log), clock: c.clock, out: c.out}
+	s := &system{cfg: cfg, log: logger(c, cfg.Log), clock: c.clock, out: c.out, objects: s3.FromEnvironment()}
 	if s.store, err = store.Open(ctx, cfg.StoreURL()); err != nil {
 		return nil, err
 	}
@@ -89,7 +91,12 @@ func (c *cli) open(ctx context.Context) (*system, error) {
 			return nil, errors.Join(err, s.close())
 		}
 	}
-	if s.archive, err = archive.Open(s.cfg.Resolve(s.cfg.Archive), s.store.ID(), s.store.ArchiveKey()); err != nil {
+	if s3.IsURL(s.cfg.Archive) {
+		s.archive, err = archive.OpenBucket(ctx, s.objects, s.cfg.Archive, s.store.ID(), s.store.ArchiveKey())
+	} else {
+		s.archive, err = archive.Open(s.cfg.Resolve(s.cfg.Archive), s.store.ID(), s.store.ArchiveKey())
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
@@ -115,7 +122,7 @@ func logger(c *cli, l config.Log) *slog.Logger {
 
 // night is the audit as the configuration wants it.
 func (s *system) night(st audit.Store, progress func(stage string, done, total int64)) *audit.Night {
-	src := &ingest.Sources{Now: s.clock, Examiner: checks.Examiner{Key: s.key}}
+	src := &ingest.Sources{Now: s.clock, Examiner: checks.Examiner{Key: s.key}, Objects: s.objects}
 	for _, x := range s.cfg.Sources {
 		one := ingest.Source{Kind: audit.Kind(x.Kind), Name: x.Path, Path: s.cfg.Resolve(x.Path), MaxAge: time.Duration(x.MaxAge), Authserv: x.AuthservID,
 			MaxBad: ingest.DefaultMaxBad, MaxLoss: 1}

@@ -25,6 +25,8 @@ import (
 	"time"
 
 	"github.com/lib/pq"
+
+	"github.com/mailreeve/mailreeve/internal/child"
 )
 
 // Environment names the variable with the address of a server to use, as postgres://user@host/database. Its user must be able to create databases.
@@ -173,7 +175,7 @@ func (c *Cluster) Start(standby bool) error {
 	c.server = c.run("postgres", "-D", c.data(), "-p", c.base.Port(), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
 		"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=200", "-c", "max_wal_size=4GB")
 	c.server.Stdout, c.server.Stderr = log, log
-	dieWithParent(c.server.SysProcAttr) // whatever becomes of the tests, their server does not outlive them
+	child.DieWithParent(c.server.SysProcAttr, syscall.SIGINT) // whatever becomes of the tests, their server does not outlive them
 	if err := c.server.Start(); err != nil {
 		return err
 	}

@@ -1,0 +1,101 @@
+package archive
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+)
+
+// folder is a storage in the file system.
+type folder string
+
+func openFolder(dir string) (folder, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("%w (make the folder, or set archive: to one that can be written)", err)
+	}
+	return folder(dir), nil
+}
+
+func (d folder) String() string { return string(d) }
+
+func (d folder) path(name string) string { return filepath.Join(string(d), filepath.Base(name)) }
+
+func (d folder) create(name string) (newFile, error) {
+	f, err := os.OpenFile(d.path(name), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return &folderFile{File: f}, nil
+}
+
+func (d folder) open(name string) (file, error) {
+	f, err := os.Open(d.path(name))
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func (d folder) list() ([]string, error) {
+	entries, err := os.ReadDir(string(d))
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name()
+	}
+	return names, err
+}
+
+func (d folder) remove(name string) error { return os.Remove(d.path(name)) }
+
+func (d folder) claim(name string, text []byte) ([]byte, error) {
+	there, err := os.ReadFile(d.path(name))
+	if !errors.Is(err, fs.ErrNotExist) {
+		return there, err
+	}
+	f, err := os.CreateTemp(string(d), ".new-*")
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(f.Name())
+	if _, err = f.Write(text); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), d.path(name))
+	}
+	return text, err
+}
+
+func (folder) clean() error { return nil }
+
+func (folder) close() error { return nil }
+
+// folderFile is a file under way, in its place already.
+type folderFile struct {
+	*os.File
+	durable atomic.Bool
+}
+
+// publish makes the file durable, its name in the folder included.
+func (p *folderFile) publish() error {
+	err := p.Sync()
+	if err == nil {
+		var d *os.File
+		if d, err = os.Open(filepath.Dir(p.Name())); err == nil {
+			err = d.Sync()
+			d.Close()
+		}
+	}
+	p.durable.Store(err == nil)
+	return err
+}
+
+func (p *folderFile) published() bool { return p.durable.Load() }
+
+func (p *folderFile) remove() {
+	p.Close()
+	os.Remove(p.Name())
+}
