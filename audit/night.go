@@ -281,6 +281,12 @@ func (n *Night) Run(ctx context.Context, o Options) (*Result, error) {
 		return nil, err
 	}
 	if led.Last != nil && o.AsOf < led.Last.AsOf {
+		if o.ScheduledAt != Never && led.Last.AsOf <= At(n.Clock()).Add(clockTrouble) {
+			// A run by hand, or of a machine whose clock is ahead, came before this night.
+			o.AsOf = led.Last.AsOf
+		}
+	}
+	if led.Last != nil && o.AsOf < led.Last.AsOf {
 		return nil, fmt.Errorf("%w: %s is before %s of run %s, and nights are not judged again: give a later time", ErrPast, o.AsOf, led.Last.AsOf, led.Last.ID)
 	}
 	run := &Run{AsOf: o.AsOf, ScheduledAt: o.ScheduledAt, StartedAt: At(n.Clock()), FinishedAt: Never, Status: Running,
@@ -290,6 +296,7 @@ func (n *Night) Run(ctx context.Context, o Options) (*Result, error) {
 	} else if err := n.Store.Begin(ctx, run); err != nil {
 		return nil, err
 	}
+	n.Log.Debug("run begun", "run", run.ID, "as_of", run.AsOf)
 	r := &running{Night: n, ctx: ctx, led: led, run: run, o: o, prev: Ever}
 	if led.Last != nil {
 		r.prev = led.Last.AsOf
