@@ -38,11 +38,16 @@ const (
 // shardsPerHand is how many shards there are for each hand: more of them even out what one takes longer for, each is a segment file of the archive.
 const shardsPerHand = 3
 
-// Do does a part of the run that has the number.
+// Do does a part of the run that has the number, for another process.
 func (n *Night) Do(ctx context.Context, run int64, p Part) ([]byte, error) {
+	return n.part(ctx, run, p, false)
+}
+
+// part does a part; here: in the process that runs the night.
+func (n *Night) part(ctx context.Context, run int64, p Part, here bool) ([]byte, error) {
 	switch p.Kind {
 	case Segment:
-		return n.segment(ctx, run, p.Body)
+		return n.segment(ctx, run, p.Body, here)
 	case Examine:
 		return n.shard(ctx, run, p.Body)
 	}
@@ -61,7 +66,7 @@ type errandDone struct {
 }
 
 // segment reads a file.
-func (n *Night) segment(ctx context.Context, run int64, body []byte) ([]byte, error) {
+func (n *Night) segment(ctx context.Context, run int64, body []byte, here bool) ([]byte, error) {
 	var e errand
 	if err := json.Unmarshal(body, &e); err != nil {
 		return nil, err
@@ -71,7 +76,7 @@ func (n *Night) segment(ctx context.Context, run int64, body []byte) ([]byte, er
 		return nil, err
 	}
 	var out errandDone
-	out.Answer, out.Spool.Chunks, err = n.Sources.Errand(ctx, e.Errand, in)
+	out.Answer, out.Spool.Chunks, err = n.Sources.Errand(ctx, e.Errand, in, here)
 	if err == nil && len(out.Spool.Chunks) > 0 {
 		out.Spool, err = in.Spool(out.Spool.Chunks)
 	} else {
@@ -111,7 +116,7 @@ func (r *running) elsewhere(ctx context.Context, errands [][]byte, done func(i i
 }
 
 func (r *running) here(ctx context.Context, p Part) ([]byte, error) {
-	return r.Night.Do(ctx, r.run.Seq, p)
+	return r.part(ctx, r.run.Seq, p, true)
 }
 
 // shard is the body of an Examine: the apps, and what the examinations of all apps share.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/mailreeve/mailreeve/audit"
 )
@@ -44,7 +45,7 @@ func Open(dir, store string, key []byte) (*Archive, error) {
 		id.Store = store
 		text, _ = json.Marshal(id)
 		if err := writeFile(path, append(text, '\n')); err != nil {
-			return nil, fmt.Errorf("archive: %w", err)
+			return nil, (&Archive{dir: dir}).failed(err)
 		}
 	case err != nil:
 		return nil, fmt.Errorf("archive: %w", err)
@@ -248,7 +249,7 @@ type segmentWriter struct {
 func (a *Archive) create(name string) (*segmentWriter, error) {
 	f, err := os.OpenFile(filepath.Join(a.dir, name), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("archive: %w", err)
+		return nil, a.failed(err)
 	}
 	return &segmentWriter{archive: a, name: name, f: f}, nil
 }
@@ -257,7 +258,7 @@ func (w *segmentWriter) append(p []byte) (offset int64, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if _, err := w.f.WriteAt(p, w.at); err != nil {
-		return 0, fmt.Errorf("archive: %w (the disk may be full; the run can be started again)", err)
+		return 0, w.archive.failed(err)
 	}
 	offset = w.at
 	w.at += int64(len(p))
@@ -275,9 +276,17 @@ func (w *segmentWriter) sync() error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("archive: %w", err)
+		return w.archive.failed(err)
 	}
 	return nil
+}
+
+// failed says why something could not be written, and what to do about it.
+func (a *Archive) failed(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("archive: %w: make room on the disk of %s and run again, nothing was lost", err, a.dir)
+	}
+	return fmt.Errorf("archive: %w", err)
 }
 
 func (w *segmentWriter) remove() {

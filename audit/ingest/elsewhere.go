@@ -125,7 +125,7 @@ func (r *reading) answered(text []byte) (read fileRead, expired int64, err error
 
 // Errand reads the file that an errand names into in, which belongs to this errand alone. The chunks say where the records lie that in was given; none:
 // nothing of the file may be taken. What is wrong with the file stands in the answer. An error says that this process could not do it; another one may.
-func (s *Sources) Errand(ctx context.Context, text []byte, in audit.Intake) (out []byte, chunks []audit.Chunk, err error) {
+func (s *Sources) Errand(ctx context.Context, text []byte, in audit.Intake, here bool) (out []byte, chunks []audit.Chunk, err error) {
 	var e errand
 	if err := json.Unmarshal(text, &e); err != nil {
 		return nil, nil, fmt.Errorf("what is to be read cannot be understood: %w", err)
@@ -149,7 +149,7 @@ func (s *Sources) Errand(ctx context.Context, text []byte, in audit.Intake) (out
 	if l.err != nil {
 		return nil, nil, l.err
 	}
-	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
+	if missing := errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission); missing && !here {
 		return nil, nil, fmt.Errorf("%w: the sources must have the same paths on each machine that works on a night", err)
 	}
 	a := answer{Lines: res.Lines, Bases: res.Bases, Skipped: res.Skipped, Bytes: res.Bytes, Newest: l.newest, Future: l.future, Canaries: l.canaries,

@@ -145,13 +145,15 @@ func (c *Crew) do(ctx context.Context, j job) error {
 	if err != nil {
 		return err
 	}
-	return c.hold(ctx, j, holder, func(ctx context.Context) ([]byte, error) { return c.Night.Do(ctx, j.Run, p) })
+	_ = c.hold(ctx, j, holder, func(ctx context.Context) ([]byte, error) { return c.Night.Do(ctx, j.Run, p) }) // the part's row says what happened
+	return nil
 }
 
 // errNotWanted ends work on a part that another has done, or whose night has ended.
 var errNotWanted = errors.New("nobody wants this part any more")
 
-// hold does a part that holder has taken, with signs of life, and keeps its answer.
+// hold does a part that holder has taken, with signs of life, and keeps its answer or gives the part back. It returns why the part is not done; nil where
+// it is, or nobody wants it any more.
 func (c *Crew) hold(ctx context.Context, j job, holder string, do func(ctx context.Context) ([]byte, error)) error {
 	began := time.Now()
 	working, stop := context.WithCancelCause(ctx)
@@ -170,21 +172,21 @@ func (c *Crew) hold(ctx context.Context, j job, holder string, do func(ctx conte
 	}()
 	answer, err := do(working)
 	if err == nil {
-		ok, err := c.Store.FinishPart(ctx, j.Run, j.Number, holder, answer)
-		if err == nil && ok {
+		ok, ferr := c.Store.FinishPart(ctx, j.Run, j.Number, holder, answer)
+		if ferr == nil && ok {
 			c.Log.Debug("part done", "run", j.Run, "part", j.Number, "took", time.Since(began))
 		}
-		return err
+		err = ferr
 	}
-	if errors.Is(context.Cause(working), errNotWanted) {
+	if err == nil || errors.Is(context.Cause(working), errNotWanted) {
 		return nil
 	}
-	back, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
 	if ctx.Err() == nil {
 		c.Log.Warn("a part of the night could not be done here", "run", j.Run, "part", j.Number, "error", err)
 	}
-	return c.Store.LeavePart(back, j.Run, j.Number, holder, ctx.Err() == nil, err) // the part's row says what happened
+	back, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return errors.Join(err, c.Store.LeavePart(back, j.Run, j.Number, holder, ctx.Err() == nil, err))
 }
 
 // A Spreader has parts of a night done by all crews that are there. It implements audit.Spread.

@@ -84,6 +84,8 @@ func (d *postgres) explain(err error) error {
 		return &kinded{ErrReadOnly, err, "grant the user the right to create and write tables in this database"}
 	case e.Code == pqerror.DataCorrupted, e.Code == pqerror.IndexCorrupted:
 		return &kinded{ErrDamaged, err, "restore the database from a backup"}
+	case e.Code == pqerror.DiskFull:
+		return fmt.Errorf("%w: make room on the disk of the database server of %s and run again, nothing was lost", err, d)
 	case e.Code == pqerror.InvalidCatalogName:
 		return fmt.Errorf("%w: create it with createdb, or mend `store` in the configuration", err)
 	case e.Code == pqerror.InvalidPassword, e.Code == pqerror.InvalidAuthorizationSpecification:

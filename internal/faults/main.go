@@ -1,0 +1,320 @@
+//go:build linux
+
+// Command faults kills, starves, cuts off and deceives nights, and compares what is left in the end with what undisturbed nights leave.
+//
+//	go run ./internal/faults -seed 1 -kills 200
+//
+// It runs the real program on SQLite and on Postgres servers of its own, with two workers where it can, on markets of chance that are cut into five
+// nights each; all is decided by the seed but for what the machine's clock decides. Full disks and cut networks need root, and are left out otherwise.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"github.com/mailreeve/mailreeve/internal/pgtest"
+)
+
+func main() {
+	seed := flag.Uint64("seed", 1, "decides the markets, and when what happens")
+	kills := flag.Int("kills", 200, "how many nights and workers on Postgres to kill; other faults come in proportion")
+	only := flag.String("only", "", "only the faults whose name contains this")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, long(*kills), *seed, *only, os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintf(os.Stderr, "faults: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, p plan, seed uint64, only string, out, log io.Writer) error {
+	dir, err := os.MkdirTemp("", "mailreeve-faults-")
+	if err != nil {
+		return err
+	}
+	results, err := p.run(ctx, dir, seed, only, log)
+	if err == nil {
+		err = os.RemoveAll(dir)
+	} else {
+		err = fmt.Errorf("%w\nits folders: %s", err, dir)
+	}
+	differs := 0
+	for _, r := range results {
+		differs += len(r.differs)
+		for _, d := range r.differs {
+			fmt.Fprintln(log, d)
+		}
+	}
+	if terr := table(out, results); terr != nil {
+		return errors.Join(err, terr)
+	}
+	if differs > 0 {
+		err = errors.Join(err, fmt.Errorf("%d differences from undisturbed nights", differs))
+	}
+	return err
+}
+
+// A plan says how often each fault is to meet a run, and how long some last.
+type plan struct {
+	alone, nights, workers int // kills: of a night on SQLite, and on Postgres with workers; of a worker
+	restarts, pauses       int // of Postgres
+	disks, cuts, files     int
+	pause, cut             time.Duration
+	lanes                  int // trials at one time
+}
+
+// long is the plan for a number of kills on Postgres.
+func long(kills int) plan {
+	return plan{alone: kills / 4, nights: (kills + 1) / 2, workers: kills / 2, restarts: max(1, kills/20), pauses: max(1, kills/60), disks: max(1, kills/20),
+		cuts: max(1, kills/60), files: max(1, kills/5), pause: time.Minute, cut: 90 * time.Second, lanes: 5}
+}
+
+// A way makes a trial ready. errors.ErrUnsupported: not here.
+type way struct {
+	name string
+	make func(l *lab) (*trial, error)
+}
+
+// run does all trials of the plan, some at a time, and gives what came of each.
+func (p plan) run(ctx context.Context, dir string, seed uint64, only string, log io.Writer) ([]*result, error) {
+	l, err := newLab(dir, seed, log)
+	if err != nil {
+		return nil, err
+	}
+	shared, err := pgtest.Start(pgtest.Options{Durable: true})
+	if err != nil {
+		return nil, err
+	}
+	defer shared.Close()
+	ways := slices.DeleteFunc(p.ways(shared), func(w way) bool { return !strings.Contains(w.name, only) })
+	results, errs := make([]*result, len(ways)), make([]error, len(ways))
+	var group sync.WaitGroup
+	lanes := make(chan struct{}, p.lanes)
+	for i, w := range ways {
+		group.Go(func() {
+			lanes <- struct{}{}
+			defer func() { <-lanes }()
+			results[i], errs[i] = w.run(ctx, l, seed+uint64(100*i))
+		})
+	}
+	group.Wait()
+	return slices.DeleteFunc(results, func(r *result) bool { return r == nil }), errors.Join(errs...)
+}
+
+func (w way) run(ctx context.Context, l *lab, seed uint64) (*result, error) {
+	t, err := w.make(l)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return &result{name: w.name, skipped: err.Error()}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", w.name, err)
+	}
+	t.name, t.each = w.name, max(t.each, 1)
+	if t.compare == nil {
+		t.compare = everything
+	}
+	return t.do(ctx, l, seed)
+}
+
+// ways is every fault. Those that harm Postgres have a server of their own.
+func (p plan) ways(shared *pgtest.Server) []way {
+	own := func(o pgtest.Options, t func(s *pgtest.Server) *trial) func(*lab) (*trial, error) {
+		return func(*lab) (*trial, error) {
+			o.Durable = true
+			s, err := pgtest.Start(o)
+			if err != nil {
+				return nil, err
+			}
+			made := t(s)
+			made.close = s.Close
+			if made.setting == nil {
+				made.setting = onPostgres(s)
+			}
+			return made, nil
+		}
+	}
+	simple := func(t trial) func(*lab) (*trial, error) { return func(*lab) (*trial, error) { return &t, nil } }
+	return []way{
+		{"Postgres paused " + p.pause.String(), own(pgtest.Options{}, func(s *pgtest.Server) *trial {
+			return &trial{times: p.pauses, strike: pausePostgres(s, p.pause)}
+		})},
+		{"worker's network cut " + p.cut.String(), p.cutWorker},
+		{"night's network cut " + p.cut.String(), p.cutNight},
+		{"worker killed", simple(trial{times: p.workers, setting: onPostgres(shared), strike: killWorker})},
+		{"night killed, with workers", simple(trial{times: p.nights, each: 4, setting: onPostgres(shared), strike: killNight})},
+		{"night killed, SQLite", simple(trial{times: p.alone, each: 4, setting: onSQLite, strike: killNight})},
+		{"Postgres killed", own(pgtest.Options{}, func(s *pgtest.Server) *trial {
+			return &trial{times: p.restarts, each: 2, strike: killPostgres(s)}
+		})},
+		{"Postgres restarted", own(pgtest.Options{}, func(s *pgtest.Server) *trial {
+			return &trial{times: p.restarts, each: 2, strike: restartPostgres(s)}
+		})},
+		{"archive's disk full", p.fillArchive(shared)},
+		{"SQLite's disk full", p.fillSQLite},
+		{"Postgres' disk full", p.fillPostgres},
+		{"file replaced, with workers", simple(trial{times: p.files / 2, setting: onPostgres(shared), strike: replaceFile, again: true, compare: inTheEnd})},
+		{"file replaced, SQLite", simple(trial{times: p.files - p.files/2, setting: onSQLite, strike: replaceFile, again: true, compare: inTheEnd})},
+	}
+}
+
+// root says why what only root may do cannot be done.
+func root(what string) error {
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("%s needs root: %w", what, errors.ErrUnsupported)
+	}
+	return nil
+}
+
+// small is a small disk for a trial; errors.ErrUnsupported where none can be mounted.
+func small(path string, megabytes int) (*disk, error) {
+	if err := root("a small disk"); err != nil {
+		return nil, err
+	}
+	d, err := newDisk(path, megabytes)
+	if errors.Is(err, syscall.EPERM) && os.Getenv("CI") != "true" {
+		err = fmt.Errorf("%w: %w", err, errors.ErrUnsupported)
+	}
+	return d, err
+}
+
+func (p plan) fillArchive(shared *pgtest.Server) func(l *lab) (*trial, error) {
+	return func(l *lab) (*trial, error) {
+		d, err := small(filepath.Join(l.dir, "archives"), 64)
+		if err != nil {
+			return nil, err
+		}
+		return &trial{times: p.disks, each: 2, before: true, strike: d.full, close: d.close,
+			setting: func(l *lab) (setting, error) {
+				s, err := onPostgres(shared)(l)
+				s.archive = filepath.Join(d.path, fmt.Sprint(l.number()))
+				return s, err
+			},
+			check: names(func(e *estate) string { return e.archive })}, nil
+	}
+}
+
+func (p plan) fillSQLite(l *lab) (*trial, error) {
+	d, err := small(filepath.Join(l.dir, "stores"), 64)
+	if err != nil {
+		return nil, err
+	}
+	return &trial{times: p.disks, each: 2, before: true, strike: d.full, close: d.close,
+		setting: func(l *lab) (setting, error) {
+			return setting{store: "sqlite://" + filepath.Join(d.path, fmt.Sprintf("%d.db", l.number()))}, nil
+		},
+		check: names(func(e *estate) string { return strings.TrimPrefix(e.store, "sqlite://") })}, nil
+}
+
+func (p plan) fillPostgres(*lab) (*trial, error) {
+	var d *disk
+	s, err := pgtest.Start(pgtest.Options{Durable: true, Prepare: func(data string) (err error) {
+		d, err = small(data, 400)
+		return err
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return &trial{times: p.disks, each: 2, before: true, setting: onPostgres(s),
+		strike: func(x *striking) error {
+			x.undo = func() error { return errors.Join(d.room(), s.Revive()) }
+			return d.fill()
+		},
+		check: func(e *estate, said string) string {
+			if strings.Contains(said, "No space left") && !strings.Contains(said, "room") {
+				return "a full disk, and the run does not say what to do"
+			}
+			return ""
+		},
+		close: func() error { return errors.Join(s.Stop(), d.close(), s.Close()) }}, nil
+}
+
+// cabled is a network and a Postgres server that is reached from it.
+func (l *lab) cabled() (w *network, s *pgtest.Server, err error) {
+	if err := root("a network of its own"); err != nil {
+		return nil, nil, err
+	}
+	if _, err := exec.LookPath("ip"); err != nil && os.Getenv("CI") != "true" {
+		return nil, nil, fmt.Errorf("a network of its own needs ip, of iproute2: %w", errors.ErrUnsupported)
+	}
+	if w, err = newNetwork(l.number()); err != nil {
+		return nil, nil, err
+	}
+	if s, err = pgtest.Start(pgtest.Options{Durable: true, Network: w.wide}); err != nil {
+		return nil, nil, errors.Join(err, w.close())
+	}
+	return w, s, nil
+}
+
+// cutWorker cuts one of two workers off.
+func (p plan) cutWorker(l *lab) (*trial, error) {
+	w, s, err := l.cabled()
+	if err != nil {
+		return nil, err
+	}
+	return &trial{times: p.cuts, strike: w.cut(p.cut), close: func() error { return errors.Join(w.close(), s.Close()) },
+		setting: func(l *lab) (setting, error) {
+			x, err := onPostgres(s)(l)
+			x.reached, x.store = x.store, strings.Replace(x.store, "127.0.0.1", w.address, 1)
+			x.workers = [][]string{nil, w.inside()}
+			return x, err
+		}}, nil
+}
+
+// cutNight cuts the night off from Postgres, its workers and Slack.
+func (p plan) cutNight(l *lab) (*trial, error) {
+	w, s, err := l.cabled()
+	if err != nil {
+		return nil, err
+	}
+	return &trial{times: p.cuts, strike: w.cut(p.cut), close: func() error { return errors.Join(w.close(), s.Close()) },
+		setting: func(l *lab) (setting, error) {
+			x, err := onPostgres(s)(l)
+			x.reached, x.store = x.store, strings.Replace(x.store, "127.0.0.1", w.address, 1)
+			x.night, x.slackAt = w.inside(), w.address
+			return x, err
+		}}, nil
+}
+
+// table prints what came of the trials.
+func table(out io.Writer, results []*result) error {
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "fault\ttimes\thit\tnights\truns\tlongest recovery\tposted twice\tdifferences\tin which stage")
+	var notes []string
+	for _, r := range results {
+		if r.skipped != "" {
+			notes = append(notes, fmt.Sprintf("%s: not tried: %s", r.name, r.skipped))
+			continue
+		}
+		var stages []string
+		for _, s := range []string{"before", starting, reading, judging, keeping, publishing, delivering} {
+			if n := r.stages[s]; n > 0 {
+				stages = append(stages, fmt.Sprintf("%s %d", s, n))
+			}
+		}
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%s\t%d\t%d\t%s\n", r.name, r.times, r.hit, r.nights, r.runs, r.longest.Round(100*time.Millisecond), r.twice,
+			len(r.differs), strings.Join(stages, ", "))
+		for _, n := range slices.Sorted(maps.Keys(r.notes)) {
+			notes = append(notes, fmt.Sprintf("%s: %s: %d", r.name, n, r.notes[n]))
+		}
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(out, strings.Join(notes, "\n"))
+	return err
+}
