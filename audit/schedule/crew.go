@@ -219,6 +219,7 @@ const (
 	lookEvery = 50 * time.Millisecond // between two looks at how far the parts are
 	maxTries  = 3                     // of a part by the crews; then it is done here, and its error is the night's
 	overdue   = 5 * time.Second       // for how long nobody may take up a part before it is enqueued again
+	patience  = 2 * store.Silence     // for how long nobody may do anything before the night does it itself
 )
 
 // Do implements audit.Spread.
@@ -246,6 +247,7 @@ func (s *Spreader) Do(ctx context.Context, run int64, parts []audit.Part, done f
 	for i := range waiting {
 		waiting[i] = time.Now()
 	}
+	busy := time.Now() // when somebody was last seen to do something
 	for left := len(parts); left > 0; {
 		states, err := s.Crew.Store.Parts(ctx, run)
 		if err != nil {
@@ -256,6 +258,7 @@ func (s *Spreader) Do(ctx context.Context, run int64, parts []audit.Part, done f
 			switch {
 			case i < 0 || i >= len(parts) || answers[i] != nil:
 			case p.Done:
+				busy = time.Now()
 				if answers[i], err = s.Crew.Store.Answer(ctx, run, p.Number); err != nil {
 					return nil, err
 				}
@@ -264,8 +267,8 @@ func (s *Spreader) Do(ctx context.Context, run int64, parts []audit.Part, done f
 					done(i)
 				}
 			case p.Held:
-				waiting[i] = time.Now()
-			case p.Tries >= maxTries:
+				busy, waiting[i] = time.Now(), time.Now()
+			case p.Tries >= maxTries || time.Since(busy) > patience:
 				if err := s.alone(ctx, run, p, parts[i], here); err != nil {
 					return nil, err
 				}
@@ -301,7 +304,7 @@ func (s *Spreader) alone(ctx context.Context, run int64, state store.PartState, 
 	if err != nil {
 		return err
 	}
-	s.Crew.Log.Warn("a part of the night failed elsewhere and is done here", "run", run, "part", state.Number, "tries", state.Tries, "error", state.Error)
+	s.Crew.Log.Warn("a part of the night failed elsewhere, or nobody takes it up, and is done here", "run", run, "part", state.Number, "tries", state.Tries, "error", state.Error)
 	return s.Crew.hold(ctx, job{Run: run, Number: state.Number}, holder, func(ctx context.Context) ([]byte, error) { return here(ctx, p) })
 }
 

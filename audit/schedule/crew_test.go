@@ -25,32 +25,41 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// A part that nobody can do fails the night, once the night has tried it itself, and with its own error.
-func TestAPartThatNobodyCanDoFailsTheNight(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	s, err := store.Open(ctx, cluster.New(t))
+// spreader is a crew on a store of its own, and the night that is under way.
+func spreader(t *testing.T) (spreader *Spreader, run int64) {
+	t.Helper()
+	s, err := store.Open(t.Context(), cluster.New(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
-	lease, err := s.Lock(ctx, false)
+	t.Cleanup(func() { s.Close() })
+	lease, err := s.Lock(t.Context(), false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer lease.Release()
-	run := &audit.Run{AsOf: 1, ScheduledAt: audit.Never, StartedAt: 1}
-	if err := s.Night(lease).Begin(ctx, run); err != nil {
+	t.Cleanup(func() { _ = lease.Release() })
+	r := &audit.Run{AsOf: 1, ScheduledAt: audit.Never, StartedAt: 1}
+	if err := s.Night(lease).Begin(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
 	crew := &Crew{Store: s, Hands: 2, Night: &audit.Night{}, Log: slog.New(slog.DiscardHandler)}
+	return &Spreader{Crew: crew, Night: s.Night(lease)}, r.Seq
+}
+
+var parts = []audit.Part{{Kind: "unknown here", Body: []byte("{}")}}
+
+// A part that nobody can do fails the night, once the night has tried it itself, and with its own error.
+func TestAPartThatNobodyCanDoFailsTheNight(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	s, run := spreader(t)
 	serving, stop := context.WithCancel(ctx)
 	served := make(chan error, 1)
-	go func() { served <- crew.Serve(serving) }()
+	go func() { served <- s.Crew.Serve(serving) }()
 	full := errors.New("the disk is full")
 	here := 0
-	spreader := &Spreader{Crew: crew, Night: s.Night(lease)}
-	_, err = spreader.Do(ctx, run.Seq, []audit.Part{{Kind: "unknown here", Body: []byte("{}")}}, nil, func(context.Context, audit.Part) ([]byte, error) {
+	_, err := s.Do(ctx, run, parts, nil, func(context.Context, audit.Part) ([]byte, error) {
 		here++
 		return nil, full
 	})
@@ -60,5 +69,22 @@ func TestAPartThatNobodyCanDoFailsTheNight(t *testing.T) {
 	stop()
 	if err := <-served; err != nil {
 		t.Error(err)
+	}
+}
+
+// What nobody takes up, though crews seem to be there, the night does itself after a while.
+func TestPartsThatNobodyTakesUpAreDoneHere(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for half a minute")
+	}
+	t.Parallel()
+	s, run := spreader(t)
+	began := time.Now()
+	answers, err := s.Do(t.Context(), run, parts, nil, func(context.Context, audit.Part) ([]byte, error) { return []byte("done"), nil })
+	if err != nil || len(answers) != 1 || string(answers[0]) != "done" {
+		t.Errorf("%q, %v", answers, err)
+	}
+	if took := time.Since(began); took < patience {
+		t.Errorf("after %s already", took)
 	}
 }

@@ -49,8 +49,14 @@ func (c *cli) serve(ctx context.Context) error {
 	if s.store.Queue() != nil {
 		s.crew = s.newCrew()
 		wg.Go(func() {
-			if err := s.crew.Serve(ctx); err != nil && ctx.Err() == nil {
-				s.log.Error("this process does no parts of nights", "error", err)
+			for ctx.Err() == nil { // while the database is away there is nothing to do
+				if err := s.crew.Serve(ctx); err != nil && ctx.Err() == nil {
+					s.log.Warn("this process does no parts of nights; it tries again", "error", err)
+					select {
+					case <-ctx.Done():
+					case <-time.After(deliverEvery):
+					}
+				}
 			}
 		})
 	}

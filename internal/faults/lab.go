@@ -111,3 +111,15 @@ type result struct {
 	differs []string // from the undisturbed nights
 	skipped string   // why it could not be tried
 }
+
+func (r *result) add(x *result) {
+	r.times, r.hit, r.nights, r.runs, r.twice = r.times+x.times, r.hit+x.hit, r.nights+x.nights, r.runs+x.runs, r.twice+x.twice
+	r.longest = max(r.longest, x.longest)
+	r.differs = append(r.differs, x.differs...)
+	for stage, n := range x.stages {
+		r.stages[stage] += n
+	}
+	for note, n := range x.notes {
+		r.notes[note] += n
+	}
+}

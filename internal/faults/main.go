@@ -81,7 +81,7 @@ type plan struct {
 // long is the plan for a number of kills on Postgres.
 func long(kills int) plan {
 	return plan{alone: kills / 4, nights: (kills + 1) / 2, workers: kills / 2, restarts: max(1, kills/20), pauses: max(1, kills/60), disks: max(1, kills/20),
-		cuts: max(1, kills/60), files: max(1, kills/5), pause: time.Minute, cut: 90 * time.Second, lanes: 5}
+		cuts: max(1, kills/60), files: max(1, kills/5), pause: time.Minute, cut: 90 * time.Second, lanes: 6}
 }
 
 // A way makes a trial ready. errors.ErrUnsupported: not here.
@@ -113,7 +113,22 @@ func (p plan) run(ctx context.Context, dir string, seed uint64, only string, log
 		})
 	}
 	group.Wait()
-	return slices.DeleteFunc(results, func(r *result) bool { return r == nil }), errors.Join(errs...)
+	return merge(results), errors.Join(errs...)
+}
+
+// merge makes one result of those of one name.
+func merge(results []*result) (out []*result) {
+	for _, r := range results {
+		if r == nil {
+			continue
+		}
+		if n := len(out); n > 0 && out[n-1].name == r.name {
+			out[n-1].add(r)
+		} else {
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 func (w way) run(ctx context.Context, l *lab, seed uint64) (*result, error) {
@@ -155,7 +170,10 @@ func (p plan) ways(shared *pgtest.Server) []way {
 		})},
 		{"worker's network cut " + p.cut.String(), p.cutWorker},
 		{"night's network cut " + p.cut.String(), p.cutNight},
-		{"worker killed", simple(trial{times: p.workers, setting: onPostgres(shared), strike: killWorker})},
+		// In three parts: to notice that a worker is dead takes seconds, in which nothing happens.
+		{"worker killed", simple(trial{times: p.workers / 3, setting: onPostgres(shared), strike: killWorker})},
+		{"worker killed", simple(trial{times: p.workers / 3, setting: onPostgres(shared), strike: killWorker})},
+		{"worker killed", simple(trial{times: p.workers - 2*(p.workers/3), setting: onPostgres(shared), strike: killWorker})},
 		{"night killed, with workers", simple(trial{times: p.nights, each: 4, setting: onPostgres(shared), strike: killNight})},
 		{"night killed, SQLite", simple(trial{times: p.alone, each: 4, setting: onSQLite, strike: killNight})},
 		{"Postgres killed", own(pgtest.Options{}, func(s *pgtest.Server) *trial {
