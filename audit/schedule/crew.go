@@ -253,6 +253,9 @@ func (s *Spreader) Do(ctx context.Context, run int64, parts []audit.Part, done f
 		if err != nil {
 			return nil, err
 		}
+		if len(states) < len(parts) {
+			return nil, fmt.Errorf("store %s: %w: another run began, and dropped the parts of this one: run again", s.Crew.Store, store.ErrFenced)
+		}
 		for _, p := range states {
 			i := int(p.Number - first)
 			switch {
