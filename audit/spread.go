@@ -131,7 +131,7 @@ type shard struct {
 	CanLook  map[string]bool   `json:"can_look"`
 	Unset    map[string]bool   `json:"unset"`
 	Canaries Canaries          `json:"canaries"`
-	Files    map[uint32]string `json:"files"`
+	Files    map[uint32][]byte `json:"files"` // their names, which may be no UTF-8
 
 	Works  []sentWork `json:"works"`
 	Spools []Spool    `json:"spools"`
@@ -285,7 +285,10 @@ func (r *running) spreadOut(works []*work, records map[string]int, hands int) er
 func (r *running) shards(works []*work, records map[string]int, n int) []shard {
 	n = min(n, len(works))
 	shared := shard{AsOf: r.o.AsOf, Prev: r.prev, First: firstRun(r.led), Purged: r.led.Purged, Rules: r.rules, All: r.incidents, New: r.newIncs,
-		CanLook: r.canLook, Unset: r.unset, Canaries: r.canaryOf, Files: r.fileNames()}
+		CanLook: r.canLook, Unset: r.unset, Canaries: r.canaryOf, Files: map[uint32][]byte{}}
+	for id, name := range r.fileNames() {
+		shared.Files[id] = []byte(name)
+	}
 	type load struct {
 		works   []*work
 		records int
@@ -342,7 +345,10 @@ func (n *Night) shard(ctx context.Context, run int64, body []byte) ([]byte, erro
 	}
 	r := &running{Night: n, ctx: ctx, led: &Ledger{Purged: s.Purged}, run: &Run{Seq: run}, o: Options{AsOf: s.AsOf}, prev: s.Prev, intake: in,
 		rules: s.Rules, incidents: s.All, newIncs: s.New, canLook: s.CanLook, unset: s.Unset, canaryOf: s.Canaries, listed: map[string]*App{},
-		copies: map[uint32]int64{}, facts: map[uint32]int64{}, nameOf: s.Files}
+		copies: map[uint32]int64{}, facts: map[uint32]int64{}, nameOf: map[uint32]string{}}
+	for id, name := range s.Files {
+		r.nameOf[id] = string(name)
+	}
 	r.names.Do(func() {})
 	if !s.First {
 		r.led.Last = &Run{}

@@ -135,6 +135,8 @@ func (d *sqliteFile) explain(err error) error {
 		return &kinded{ErrDamaged, err, "restore the file from a backup, or move it away to begin a new store"}
 	case sqlite3.SQLITE_FULL:
 		return fmt.Errorf("%w: make room on the disk of %s and run again, nothing was lost", err, d.path)
+	case sqlite3.SQLITE_IOERR: // a full disk, too, where SQLite cannot write what it needs beside the file
+		return fmt.Errorf("%w: see whether the disk of %s is full or broken; make room and run again, nothing was lost", err, d.path)
 	}
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -192,7 +193,7 @@ func (p *process) done() bool { return p.code == 0 || p.code == 3 }
 
 func (p *process) took() time.Duration { return p.over.Sub(p.began) }
 
-// The stages of a night, in order.
+// The stages of a run.
 const (
 	starting   = "start"
 	reading    = "read"
@@ -202,17 +203,29 @@ const (
 	delivering = "deliver"
 )
 
-// stage is how far the night is, by what it logs.
+// stages is the stages in order.
+var stages = []string{starting, reading, judging, keeping, publishing, delivering}
+
+// stage is how far the run is, by what it logs.
 func (p *process) stage() string {
-	said := p.said()
-	for _, s := range []struct{ after, stage string }{
-		{"step=publish", delivering}, {`step="make the archive durable"`, publishing}, {"step=judge", keeping}, {"step=read", judging}, {`msg="run begun"`, reading},
-	} {
-		if strings.Contains(said, s.after) {
-			return s.stage
+	said, n := p.said(), 0
+	for i, begins := range []string{"", `msg="run begun"`, "step=read", "step=judge", `step="make the archive durable"`, "step=publish"} {
+		if strings.Contains(said, begins) {
+			n = i
 		}
 	}
-	return starting
+	return stages[n]
+}
+
+// reaches waits until the run has come to a stage, or has ended.
+func (p *process) reaches(stage string) {
+	for slices.Index(stages, p.stage()) < slices.Index(stages, stage) {
+		select {
+		case <-p.ended:
+			return
+		case <-time.After(time.Millisecond):
+		}
+	}
 }
 
 // finish runs a night again and again until it has finished, as an operator or a supervisor does.
@@ -233,7 +246,11 @@ func (e *estate) finish(ctx context.Context, asOf time.Time) (runs int, said []s
 		if p.code != 1 || time.Now().After(end) {
 			return runs, said, fmt.Errorf("the night as of %s does not finish: exit %d: %s", asOf, p.code, p.said())
 		}
-		time.Sleep(300 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+			return runs, said, ctx.Err()
+		case <-time.After(300 * time.Millisecond):
+		}
 	}
 }
 

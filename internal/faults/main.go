@@ -175,6 +175,7 @@ func (p plan) ways(shared *pgtest.Server) []way {
 		{"worker killed", simple(trial{times: p.workers / 3, setting: onPostgres(shared), strike: killWorker})},
 		{"worker killed", simple(trial{times: p.workers - 2*(p.workers/3), setting: onPostgres(shared), strike: killWorker})},
 		{"night killed, with workers", simple(trial{times: p.nights, each: 4, setting: onPostgres(shared), strike: killNight})},
+		{"night overtaken by another", simple(trial{times: p.restarts, setting: onPostgres(shared), strike: overtake, again: true})},
 		{"night killed, SQLite", simple(trial{times: p.alone, each: 4, setting: onSQLite, strike: killNight})},
 		{"Postgres killed", own(pgtest.Options{}, func(s *pgtest.Server) *trial {
 			return &trial{times: p.restarts, each: 2, strike: killPostgres(s)}
@@ -318,14 +319,14 @@ func table(out io.Writer, results []*result) error {
 			notes = append(notes, fmt.Sprintf("%s: not tried: %s", r.name, r.skipped))
 			continue
 		}
-		var stages []string
-		for _, s := range []string{"before", starting, reading, judging, keeping, publishing, delivering} {
+		var hit []string
+		for _, s := range append([]string{"before"}, stages...) {
 			if n := r.stages[s]; n > 0 {
-				stages = append(stages, fmt.Sprintf("%s %d", s, n))
+				hit = append(hit, fmt.Sprintf("%s %d", s, n))
 			}
 		}
 		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%s\t%d\t%d\t%s\n", r.name, r.times, r.hit, r.nights, r.runs, r.longest.Round(100*time.Millisecond), r.twice,
-			len(r.differs), strings.Join(stages, ", "))
+			len(r.differs), strings.Join(hit, ", "))
 		for _, n := range slices.Sorted(maps.Keys(r.notes)) {
 			notes = append(notes, fmt.Sprintf("%s: %s: %d", r.name, n, r.notes[n]))
 		}

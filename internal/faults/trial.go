@@ -32,6 +32,7 @@ type trial struct {
 type striking struct {
 	*estate
 	rng  *rand.Rand
+	asOf time.Time
 	run  *process // that is hit; nil: none has begun
 	note func(what string)
 	undo func() error // set by the fault: ends it, once the run that was hit has ended; nil: it passes by itself
@@ -156,7 +157,7 @@ func (t *trial) night(ctx context.Context, x *striking, asOf time.Time, took *ti
 
 // hit starts a run and hits it after a while; at once: before it begins. It says in which stage that was, "" where the run had finished, and when.
 func (t *trial) hit(ctx context.Context, x *striking, asOf time.Time, after time.Duration) (stage string, struck time.Time, err error) {
-	x.run, x.undo = nil, nil
+	x.run, x.undo, x.asOf = nil, nil, asOf
 	defer func() {
 		if x.undo != nil {
 			err = errors.Join(err, x.undo())
@@ -173,6 +174,10 @@ func (t *trial) hit(ctx context.Context, x *striking, asOf time.Time, after time
 	}
 	defer x.run.kill() // it has ended, unless something went wrong
 	if after > 0 {
+		if x.rng.IntN(2) == 0 { // half of them late in the run, where it judges and publishes, which takes less time than to read
+			x.run.reaches(stages[2+x.rng.IntN(len(stages)-2)])
+			after = time.Duration(x.rng.IntN(40)) * time.Millisecond
+		}
 		select {
 		case <-ctx.Done():
 			return "", struck, ctx.Err()
@@ -199,11 +204,7 @@ func trouble(line string) string {
 // patience is how long a night may take, its repetitions included.
 const patience = 5 * time.Minute
 
-// moment is a random moment of a run that takes so long: half of them in its last part, where it publishes.
+// moment is a random moment of a run that takes so long.
 func moment(rng *rand.Rand, took time.Duration) time.Duration {
-	at := time.Duration(rng.Int64N(int64(max(took, 2*time.Millisecond))))
-	if rng.IntN(2) == 0 {
-		at = took/2 + at/2
-	}
-	return max(at, time.Millisecond)
+	return max(time.Duration(rng.Int64N(int64(max(took, 2*time.Millisecond)))), time.Millisecond)
 }
