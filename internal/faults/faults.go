@@ -30,7 +30,12 @@ func onPostgres(server *pgtest.Server) func(l *lab) (setting, error) {
 	}
 }
 
-func killNight(x *striking) error { return x.run.cmd.Process.Kill() }
+func killNight(x *striking) error {
+	if err := x.run.cmd.Process.Kill(); !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	return nil // it has just ended
+}
 
 // killWorker kills one of the workers, and notes whether it held a part.
 func killWorker(x *striking) error {

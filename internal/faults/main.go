@@ -74,14 +74,14 @@ type plan struct {
 	alone, nights, workers int // kills: of a night on SQLite, and on Postgres with workers; of a worker
 	restarts, pauses       int // of Postgres
 	disks, cuts, files     int
-	pause, cut             time.Duration
+	pause, away            time.Duration
 	lanes                  int // trials at one time
 }
 
 // long is the plan for a number of kills on Postgres.
 func long(kills int) plan {
 	return plan{alone: kills / 4, nights: (kills + 1) / 2, workers: kills / 2, restarts: max(1, kills/20), pauses: max(1, kills/60), disks: max(1, kills/20),
-		cuts: max(1, kills/60), files: max(1, kills/5), pause: time.Minute, cut: 90 * time.Second, lanes: 6}
+		cuts: max(1, kills/60), files: max(1, kills/5), pause: time.Minute, away: 90 * time.Second, lanes: 6}
 }
 
 // A way makes a trial ready. errors.ErrUnsupported: not here.
@@ -168,8 +168,8 @@ func (p plan) ways(shared *pgtest.Server) []way {
 		{"Postgres paused " + p.pause.String(), own(pgtest.Options{}, func(s *pgtest.Server) *trial {
 			return &trial{times: p.pauses, strike: pausePostgres(s, p.pause)}
 		})},
-		{"worker's network cut " + p.cut.String(), p.cutWorker},
-		{"night's network cut " + p.cut.String(), p.cutNight},
+		{"worker's network cut " + p.away.String(), p.cut(func(s *setting, w *network) { s.workers = [][]string{nil, w.inside()} })},
+		{"night's network cut " + p.away.String(), p.cut(func(s *setting, w *network) { s.night, s.slackAt = w.inside(), w.address })},
 		// In three parts: to notice that a worker is dead takes seconds, in which nothing happens.
 		{"worker killed", simple(trial{times: p.workers / 3, setting: onPostgres(shared), strike: killWorker})},
 		{"worker killed", simple(trial{times: p.workers / 3, setting: onPostgres(shared), strike: killWorker})},
@@ -262,54 +262,34 @@ func (p plan) fillPostgres(*lab) (*trial, error) {
 		close: func() error { return errors.Join(s.Stop(), d.close(), s.Close()) }}, nil
 }
 
-// cabled is a network and a Postgres server that is reached from it.
-func (l *lab) cabled() (w *network, s *pgtest.Server, err error) {
-	if err := root("a network of its own"); err != nil {
-		return nil, nil, err
-	}
-	if _, err := exec.LookPath("ip"); err != nil && os.Getenv("CI") != "true" {
-		return nil, nil, fmt.Errorf("a network of its own needs ip, of iproute2: %w", errors.ErrUnsupported)
-	}
-	if w, err = newNetwork(l.number()); err != nil {
-		if os.Getenv("CI") != "true" {
-			err = fmt.Errorf("%w: %w", err, errors.ErrUnsupported)
+// cut is a trial in which a network is cut on which Postgres is reached. joined puts into it what is to be cut off.
+func (p plan) cut(joined func(s *setting, w *network)) func(l *lab) (*trial, error) {
+	return func(l *lab) (*trial, error) {
+		if err := root("a network of its own"); err != nil {
+			return nil, err
 		}
-		return nil, nil, err
+		if _, err := exec.LookPath("ip"); err != nil && os.Getenv("CI") != "true" {
+			return nil, fmt.Errorf("a network of its own needs ip, of iproute2: %w", errors.ErrUnsupported)
+		}
+		w, err := newNetwork(l.number())
+		if err != nil {
+			if os.Getenv("CI") != "true" {
+				err = fmt.Errorf("%w: %w", err, errors.ErrUnsupported)
+			}
+			return nil, err
+		}
+		s, err := pgtest.Start(pgtest.Options{Durable: true, Network: w.wide})
+		if err != nil {
+			return nil, errors.Join(err, w.close())
+		}
+		return &trial{times: p.cuts, strike: w.cut(p.away), close: func() error { return errors.Join(w.close(), s.Close()) },
+			setting: func(l *lab) (setting, error) {
+				x, err := onPostgres(s)(l)
+				x.reached, x.store = x.store, strings.Replace(x.store, "127.0.0.1", w.address, 1)
+				joined(&x, w)
+				return x, err
+			}}, nil
 	}
-	if s, err = pgtest.Start(pgtest.Options{Durable: true, Network: w.wide}); err != nil {
-		return nil, nil, errors.Join(err, w.close())
-	}
-	return w, s, nil
-}
-
-// cutWorker cuts one of two workers off.
-func (p plan) cutWorker(l *lab) (*trial, error) {
-	w, s, err := l.cabled()
-	if err != nil {
-		return nil, err
-	}
-	return &trial{times: p.cuts, strike: w.cut(p.cut), close: func() error { return errors.Join(w.close(), s.Close()) },
-		setting: func(l *lab) (setting, error) {
-			x, err := onPostgres(s)(l)
-			x.reached, x.store = x.store, strings.Replace(x.store, "127.0.0.1", w.address, 1)
-			x.workers = [][]string{nil, w.inside()}
-			return x, err
-		}}, nil
-}
-
-// cutNight cuts the night off from Postgres, its workers and Slack.
-func (p plan) cutNight(l *lab) (*trial, error) {
-	w, s, err := l.cabled()
-	if err != nil {
-		return nil, err
-	}
-	return &trial{times: p.cuts, strike: w.cut(p.cut), close: func() error { return errors.Join(w.close(), s.Close()) },
-		setting: func(l *lab) (setting, error) {
-			x, err := onPostgres(s)(l)
-			x.reached, x.store = x.store, strings.Replace(x.store, "127.0.0.1", w.address, 1)
-			x.night, x.slackAt = w.inside(), w.address
-			return x, err
-		}}, nil
 }
 
 // table prints what came of the trials.
