@@ -119,8 +119,9 @@ type Extent struct {
 type Sources interface {
 	// Read reads what is new in them: calls and reports go to in, the rest is in the Reading.
 	Read(ctx context.Context, r ReadRequest) (*Reading, error)
-	// Errand does an errand of another process's reading: the calls or reports of one file go to in, what else there is of it into the answer.
-	Errand(ctx context.Context, errand []byte, in Intake, forgotten *Forgotten) (answer []byte, chunks []Chunk, err error)
+	// Errand does an errand of another process's reading: the calls or reports of one file go to in, what else there is of it into the answer. That the
+	// file is not there is an error, for it may be elsewhere; but where the reading is here, it is the source's trouble.
+	Errand(ctx context.Context, errand []byte, in Intake, forgotten *Forgotten, here bool) (answer []byte, chunks []Chunk, err error)
 }
 
 // A ReadRequest is what a run asks of the sources.
@@ -291,6 +292,12 @@ func (n *Night) Run(ctx context.Context, o Options) (*Result, error) {
 		return nil, err
 	}
 	if led.Last != nil && o.AsOf < led.Last.AsOf {
+		if o.ScheduledAt != Never && led.Last.AsOf <= At(n.Clock()).Add(clockTrouble) {
+			// A run by hand, or of a machine whose clock is ahead, came before this night.
+			o.AsOf = led.Last.AsOf
+		}
+	}
+	if led.Last != nil && o.AsOf < led.Last.AsOf {
 		return nil, fmt.Errorf("%w: %s is before %s of run %s, and nights are not judged again: give a later time", ErrPast, o.AsOf, led.Last.AsOf, led.Last.ID)
 	}
 	run := &Run{AsOf: o.AsOf, ScheduledAt: o.ScheduledAt, StartedAt: At(n.Clock()), FinishedAt: Never, Status: Running,
@@ -300,6 +307,7 @@ func (n *Night) Run(ctx context.Context, o Options) (*Result, error) {
 	} else if err := n.Store.Begin(ctx, run); err != nil {
 		return nil, err
 	}
+	n.Log.Debug("run begun", "run", run.ID, "as_of", run.AsOf)
 	r := &running{Night: n, ctx: ctx, led: led, run: run, o: o, prev: Ever}
 	if led.Last != nil {
 		r.prev = led.Last.AsOf

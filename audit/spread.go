@@ -38,7 +38,7 @@ const (
 // shardsPerHand is how many shards there are for each hand: more of them even out what one takes longer for, each is a segment file of the archive.
 const shardsPerHand = 3
 
-// Do does a part of the run that has the number.
+// Do does a part of the run that has the number, for another process.
 func (n *Night) Do(ctx context.Context, run int64, p Part) ([]byte, error) {
 	var by struct {
 		Version string `json:"version"`
@@ -49,9 +49,14 @@ func (n *Night) Do(ctx context.Context, run int64, p Part) ([]byte, error) {
 	if by.Version != n.Version {
 		return nil, fmt.Errorf("the night is run by mailreeve %s, and this is %s: have all machines run the same version", by.Version, n.Version)
 	}
+	return n.part(ctx, run, p, false)
+}
+
+// part does a part; here: in the process that runs the night.
+func (n *Night) part(ctx context.Context, run int64, p Part, here bool) ([]byte, error) {
 	switch p.Kind {
 	case Segment:
-		return n.segment(ctx, run, p.Body)
+		return n.segment(ctx, run, p.Body, here)
 	case Examine:
 		return n.shard(ctx, run, p.Body)
 	}
@@ -71,7 +76,7 @@ type errandDone struct {
 }
 
 // segment reads a file.
-func (n *Night) segment(ctx context.Context, run int64, body []byte) ([]byte, error) {
+func (n *Night) segment(ctx context.Context, run int64, body []byte, here bool) ([]byte, error) {
 	var e errand
 	if err := json.Unmarshal(body, &e); err != nil {
 		return nil, err
@@ -85,7 +90,7 @@ func (n *Night) segment(ctx context.Context, run int64, body []byte) ([]byte, er
 		return nil, err
 	}
 	var out errandDone
-	out.Answer, out.Spool.Chunks, err = n.Sources.Errand(ctx, e.Errand, in, forgotten)
+	out.Answer, out.Spool.Chunks, err = n.Sources.Errand(ctx, e.Errand, in, forgotten, here)
 	if err == nil && len(out.Spool.Chunks) > 0 {
 		out.Spool, err = in.Spool(out.Spool.Chunks)
 	} else {
@@ -125,7 +130,7 @@ func (r *running) elsewhere(ctx context.Context, errands [][]byte, done func(i i
 }
 
 func (r *running) here(ctx context.Context, p Part) ([]byte, error) {
-	return r.Night.Do(ctx, r.run.Seq, p)
+	return r.part(ctx, r.run.Seq, p, true)
 }
 
 // shard is the body of an Examine: the apps, and what the examinations of all apps share.
@@ -141,7 +146,7 @@ type shard struct {
 	CanLook  map[string]bool   `json:"can_look"`
 	Unset    map[string]bool   `json:"unset"`
 	Canaries Canaries          `json:"canaries"`
-	Files    map[uint32]string `json:"files"`
+	Files    map[uint32][]byte `json:"files"` // their names, which may be no UTF-8
 
 	Works  []sentWork `json:"works"`
 	Spools []Spool    `json:"spools"`
@@ -295,7 +300,10 @@ func (r *running) spreadOut(works []*work, records map[string]int, hands int) er
 func (r *running) shards(works []*work, records map[string]int, n int) []shard {
 	n = min(n, len(works))
 	shared := shard{Version: r.Version, AsOf: r.o.AsOf, Prev: r.prev, First: firstRun(r.led), Purged: r.led.Purged, Rules: r.rules, All: r.incidents, New: r.newIncs,
-		CanLook: r.canLook, Unset: r.unset, Canaries: r.canaryOf, Files: r.fileNames()}
+		CanLook: r.canLook, Unset: r.unset, Canaries: r.canaryOf, Files: map[uint32][]byte{}}
+	for id, name := range r.fileNames() {
+		shared.Files[id] = []byte(name)
+	}
 	type load struct {
 		works   []*work
 		records int
@@ -352,7 +360,10 @@ func (n *Night) shard(ctx context.Context, run int64, body []byte) ([]byte, erro
 	}
 	r := &running{Night: n, ctx: ctx, led: &Ledger{Purged: s.Purged}, run: &Run{Seq: run}, o: Options{AsOf: s.AsOf}, prev: s.Prev, intake: in,
 		rules: s.Rules, incidents: s.All, newIncs: s.New, canLook: s.CanLook, unset: s.Unset, canaryOf: s.Canaries, listed: map[string]*App{},
-		copies: map[uint32]int64{}, facts: map[uint32]int64{}, nameOf: s.Files}
+		copies: map[uint32]int64{}, facts: map[uint32]int64{}, nameOf: map[uint32]string{}}
+	for id, name := range s.Files {
+		r.nameOf[id] = string(name)
+	}
 	r.names.Do(func() {})
 	if !s.First {
 		r.led.Last = &Run{}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/internal/s3"
@@ -75,7 +76,7 @@ func openIn(where storage, store string, key []byte) (*Archive, error) {
 		text, err = where.claim(idFile, append(text, '\n'))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("archive: %w", err)
+		return nil, (&Archive{storage: where}).failed(err)
 	}
 	if err := belongs(text, where.String(), store); err != nil {
 		return nil, err
@@ -268,7 +269,7 @@ type segmentWriter struct {
 func (a *Archive) create(name string) (*segmentWriter, error) {
 	f, err := a.storage.create(name)
 	if err != nil {
-		return nil, fmt.Errorf("archive: %w", err)
+		return nil, a.failed(err)
 	}
 	return &segmentWriter{archive: a, name: name, f: f}, nil
 }
@@ -277,7 +278,7 @@ func (w *segmentWriter) append(p []byte) (offset int64, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if _, err := w.f.WriteAt(p, w.at); err != nil {
-		return 0, fmt.Errorf("archive: %w (the disk may be full; the run can be started again)", err)
+		return 0, w.archive.failed(err)
 	}
 	offset = w.at
 	w.at += int64(len(p))
@@ -292,9 +293,17 @@ func (w *segmentWriter) readAt(p []byte, offset int64) error {
 // sync makes the segment durable and lets others read it.
 func (w *segmentWriter) sync() error {
 	if err := w.f.publish(); err != nil {
-		return fmt.Errorf("archive: %w", err)
+		return w.archive.failed(err)
 	}
 	return nil
 }
 
 func (w *segmentWriter) remove() { w.f.remove() }
+
+// failed says why something could not be written, and what to do about it.
+func (a *Archive) failed(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("archive: %w: make room on the disk of %s and run again, nothing was lost", err, a.storage)
+	}
+	return fmt.Errorf("archive: %w", err)
+}

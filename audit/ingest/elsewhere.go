@@ -20,11 +20,11 @@ import (
 // isBulk says whether the files of a kind are read wherever there are hands: those whose records go to the archive.
 func isBulk(k audit.Kind) bool { return k == audit.KindAccess || k == audit.KindReports }
 
-// An errand is a file to be read elsewhere.
+// An errand is a file to be read elsewhere. Here and in its answer, what may be no UTF-8 is bytes: JSON's strings would change it.
 type errand struct {
 	Kind   audit.Kind    `json:"kind"`
 	File   uint32        `json:"file"`
-	Path   string        `json:"path"`
+	Path   []byte        `json:"path"`
 	Prior  []byte        `json:"prior,omitempty"` // state of the file when it was last read; none: read it whole
 	MaxBad float64       `json:"max_bad"`
 	AsOf   audit.Instant `json:"as_of"`
@@ -39,7 +39,7 @@ type answer struct {
 	Bases    []uint64                        `json:"bases,omitempty"`
 	Skipped  bool                            `json:"skipped,omitempty"`
 	Bytes    int64                           `json:"bytes"`
-	Trouble  string                          `json:"trouble,omitempty"` // why the file could not be read to its end
+	Trouble  []byte                          `json:"trouble,omitempty"` // why the file could not be read to its end
 	Bad      []badAnswer                     `json:"bad,omitempty"`
 	Newest   audit.Instant                   `json:"newest"`
 	Future   map[audit.Instant]audit.Instant `json:"future,omitempty"`
@@ -50,7 +50,7 @@ type answer struct {
 type badAnswer struct {
 	Place  uint64 `json:"place"`
 	Reason string `json:"reason"`
-	Text   string `json:"text,omitempty"`
+	Text   []byte `json:"text,omitempty"`
 }
 
 // bulk reads the files of calls and reports: elsewhere where that is worth it, else here.
@@ -73,7 +73,7 @@ func (r *reading) bulk(ctx context.Context, tasks []*task) error {
 	}
 	errands := make([][]byte, len(tasks))
 	for i, t := range tasks {
-		e := errand{Kind: t.src.Kind, File: t.file.ID, Path: t.file.Path, MaxBad: t.src.MaxBad, AsOf: r.req.AsOf, Purged: r.req.Purged,
+		e := errand{Kind: t.src.Kind, File: t.file.ID, Path: []byte(t.file.Path), MaxBad: t.src.MaxBad, AsOf: r.req.AsOf, Purged: r.req.Purged,
 			Watch: slices.Sorted(maps.Keys(r.observed.hits.all))}
 		if t.prior != nil {
 			e.Prior = t.file.State
@@ -110,15 +110,15 @@ func (r *reading) answered(text []byte) (read fileRead, expired int64, err error
 		return read, 0, fmt.Errorf("what another process read cannot be understood: %w", err)
 	}
 	read.res = Result{Lines: a.Lines, Bases: a.Bases, Skipped: a.Skipped, Bytes: a.Bytes}
-	if a.Trouble != "" {
-		read.err = errors.New(a.Trouble)
+	if len(a.Trouble) > 0 {
+		read.err = errors.New(string(a.Trouble))
 	} else if err := read.res.State.UnmarshalBinary(a.State); err != nil {
 		return read, 0, err
 	}
 	l := &lines{newest: a.Newest, future: a.Future, canaries: a.Canaries}
 	first := uint64(len(r.chunks)) << 32
 	for _, b := range a.Bad {
-		l.bad = append(l.bad, badLine{place: first + b.Place, reason: b.Reason, text: b.Text})
+		l.bad = append(l.bad, badLine{place: first + b.Place, reason: b.Reason, text: string(b.Text)})
 	}
 	read.lines = []*lines{l}
 	return read, a.Expired, nil
@@ -126,7 +126,7 @@ func (r *reading) answered(text []byte) (read fileRead, expired int64, err error
 
 // Errand reads the file that an errand names into in, which belongs to this errand alone. The chunks say where the records lie that in was given; none:
 // nothing of the file may be taken. What is wrong with the file stands in the answer. An error says that this process could not do it; another one may.
-func (s *Sources) Errand(ctx context.Context, text []byte, in audit.Intake, forgotten *audit.Forgotten) (out []byte, chunks []audit.Chunk, err error) {
+func (s *Sources) Errand(ctx context.Context, text []byte, in audit.Intake, forgotten *audit.Forgotten, here bool) (out []byte, chunks []audit.Chunk, err error) {
 	var e errand
 	if err := json.Unmarshal(text, &e); err != nil {
 		return nil, nil, fmt.Errorf("what is to be read cannot be understood: %w", err)
@@ -143,28 +143,29 @@ func (s *Sources) Errand(ctx context.Context, text []byte, in audit.Intake, forg
 		hits.add(account)
 	}
 	l := &lines{kind: e.Kind, file: e.File, asOf: e.AsOf, into: in.Worker(0), newest: audit.Ever, purged: e.Purged, forgotten: forgotten, watch: &hits}
-	res, err := Read(ctx, e.Path, prior, Options{Workers: 1, Now: s.Now(), Objects: s.Objects}, func(int) Lines { return l })
+	res, err := Read(ctx, string(e.Path), prior, Options{Workers: 1, Now: s.Now(), Objects: s.Objects}, func(int) Lines { return l })
 	if ctx.Err() != nil {
 		return nil, nil, cmp.Or(err, ctx.Err())
 	}
 	if l.err != nil {
 		return nil, nil, l.err
 	}
-	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) || errors.Is(err, s3.ErrUnreachable) {
+	missing := errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) || errors.Is(err, s3.ErrUnreachable)
+	if missing && !here {
 		return nil, nil, fmt.Errorf("%w: each machine that works on a night must reach the sources at the same paths", err)
 	}
 	a := answer{Lines: res.Lines, Bases: res.Bases, Skipped: res.Skipped, Bytes: res.Bytes, Newest: l.newest, Future: l.future, Canaries: l.canaries,
 		Expired: in.Worker(0).Expired()[e.File]}
 	taken := err == nil
 	if err != nil {
-		a.Trouble = err.Error()
+		a.Trouble = []byte(err.Error())
 	} else if a.State, err = res.State.MarshalBinary(); err != nil {
 		return nil, nil, err
 	}
 	for _, b := range l.bad {
-		a.Bad = append(a.Bad, badAnswer{b.place, b.reason, b.text})
+		a.Bad = append(a.Bad, badAnswer{b.place, b.reason, []byte(b.text)})
 	}
-	if tooManyBad(Source{MaxBad: e.MaxBad}, e.Path, a.Lines, int64(len(a.Bad)), func() string { return "" }) != "" {
+	if tooManyBad(Source{MaxBad: e.MaxBad}, string(e.Path), a.Lines, int64(len(a.Bad)), func() string { return "" }) != "" {
 		taken = false
 	}
 	if taken {

@@ -145,13 +145,15 @@ func (c *Crew) do(ctx context.Context, j job) error {
 	if err != nil {
 		return err
 	}
-	return c.hold(ctx, j, holder, func(ctx context.Context) ([]byte, error) { return c.Night.Do(ctx, j.Run, p) })
+	_ = c.hold(ctx, j, holder, func(ctx context.Context) ([]byte, error) { return c.Night.Do(ctx, j.Run, p) }) // the part's row says what happened
+	return nil
 }
 
 // errNotWanted ends work on a part that another has done, or whose night has ended.
 var errNotWanted = errors.New("nobody wants this part any more")
 
-// hold does a part that holder has taken, with signs of life, and keeps its answer.
+// hold does a part that holder has taken, with signs of life, and keeps its answer or gives the part back. It returns why the part is not done; nil where
+// it is, or nobody wants it any more.
 func (c *Crew) hold(ctx context.Context, j job, holder string, do func(ctx context.Context) ([]byte, error)) error {
 	began := time.Now()
 	working, stop := context.WithCancelCause(ctx)
@@ -170,21 +172,21 @@ func (c *Crew) hold(ctx context.Context, j job, holder string, do func(ctx conte
 	}()
 	answer, err := do(working)
 	if err == nil {
-		ok, err := c.Store.FinishPart(ctx, j.Run, j.Number, holder, answer)
-		if err == nil && ok {
+		ok, ferr := c.Store.FinishPart(ctx, j.Run, j.Number, holder, answer)
+		if ferr == nil && ok {
 			c.Log.Debug("part done", "run", j.Run, "part", j.Number, "took", time.Since(began))
 		}
-		return err
+		err = ferr
 	}
-	if errors.Is(context.Cause(working), errNotWanted) {
+	if err == nil || errors.Is(context.Cause(working), errNotWanted) {
 		return nil
 	}
-	back, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
 	if ctx.Err() == nil {
 		c.Log.Warn("a part of the night could not be done here", "run", j.Run, "part", j.Number, "error", err)
 	}
-	return c.Store.LeavePart(back, j.Run, j.Number, holder, ctx.Err() == nil, err) // the part's row says what happened
+	back, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return errors.Join(err, c.Store.LeavePart(back, j.Run, j.Number, holder, ctx.Err() == nil, err))
 }
 
 // A Spreader has parts of a night done by all crews that are there. It implements audit.Spread.
@@ -217,6 +219,7 @@ const (
 	lookEvery = 50 * time.Millisecond // between two looks at how far the parts are
 	maxTries  = 3                     // of a part by the crews; then it is done here, and its error is the night's
 	overdue   = 5 * time.Second       // for how long nobody may take up a part before it is enqueued again
+	patience  = 2 * store.Silence     // for how long nobody may do anything before the night does it itself
 )
 
 // Do implements audit.Spread.
@@ -244,16 +247,21 @@ func (s *Spreader) Do(ctx context.Context, run int64, parts []audit.Part, done f
 	for i := range waiting {
 		waiting[i] = time.Now()
 	}
+	busy := time.Now() // when somebody was last seen to do something
 	for left := len(parts); left > 0; {
 		states, err := s.Crew.Store.Parts(ctx, run)
 		if err != nil {
 			return nil, err
+		}
+		if len(states) < len(parts) {
+			return nil, fmt.Errorf("store %s: %w: another run began, and dropped the parts of this one: run again", s.Crew.Store, store.ErrFenced)
 		}
 		for _, p := range states {
 			i := int(p.Number - first)
 			switch {
 			case i < 0 || i >= len(parts) || answers[i] != nil:
 			case p.Done:
+				busy = time.Now()
 				if answers[i], err = s.Crew.Store.Answer(ctx, run, p.Number); err != nil {
 					return nil, err
 				}
@@ -262,8 +270,8 @@ func (s *Spreader) Do(ctx context.Context, run int64, parts []audit.Part, done f
 					done(i)
 				}
 			case p.Held:
-				waiting[i] = time.Now()
-			case p.Tries >= maxTries:
+				busy, waiting[i] = time.Now(), time.Now()
+			case p.Tries >= maxTries || time.Since(busy) > patience:
 				if err := s.alone(ctx, run, p, parts[i], here); err != nil {
 					return nil, err
 				}
@@ -299,7 +307,7 @@ func (s *Spreader) alone(ctx context.Context, run int64, state store.PartState, 
 	if err != nil {
 		return err
 	}
-	s.Crew.Log.Warn("a part of the night failed elsewhere and is done here", "run", run, "part", state.Number, "tries", state.Tries, "error", state.Error)
+	s.Crew.Log.Warn("a part of the night failed elsewhere, or nobody takes it up, and is done here", "run", run, "part", state.Number, "tries", state.Tries, "error", state.Error)
 	return s.Crew.hold(ctx, job{Run: run, Number: state.Number}, holder, func(ctx context.Context) ([]byte, error) { return here(ctx, p) })
 }
 

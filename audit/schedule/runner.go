@@ -17,8 +17,8 @@ type Runner struct {
 	// last run finished. Zero: nothing ever ran, so nothing was missed. It is asked once, at the start.
 	Last func(ctx context.Context) (time.Time, error)
 
-	// Night runs the night that was due at scheduledAt, as of asOf. It must return soon after ctx is done, finished or rolled back. What it
-	// returns is logged; the next night comes all the same. It is never called while it runs.
+	// Night runs the night that was due at scheduledAt, as of asOf. It must return soon after ctx is done, finished or rolled back. An error is
+	// logged, and the same night is tried again. It is never called while it runs.
 	Night func(ctx context.Context, scheduledAt, asOf time.Time) error
 
 	Log *slog.Logger // nil: nothing is logged
@@ -28,19 +28,20 @@ type Runner struct {
 //
 // A night's as-of is its scheduled time. One that is due while another runs waits for it. Where several wait, or where the machine slept through
 // several, they are made up by one run as of now, which stands for the latest of them; so are nights missed before Serve was called, also a single one.
-// A night that failed, or that ctx ended, is not tried again until the next start.
+//
+// A night that failed is tried again as of the same time, after a minute and then after pauses that double up to half an hour, until it has run or the
+// next one is due, which takes in what it missed. One that ctx ended is left for the next start.
 func (r *Runner) Serve(ctx context.Context) error {
 	started := time.Now()
 	last, err := r.Last(ctx)
 	if err != nil {
 		return fmt.Errorf("last night: %w", err)
 	}
-	n := &nights{Runner: r, ctx: ctx, handled: started}
-
 	log := cronLog{r.Log}
 	if r.Log == nil {
 		log.Logger = slog.New(slog.DiscardHandler)
 	}
+	n := &nights{Runner: &Runner{Schedule: r.Schedule, Last: r.Last, Night: r.Night, Log: log.Logger}, ctx: ctx, handled: started}
 	c := cron.New(cron.WithLogger(log), cron.WithLocation(r.Schedule.location()), cron.WithChain(cron.Recover(log), oneAtATime(ctx)))
 	entry := c.Entry(c.Schedule(r.Schedule, n))
 	if !last.IsZero() {
@@ -88,8 +89,35 @@ func (n *nights) Run() {
 		n.handled = scheduledAt
 	}
 	n.missed = time.Time{}
-	if err := n.Night(n.ctx, scheduledAt, asOf); err != nil && n.Log != nil {
-		n.Log.Error("night failed", "scheduled_at", scheduledAt, "as_of", asOf, "error", err)
+	n.keepTrying(scheduledAt, asOf)
+}
+
+// The pauses after a night that failed: what is gone in a minute, such as a database that restarts, costs a minute, and what lasts, such as a full disk,
+// costs no more than a look at it now and then.
+const (
+	firstPause   = time.Minute
+	longestPause = 30 * time.Minute
+)
+
+// keepTrying runs a night until it has run, ctx is done, or the next one is due.
+func (n *nights) keepTrying(scheduledAt, asOf time.Time) {
+	next := n.Schedule.Next(scheduledAt)
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		err := n.Night(n.ctx, scheduledAt, asOf)
+		if err == nil || n.ctx.Err() != nil {
+			return
+		}
+		again := time.Now().Add(pause)
+		if !next.IsZero() && !again.Before(next) {
+			n.Log.Error("night failed; the next one takes in what it missed", "scheduled_at", scheduledAt, "as_of", asOf, "next", next, "error", err)
+			return
+		}
+		n.Log.Error("night failed; it is tried again", "scheduled_at", scheduledAt, "as_of", asOf, "again_at", again, "error", err)
+		select {
+		case <-n.ctx.Done():
+			return
+		case <-time.After(pause):
+		}
 	}
 }
 

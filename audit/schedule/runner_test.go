@@ -17,8 +17,8 @@ import (
 
 type call struct{ Scheduled, AsOf, Began, Ended string }
 
-// serve runs a Runner for a time. Each night takes as long as took says, by its number.
-func serve(t *testing.T, spec string, last time.Time, lasts time.Duration, took func(night int) time.Duration) []call {
+// serve runs a Runner for a time. Each night takes as long as took says, by its number; the first ones fail.
+func serve(t *testing.T, spec string, last time.Time, lasts time.Duration, took func(night int) time.Duration, fail int) []call {
 	t.Helper()
 	var calls []call
 	synctest.Test(t, func(t *testing.T) {
@@ -44,6 +44,9 @@ func serve(t *testing.T, spec string, last time.Time, lasts time.Duration, took 
 					time.Sleep(time.Second) // to roll back
 				}
 				calls[n].Ended = stamp(time.Now())
+				if n < fail {
+					return errors.New("failed")
+				}
 				return ctx.Err()
 			},
 		}
@@ -99,10 +102,59 @@ func TestServe(t *testing.T) {
 			{"1 03:00:00", "1 03:00:00", "1 03:00:00", "1 03:01:00"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if d := cmp.Diff(c.want, serve(t, c.spec, c.last, c.lasts, c.took)); d != "" {
+			if d := cmp.Diff(c.want, serve(t, c.spec, c.last, c.lasts, c.took, 0)); d != "" {
 				t.Error(d)
 			}
 		})
+	}
+}
+
+// A night that failed is tried again, as of its time, with growing pauses, until it has run or the next one is due.
+func TestServeTriesAgain(t *testing.T) {
+	const nightly, hourly = "CRON_TZ=UTC 30 2 * * *", "CRON_TZ=UTC 0 * * * *"
+	for _, c := range []struct {
+		name, spec string
+		last       time.Time
+		lasts      time.Duration
+		fails      int
+		want       []call
+	}{
+		{"it passes", nightly, time.Time{}, 4 * time.Hour, 3, []call{
+			{"1 02:30:00", "1 02:30:00", "1 02:30:00", "1 02:30:10"},
+			{"1 02:30:00", "1 02:30:00", "1 02:31:10", "1 02:31:20"},
+			{"1 02:30:00", "1 02:30:00", "1 02:33:20", "1 02:33:30"},
+			{"1 02:30:00", "1 02:30:00", "1 02:37:30", "1 02:37:40"}}},
+		{"no longer than until the next", hourly, time.Time{}, 125 * time.Minute, 7, []call{
+			{"1 01:00:00", "1 01:00:00", "1 01:00:00", "1 01:00:10"},
+			{"1 01:00:00", "1 01:00:00", "1 01:01:10", "1 01:01:20"},
+			{"1 01:00:00", "1 01:00:00", "1 01:03:20", "1 01:03:30"},
+			{"1 01:00:00", "1 01:00:00", "1 01:07:30", "1 01:07:40"},
+			{"1 01:00:00", "1 01:00:00", "1 01:15:40", "1 01:15:50"},
+			{"1 01:00:00", "1 01:00:00", "1 01:31:50", "1 01:32:00"},
+			{"1 02:00:00", "1 02:00:00", "1 02:00:00", "1 02:00:10"},
+			{"1 02:00:00", "1 02:00:00", "1 02:01:10", "1 02:01:20"}}},
+		{"one that makes up, too", nightly, time.Date(1999, 12, 28, 2, 30, 0, 0, time.UTC), time.Hour, 1, []call{
+			{"31 02:30:00", "1 00:00:00", "1 00:00:00", "1 00:00:10"},
+			{"31 02:30:00", "1 00:00:00", "1 00:01:10", "1 00:01:20"}}},
+		{"not once it is to end", nightly, time.Time{}, 151 * time.Minute, 9, []call{
+			{"1 02:30:00", "1 02:30:00", "1 02:30:00", "1 02:30:10"}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if d := cmp.Diff(c.want, serve(t, c.spec, c.last, c.lasts, func(int) time.Duration { return 10 * time.Second }, c.fails)); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+// Half an hour is the longest pause, however long it lasts.
+func TestServeNeverGivesUp(t *testing.T) {
+	calls := serve(t, "CRON_TZ=UTC 30 2 * * *", time.Time{}, 26*time.Hour, func(int) time.Duration { return time.Second }, 1000)
+	if n := len(calls); n < 48 || n > 60 {
+		t.Errorf("tried %d times", n)
+	}
+	if last := calls[len(calls)-1]; last.Scheduled != "1 02:30:00" {
+		t.Errorf("last %+v", last)
 	}
 }
 
@@ -111,23 +163,26 @@ func TestServeGoesOn(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), 230*time.Minute)
 		defer cancel()
 		var log bytes.Buffer
-		nights := 0
+		nights := map[string]int{}
 		r := &Runner{
 			Schedule: parse(t, "CRON_TZ=UTC 0 * * * *"),
 			Last:     func(context.Context) (time.Time, error) { return time.Time{}, nil },
-			Night: func(context.Context, time.Time, time.Time) error {
-				nights++
-				if nights == 1 {
+			Night: func(_ context.Context, scheduledAt, _ time.Time) error {
+				nights[scheduledAt.UTC().Format("15:04")]++
+				if len(nights) == 1 {
 					panic("a bug")
 				}
 				return errors.New("the disk is full")
 			},
 			Log: slog.New(slog.NewTextHandler(&log, nil)),
 		}
-		if err := r.Serve(ctx); err != nil || nights != 3 {
-			t.Errorf("%d nights, %v", nights, err)
+		if err := r.Serve(ctx); err != nil {
+			t.Error(err)
 		}
-		for _, want := range []string{"a bug", "the disk is full"} {
+		if d := cmp.Diff(map[string]int{"01:00": 1, "02:00": 6, "03:00": 6}, nights); d != "" {
+			t.Error(d)
+		}
+		for _, want := range []string{"a bug", "the disk is full", "tried again", "takes in what it missed"} {
 			if !strings.Contains(log.String(), want) {
 				t.Errorf("the log does not tell of %q:\n%s", want, &log)
 			}

@@ -515,6 +515,9 @@ func TestScheduledNightRunsOnce(t *testing.T) {
 		must(t, s.Night(l).Publish(ctx, finish(second)))
 		must(t, s.Fail(ctx, second, errors.New("too late")))
 		is(t, s.Night(l).Begin(ctx, scheduled()), store.ErrAlreadyRun)
+		earlier := scheduled() // of a scheduler whose clock is behind: what made up the later one stands for it
+		earlier.ScheduledAt--
+		is(t, s.Night(l).Begin(ctx, earlier), store.ErrAlreadyRun)
 		must(t, s.Night(l).Begin(ctx, byHand()))
 		must(t, s.Night(l).Begin(ctx, byHand()))
 		runs, err := s.Runs(ctx, 0)
@@ -525,6 +528,37 @@ func TestScheduledNightRunsOnce(t *testing.T) {
 		}
 		same(t, "runs", got, []string{"R-000004 running  false", "R-000003 failed was killed or lost its lock false", "R-000002 finished  true",
 			"R-000001 failed disk full " + hostile + " true"})
+	})
+}
+
+func TestLastNight(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		ctx := t.Context()
+		s := open(t, url)
+		l := lock(t, s)
+		last := func(what string, want time.Time) {
+			t.Helper()
+			got, err := s.LastNight(ctx)
+			must(t, err)
+			if !got.Equal(want) {
+				t.Errorf("%s: %v, want %v", what, got, want)
+			}
+		}
+		last("a new store", time.Time{})
+		begin(t, s, l)
+		last("a run that did not finish", time.Time{})
+		run := begin(t, s, l)
+		must(t, s.Night(l).Publish(ctx, finish(run)))
+		last("one by hand", run.FinishedAt.Time())
+		run = byHand()
+		run.ScheduledAt = t0 - 5
+		must(t, s.Night(l).Begin(ctx, run))
+		last("a scheduled one that runs", (t0 + 1).Time())
+		must(t, s.Night(l).Publish(ctx, finish(run)))
+		last("a scheduled one", (t0 - 5).Time())
+		run = begin(t, s, l)
+		must(t, s.Night(l).Publish(ctx, finish(run)))
+		last("one by hand after it", (t0 - 5).Time())
 	})
 }
 

@@ -25,9 +25,9 @@ type Lease struct {
 	gone error
 }
 
-// Lock takes the lock of the night. Where another holds it, it waits or gives [ErrLocked].
-func (s *Store) Lock(ctx context.Context, wait bool) (*Lease, error) {
-	for {
+// Lock takes the lock of the night. Where another holds it, it waits, if it is patient, or gives [ErrLocked].
+func (s *Store) Lock(ctx context.Context, patient bool) (*Lease, error) {
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) { // to ask costs Postgres a session
 		h, err := s.d.tryLock(ctx, s)
 		if err != nil {
 			return nil, s.failed(ctx, "take the lock of the night", err)
@@ -39,10 +39,10 @@ func (s *Store) Lock(ctx context.Context, wait bool) (*Lease, error) {
 			}
 			return l, nil
 		}
-		if !wait {
+		if !patient {
 			return nil, s.failed(ctx, "take the lock of the night", ErrLocked)
 		}
-		if err := pause(ctx, 50*time.Millisecond); err != nil {
+		if err := pause(ctx, wait); err != nil {
 			return nil, s.failed(ctx, "wait for the lock of the night", err)
 		}
 	}

@@ -60,7 +60,7 @@ func (d *postgres) open(ctx context.Context) (writer, reader *sqlx.DB, err error
 	if err != nil {
 		return nil, nil, err
 	}
-	db := sqlx.NewDb(sql.OpenDB(c), "postgres")
+	db := sqlx.NewDb(sql.OpenDB(mortal{c}), "postgres")
 	db.SetMaxOpenConns(16)
 	db.SetMaxIdleConns(8)
 	var server struct {
@@ -82,6 +82,24 @@ func (d *postgres) open(ctx context.Context) (writer, reader *sqlx.DB, err error
 	return db, db, nil
 }
 
+// mortal makes connections whose sessions, and whatever they have locked, end within about a minute when their process stands still in the middle of a
+// transaction, or vanishes with its machine.
+type mortal struct{ driver.Connector }
+
+func (m mortal) Connect(ctx context.Context) (driver.Conn, error) {
+	const settings = `SELECT set_config(name, CASE name WHEN 'tcp_keepalives_idle' THEN '20' WHEN 'tcp_keepalives_interval' THEN '10'
+		WHEN 'tcp_keepalives_count' THEN '4' ELSE '60s' END, false) FROM pg_settings
+		WHERE name IN ('idle_in_transaction_session_timeout', 'tcp_user_timeout', 'tcp_keepalives_idle', 'tcp_keepalives_interval', 'tcp_keepalives_count')`
+	conn, err := m.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.(driver.ExecerContext).ExecContext(ctx, settings, nil); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return conn, nil
+}
+
 func (d *postgres) explain(err error) error {
 	e := pq.As(err)
 	if e == nil {
@@ -99,6 +117,8 @@ func (d *postgres) explain(err error) error {
 		return &kinded{ErrReadOnly, err, "grant the user the right to create and write tables in this database"}
 	case e.Code == pqerror.DataCorrupted, e.Code == pqerror.IndexCorrupted:
 		return &kinded{ErrDamaged, err, "restore the database from a backup"}
+	case e.Code == pqerror.DiskFull:
+		return fmt.Errorf("%w: make room on the disk of the database server of %s and run again, nothing was lost", err, d)
 	case e.Code == pqerror.InvalidCatalogName:
 		return fmt.Errorf("%w: create it with createdb, or mend `store` in the configuration", err)
 	case e.Code == pqerror.InvalidPassword, e.Code == pqerror.InvalidAuthorizationSpecification:
@@ -149,10 +169,8 @@ func (d *postgres) tryLock(ctx context.Context, s *Store) (_ hold, err error) {
 		return nil, err
 	}
 	l := sessionLock{conn}
-	// A night is long and its session idle: no timeout may end it, and a holder that vanished without a word must be noticed within a minute.
-	const settings = `SELECT set_config(name, CASE name WHEN 'tcp_keepalives_idle' THEN '20' WHEN 'tcp_keepalives_interval' THEN '10'
-		WHEN 'tcp_keepalives_count' THEN '4' ELSE '0' END, false) FROM pg_settings
-		WHERE name IN ('idle_session_timeout', 'statement_timeout', 'tcp_keepalives_idle', 'tcp_keepalives_interval', 'tcp_keepalives_count')`
+	// A night is long and its session idle: no timeout may end it.
+	const settings = `SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('idle_session_timeout', 'statement_timeout')`
 	if _, err := conn.ExecContext(ctx, settings); err != nil {
 		return nil, errors.Join(err, l.release())
 	}

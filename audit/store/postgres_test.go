@@ -24,6 +24,16 @@ func TestLeaseEndsWithItsConnection(t *testing.T) {
 	must(t, other.Night(second).Publish(ctx, finish(begin(t, other, second))))
 }
 
+// A process that stands still in the middle of a transaction, or vanishes with its machine, does not keep others from the store for hours.
+func TestSessionsAreMortal(t *testing.T) {
+	address := cluster.New(t)
+	open(t, address) // creates what is asked below
+	s := open(t, address)
+	for setting, want := range map[string]string{"idle_in_transaction_session_timeout": "1min", "tcp_keepalives_idle": "20", "tcp_user_timeout": "60000"} {
+		must(t, s.Exec(t.Context(), `DO $$ BEGIN ASSERT current_setting('`+setting+`') = '`+want+`', current_setting('`+setting+`'); END $$`))
+	}
+}
+
 func TestPostgresSaysWhatToDo(t *testing.T) {
 	ctx := t.Context()
 	address := cluster.New(t)

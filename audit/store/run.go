@@ -42,7 +42,8 @@ const selectRuns = `SELECT seq, id, as_of, scheduled_at, started_at, finished_at
 const killed = "was killed or lost its lock"
 
 // Begin begins run: it gets the next Seq and ID, and the status running. A run that is still marked as running was killed: it is marked as failed, and
-// what it had staged is swept. [ErrAlreadyRun] where the night of run.ScheduledAt has finished; a failed one's time is free again. [ErrFenced].
+// what it had staged is swept. [ErrAlreadyRun] where the night of run.ScheduledAt or a later one has finished: that stands for it. A failed one's time is
+// free again. [ErrFenced].
 func (n *Night) Begin(ctx context.Context, run *audit.Run) error {
 	var seq int64
 	err := n.fenced(ctx, "begin a run", n.lease, func(t *tx) error {
@@ -60,9 +61,9 @@ func (n *Night) Begin(ctx context.Context, run *audit.Run) error {
 		if run.ScheduledAt != audit.Never {
 			scheduled = run.ScheduledAt
 			var id string
-			err := t.one(ctx, &id, `SELECT id FROM runs WHERE scheduled_at = ? AND status <> 'failed'`, scheduled)
+			err := t.one(ctx, &id, `SELECT id FROM runs WHERE scheduled_at >= ? AND status <> 'failed' ORDER BY scheduled_at LIMIT 1`, scheduled)
 			if err == nil {
-				return fmt.Errorf("%w: it was %s", ErrAlreadyRun, id)
+				return fmt.Errorf("%w: %s did", ErrAlreadyRun, id)
 			} else if !errors.Is(err, ErrNotFound) {
 				return err
 			}
@@ -131,6 +132,20 @@ func (s *Store) Run(ctx context.Context, id string) (*audit.Run, error) {
 		return nil, fmt.Errorf("run %q: %w: `mailreeve runs list` shows what there is", id, ErrNotFound)
 	}
 	return &list[0], nil
+}
+
+// LastNight says up to when nights were run: the time of the latest scheduled one that finished or, where there is none, when the last run finished.
+// Zero: nothing ever ran.
+func (s *Store) LastNight(ctx context.Context) (last time.Time, err error) {
+	err = s.read(ctx, "look for the last night", func(t *tx) error {
+		var at *audit.Instant
+		err := t.one(ctx, &at, `SELECT coalesce(max(scheduled_at), max(finished_at)) FROM runs WHERE status = 'finished'`)
+		if err == nil && at != nil {
+			last = at.Time()
+		}
+		return err
+	})
+	return last, err
 }
 
 func (s *Store) runs(ctx context.Context, query string, args ...any) (list []audit.Run, err error) {

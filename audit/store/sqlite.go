@@ -133,7 +133,7 @@ func (d *sqliteFile) explain(err error) error {
 		return &kinded{ErrReadOnly, err, "see that this user may read and write the file and create files in its folder"}
 	case sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT:
 		return &kinded{ErrDamaged, err, "restore the file from a backup, or move it away to begin a new store"}
-	case sqlite3.SQLITE_IOERR:
+	case sqlite3.SQLITE_IOERR: // a full disk, too, where SQLite cannot write what it needs beside the file
 		return fmt.Errorf("%w: see that the disk of %s is neither full nor broken, and run again, nothing was lost", err, d.path)
 	case sqlite3.SQLITE_FULL:
 		return fmt.Errorf("%w: make room on the disk of %s and run again, nothing was lost", err, d.path)

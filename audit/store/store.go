@@ -29,7 +29,7 @@ import (
 var (
 	ErrLocked     = errors.New("another night is running")
 	ErrFenced     = errors.New("this run lost its lock and may no longer publish")
-	ErrAlreadyRun = errors.New("the night of that time has been run")
+	ErrAlreadyRun = errors.New("the night of that time, or a later one, has been run")
 	ErrNotFound   = errors.New("not found")
 	ErrAmbiguous  = errors.New("more than one finding begins so")
 	ErrNewer      = errors.New("the store has a newer schema than this mailreeve knows")

@@ -92,6 +92,7 @@ func (c *cli) doctor(ctx context.Context, send bool) []symptom {
 	d.schedule(plan)
 	if s := d.store(ctx); s != nil {
 		d.nights(ctx, s, plan)
+		d.crews(ctx, s)
 		d.outbox(ctx, s)
 		d.quarantine(ctx, s)
 		d.archive(ctx, s)
@@ -218,6 +219,21 @@ func (d *doctor) nights(ctx context.Context, s *store.Store, plan schedule.Sched
 	}
 }
 
+// lastNight is up to when runs, the newest first, were nights; zero where there was none.
+func lastNight(runs []audit.Run) time.Time {
+	for _, r := range runs {
+		if r.Status == audit.Finished && r.ScheduledAt != audit.Never {
+			return r.ScheduledAt.Time()
+		}
+	}
+	for _, r := range runs {
+		if r.Status == audit.Finished {
+			return r.FinishedAt.Time()
+		}
+	}
+	return time.Time{}
+}
+
 // late says whether a night should have run.
 func (d *doctor) late(runs []audit.Run, plan schedule.Schedule, holder string) {
 	last := lastNight(runs)
@@ -268,6 +284,26 @@ func cure(trouble string) string {
 		return "let this user read it"
 	}
 	return "mend it"
+}
+
+// crews says which workers are there. One that was stopped has signed off, so one that is silent has died.
+func (d *doctor) crews(ctx context.Context, s *store.Store) {
+	list, err := s.Crews(ctx)
+	if err != nil {
+		d.wrong("workers", "%w", err)
+		return
+	}
+	alive := 0
+	for _, x := range list {
+		if x.Silent > store.Silence {
+			d.warn("workers", "%s has been silent for %s, and was not stopped: its parts are given to others; see what became of it, and start it again", x.ID, x.Silent.Round(time.Second))
+		} else {
+			alive++
+		}
+	}
+	if alive > 0 {
+		d.ok("workers", "%s at work", count(alive, "process is", "processes are"))
+	}
 }
 
 // outbox says what could not be delivered.

@@ -317,6 +317,16 @@ func mistakes() []mistake {
 			w.say("run")
 			return here(w)
 		}},
+		{entry: "A worker is dead", make: func(t *testing.T, binary string) (*ward, func() int) {
+			w := newWard(t, cluster.New(t))
+			cmd := exec.Command(binary, "worker", "-c", w.path("mailreeve.yaml"))
+			w.must(cmd.Start())
+			w.await(`SELECT count(*) FROM crews`, "1")
+			w.must(cmd.Process.Kill())
+			_ = cmd.Wait() // killed
+			time.Sleep(store.Silence + time.Second)
+			return here(w)
+		}, fine: true},
 		{entry: "The database was restarted during the night", make: func(t *testing.T, _ string) (*ward, func() int) {
 			own := ownCluster(t)
 			w := newWard(t, own.New(t))

@@ -69,6 +69,16 @@ func (p inProcess) Open(ctx context.Context, dir string) (map[oracle.Key]oracle.
 	return out, nil
 }
 
+// marketDir is a folder with a market's configuration.
+func marketDir(t *testing.T, m *market.Market) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "mailreeve.yaml"), []byte(m.Config()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 // Markets of pure chance give, in one run and in nights, whatever order, pieces, names and compressions their files come in, exactly the findings
 // that an independent reading of the rules gives. MAILREEVE_TEST_MARKETS says how many, MAILREEVE_TEST_SEED from which on.
 func TestMarketsOfChance(t *testing.T) {

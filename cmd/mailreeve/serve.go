@@ -19,7 +19,8 @@ func (c *cli) serveCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Run the nights by their schedule, until SIGTERM",
 		Long: `serve runs an audit at each time of the configuration's schedule, never two at once. Nights that were missed while nothing ran are made up by
-one run at the start. On SIGTERM a night under way is rolled back: nothing of it is visible, and the next start makes it up.`,
+one run at the start. A night that failed is tried again after a minute, and then after growing pauses, until the next one is due.
+On SIGTERM a night under way is rolled back: nothing of it is visible, and the next start makes it up.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.serve(cmd.Context()) },
 	}
 }
@@ -48,42 +49,28 @@ func (c *cli) serve(ctx context.Context) error {
 	if s.store.Queue() != nil {
 		s.crew = s.newCrew()
 		wg.Go(func() {
-			if err := s.crew.Serve(ctx); err != nil && ctx.Err() == nil {
-				s.log.Error("this process does no parts of nights", "error", err)
+			for ctx.Err() == nil { // while the database is away there is nothing to do
+				if err := s.crew.Serve(ctx); err != nil && ctx.Err() == nil {
+					s.log.Warn("this process does no parts of nights; it tries again", "error", err)
+					select {
+					case <-ctx.Done():
+					case <-time.After(deliverEvery):
+					}
+				}
 			}
 		})
 	}
 	defer func() { cancel(); wg.Wait() }()
-	r := &schedule.Runner{Schedule: plan, Log: s.log, Last: s.lastNight, Night: s.scheduled}
+	r := &schedule.Runner{Schedule: plan, Log: s.log, Last: s.store.LastNight, Night: s.scheduled}
 	return r.Serve(ctx)
-}
-
-// lastNight is up to when nights were run.
-func (s *system) lastNight(ctx context.Context) (time.Time, error) {
-	runs, err := s.store.Runs(ctx, 0)
-	return lastNight(runs), err
-}
-
-// lastNight is up to when runs, the newest first, were nights; zero where there was none.
-func lastNight(runs []audit.Run) time.Time {
-	for _, r := range runs {
-		if r.Status == audit.Finished && r.ScheduledAt != audit.Never {
-			return r.ScheduledAt.Time()
-		}
-	}
-	for _, r := range runs {
-		if r.Status == audit.Finished {
-			return r.FinishedAt.Time()
-		}
-	}
-	return time.Time{}
 }
 
 // scheduled runs one scheduled night and delivers what it has to say.
 func (s *system) scheduled(ctx context.Context, scheduledAt, asOf time.Time) error {
 	res, err := s.audit(ctx, audit.Options{AsOf: audit.At(asOf), ScheduledAt: audit.At(scheduledAt), By: "schedule"}, true, nil)
 	if errors.Is(err, store.ErrAlreadyRun) {
-		return nil // another scheduler did
+		s.log.Info("another scheduler ran this night", "scheduled_at", scheduledAt)
+		return nil
 	}
 	if err != nil {
 		return err
@@ -100,7 +87,10 @@ func (s *system) scheduled(ctx context.Context, scheduledAt, asOf time.Time) err
 	if !s.slack {
 		fmt.Fprint(s.out, digestOf(res).Text())
 	}
-	return s.deliver(ctx, time.Minute)
+	if err := s.deliver(ctx, time.Minute); err != nil { // the night has run all the same
+		s.log.Warn("the night's digest waits in the outbox, and is tried again", "run", run.ID, "error", err)
+	}
+	return nil
 }
 
 // deliverEvery is how often serve tries to deliver what a night could not.

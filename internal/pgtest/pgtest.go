@@ -5,7 +5,6 @@
 package pgtest
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -22,11 +21,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/lib/pq"
-
-	"github.com/mailreeve/mailreeve/internal/child"
 )
 
 // Environment names the variable with the address of a server to use, as postgres://user@host/database. Its user must be able to create databases.
@@ -39,9 +35,7 @@ type Cluster struct {
 	once   sync.Once
 	base   *url.URL
 	err    error
-	dir    string
-	server *exec.Cmd
-	run    func(name string, args ...string) *exec.Cmd // runs a program of Postgres
+	server *Server
 	next   atomic.Int64
 }
 
@@ -87,10 +81,10 @@ func (c *Cluster) Own(t testing.TB) {
 
 // Close stops a server that New started and removes its files.
 func (c *Cluster) Close() error {
-	if c.dir == "" {
+	if c.server == nil {
 		return nil
 	}
-	return errors.Join(c.Stop(), os.RemoveAll(c.dir))
+	return c.server.Close()
 }
 
 // Stop stops the server and leaves its files, for Start.
@@ -98,17 +92,7 @@ func (c *Cluster) Stop() error {
 	if c.server == nil {
 		return nil
 	}
-	err := c.server.Process.Signal(syscall.SIGINT) // fast shutdown
-	done := make(chan struct{})
-	go func() { _ = c.server.Wait(); close(done) }() // how it ended does not matter
-	select {
-	case <-done:
-	case <-time.After(20 * time.Second):
-		err = errors.Join(err, c.server.Process.Kill())
-		<-done
-	}
-	c.server = nil
-	return err
+	return c.server.Stop()
 }
 
 func (c *Cluster) start() (err error) {
@@ -116,47 +100,15 @@ func (c *Cluster) start() (err error) {
 		c.base, err = url.Parse(address)
 		return err
 	}
-	bin, err := binaries()
-	if err != nil {
-		return err
+	if c.server, err = Start(Options{}); err == nil {
+		c.base, err = url.Parse(c.server.URL("127.0.0.1", "postgres"))
 	}
-	owner, err := credential()
-	if err != nil {
-		return err
-	}
-	if c.dir, err = os.MkdirTemp("", "mailreeve-postgres-"); err != nil {
-		return err
-	}
-	if owner != nil {
-		if err := os.Chown(c.dir, int(owner.Uid), int(owner.Gid)); err != nil {
-			return err
-		}
-	}
-	c.run = func(name string, args ...string) *exec.Cmd {
-		cmd := exec.Command(filepath.Join(bin, name), args...)
-		cmd.Dir = c.dir
-		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "TZ=UTC"}
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: owner}
-		return cmd
-	}
-	out, err := c.run("initdb", "-D", c.data(), "-U", "mailreeve", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C").CombinedOutput()
-	if err != nil {
-		return errors.Join(fmt.Errorf("initdb: %w\n%s", err, out), os.RemoveAll(c.dir))
-	}
-	port, err := freePort()
-	if err != nil {
-		return err
-	}
-	c.base = &url.URL{Scheme: "postgres", User: url.User("mailreeve"), Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), Path: "/postgres",
-		RawQuery: "sslmode=disable"}
-	return c.Start(false)
+	return err
 }
-
-func (c *Cluster) data() string { return filepath.Join(c.dir, "data") }
 
 // Start starts the server that Stop stopped, on the same files and the same address; as a standby, which nobody can write, if that is asked for.
 func (c *Cluster) Start(standby bool) error {
-	signal := filepath.Join(c.data(), "standby.signal") // its being there says so
+	signal := filepath.Join(c.server.data(), "standby.signal") // its being there says so
 	err := os.Remove(signal)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
@@ -167,42 +119,7 @@ func (c *Cluster) Start(standby bool) error {
 	if err != nil {
 		return err
 	}
-	log, err := os.OpenFile(filepath.Join(c.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	c.server = c.run("postgres", "-D", c.data(), "-p", c.base.Port(), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
-		"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=200", "-c", "max_wal_size=4GB")
-	c.server.Stdout, c.server.Stderr = log, log
-	child.DieWithParent(c.server.SysProcAttr, syscall.SIGINT) // whatever becomes of the tests, their server does not outlive them
-	if err := c.server.Start(); err != nil {
-		return err
-	}
-	return c.await(log.Name())
-}
-
-// await waits until the server answers.
-func (c *Cluster) await(log string) error {
-	db, err := sql.Open("postgres", c.base.String())
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	for {
-		err := db.PingContext(ctx)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			said, _ := os.ReadFile(log) // without it there is just less to say
-			return fmt.Errorf("the test's Postgres does not answer: %w\n%s", err, said)
-		case <-time.After(30 * time.Millisecond):
-		}
-	}
+	return c.server.Start()
 }
 
 // binaries is the folder of initdb and postgres.
