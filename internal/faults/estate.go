@@ -44,8 +44,8 @@ type estate struct {
 
 const token = "xoxb-faults"
 
-func (l *lab) newEstate(name string, m *market.Market, s setting) (*estate, error) {
-	dir, err := l.folder(name)
+func (l *lab) newEstate(m *market.Market, s setting) (*estate, error) {
+	dir, err := l.folder()
 	if err != nil {
 		return nil, err
 	}

@@ -37,22 +37,54 @@ func killNight(x *striking) error {
 	return nil // it has just ended
 }
 
-// killWorker kills one of the workers, and notes whether it held a part.
+// killWorker kills one of the workers: half of them while it holds a part, which is rarely met by chance.
 func killWorker(x *striking) error {
-	p := x.workers[x.rng.IntN(len(x.workers))].process()
-	_ = p.cmd.Process.Kill() // it may just be on its way
-	<-p.ended
 	db, err := sql.Open("postgres", x.reached)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	var held int
-	err = db.QueryRow(`SELECT count(*) FROM parts WHERE answer IS NULL AND holder LIKE $1`, fmt.Sprintf("%%/%d/%%", p.cmd.Process.Pid)).Scan(&held)
-	if held > 0 {
-		x.note("the worker held a part")
+	p := x.workers[x.rng.IntN(len(x.workers))].process()
+	if x.rng.IntN(2) == 0 {
+		for held := false; !held; {
+			select {
+			case <-x.run.ended:
+				held = true // no longer
+				continue
+			case <-time.After(time.Millisecond):
+			}
+			for _, w := range x.workers {
+				if held, err = holding(db, w.process()); err != nil {
+					return err
+				}
+				if held {
+					p = w.process()
+					x.note("the worker held a part")
+					break
+				}
+			}
+		}
 	}
-	return err
+	_ = p.cmd.Process.Kill() // it may just be on its way
+	<-p.ended
+	return nil
+}
+
+// holding says whether a worker holds a part; if so, it stands still.
+func holding(db *sql.DB, p *process) (bool, error) {
+	holds := func() (n int, err error) {
+		err = db.QueryRow(`SELECT count(*) FROM parts WHERE answer IS NULL AND holder LIKE $1`, fmt.Sprintf("%%/%d/%%", p.cmd.Process.Pid)).Scan(&n)
+		return n, err
+	}
+	if n, err := holds(); err != nil || n == 0 {
+		return false, err
+	}
+	_ = p.cmd.Process.Signal(syscall.SIGSTOP) // so that it cannot finish it just now
+	n, err := holds()
+	if err != nil || n == 0 {
+		return false, errors.Join(err, p.cmd.Process.Signal(syscall.SIGCONT))
+	}
+	return true, nil
 }
 
 // overtake stops a night where it is, takes its lock away, and has another run of the same night finish. Then the first one goes on, and must not publish.

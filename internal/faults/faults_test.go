@@ -15,7 +15,7 @@ func TestFaultsLeaveNothingBehind(t *testing.T) {
 	if testing.Short() {
 		t.Skip("kills nights for most of a minute")
 	}
-	short := plan{alone: 6, nights: 6, workers: 3, restarts: 1, pauses: 1, disks: 1, cuts: 1, files: 4, pause: 17 * time.Second, away: 17 * time.Second, lanes: 6}
+	short := plan{alone: 4, nights: 4, workers: 3, restarts: 1, pauses: 1, disks: 1, cuts: 1, files: 2, pause: 17 * time.Second, away: 17 * time.Second, lanes: 6, nightsEach: 2}
 	results, err := short.run(t.Context(), t.TempDir(), 1, "", t.Output())
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +40,7 @@ func TestFaultsLeaveNothingBehind(t *testing.T) {
 
 // The comparison sees what it is there to see.
 func TestStatesThatDiffer(t *testing.T) {
-	l, err := newLab(t.TempDir(), 1, t.Output())
+	l, err := newLab(t.TempDir(), 1, 2, t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,14 +24,18 @@ type lab struct {
 	seed   uint64
 	log    io.Writer // told as things happen
 
+	nights int // that each market is cut into
+
 	mu   sync.Mutex
 	next int
-	want map[uint64]*state // what undisturbed nights leave, by the market's seed
+
+	reference sync.Mutex
+	want      map[uint64]*state // what undisturbed nights leave, by the market's seed
 }
 
 // newLab builds the program.
-func newLab(dir string, seed uint64, log io.Writer) (*lab, error) {
-	l := &lab{binary: filepath.Join(dir, "mailreeve"), dir: dir, seed: seed, log: log, want: map[uint64]*state{}}
+func newLab(dir string, seed uint64, nights int, log io.Writer) (*lab, error) {
+	l := &lab{binary: filepath.Join(dir, "mailreeve"), dir: dir, seed: seed, nights: nights, log: log, want: map[uint64]*state{}}
 	if out, err := exec.Command("go", "build", "-o", l.binary, "github.com/mailreeve/mailreeve/cmd/mailreeve").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build mailreeve: %w\n%s", err, out)
 	}
@@ -46,31 +50,27 @@ func (l *lab) number() int {
 	return l.next
 }
 
-// folder is a new one.
-func (l *lab) folder(name string) (string, error) {
-	dir := filepath.Join(l.dir, fmt.Sprintf("%03d-%s", l.number(), name))
+// folder is a new one. All names are of one length: messages cut long lines short, and lines name paths.
+func (l *lab) folder() (string, error) {
+	dir := filepath.Join(l.dir, fmt.Sprintf("%05d", l.number()))
 	return dir, os.Mkdir(dir, 0o755)
 }
 
-// nightsEach is how many nights a market is cut into.
-const nightsEach = 5
-
-// nights is the market of a seed, and its nights.
-func nights(seed uint64) (*market.Market, []market.Night) {
+// market is the market of a seed, and its nights.
+func (l *lab) market(seed uint64) (*market.Market, []market.Night) {
 	m := market.New(seed)
-	return m, m.Nights(rand.New(rand.NewPCG(seed, 2)), nightsEach)
+	return m, m.Nights(rand.New(rand.NewPCG(seed, 2)), l.nights)
 }
 
 // undisturbed is what the nights of a market leave when nothing happens to them: in one process, on SQLite.
 func (l *lab) undisturbed(ctx context.Context, seed uint64) (*state, error) {
-	l.mu.Lock()
-	known := l.want[seed]
-	l.mu.Unlock()
-	if known != nil {
+	l.reference.Lock()
+	defer l.reference.Unlock()
+	if known := l.want[seed]; known != nil {
 		return known, nil
 	}
-	m, list := nights(seed)
-	e, err := l.newEstate("undisturbed", m, setting{})
+	m, list := l.market(seed)
+	e, err := l.newEstate(m, setting{})
 	if err != nil {
 		return nil, err
 	}
@@ -88,13 +88,8 @@ func (l *lab) undisturbed(ctx context.Context, seed uint64) (*state, error) {
 		}
 	}
 	s, err := e.state(ctx)
-	if err != nil {
-		return nil, err
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.want[seed] = s
-	return s, nil
+	return s, err
 }
 
 // A result is what came of a trial.

@@ -75,13 +75,15 @@ type plan struct {
 	restarts, pauses       int // of Postgres
 	disks, cuts, files     int
 	pause, away            time.Duration
-	lanes                  int // trials at one time
+	lanes                  int    // trials at one time
+	nightsEach             int    // of a market
+	apart                  uint64 // the seeds of two trials' first markets
 }
 
 // long is the plan for a number of kills on Postgres.
 func long(kills int) plan {
 	return plan{alone: kills / 4, nights: (kills + 1) / 2, workers: kills / 2, restarts: max(1, kills/20), pauses: max(1, kills/60), disks: max(1, kills/20),
-		cuts: max(1, kills/60), files: max(1, kills/5), pause: time.Minute, away: 90 * time.Second, lanes: 6}
+		cuts: max(1, kills/60), files: max(1, kills/5), pause: time.Minute, away: 90 * time.Second, lanes: 6, nightsEach: 5, apart: 100}
 }
 
 // A way makes a trial ready. errors.ErrUnsupported: not here.
@@ -92,7 +94,7 @@ type way struct {
 
 // run does all trials of the plan, some at a time, and gives what came of each.
 func (p plan) run(ctx context.Context, dir string, seed uint64, only string, log io.Writer) ([]*result, error) {
-	l, err := newLab(dir, seed, log)
+	l, err := newLab(dir, seed, p.nightsEach, log)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +111,7 @@ func (p plan) run(ctx context.Context, dir string, seed uint64, only string, log
 		group.Go(func() {
 			lanes <- struct{}{}
 			defer func() { <-lanes }()
-			results[i], errs[i] = w.run(ctx, l, seed+uint64(100*i))
+			results[i], errs[i] = w.run(ctx, l, seed+p.apart*uint64(i))
 		})
 	}
 	group.Wait()

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"github.com/mailreeve/mailreeve/internal/market"
@@ -62,12 +61,12 @@ func (t *trial) market(ctx context.Context, l *lab, seed uint64, r *result) erro
 	if err != nil {
 		return err
 	}
-	m, list := nights(seed)
+	m, list := l.market(seed)
 	s, err := t.setting(l)
 	if err != nil {
 		return err
 	}
-	e, err := l.newEstate(strings.ReplaceAll(t.name, " ", "-"), m, s)
+	e, err := l.newEstate(m, s)
 	if err != nil {
 		return err
 	}
