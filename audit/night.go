@@ -414,6 +414,9 @@ func (r *running) do() (*Result, error) {
 	}
 	began = r.step("read", began)
 	if len(r.spools) > 0 { // all facts that are to be sealed were taken in by errands
+		if err := r.intake.Abort(); err != nil {
+			return nil, err
+		}
 		if r.intake, err = r.Archive.Gather(seq, r.spools); err != nil {
 			return nil, err
 		}

@@ -51,7 +51,8 @@ type dayKey struct {
 func (a *Archive) NewIntake(run int64, purged audit.Day, workers int, limit int64, forgotten *audit.Forgotten) (audit.Intake, error) {
 	in := a.newIntake(run, fmt.Sprintf("run-%06d", run), workers)
 	in.purged, in.limit, in.forgotten = purged, limit, forgotten
-	return in, nil
+	_, err := in.out() // an archive that cannot be written is better known before all is read
+	return in, err
 }
 
 // newIntake begins an intake whose files have a name of their own.
@@ -769,8 +770,8 @@ func (in *Intake) out() (*segmentWriter, error) {
 // Commit makes the packs durable: the store may name them now.
 func (in *Intake) Commit() error {
 	in.dropSpool()
-	if in.segment == nil {
-		return nil
+	if in.segment == nil || in.segment.at == 0 {
+		return in.Abort()
 	}
 	return in.segment.sync()
 }

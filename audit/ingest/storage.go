@@ -51,8 +51,8 @@ func Glob(ctx context.Context, pattern string, objects *s3.Client) ([]string, er
 	return newPlaces(objects).of(pattern).glob(ctx, pattern)
 }
 
-// Look says, for a pattern, how many files there are and when the newest was changed, and tries to read that one. No file is an error. It keeps nothing of
-// what it reads.
+// Look says, for a pattern, how many files there are and when the newest was changed, and tries to read them; of objects only the newest. No file is an
+// error. It keeps nothing of what it reads.
 func Look(ctx context.Context, pattern string, objects *s3.Client) (files int, changed time.Time, err error) {
 	from := newPlaces(objects).of(pattern)
 	list, err := from.glob(ctx, pattern)
@@ -72,13 +72,26 @@ func Look(ctx context.Context, pattern string, objects *s3.Client) (files int, c
 			newest, changed = path, t
 		}
 	}
-	f, err := from.open(ctx, newest, 1)
+	for _, path := range list {
+		if path != newest && s3.IsURL(path) {
+			continue // a request for each
+		}
+		if err := try(ctx, from, path); err != nil {
+			return 0, time.Time{}, err
+		}
+	}
+	return len(list), changed, nil
+}
+
+// try reads a byte.
+func try(ctx context.Context, from storage, path string) error {
+	f, err := from.open(ctx, path, 1)
 	if err != nil {
-		return 0, time.Time{}, err
+		return err
 	}
 	defer f.Close()
 	if _, err := f.ReadAt(make([]byte, 1), 0); err != nil && err != io.EOF {
-		return 0, time.Time{}, fmt.Errorf("%s: %w", newest, err)
+		return fmt.Errorf("%s: %w", path, err)
 	}
-	return len(list), changed, nil
+	return nil
 }

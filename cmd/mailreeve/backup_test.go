@@ -112,12 +112,15 @@ func backups(t *testing.T, newStore func(*testing.T) string, save func(t *testin
 		}
 	}
 	for _, from := range saved {
-		for _, lost := range []string{"mailreeve.db", "mailreeve.db-wal", "mailreeve.db-shm", "mailreeve.archive"} {
+		for _, lost := range []string{"mailreeve.db", "mailreeve.db-wal", "mailreeve.db-shm", "mailreeve.db.heads", "mailreeve.archive"} {
 			ok(t, os.RemoveAll(filepath.Join(dir, lost)))
 		}
 		use(newStore(t))
 		restore(t, from, dir, url)
 		ok(t, os.CopyFS(filepath.Join(dir, "mailreeve.archive"), os.DirFS(filepath.Join(from, "mailreeve.archive"))))
+		if err := os.Remove(filepath.Join(dir, "mailreeve.archive", "mailreeve.heads")); !errors.Is(err, fs.ErrNotExist) { // it is ahead of the store
+			ok(t, err)
+		}
 		_, said, _ := mailreeve(t, dir, "doctor")
 		for _, about := range []string{"store", "archive", "trail"} {
 			if !regexp.MustCompile(`(?m)^ok +` + about + ` `).MatchString(said) {

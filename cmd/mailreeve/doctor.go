@@ -17,9 +17,11 @@ import (
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/archive"
 	"github.com/mailreeve/mailreeve/audit/config"
+	"github.com/mailreeve/mailreeve/audit/ingest"
 	"github.com/mailreeve/mailreeve/audit/schedule"
 	"github.com/mailreeve/mailreeve/audit/store"
 	"github.com/mailreeve/mailreeve/capture"
+	"github.com/mailreeve/mailreeve/internal/s3"
 	"github.com/mailreeve/mailreeve/notifier/slack"
 )
 
@@ -42,6 +44,8 @@ type doctor struct {
 	cfg   *config.Config
 	now   time.Time
 	found []symptom
+
+	objects *s3.Client
 }
 
 func (c *cli) doctorCommand() *cobra.Command {
@@ -77,7 +81,7 @@ It changes nothing, and ends with 1 where something is wrong. Run it as the user
 const bedside = 15 * time.Second
 
 func (c *cli) doctor(ctx context.Context, send bool) []symptom {
-	d := &doctor{now: c.clock()}
+	d := &doctor{now: c.clock(), objects: s3.FromEnvironment()}
 	var err error
 	if d.cfg, err = c.load(); err != nil {
 		d.wrong("configuration", "%w", err)
@@ -102,7 +106,7 @@ func (c *cli) doctor(ctx context.Context, send bool) []symptom {
 		}
 	}
 	d.room()
-	d.sources()
+	d.sources(ctx)
 	d.secrets()
 	d.browser()
 	d.slack(ctx, send)
@@ -148,7 +152,7 @@ func (d *doctor) store(ctx context.Context) *store.Store {
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		d.ok("store", "there is none yet: the first run makes it")
-		d.unusedArchive()
+		d.unusedArchive(ctx)
 		return nil
 	case errors.Is(err, store.ErrOlder):
 		d.warn("store", "%w: the next start brings it up to date, or mailreeve migrate up now; back it up before", err)
@@ -356,9 +360,9 @@ func (d *doctor) archive(ctx context.Context, s *store.Store) {
 	dir := d.cfg.Resolve(d.cfg.Archive)
 	segments, err := s.Segments(ctx)
 	if err == nil {
-		err = archive.Look(dir, s.ID(), segments)
+		err = d.lookInArchive(ctx, s.ID(), segments)
 	}
-	if err == nil {
+	if err == nil && !s3.IsURL(dir) {
 		err = writable(dir)
 	}
 	if err != nil {
@@ -369,10 +373,18 @@ func (d *doctor) archive(ctx context.Context, s *store.Store) {
 }
 
 // unusedArchive says whether there is an archive, where there is no store that it could belong to.
-func (d *doctor) unusedArchive() {
-	if err := archive.Look(d.cfg.Resolve(d.cfg.Archive), "", nil); err != nil {
+func (d *doctor) unusedArchive(ctx context.Context) {
+	if err := d.lookInArchive(ctx, "", nil); err != nil {
 		d.wrong("archive", "%w", err)
 	}
+}
+
+func (d *doctor) lookInArchive(ctx context.Context, store string, segments map[string]int64) error {
+	where := d.cfg.Resolve(d.cfg.Archive)
+	if s3.IsURL(where) {
+		return archive.LookInBucket(ctx, d.objects, where, store, segments)
+	}
+	return archive.Look(where, store, segments)
 }
 
 // writable says whether this user may make files in dir, or else in the next folder above it that is there.
@@ -395,6 +407,9 @@ const leastRoom = 512 << 20
 // room says whether the disks of the store and the archive have room left.
 func (d *doctor) room() {
 	dirs := []string{d.cfg.Resolve(d.cfg.Archive)}
+	if s3.IsURL(dirs[0]) {
+		dirs[0] = os.TempDir() // what a night adds is there until it is whole
+	}
 	if path, ok := strings.CutPrefix(d.cfg.StoreURL(), "sqlite://"); ok {
 		dirs = append(dirs, filepath.Dir(path))
 	}
@@ -418,30 +433,13 @@ func (d *doctor) room() {
 }
 
 // sources says whether each is there, can be read, and still grows.
-func (d *doctor) sources() {
+func (d *doctor) sources(ctx context.Context) {
 	if len(d.cfg.Sources) == 0 {
 		d.warn("sources", "none is configured: nothing is audited")
 	}
 	for _, x := range d.cfg.Sources {
 		name := x.Kind + " " + x.Path
-		files, err := filepath.Glob(d.cfg.Resolve(x.Path)) // the pattern was checked when it was read
-		if err == nil && len(files) == 0 {
-			err = fs.ErrNotExist
-		}
-		var newest time.Time
-		for _, file := range files {
-			f, e := os.Open(file)
-			if e == nil {
-				var i fs.FileInfo
-				if i, e = f.Stat(); e == nil && i.ModTime().After(newest) {
-					newest = i.ModTime()
-				}
-				e = errors.Join(e, f.Close())
-			}
-			if err == nil {
-				err = e
-			}
-		}
+		files, newest, err := ingest.Look(ctx, d.cfg.Resolve(x.Path), d.objects)
 		switch age := d.now.Sub(newest); {
 		case errors.Is(err, fs.ErrNotExist):
 			d.wrong("sources", "%s: no such file: %s", name, cure("no such file"))
@@ -450,7 +448,7 @@ func (d *doctor) sources() {
 		case x.MaxAge > 0 && x.Kind != string(audit.KindApps) && x.Kind != string(audit.KindAddresses) && age > time.Duration(x.MaxAge):
 			d.wrong("sources", "%s: nothing was written to it since %s, longer ago than max_age: %s", name, newest.UTC().Format(time.RFC3339), cure("max_age"))
 		default:
-			d.ok("sources", "%s: %s, the newest of %s", name, count(len(files), "file", "files"), newest.UTC().Format(time.RFC3339))
+			d.ok("sources", "%s: %s, the newest of %s", name, count(files, "file", "files"), newest.UTC().Format(time.RFC3339))
 		}
 	}
 }
