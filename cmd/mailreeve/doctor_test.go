@@ -22,6 +22,7 @@ import (
 
 	"github.com/mailreeve/mailreeve/audit/store"
 	"github.com/mailreeve/mailreeve/internal/pgtest"
+	"github.com/mailreeve/mailreeve/internal/s3test"
 )
 
 // A ward is a small world in which something goes wrong.
@@ -392,6 +393,24 @@ func mistakes() []mistake {
 			segments, err := filepath.Glob(w.path("mailreeve.archive/*.seg"))
 			w.must(err)
 			w.must(os.Remove(segments[0]))
+			w.say("run")
+			return here(w)
+		}},
+		{entry: "The object storage does not answer", make: func(t *testing.T, _ string) (*ward, func() int) {
+			server := s3test.Start(t)
+			s3test.Use(t, server.Address)
+			bucket := server.Bucket(t)
+			w := emptyWard(t, "")
+			w.configure("path: \"access-*.jsonl\"", "path: \"s3://"+bucket+"/logs/access-*.jsonl\"")
+			w.configure("archive: mailreeve.archive", "archive: s3://"+bucket+"/archive")
+			text, err := os.ReadFile(w.path("access-1.jsonl"))
+			w.must(err)
+			server.Put(t, bucket, "logs/access-1.jsonl", text)
+			if code := w.say("run"); code != exitDone {
+				t.Fatalf("the first night: exit %d: %s", code, w.output.String())
+			}
+			w.output.Reset()
+			server.Kill()
 			w.say("run")
 			return here(w)
 		}},
