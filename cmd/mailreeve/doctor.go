@@ -284,6 +284,8 @@ func cure(trouble string) string {
 		return "mend the registry, or raise max_loss for one run"
 	case strings.Contains(trouble, "no such file"):
 		return "see that it arrives, and that path names it"
+	case strings.Contains(trouble, "cannot be reached"):
+		return "the next run catches up"
 	case strings.Contains(trouble, "permission denied"):
 		return "let this user read it"
 	}
