@@ -2,11 +2,15 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,6 +18,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/config"
 	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/capture"
 	"github.com/mailreeve/mailreeve/internal/demo"
 )
 
@@ -26,7 +31,7 @@ func (c *cli) demoCommand() *cobra.Command {
 		Use:   "demo",
 		Short: "Audit a whole synthetic marketplace: the two-minute tour",
 		Long: `demo invents a marketplace of 200 apps, writes what its gateway would have logged in 30 days, and audits it night by night. It needs no server,
-no configuration and no network. What it leaves behind can be looked at with every other command.`,
+no configuration and no network. Where Chromium is installed, it also captures a page that shows an address. What it leaves behind can be looked at with every other command.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.demo(cmd.Context(), dir) },
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "an empty or new folder for it (default: a new one among the temporary files)")
@@ -109,6 +114,9 @@ func (c *cli) demo(ctx context.Context, dir string) error {
 	if err := table.Write(c.out); err != nil {
 		return err
 	}
+	if err := c.demoCapture(ctx, s, dir); err != nil {
+		return err
+	}
 	fmt.Fprintf(c.out, "\n%d lines audited in %d nights in %.1f s. Look around:\n", lines, len(nights), time.Since(began).Seconds())
 	for _, command := range []string{"findings list", "findings show F-…", "runs list", "runs coverage", "quarantine list", "checks explain report-overdue"} {
 		fmt.Fprintf(c.out, "  mailreeve %s -c %s\n", command, c.config)
@@ -116,5 +124,53 @@ func (c *cli) demo(ctx context.Context, dir string) error {
 	if !table.Perfect() {
 		return errors.New("what was found is not what was planted: please report this as a bug")
 	}
+	return nil
+}
+
+// demoPage is a page that shows an address, which only a browser can see: a script makes it.
+const demoPage = `<!doctype html><title>Members</title><h1>Members</h1><p id="one">…</p><script>document.getElementById("one").textContent = atob("%s")</script>`
+
+// demoCapture opens a page of this machine's own in Chromium, as mailreeve capture does, beside what was audited. Without a browser it says so.
+func (c *cli) demoCapture(ctx context.Context, s *system, dir string) error {
+	fmt.Fprintln(c.out, "\nA page whose script writes an address, captured by Chromium:")
+	fmt.Fprintln(c.out)
+	chromium, err := capture.FindChromium("")
+	if err != nil {
+		fmt.Fprintf(c.out, "  not shown: %v\n", err)
+		return nil
+	}
+	manifest := filepath.Join(dir, "captured", "manifest.jsonl")
+	if err := os.MkdirAll(filepath.Dir(manifest), 0o700); err != nil {
+		return err
+	}
+	k := &crawler{cli: c, cfg: s.cfg}
+	k.camera = capture.Capturer{Chromium: chromium, Sandbox: capture.MaySandbox(true) == nil, AllowPrivate: true, Manifest: manifest, Limits: capture.DefaultLimits(),
+		Clock: c.clock, Addresses: k.addresses}
+	var once sync.Once
+	shows := ""
+	err = k.addresses(ctx, func(a capture.Address) error {
+		once.Do(func() { shows = base64.StdEncoding.EncodeToString([]byte(a.Email)) })
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	page := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, demoPage, shows) }), ReadHeaderTimeout: time.Minute}
+	go page.Serve(l) // until it is closed
+	defer page.Close()
+	res, err := k.camera.Capture(ctx, capture.Page{URL: "http://" + l.Addr().String() + "/members", App: "example.demo"})
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		fmt.Fprintf(c.out, "  not shown: %v\n", err)
+		return nil
+	}
+	fmt.Fprintf(c.out, "  %s\n", told(res, ""))
+	fmt.Fprintf(c.out, "  What is written of it holds no address any more: %s\n", filepath.Dir(manifest))
 	return nil
 }
