@@ -32,9 +32,10 @@ type Policy struct {
 
 	Deadlines map[Severity]time.Duration // from a delivered notice to when it must be mended
 
-	RetentionCalls    time.Duration // whole days; how long calls and reports are kept
-	RetentionFindings time.Duration // how long resolved findings are kept, to which nothing happens
-	RetentionTrail    time.Duration // how long why and details of what was done are kept, and runs
+	RetentionCalls time.Duration // whole days; how long calls and reports are kept
+	// No judgment depends on these: they are the present configuration's, and no part of the digest.
+	RetentionFindings time.Duration `json:"-"` // how long resolved findings are kept, to which nothing happens
+	RetentionTrail    time.Duration `json:"-"` // how long why and details of what was done are kept, and runs
 }
 
 // DefaultPolicy is the guideline as published.
