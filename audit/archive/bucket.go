@@ -41,9 +41,18 @@ func openBucket(ctx context.Context, client *s3.Client, url string) (*bucket, er
 
 // temporary is a file without a name: however this process ends, its space is free again.
 func temporary() (*os.File, error) {
-	f, err := os.CreateTemp("", "mailreeve-*")
+	f, err := nameless(os.TempDir())
 	if err != nil {
 		return nil, fmt.Errorf("%w (set TMPDIR to a folder that can be written and has room for what a night adds to the archive)", err)
+	}
+	return f, nil
+}
+
+// unlinked is a file in dir whose name is removed at once.
+func unlinked(dir string) (*os.File, error) {
+	f, err := os.CreateTemp(dir, "mailreeve-*")
+	if err != nil {
+		return nil, err
 	}
 	if err := os.Remove(f.Name()); err != nil {
 		return nil, errors.Join(err, f.Close())

@@ -23,6 +23,7 @@ import (
 // TestABackupMadeWhileNightsRun: the store first, then the archive, as docs/operations.md has it, at any moment. What is restored is whole, and one run
 // over the input that is still there finds what was lost since: the same findings, with the same accounts.
 func TestABackupMadeWhileNightsRun(t *testing.T) {
+	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) {
 		backups(t, func(*testing.T) string { return "sqlite://mailreeve.db" },
 			func(t *testing.T, dir, _, to string) {

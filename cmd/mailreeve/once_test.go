@@ -78,6 +78,7 @@ func await(t *testing.T, what string, patience time.Duration, holds func() bool)
 
 // Two schedulers, of which the one that runs the night is killed in the middle of it: the other runs it, and every later night is run by one of them.
 func TestTwoSchedulersRunANightOnce(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("waits for a minute to come")
 	}

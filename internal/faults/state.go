@@ -31,7 +31,10 @@ type state struct {
 	twice    int
 }
 
-var runID = regexp.MustCompile(`R-\d{6,}`)
+var (
+	runID = regexp.MustCompile(`R-\d{6,}`)
+	head  = regexp.MustCompile(`entry \d+, head [0-9a-f]{64}`) // hashes a salt, and entries of every run
+)
 
 func (e *estate) state(ctx context.Context) (*state, error) {
 	s, err := store.Open(ctx, e.reached)
@@ -48,7 +51,7 @@ func (e *estate) state(ctx context.Context) (*state, error) {
 	out.messages, out.twice = e.slack.messages()
 	for _, list := range [][]string{out.trail, out.bad, out.messages, out.outbox} {
 		for i := range list {
-			list[i] = strings.ReplaceAll(runID.ReplaceAllString(list[i], "R"), e.dir, "DIR")
+			list[i] = strings.ReplaceAll(head.ReplaceAllString(runID.ReplaceAllString(list[i], "R"), "head"), e.dir, "DIR")
 		}
 	}
 	return out, e.litter(ctx, s, out)
