@@ -150,8 +150,9 @@ func (w *ward) patient(binary string, args ...string) *exec.Cmd {
 type mistake struct {
 	entry string
 	// make makes the mistake and gives what doctor is asked as: nil, the command in this process.
-	make func(t *testing.T, binary string) (*ward, func() int)
-	fine bool // doctor warns only: nothing is broken yet
+	make  func(t *testing.T, binary string) (*ward, func() int)
+	fine  bool // doctor warns only: nothing is broken yet
+	alone bool // it needs the environment for itself
 }
 
 func here(w *ward) (*ward, func() int) { return w, func() int { return w.say("doctor") } }
@@ -396,7 +397,7 @@ func mistakes() []mistake {
 			w.say("run")
 			return here(w)
 		}},
-		{entry: "The object storage does not answer", make: func(t *testing.T, _ string) (*ward, func() int) {
+		{entry: "The object storage does not answer", alone: true, make: func(t *testing.T, _ string) (*ward, func() int) {
 			server := s3test.Start(t)
 			s3test.Use(t, server.Address)
 			bucket := server.Bucket(t)
@@ -427,16 +428,16 @@ func mistakes() []mistake {
 			w.say("run")
 			return here(w)
 		}},
-		{entry: "The digest does not reach Slack", make: func(t *testing.T, _ string) (*ward, func() int) {
+		{entry: "The digest does not reach Slack", alone: true, make: func(t *testing.T, _ string) (*ward, func() int) {
 			w := slackWard(t, `{"ok":false,"error":"invalid_auth"}`)
 			w.say("run")
 			return here(w)
 		}},
-		{entry: "Slack cannot be reached", make: func(t *testing.T, _ string) (*ward, func() int) {
+		{entry: "Slack cannot be reached", alone: true, make: func(t *testing.T, _ string) (*ward, func() int) {
 			w := slackWard(t, "")
 			return here(w)
 		}},
-		{entry: "The Slack app is not in the channel", make: func(t *testing.T, _ string) (*ward, func() int) {
+		{entry: "The Slack app is not in the channel", alone: true, make: func(t *testing.T, _ string) (*ward, func() int) {
 			w := slackWard(t, `{"ok":false,"error":"not_in_channel"}`)
 			return w, func() int { return w.say("doctor", "--send") }
 		}},
@@ -604,6 +605,9 @@ func TestDoctorFindsEachMistakeOfTheRunbook(t *testing.T) {
 	for _, m := range mistakes() {
 		entries = append(entries, m.entry)
 		t.Run(m.entry, func(t *testing.T) {
+			if !m.alone {
+				t.Parallel() // most of it is waiting
+			}
 			w, doctor := m.make(t, binary)
 			code := doctor()
 			said := w.output.String()

@@ -379,6 +379,7 @@ func forgetEverywhere(t *testing.T, storeURL string) {
 
 // kill -9 at any moment of forget, and forget again: the accounts are nowhere, and every number is what it was.
 func TestKilledForgetting(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("kills")
 	}

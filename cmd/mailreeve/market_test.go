@@ -82,7 +82,7 @@ func marketDir(t *testing.T, m *market.Market) string {
 // Markets of pure chance give, in one run and in nights, whatever order, pieces, names and compressions their files come in, exactly the findings
 // that an independent reading of the rules gives. MAILREEVE_TEST_MARKETS says how many, MAILREEVE_TEST_SEED from which on.
 func TestMarketsOfChance(t *testing.T) {
-	n, from := number(t, "MAILREEVE_TEST_MARKETS", 10), number(t, "MAILREEVE_TEST_SEED", 1)
+	n, from := number(t, "MAILREEVE_TEST_MARKETS", 40), number(t, "MAILREEVE_TEST_SEED", 1)
 	for seed := from; seed < from+n; seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
@@ -136,7 +136,7 @@ func tell(t *testing.T, m *market.Market, nights []market.Night) map[oracle.Key]
 
 // A finding is the union of its days also in what it tells: when, and by which evidence.
 func TestWhatFindingsTellDoesNotDependOnTheOrderOfNights(t *testing.T) {
-	n, from := number(t, "MAILREEVE_TEST_MARKETS", 4), number(t, "MAILREEVE_TEST_SEED", 1300)
+	n, from := number(t, "MAILREEVE_TEST_MARKETS", 12), number(t, "MAILREEVE_TEST_SEED", 1300)
 	for seed := from; seed < from+n; seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
@@ -187,9 +187,12 @@ func (p onPostgres) database(dir string) error {
 
 // The same on Postgres.
 func TestMarketsOnPostgres(t *testing.T) {
-	n, from := number(t, "MAILREEVE_TEST_MARKETS", 1), number(t, "MAILREEVE_TEST_SEED", 900)
+	n, from := number(t, "MAILREEVE_TEST_MARKETS", 4), number(t, "MAILREEVE_TEST_SEED", 900)
 	for seed := from; seed < from+n; seed++ {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) { markettest.Check(t, seed, onPostgres{t: t}) })
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			markettest.Check(t, seed, onPostgres{t: t})
+		})
 	}
 }
 
@@ -254,9 +257,10 @@ func (p withCrews) wait(ctx context.Context, dir string, n int) error {
 
 // The same where the night is spread over workers.
 func TestMarketsWithWorkers(t *testing.T) {
-	n, from := number(t, "MAILREEVE_TEST_MARKETS", 1), number(t, "MAILREEVE_TEST_SEED", 1700)
+	n, from := number(t, "MAILREEVE_TEST_MARKETS", 3), number(t, "MAILREEVE_TEST_SEED", 1700)
 	for seed := from; seed < from+n; seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
 			r := withCrews{onPostgres{t: t}, map[string]bool{}}
 			markettest.Check(t, seed, r)
 			spread := 0
@@ -316,7 +320,7 @@ func (b blinking) Run(ctx context.Context, dir string, asOf time.Time) error {
 
 // What could not be looked at is left as it is, and examined later: nights on which sources are gone change nothing in the end.
 func TestMarketsWithBlindNights(t *testing.T) {
-	n, from := number(t, "MAILREEVE_TEST_MARKETS", 4), number(t, "MAILREEVE_TEST_SEED", 500)
+	n, from := number(t, "MAILREEVE_TEST_MARKETS", 15), number(t, "MAILREEVE_TEST_SEED", 500)
 	for seed := from; seed < from+n; seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()

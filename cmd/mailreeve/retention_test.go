@@ -73,7 +73,7 @@ func openStore(t *testing.T, dir string) *store.Store {
 // which a later fact judges earlier days anew: an event of lifecycle all days before it, an incident the deadlines that it moves, a mail who retrieved its
 // canary before. Days that were purged it does not judge, and who retrieved what on them it does not see.
 func TestPurgingChangesNoNumbers(t *testing.T) {
-	n, from := number(t, "MAILREEVE_TEST_MARKETS", 2), number(t, "MAILREEVE_TEST_SEED", 2100)
+	n, from := number(t, "MAILREEVE_TEST_MARKETS", 8), number(t, "MAILREEVE_TEST_SEED", 2100)
 	for seed := from; seed < from+n; seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
@@ -113,7 +113,7 @@ func TestPurgingChangesNoNumbers(t *testing.T) {
 
 // Accounts that are forgotten between nights, whatever comes in which order, change no finding's numbers, status or times; and none of them comes back.
 func TestForgettingBetweenNightsChangesNoNumbers(t *testing.T) {
-	n, from := number(t, "MAILREEVE_TEST_MARKETS", 2), number(t, "MAILREEVE_TEST_SEED", 2300)
+	n, from := number(t, "MAILREEVE_TEST_MARKETS", 8), number(t, "MAILREEVE_TEST_SEED", 2300)
 	for seed := from; seed < from+n; seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()

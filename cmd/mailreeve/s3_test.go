@@ -93,7 +93,7 @@ func (o onObjectStorage) Run(ctx context.Context, dir string, asOf time.Time) er
 func TestMarketsOnObjectStorage(t *testing.T) {
 	server := s3test.Start(t)
 	s3test.Use(t, server.Address)
-	n, from := number(t, "MAILREEVE_TEST_MARKETS", 1), number(t, "MAILREEVE_TEST_SEED", 1700)
+	n, from := number(t, "MAILREEVE_TEST_MARKETS", 4), number(t, "MAILREEVE_TEST_SEED", 1700)
 	for seed := from; seed < from+n; seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { markettest.Check(t, seed, onObjectStorage{inBucket: newInBucket(t, server)}) })
 	}
