@@ -129,7 +129,7 @@ func (r *running) works(touched []Touched) ([]*work, error) {
 	}
 	for key, entry := range r.listed {
 		if a := known[key]; entry != nil && a.Listed && !a.Blind && a.Entry == entryDigest(entry) {
-			r.copies[entry.Source.File]++
+			r.total.Copies[entry.Source.File]++
 			continue
 		}
 		of(key).registry = true
@@ -255,34 +255,42 @@ func (r *running) examineBatch(ctx context.Context, works []*work) error {
 	return nil
 }
 
-// tallies of one app, added up under the lock at its end.
-type appCounts struct {
-	copies, facts, expired   map[uint32]int64
-	trouble, unknown, judged int
+// counts are what became of lines, and what else is counted: of one app, or of all so far.
+type counts struct {
+	Copies  map[uint32]int64 `json:"copies"` // by file, as the next two
+	Facts   map[uint32]int64 `json:"facts"`
+	Expired map[uint32]int64 `json:"expired"` // beside those that the reading counted
+	Trouble int              `json:"trouble"` // facts of more than a day after as-of
+	Unknown int              `json:"unknown"` // see Tally.Unknown
+	Judged  int              `json:"judged"`
+}
+
+func newCounts() counts {
+	return counts{Copies: map[uint32]int64{}, Facts: map[uint32]int64{}, Expired: map[uint32]int64{}}
+}
+
+// add adds o's.
+func (c *counts) add(o *counts) {
+	for _, x := range []struct{ to, from map[uint32]int64 }{{c.Copies, o.Copies}, {c.Facts, o.Facts}, {c.Expired, o.Expired}} {
+		for file, n := range x.from {
+			x.to[file] += n
+		}
+	}
+	c.Trouble += o.Trouble
+	c.Unknown += o.Unknown
+	c.Judged += o.Judged
 }
 
 // examineApp does all that a run has to do for one app.
 func (r *running) examineApp(ctx context.Context, w *work, f *AppFacts) error {
-	x := &examination{running: r, work: w, before: f, days: newAppDays(ctx, r.Store, r.Archive, w.key), ctx: ctx,
-		counts: appCounts{copies: map[uint32]int64{}, facts: map[uint32]int64{}, expired: map[uint32]int64{}}}
+	x := &examination{running: r, work: w, before: f, days: newAppDays(ctx, r.Store, r.Archive, w.key), ctx: ctx, counts: newCounts()}
 	res, err := x.do()
 	if err != nil {
 		return err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for file, n := range x.counts.copies {
-		r.copies[file] += n
-	}
-	for file, n := range x.counts.facts {
-		r.facts[file] += n
-	}
-	for file, n := range x.counts.expired {
-		r.expired[file] += n
-	}
-	r.trouble += x.counts.trouble
-	r.unknown += x.counts.unknown
-	r.judged += x.counts.judged
+	r.total.add(&x.counts)
 	if x.d.Blind && x.registry {
 		r.run.Summary.Notes = append(r.run.Summary.Notes, fmt.Sprintf("The registry has only bad lines for %s: checks that need its entry could not look at it.", w.key))
 	}
@@ -299,7 +307,7 @@ type examination struct {
 	ctx    context.Context
 	before *AppFacts
 	days   *appDays
-	counts appCounts
+	counts counts
 
 	d             Dossier
 	out           appResult
@@ -398,11 +406,11 @@ func (x *examination) takeRegistry() (first bool) {
 		x.out.Entry = entryDigest(entry)
 		if last == nil || !sameEntry(last, entry) {
 			add(entry)
-			x.counts.facts[entry.Source.File]++
+			x.counts.Facts[entry.Source.File]++
 		} else if sameJSON(x.d.Approvals, mergeApprovals(x.d.Approvals, entry.Approvals, x.o.AsOf)) {
-			x.counts.copies[entry.Source.File]++
+			x.counts.Copies[entry.Source.File]++
 		} else {
-			x.counts.facts[entry.Source.File]++
+			x.counts.Facts[entry.Source.File]++
 		}
 		approvals = mergeApprovals(x.d.Approvals, entry.Approvals, x.o.AsOf)
 	default:
@@ -454,12 +462,12 @@ func (x *examination) takeEvents() {
 	for _, e := range x.events {
 		k := name{e.Site, e.At, e.Event, e.Users}
 		if known[k] {
-			x.counts.copies[e.Source.File]++
+			x.counts.Copies[e.Source.File]++
 			continue
 		}
 		known[k] = true
 		if at, ok := last[e.Site]; ok && e.At <= at {
-			x.counts.expired[e.Source.File]++
+			x.counts.Expired[e.Source.File]++
 			continue
 		}
 		x.count(e.Source, e.At)
@@ -502,7 +510,7 @@ func (x *examination) takeObservations() error {
 			}
 		}
 		if was := known[o.ID]; was != nil {
-			x.counts.copies[o.Source.File]++
+			x.counts.Copies[o.Source.File]++
 			if was.Trouble == "" {
 				continue
 			}
@@ -525,16 +533,16 @@ func (x *examination) takeObservations() error {
 
 // count counts a new fact.
 func (x *examination) count(s Source, at Instant) {
-	x.counts.facts[s.File]++
+	x.counts.Facts[s.File]++
 	if at > x.o.AsOf.Add(clockTrouble) {
-		x.counts.trouble++
+		x.counts.Trouble++
 	}
 }
 
 // drop counts lines that were copies.
 func (x *examination) drop(copies map[uint32]int64) {
 	for file, n := range copies {
-		x.counts.copies[file] += n
+		x.counts.Copies[file] += n
 	}
 }
 
@@ -913,7 +921,7 @@ func (x *examination) sees(c *Check) bool {
 
 // judge judges one day, or the present state, by one check, and notes what changed.
 func (x *examination) judge(c *Check, day Day, since int64, before []Contribution, deltas map[ContributionKey]*delta) error {
-	x.counts.judged++
+	x.counts.Judged++
 	old := map[string]*Contribution{}
 	counted := map[string][]uint64{}
 	for i := range before {
@@ -933,7 +941,7 @@ func (x *examination) judge(c *Check, day Day, since int64, before []Contributio
 	if err != nil {
 		return fmt.Errorf("check %s: %w", c.ID, err)
 	}
-	x.counts.unknown += t.Unknown
+	x.counts.Unknown += t.Unknown
 	at := func(subject string) *delta {
 		k := ContributionKey{Check: c.ID, App: x.key, Subject: subject}
 		if deltas[k] == nil {

@@ -363,13 +363,8 @@ type running struct {
 	nameOf map[uint32]string
 
 	mu      sync.Mutex
-	copies  map[uint32]int64 // by file
-	facts   map[uint32]int64
-	expired map[uint32]int64 // beside those that the reading counted
+	total   counts
 	updates []*appResult
-	trouble int // facts of more than a day after as-of
-	unknown int
-	judged  int
 }
 
 func (r *running) do() (*Result, error) {
@@ -425,7 +420,8 @@ func (r *running) do() (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.copies, r.facts, r.expired = r.reading.Copies, r.reading.Facts, map[uint32]int64{}
+	r.total = newCounts()
+	r.total.add(&counts{Copies: r.reading.Copies, Facts: r.reading.Facts})
 	if err := r.setRules(); err != nil {
 		return nil, err
 	}
@@ -455,9 +451,9 @@ func (r *running) do() (*Result, error) {
 		return nil, err
 	}
 	r.run.Summary.Sources = sources
-	r.run.Summary.UnknownInstalls = r.unknown
-	r.run.Summary.ClockTrouble = r.trouble
-	r.run.Summary.Judged = r.judged
+	r.run.Summary.UnknownInstalls = r.total.Unknown
+	r.run.Summary.ClockTrouble = r.total.Trouble
+	r.run.Summary.Judged = r.total.Judged
 	if !r.o.DryRun {
 		if err := r.intake.Commit(); err != nil {
 			return nil, err
@@ -524,13 +520,13 @@ func (r *running) setIncidents() {
 	for _, x := range r.reading.Incidents {
 		k := name{x.API, x.From, x.To}
 		if known[k] {
-			r.copies[x.Source.File]++
+			r.total.Copies[x.Source.File]++
 			continue
 		}
 		known[k] = true
-		r.facts[x.Source.File]++
+		r.total.Facts[x.Source.File]++
 		if x.From > r.o.AsOf.Add(clockTrouble) {
-			r.trouble++
+			r.total.Trouble++
 		}
 		r.newIncs = append(r.newIncs, x)
 	}
@@ -677,7 +673,7 @@ func (r *running) setRegistry(sources []SourceResult) {
 	}
 	r.listed = keys
 	for file, n := range r.reading.Registry.Replaced {
-		r.copies[file] += n
+		r.total.Copies[file] += n
 	}
 }
 
@@ -749,14 +745,14 @@ func (r *running) account(sources []SourceResult) error {
 			continue
 		}
 		s.Lines += f.Lines
-		s.Facts += r.facts[f.ID]
-		s.Duplicates += r.copies[f.ID]
+		s.Facts += r.total.Facts[f.ID]
+		s.Duplicates += r.total.Copies[f.ID]
 		s.Quarantined += f.Quarantined
-		expired := f.Expired + r.expired[f.ID]
+		expired := f.Expired + r.total.Expired[f.ID]
 		s.Expired += expired
-		if got := r.facts[f.ID] + r.copies[f.ID] + f.Quarantined + expired; got != f.Lines {
+		if got := r.total.Facts[f.ID] + r.total.Copies[f.ID] + f.Quarantined + expired; got != f.Lines {
 			return fmt.Errorf("%s: %d lines were read, but they became %d facts, %d duplicates, %d quarantined and %d expired: nothing was filed; please report this as a bug",
-				f.Path, f.Lines, r.facts[f.ID], r.copies[f.ID], f.Quarantined, expired)
+				f.Path, f.Lines, r.total.Facts[f.ID], r.total.Copies[f.ID], f.Quarantined, expired)
 		}
 	}
 	return nil

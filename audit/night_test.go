@@ -544,6 +544,24 @@ func TestPurgedDaysExpire(t *testing.T) {
 	w.want(w.finding(prohibited, "marketing"), audit.Open, 1, 1)
 }
 
+// An event of a purged day that tells nothing new of its site is counted as expired, also where another process examines the app.
+func TestPurgedEventsExpire(t *testing.T) {
+	for _, spread := range []bool{false, true} {
+		t.Run(map[bool]string{false: "here", true: "elsewhere"}[spread], func(t *testing.T) {
+			w := marketed(t)
+			w.spread = spread
+			w.run("2027-03-01T02:30:00Z")
+			w.write("installs-2.jsonl", `{"ts":"2025-12-01T00:00:00Z","app_key":"acme","cloud_id":"site-1","event":"enabled"}`)
+			w.write("access-2.jsonl", call("2027-03-01T12:00:00Z", "r9", "security-alerts", "ann"))
+			w.write("access-3.jsonl", call("2027-03-01T13:00:00Z", "r10", "security-alerts", "ann"))
+			res := w.run("2027-03-02T02:30:00Z")
+			if s := res.Run.Summary.Sources[2]; s.Kind != audit.KindInstalls || s.Lines != 1 || s.Expired != 1 || s.Facts != 0 {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
+}
+
 // A source whose newest record is older than max_age was not looked at.
 func TestAStaleSourceIsNotLookedAt(t *testing.T) {
 	w := newWorld(t)

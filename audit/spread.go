@@ -225,13 +225,9 @@ func (s *sentApp) receive() *App {
 
 // shardDone is what examining a shard gave.
 type shardDone struct {
-	Copies  map[uint32]int64 `json:"copies"`
-	Facts   map[uint32]int64 `json:"facts"`
-	Trouble int              `json:"trouble"`
-	Unknown int              `json:"unknown"`
-	Judged  int              `json:"judged"`
-	Notes   []string         `json:"notes"`
-	Apps    []sentResult     `json:"apps"`
+	Counts counts       `json:"counts"`
+	Notes  []string     `json:"notes"`
+	Apps   []sentResult `json:"apps"`
 }
 
 // sentResult is an appResult as it is sent.
@@ -360,7 +356,7 @@ func (n *Night) shard(ctx context.Context, run int64, body []byte) ([]byte, erro
 	}
 	r := &running{Night: n, ctx: ctx, led: &Ledger{Purged: s.Purged}, run: &Run{Seq: run}, o: Options{AsOf: s.AsOf}, prev: s.Prev, intake: in,
 		rules: s.Rules, incidents: s.All, newIncs: s.New, canLook: s.CanLook, unset: s.Unset, canaryOf: s.Canaries, listed: map[string]*App{},
-		copies: map[uint32]int64{}, facts: map[uint32]int64{}, nameOf: map[uint32]string{}}
+		total: newCounts(), nameOf: map[uint32]string{}}
 	for id, name := range s.Files {
 		r.nameOf[id] = string(name)
 	}
@@ -388,7 +384,7 @@ func (n *Night) shard(ctx context.Context, run int64, body []byte) ([]byte, erro
 		in.Abort()
 		return nil, err
 	}
-	done := shardDone{Copies: r.copies, Facts: r.facts, Trouble: r.trouble, Unknown: r.unknown, Judged: r.judged, Notes: r.run.Summary.Notes}
+	done := shardDone{Counts: r.total, Notes: r.run.Summary.Notes}
 	for _, u := range r.updates {
 		done.Apps = append(done.Apps, sendResult(u))
 	}
@@ -421,17 +417,7 @@ func (r *running) receive(text []byte) error {
 	for i := range r.Checks {
 		checks[r.Checks[i].Key()] = &r.Checks[i]
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for file, n := range d.Copies {
-		r.copies[file] += n
-	}
-	for file, n := range d.Facts {
-		r.facts[file] += n
-	}
-	r.trouble += d.Trouble
-	r.unknown += d.Unknown
-	r.judged += d.Judged
+	r.total.add(&d.Counts)
 	r.run.Summary.Notes = append(r.run.Summary.Notes, d.Notes...)
 	for _, s := range d.Apps {
 		u := &appResult{AppUpdate: s.AppUpdate, name: s.Name, vendor: s.Vendor, suspended: s.Suspended}

@@ -466,8 +466,16 @@ func (r *row) account(to *audit.IDsBuilder) (number uint32, ok bool) {
 	return to.Add(p), true
 }
 
-// skip passes over a list of ids.
-func (r *row) skip() {
+// skipText passes over a text.
+func (r *row) skipText() {
+	if r.num() == 0 {
+		n := r.num()
+		r.b = r.b[n:]
+	}
+}
+
+// skipIDs passes over a list of ids.
+func (r *row) skipIDs() {
 	for range r.num() {
 		r.id()
 	}
@@ -493,10 +501,10 @@ func foldCalls(day audit.Day, list []*rows) (*audit.CallDay, error) {
 				c.Source, counts = r.resolve(x.fixed())
 				c.Status, c.Auth = x.short(), audit.Auth(x.byte())
 				if !counts {
-					x.text(r.texts, paths)
-					x.text(r.texts, purposes)
+					x.skipText() // path
+					x.skipText() // purpose
 					x.id()
-					x.skip()
+					x.skipIDs()
 					continue
 				}
 				c.Path, c.Purpose = x.text(r.texts, paths), x.text(r.texts, purposes)
