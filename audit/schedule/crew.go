@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -88,12 +89,13 @@ func insert(ctx context.Context, client *river.Client[*sql.Tx], t *sql.Tx, jobs 
 }
 
 // client is the job queue, with workers where there are any.
-func client(s *store.Store, log *slog.Logger, workers *river.Workers, hands int) (*river.Client[*sql.Tx], error) {
+func client(s *store.Store, workers *river.Workers, hands int) (*river.Client[*sql.Tx], error) {
 	db := s.Queue()
 	if db == nil {
 		return nil, fmt.Errorf("store %s: a night is spread over processes on Postgres only: set `store: postgres://…`", s)
 	}
-	c := &river.Config{Logger: slog.New(quiet{log.Handler()})}
+	// What there is to say the crew says itself: away from its database the queue would complain ten times a second.
+	c := &river.Config{Logger: slog.New(slog.DiscardHandler)}
 	if workers != nil {
 		c.Workers = workers
 		c.Queues = map[string]river.QueueConfig{queueName: {MaxWorkers: hands}}
@@ -110,7 +112,7 @@ func (c *Crew) Serve(ctx context.Context) error {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, j *river.Job[segmentJob]) error { return c.do(ctx, j.Args.job) }))
 	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, j *river.Job[examineJob]) error { return c.do(ctx, j.Args.job) }))
-	q, err := client(c.Store, c.Log, workers, c.Hands)
+	q, err := client(c.Store, workers, c.Hands)
 	if err != nil {
 		return err
 	}
@@ -170,7 +172,7 @@ func (c *Crew) hold(ctx context.Context, j job, holder string, do func(ctx conte
 			}
 		}
 	}()
-	answer, err := do(working)
+	answer, err := safely(working, do)
 	if err == nil {
 		ok, ferr := c.Store.FinishPart(ctx, j.Run, j.Number, holder, answer)
 		if ferr == nil && ok {
@@ -187,6 +189,16 @@ func (c *Crew) hold(ctx context.Context, j job, holder string, do func(ctx conte
 	back, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	return errors.Join(err, c.Store.LeavePart(back, j.Run, j.Number, holder, ctx.Err() == nil, err))
+}
+
+// safely makes an error of a panic: a part that ends so is one that failed, not one whose holder died.
+func safely(ctx context.Context, do func(ctx context.Context) ([]byte, error)) (answer []byte, err error) {
+	defer func() {
+		if what := recover(); what != nil {
+			err = fmt.Errorf("panic: %v: please report this as a bug\n%s", what, debug.Stack())
+		}
+	}()
+	return do(ctx)
 }
 
 // A Spreader has parts of a night done by all crews that are there. It implements audit.Spread.
@@ -227,7 +239,7 @@ func (s *Spreader) Do(ctx context.Context, run int64, parts []audit.Part, done f
 	if len(parts) == 0 {
 		return nil, nil
 	}
-	q, err := client(s.Crew.Store, s.Crew.Log, nil, 0)
+	q, err := client(s.Crew.Store, nil, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -310,12 +322,3 @@ func (s *Spreader) alone(ctx context.Context, run int64, state store.PartState, 
 	s.Crew.Log.Warn("a part of the night failed elsewhere, or nobody takes it up, and is done here", "run", run, "part", state.Number, "tries", state.Tries, "error", state.Error)
 	return s.Crew.hold(ctx, job{Run: run, Number: state.Number}, holder, func(ctx context.Context) ([]byte, error) { return here(ctx, p) })
 }
-
-// quiet lets the job queue tell what is wrong, and nothing else.
-type quiet struct{ slog.Handler }
-
-func (q quiet) Enabled(ctx context.Context, l slog.Level) bool {
-	return l >= slog.LevelWarn && q.Handler.Enabled(ctx, l)
-}
-func (q quiet) WithAttrs(a []slog.Attr) slog.Handler { return quiet{q.Handler.WithAttrs(a)} }
-func (q quiet) WithGroup(name string) slog.Handler   { return quiet{q.Handler.WithGroup(name)} }

@@ -47,8 +47,14 @@ func spreader(t *testing.T) (spreader *Spreader, lease *store.Lease, run int64) 
 
 var parts = []audit.Part{{Kind: "unknown here", Body: []byte("{}")}}
 
-// A part that nobody can do fails the night, once the night has tried it itself, and with its own error.
+// A part that nobody can do fails the night, once the night has tried it itself, and with its own error; so does one that makes crews panic.
 func TestAPartThatNobodyCanDoFailsTheNight(t *testing.T) {
+	for what, parts := range map[string][]audit.Part{"unknown": parts, "panics": {{Kind: audit.Segment, Body: []byte("{}")}}} { // the crew's night has no store
+		t.Run(what, func(t *testing.T) { nobodyCanDo(t, parts) })
+	}
+}
+
+func nobodyCanDo(t *testing.T, parts []audit.Part) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()

@@ -355,6 +355,16 @@ func (d *doctor) trail(ctx context.Context, s *store.Store) {
 		return
 	}
 	d.ok("trail", "%s, whole and in order", count(n, "entry", "entries"))
+	file := (&system{cfg: d.cfg, store: s}).headFile()
+	kept, err := s.Agrees(ctx, file)
+	switch {
+	case err != nil:
+		d.wrong("heads", "%w", err)
+	case kept == 0 && n > 0:
+		d.warn("heads", "no head of the trail is kept in %s, so nothing tells whether its end was cut off: the next night keeps one, if it can write there", string(file))
+	case n > 0:
+		d.ok("heads", "%s in %s, and the trail has them all", count(kept, "is kept", "are kept"), string(file))
+	}
 }
 
 // archive says whether the archive is whole, and may be written.
@@ -491,6 +501,9 @@ func (d *doctor) slack(ctx context.Context, send bool) {
 	switch {
 	case token == "" && d.cfg.Slack.Channel == "" && !send:
 		d.ok("slack", "not configured: digests are printed")
+		return
+	case token == "" && send:
+		d.wrong("slack", "there is no token in %s, so no test message was sent: put the bot token there, where serve runs, too", d.cfg.Slack.TokenEnv)
 		return
 	case token == "":
 		d.warn("slack", "there is no token in %s: digests are printed, and nobody is told: put the bot token there, where serve runs, too", d.cfg.Slack.TokenEnv)

@@ -280,6 +280,12 @@ func mistakes() []mistake {
 			w.say("run")
 			return here(w)
 		}},
+		{entry: "The trail was cut off", make: func(t *testing.T, _ string) (*ward, func() int) {
+			w := newWard(t, "")
+			w.sql(`DROP TRIGGER trail_keeps_entries`, `DELETE FROM trail WHERE seq > 2`)
+			w.say("verify")
+			return here(w)
+		}},
 		{entry: "The trail is broken", make: func(t *testing.T, _ string) (*ward, func() int) {
 			w := newWard(t, "")
 			w.sql(`DROP TRIGGER trail_keeps_words`, `UPDATE trail SET who = 'somebody' WHERE seq = 1`)

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/address"
 	"github.com/mailreeve/mailreeve/audit/store"
 )
 
@@ -28,10 +30,14 @@ What mailreeve does not keep it cannot erase: the input files, exports that some
 				switch {
 				case id == "" || utf8.RuneCountInString(id) > 128:
 					return usagef("%q is no account id: it has 1 to 128 characters", id)
+				case address.LooksLike([]byte(id)):
+					return usagef("this looks like an address, and no account id does: give the id of the account") // it is not repeated
 				case id == audit.UnknownAccount:
 					return usagef("%q stands for no account at all", id)
 				}
 			}
+			slices.Sort(args)
+			args = slices.Compact(args)
 			s, err := c.open(cmd.Context())
 			if err != nil {
 				return err
@@ -64,7 +70,11 @@ func (c *cli) tellErased(e audit.Erased, accounts int) {
 
 // forget erases accounts under the night's lock. Each step leaves a store that is whole, and is done again by who was killed after it.
 func (s *system) forget(ctx context.Context, ids []string) (erased audit.Erased, err error) {
-	lease, err := s.store.Lock(ctx, true)
+	lease, err := s.store.Lock(ctx, false)
+	if errors.Is(err, store.ErrLocked) {
+		s.log.Info("another night is running: waiting for its end")
+		lease, err = s.store.Lock(ctx, true)
+	}
 	if err != nil {
 		return erased, err
 	}
@@ -100,7 +110,8 @@ func (s *system) forget(ctx context.Context, ids []string) (erased audit.Erased,
 	if err != nil {
 		return erased, err
 	}
-	return erased, s.headFile().Append(head, fmt.Sprintf("%s forget", what.At))
+	s.keepHead(head, fmt.Sprintf("%s forget", what.At))
+	return erased, nil
 }
 
 // sweep removes the segments that the store does not name.

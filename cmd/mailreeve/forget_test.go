@@ -444,5 +444,7 @@ func TestKilledForgetting(t *testing.T) {
 			t.Fatalf("segments %v, %v", segments, err)
 		}
 	}
-	t.Logf("%d of %d were killed before they had finished", hits, kills)
+	if t.Logf("%d of %d were killed before they had finished", hits, kills); hits == 0 {
+		t.Error("none was killed")
+	}
 }

@@ -159,7 +159,9 @@ func TestForgettingBetweenNightsChangesNoNumbers(t *testing.T) {
 				return numbers
 			}
 			kept, gone := run(false), run(true)
-			t.Logf("%d accounts were forgotten", len(forgotten))
+			if t.Logf("%d accounts were forgotten", len(forgotten)); len(forgotten) == 0 {
+				t.Error("nobody was forgotten")
+			}
 			if d := cmp.Diff(kept, gone); d != "" {
 				t.Errorf("-kept +forgotten\n%s", d)
 			}

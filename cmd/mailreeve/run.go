@@ -140,9 +140,7 @@ func (s *system) audit(ctx context.Context, o audit.Options, wait bool, progress
 		return res, err
 	}
 	run := res.Run
-	if err := s.headFile().Append(*run.Summary.Trail, fmt.Sprintf("%s run %s", run.FinishedAt, run.ID)); err != nil {
-		s.log.Warn("the night is filed, and the next one keeps a head that covers it", "run", run.ID, "error", err)
-	}
+	s.keepHead(*run.Summary.Trail, fmt.Sprintf("%s run %s", run.FinishedAt, run.ID))
 	return res, nil
 }
 

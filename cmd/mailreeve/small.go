@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -8,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/store"
 )
 
@@ -40,6 +43,10 @@ func (c *cli) verifyCommand() *cobra.Command {
 With --head it also says whether the trail still has the entry of that hash, as a digest named it: if so, everything up to it stands as it was.`,
 		Example: "  mailreeve verify\n  mailreeve verify --head 5f0c…",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			asked := cmd.Flags().Changed("head")
+			if raw, err := hex.DecodeString(head); asked && (err != nil || len(raw) != sha256.Size) {
+				return usagef("--head: %q is not a hash of 64 hexadecimal digits, as digests and verify name it", head)
+			}
 			s, err := c.openStore(cmd.Context())
 			if err != nil {
 				return err
@@ -53,7 +60,7 @@ With --head it also says whether the trail still has the entry of that hash, as 
 			if err != nil {
 				return err
 			}
-			if head != "" {
+			if asked {
 				seq, err := s.store.FindHead(cmd.Context(), head)
 				if errors.Is(err, store.ErrNotFound) {
 					return fmt.Errorf("no entry of the trail has the hash %s: its history up to that head was cut off or written anew, or this is the head of another store; compare with a backup", head)
@@ -63,6 +70,9 @@ With --head it also says whether the trail still has the entry of that hash, as 
 				fmt.Fprintf(c.out, "the head is entry %d: everything up to it stands\n", seq)
 			}
 			fmt.Fprintf(c.out, "%s, whole and in order; head %s\n", count(n, "entry", "entries"), last)
+			if kept == 0 && n > 0 {
+				fmt.Fprintf(c.err, "no head of the trail is kept in %s, so nothing tells whether its end was cut off: the next night keeps one\n", string(s.headFile()))
+			}
 			if kept > 0 {
 				fmt.Fprintf(c.out, "it agrees with %s in %s\n", count(kept, "kept head", "kept heads"), string(s.headFile()))
 			}
@@ -80,6 +90,13 @@ func (s *system) headFile() store.HeadFile {
 		dir = s.cfg.Dir
 	}
 	return s.store.HeadFile(dir)
+}
+
+// keepHead appends a head of the trail to the file of the heads. What was done is done, also where that fails: the next head covers it.
+func (s *system) keepHead(head audit.TrailHead, after string) {
+	if err := s.headFile().Append(head, after); err != nil {
+		s.log.Warn("the trail's head is not kept; the next one covers it", "after", after, "error", err)
+	}
 }
 
 func (c *cli) migrateCommand() *cobra.Command {

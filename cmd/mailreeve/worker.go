@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -24,6 +26,13 @@ not finished, others do.`,
 }
 
 func (c *cli) worker(ctx context.Context) error {
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	if strings.HasPrefix(cfg.StoreURL(), "sqlite://") { // nothing is made for nothing
+		return fmt.Errorf("%s: on SQLite a night runs in one process: workers need `store: postgres://…`", cfg.Path)
+	}
 	s, err := c.open(ctx)
 	if err != nil {
 		return err
