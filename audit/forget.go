@@ -50,7 +50,7 @@ func NewForgotten(key []byte) *Forgotten {
 
 // Tombstone is that of an account.
 func (f *Forgotten) Tombstone(id string) Tombstone {
-	return Tombstone{"forgotten-" + hex.EncodeToString(f.hash("account", []byte(id))), uint32(f.short([]byte(id)))}
+	return Tombstone{pseudonyms + hex.EncodeToString(f.hash("account", []byte(id))), uint32(f.short([]byte(id)))}
 }
 
 func (f *Forgotten) hash(what string, p []byte) []byte {
@@ -88,6 +88,7 @@ var (
 	textQuoted = regexp.MustCompile(`"(?:[^"\\]|\\.){6,800}"`)
 	textRuns   = regexp.MustCompile(`[A-Za-z0-9_:%.+-]{6,}`)
 	textShapes = regexp.MustCompile(`(?i:[0-9]{6}(?::|%3a))?[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|[0-9a-fA-F]{24}`)
+	textEscape = regexp.MustCompile(`%(?:[0-24-9a-fA-F][0-9a-fA-F]|3[0-9b-fB-F])`) // but that of a colon, which ids have
 	textWords  = regexp.MustCompile(`[A-Za-z0-9-]{6,}`)
 )
 
@@ -124,20 +125,44 @@ func (f *Forgotten) Text(s string) string {
 		if now := known(run); now != run {
 			return now
 		}
-		if word := strings.Trim(run, ":%.+-_"); word != run {
-			if now := known(word); now != word {
-				return strings.Replace(run, word, now, 1)
-			}
+		// An escape ends a word: its digits are none of an id's.
+		var out strings.Builder
+		at := 0
+		for _, escape := range textEscape.FindAllStringIndex(run, -1) {
+			out.WriteString(words(run[at:escape[0]], known))
+			out.WriteString(run[escape[0]:escape[1]])
+			at = escape[1]
 		}
-		run = textShapes.ReplaceAllStringFunc(run, func(id string) string {
-			if now := known(id); now != id || len(id) <= 36 {
-				return now
-			}
-			return id[:len(id)-36] + known(id[len(id)-36:])
-		})
-		return textWords.ReplaceAllStringFunc(run, known)
+		out.WriteString(words(run[at:], known))
+		return out.String()
 	})
 }
+
+// words is a run of letters, digits and marks with the accounts in it under the names that known gives them.
+func words(run string, known func(word string) string) string {
+	if now := known(run); now != run {
+		return now
+	}
+	if word := strings.Trim(run, ":%.+-_"); word != run {
+		if now := known(word); now != word {
+			return strings.Replace(run, word, now, 1)
+		}
+	}
+	run = textShapes.ReplaceAllStringFunc(run, func(id string) string {
+		if now := known(id); now != id || len(id) <= 36 {
+			return now
+		}
+		return id[:len(id)-36] + known(id[len(id)-36:])
+	})
+	return textWords.ReplaceAllStringFunc(run, known)
+}
+
+// pseudonyms is how they begin.
+const pseudonyms = "forgotten-"
+
+// IsRenamed says whether a text names accounts that were forgotten, under their pseudonyms. A text that was renamed when they were forgotten, and whose
+// accounts could be told from other words because they were known then, is another than the same text that comes again.
+func IsRenamed(s string) bool { return strings.Contains(s, pseudonyms) }
 
 // Observation renames what o says, and says whether its line named an account that was forgotten: then o is known by another id, which a digest of a
 // guess does not give. It may be called again once more was seen in its file.

@@ -62,6 +62,7 @@ type Archive interface {
 	NewErrand(run int64, purged Day, limit int64, forgotten *Forgotten) (Intake, error)
 	Gather(run int64, spools []Spool) (Intake, error)
 	Drop(spools []Spool)
+	CloseFiles()
 }
 
 // An Intake takes in the facts of one run; see package archive.

@@ -544,6 +544,19 @@ func TestPurgedDaysExpire(t *testing.T) {
 	w.want(w.finding(prohibited, "marketing"), audit.Open, 1, 1)
 }
 
+// A finding that was quiet for longer than findings are kept, and is resolved tonight, is kept from tonight on.
+func TestWhatIsResolvedTonightIsNotPurged(t *testing.T) {
+	w := newWorld(t)
+	w.policy = "retention: {findings: 90d, trail: 90d}"
+	w.write("apps.jsonl", strings.Replace(acme, `"terms_url":"https://acme.example/t",`, "", 1))
+	w.run(firstNight)
+	w.write("apps.jsonl", acme)
+	if n := counts(w.run("2027-06-01T02:30:00Z")); n.Resolved != 1 {
+		t.Fatalf("%+v", n)
+	}
+	w.want(w.finding("listing-incomplete", "terms"), audit.Resolved, 1, 0)
+}
+
 // An event of a purged day that tells nothing new of its site is counted as expired, also where another process examines the app.
 func TestPurgedEventsExpire(t *testing.T) {
 	for _, spread := range []bool{false, true} {

@@ -347,6 +347,7 @@ func (n *Night) shard(ctx context.Context, run int64, body []byte) ([]byte, erro
 	if err := json.Unmarshal(body, &s); err != nil {
 		return nil, err
 	}
+	defer n.Archive.CloseFiles() // others remove files that are open here
 	in, err := n.Archive.Gather(run, s.Spools)
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ package archive
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -81,16 +82,7 @@ func openIn(where storage, store string, key []byte) (*Archive, error) {
 	if err := belongs(text, where.String(), store); err != nil {
 		return nil, err
 	}
-	return &Archive{storage: where, k0: le64(key), k1: le64(key[8:]), open: map[string]file{}}, nil
-}
-
-func le64(b []byte) uint64 {
-	_ = b[7]
-	n := uint64(0)
-	for i := range 8 {
-		n |= uint64(b[i]) << (8 * i)
-	}
-	return n
+	return &Archive{storage: where, k0: binary.LittleEndian.Uint64(key), k1: binary.LittleEndian.Uint64(key[8:]), open: map[string]file{}}, nil
 }
 
 // Close closes the segments.
@@ -122,7 +114,7 @@ func (a *Archive) Sweep(inUse []string) error {
 		}
 	}
 	for _, name := range names {
-		if keep[name] || !strings.HasSuffix(name, segmentSuffix) && !strings.HasSuffix(name, spoolSuffix) {
+		if keep[name] || !isSegment(name) {
 			continue
 		}
 		if err := a.remove(name); err != nil {
@@ -151,6 +143,11 @@ const (
 	spoolSuffix   = ".spool"
 )
 
+// isSegment says whether a file of that name is the archive's own, to be removed when nobody names it. What lies deeper never is.
+func isSegment(name string) bool {
+	return !strings.Contains(name, "/") && (strings.HasSuffix(name, segmentSuffix) || strings.HasSuffix(name, spoolSuffix))
+}
+
 const maxOpen = 128
 
 func (a *Archive) segment(name string) (file, error) {
@@ -175,6 +172,19 @@ func (a *Archive) segment(name string) (file, error) {
 	}
 	a.open[name] = f
 	return f, nil
+}
+
+// CloseFiles closes the files that are open to be read. A process that does parts of nights calls it after each: a file that another process removed meanwhile
+// would go on taking its space.
+func (a *Archive) CloseFiles() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for name, f := range a.open {
+		if n, ok := f.(newFile); !ok || n.published() {
+			f.Close() // who still reads gets fs.ErrClosed, and opens it again
+			delete(a.open, name)
+		}
+	}
 }
 
 // read reads length bytes of a pack from its start.

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -278,6 +280,56 @@ func factsReadBackAreTheSame(t *testing.T, at storageAt) {
 			}
 		}
 	})
+}
+
+// A call whose path names a forgotten account in the middle of a word, where only forgetting finds it, is the same call when it comes again.
+func TestACopyOfAForgottenCallIsACopy(t *testing.T) {
+	a, err := archive.Open(t.TempDir(), "store", []byte("0123456789abcdef"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	facts := []fact{{Kind: audit.CallPack, App: "a", Sec: 1763769600, Request: "r", Site: "site", Path: "/xcustomaccount12y", Status: 200, Accounts: "customaccount12"}}
+	packs := map[audit.Touched][]audit.Pack{}
+	keep(t, a, 1, facts, 1, 1<<30, packs)
+	forgotten := audit.NewForgotten([]byte("0123456789abcdef0123456789abcdef"))
+	renames := forgotten.Forget([]string{"customaccount12"})
+	for k, list := range packs {
+		moved, changed, err := a.Rewrite(t.Context(), "forget-1", list, renames)
+		if err != nil || changed != 1 {
+			t.Fatalf("%d packs changed, %v", changed, err)
+		}
+		packs[k] = []audit.Pack{moved[0].To}
+	}
+	in, err := a.NewIntake(2, audit.StateDay, 1, 1<<30, forgotten)
+	if err != nil {
+		t.Fatal(err)
+	}
+	take(t, in, facts, 1)
+	if fresh, copies := seal(t, in, func(place uint64) (audit.Source, bool) { return audit.Source{File: 7, Line: place + 1}, true }, packs); fresh != 0 || copies != 1 {
+		t.Errorf("%d new facts, %d copies", fresh, copies)
+	}
+}
+
+// Of stores that begin at once on one folder, one has it.
+func TestOfTwoStoresOneHasTheFolder(t *testing.T) {
+	for range 20 {
+		dir := t.TempDir()
+		var group sync.WaitGroup
+		var have atomic.Int32
+		for i := range 4 {
+			group.Go(func() {
+				if a, err := archive.Open(dir, fmt.Sprint("store", i), make([]byte, 16)); err == nil {
+					have.Add(1)
+					a.Close()
+				}
+			})
+		}
+		group.Wait()
+		if have.Load() != 1 {
+			t.Fatalf("%d stores have it", have.Load())
+		}
+	}
 }
 
 func TestAnotherStoresArchiveIsRefused(t *testing.T) { eachStorage(t, anotherStoresArchiveIsRefused) }

@@ -112,7 +112,7 @@ func (b *bucket) claim(name string, text []byte) ([]byte, error) {
 }
 
 func (b *bucket) clean() error {
-	err := b.client.AbortUploads(b.ctx, b.name, b.prefix)
+	err := b.client.AbortUploads(b.ctx, b.name, b.prefix, func(key string) bool { return isSegment(strings.TrimPrefix(key, b.prefix)) })
 	if errors.Is(err, s3.ErrUnsupported) {
 		return nil
 	}
@@ -235,7 +235,7 @@ func LookInBucket(ctx context.Context, client *s3.Client, url, store string, seg
 			return fmt.Errorf("archive: %s lacks all or the end of %s, which holds facts that the store names: restore store and archive, together, from a backup", url, segment)
 		}
 	}
-	const probe = "probe"
+	const probe = "mailreeve.probe"
 	if err = client.PutBytes(ctx, name, prefix+probe, nil, false); err == nil {
 		err = client.Remove(ctx, name, prefix+probe)
 	}

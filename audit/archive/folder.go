@@ -64,7 +64,10 @@ func (d folder) claim(name string, text []byte) ([]byte, error) {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), d.path(name))
+		err = os.Link(f.Name(), d.path(name)) // unlike Rename it does not replace what another wrote meanwhile
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return os.ReadFile(d.path(name))
 	}
 	return text, err
 }

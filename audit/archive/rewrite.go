@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -10,9 +11,12 @@ import (
 // Rewrite writes the segments anew that hold packs which name accounts of r, in one new segment of that name, and gives where their packs lie now. packs are
 // all that the store names. Once the store names the new places, Sweep removes the old segments; until then a crash leaves but a segment that no row names.
 // changed counts the packs that are another now.
-func (a *Archive) Rewrite(name string, packs []audit.Pack, r *audit.Renames) (moved []audit.Moved, changed int, err error) {
+func (a *Archive) Rewrite(ctx context.Context, name string, packs []audit.Pack, r *audit.Renames) (moved []audit.Moved, changed int, err error) {
 	touched := map[string]bool{}
 	for i := range packs {
+		if err := ctx.Err(); err != nil {
+			return nil, 0, err
+		}
 		if p := &packs[i]; !touched[p.Segment] {
 			b, err := a.read(p, p.Length)
 			if err != nil {
@@ -42,6 +46,9 @@ func (a *Archive) Rewrite(name string, packs []audit.Pack, r *audit.Renames) (mo
 		}
 	}()
 	for i := range packs {
+		if err := ctx.Err(); err != nil {
+			return nil, 0, err
+		}
 		p := &packs[i]
 		if !touched[p.Segment] {
 			continue

@@ -80,12 +80,6 @@ func (a *Archive) Drop(spools []audit.Spool) {
 		if name == "" {
 			continue
 		}
-		a.mu.Lock()
-		if f := a.open[name]; f != nil {
-			f.Close()
-			delete(a.open, name)
-		}
-		a.mu.Unlock()
-		_ = a.storage.remove(name)
+		_ = a.remove(name)
 	}
 }

@@ -3,6 +3,7 @@ package schedule
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
 	"errors"
@@ -42,18 +43,25 @@ func (c *Crew) ID() string {
 		if err != nil {
 			host = "unknown"
 		}
-		b := make([]byte, 4)
-		_, _ = rand.Read(b) // never fails
-		c.id = fmt.Sprintf("%s/%d/%s", host, os.Getpid(), hex.EncodeToString(b))
+		c.id = fmt.Sprintf("%s/%d/%s", host, os.Getpid(), random())
 	})
 	return c.id
+}
+
+func random() string {
+	b := make([]byte, 4)
+	_, _ = rand.Read(b) // never fails
+	return hex.EncodeToString(b)
 }
 
 // beat is how often a crew, and the holder of a part, give a sign of life.
 const beat = store.Silence / 5
 
-// queueName is the queue of the parts.
-const queueName = "night"
+// queueOf is the queue of the parts of nights that a version runs: no other version's crews take them.
+func queueOf(version string) string {
+	sum := sha256.Sum256([]byte(version))
+	return "night-" + hex.EncodeToString(sum[:6])
+}
 
 // job is what the queue holds of a part: where it stands.
 type job struct {
@@ -79,17 +87,17 @@ func jobOf(kind audit.PartKind, run, number int64) river.JobArgs {
 }
 
 // insert puts jobs into the queue. One try is enough: whoever waits for a part enqueues it again when nobody does it.
-func insert(ctx context.Context, client *river.Client[*sql.Tx], t *sql.Tx, jobs ...river.JobArgs) error {
+func insert(ctx context.Context, client *river.Client[*sql.Tx], t *sql.Tx, queue string, jobs ...river.JobArgs) error {
 	params := make([]river.InsertManyParams, len(jobs))
 	for i, j := range jobs {
-		params[i] = river.InsertManyParams{Args: j, InsertOpts: &river.InsertOpts{Queue: queueName, MaxAttempts: 1}}
+		params[i] = river.InsertManyParams{Args: j, InsertOpts: &river.InsertOpts{Queue: queue, MaxAttempts: 1}}
 	}
 	_, err := client.InsertManyTx(ctx, t, params)
 	return err
 }
 
 // client is the job queue, with workers where there are any.
-func client(s *store.Store, workers *river.Workers, hands int) (*river.Client[*sql.Tx], error) {
+func client(s *store.Store, workers *river.Workers, queue string, hands int) (*river.Client[*sql.Tx], error) {
 	db := s.Queue()
 	if db == nil {
 		return nil, fmt.Errorf("store %s: a night is spread over processes on Postgres only: set `store: postgres://…`", s)
@@ -98,7 +106,7 @@ func client(s *store.Store, workers *river.Workers, hands int) (*river.Client[*s
 	c := &river.Config{Logger: slog.New(slog.DiscardHandler)}
 	if workers != nil {
 		c.Workers = workers
-		c.Queues = map[string]river.QueueConfig{queueName: {MaxWorkers: hands}}
+		c.Queues = map[string]river.QueueConfig{queue: {MaxWorkers: hands}}
 		c.FetchCooldown, c.FetchPollInterval = 50*time.Millisecond, 100*time.Millisecond
 		c.PollOnly = true // lib/pq brings no listener
 		c.JobTimeout = -1 // the part's holder knows by its row whether it is still wanted
@@ -112,11 +120,11 @@ func (c *Crew) Serve(ctx context.Context) error {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, j *river.Job[segmentJob]) error { return c.do(ctx, j.Args.job) }))
 	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, j *river.Job[examineJob]) error { return c.do(ctx, j.Args.job) }))
-	q, err := client(c.Store, workers, c.Hands)
+	q, err := client(c.Store, workers, queueOf(c.Night.Version), c.Hands)
 	if err != nil {
 		return err
 	}
-	if err := c.Store.SignOn(ctx, c.ID(), c.Hands); err != nil {
+	if err := c.Store.SignOn(ctx, store.Crew{ID: c.ID(), Hands: c.Hands, Version: c.Night.Version}); err != nil {
 		return err
 	}
 	if err := q.Start(ctx); err != nil {
@@ -126,7 +134,7 @@ func (c *Crew) Serve(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 		case <-time.After(beat):
-			if err := c.Store.SignOn(ctx, c.ID(), c.Hands); err != nil && ctx.Err() == nil {
+			if err := c.Store.SignOn(ctx, store.Crew{ID: c.ID(), Hands: c.Hands, Version: c.Night.Version}); err != nil && ctx.Err() == nil {
 				c.Log.Warn("the crew could not give its sign of life; it goes on trying", "error", err)
 			}
 		}
@@ -139,7 +147,7 @@ func (c *Crew) Serve(ctx context.Context) error {
 
 // do does a part, if it is there to be done.
 func (c *Crew) do(ctx context.Context, j job) error {
-	holder := c.ID()
+	holder := c.ID() + "/" + random() // of this take: after a pause two hands of one crew may do one part
 	p, err := c.Store.TakePart(ctx, j.Run, j.Number, holder)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil // done, or another does it
@@ -215,7 +223,7 @@ func (s *Spreader) Hands(ctx context.Context) (int, error) {
 	}
 	hands, others := 0, false
 	for _, c := range list {
-		if c.Silent >= store.Silence {
+		if c.Silent >= store.Silence || c.Version != s.Crew.Night.Version {
 			continue
 		}
 		hands += c.Hands
@@ -239,7 +247,8 @@ func (s *Spreader) Do(ctx context.Context, run int64, parts []audit.Part, done f
 	if len(parts) == 0 {
 		return nil, nil
 	}
-	q, err := client(s.Crew.Store, nil, 0)
+	queue := queueOf(s.Crew.Night.Version)
+	q, err := client(s.Crew.Store, nil, queue, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -248,16 +257,17 @@ func (s *Spreader) Do(ctx context.Context, run int64, parts []audit.Part, done f
 		for i, p := range parts {
 			jobs[i] = jobOf(p.Kind, run, first+int64(i))
 		}
-		return insert(ctx, q, t, jobs...)
+		return insert(ctx, q, t, queue, jobs...)
 	})
 	if err != nil {
 		return nil, err
 	}
 	answers := make([][]byte, len(parts))
-	waiting := make([]time.Time, len(parts)) // since when nobody does it
+	held := make([]time.Time, len(parts))  // when it was last seen to be held, since it was enqueued
+	asked := make([]time.Time, len(parts)) // when it was enqueued
 	tries := make([]int, len(parts))
-	for i := range waiting {
-		waiting[i] = time.Now()
+	for i := range asked {
+		asked[i] = time.Now()
 	}
 	busy := time.Now() // when somebody was last seen to do something
 	for left := len(parts); left > 0; {
@@ -282,19 +292,20 @@ func (s *Spreader) Do(ctx context.Context, run int64, parts []audit.Part, done f
 					done(i)
 				}
 			case p.Held:
-				busy, waiting[i] = time.Now(), time.Now()
+				busy, held[i] = time.Now(), time.Now()
 			case p.Tries >= maxTries || time.Since(busy) > patience:
 				if err := s.alone(ctx, run, p, parts[i], here); err != nil {
 					return nil, err
 				}
-			case p.Tries > tries[i] || time.Since(waiting[i]) > overdue:
+			case p.Tries > tries[i], time.Since(asked[i]) > overdue && (time.Since(busy) > overdue || !held[i].IsZero() && time.Since(held[i]) > overdue):
+				// It failed, nobody does anything, or its holder died. What waits while all hands are busy is in the queue already.
 				err := s.Crew.Store.Enqueue(ctx, func(ctx context.Context, t *sql.Tx) error {
-					return insert(ctx, q, t, jobOf(parts[i].Kind, run, p.Number))
+					return insert(ctx, q, t, queue, jobOf(parts[i].Kind, run, p.Number))
 				})
 				if err != nil {
 					return nil, err
 				}
-				waiting[i], tries[i] = time.Now(), p.Tries
+				asked[i], held[i], tries[i] = time.Now(), time.Time{}, p.Tries
 			}
 		}
 		if left == 0 {

@@ -1,8 +1,6 @@
 package store
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -78,8 +76,8 @@ func (f HeadFile) read() (heads []audit.TrailHead, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("the kept heads of the trail: %w", err)
 	}
-	for in := bufio.NewScanner(bytes.NewReader(text)); in.Scan(); {
-		number, rest, _ := strings.Cut(in.Text(), " ")
+	for line := range strings.SplitSeq(string(text), "\n") {
+		number, rest, _ := strings.Cut(line, " ")
 		hash, _, _ := strings.Cut(rest, " ")
 		seq, err := strconv.ParseInt(number, 10, 64)
 		if raw, herr := hex.DecodeString(hash); err == nil && herr == nil && len(raw) == 32 {

@@ -58,14 +58,14 @@ func (s *Store) Parts(ctx context.Context, run int64) (list []PartState, err err
 	return list, err
 }
 
-// TakePart gives a part to holder. [ErrNotFound] where there is nothing to do: it is done, another does it, or its night has ended.
+// TakePart gives a part to holder. One whose holder died of it, perhaps, counts as a failed try. [ErrNotFound] where there is nothing to do: it is done, another does it, or its night has ended.
 func (s *Store) TakePart(ctx context.Context, run, number int64, holder string) (p audit.Part, err error) {
 	err = s.write(ctx, "take a part of the night", func(t *tx) error {
 		var row struct {
 			Kind audit.PartKind
 			Body []byte
 		}
-		err := t.one(ctx, &row, `UPDATE parts SET holder = ?, seen = `+t.d.now()+` WHERE run = ? AND number = ? AND answer IS NULL
+		err := t.one(ctx, &row, `UPDATE parts SET holder = ?, seen = `+t.d.now()+`, tries = tries + CASE WHEN holder = '' THEN 0 ELSE 1 END WHERE run = ? AND number = ? AND answer IS NULL
 			AND (holder = '' OR seen <= `+t.d.now()+` - ?) AND EXISTS (SELECT 1 FROM runs WHERE seq = ? AND status = 'running')
 			RETURNING kind, body`, holder, run, number, Silence.Milliseconds(), run)
 		p = audit.Part{Kind: row.Kind, Body: row.Body}
@@ -117,13 +117,13 @@ func (s *Store) Answer(ctx context.Context, run, number int64) (answer []byte, e
 }
 
 // SignOn is a crew's sign of life: it does as many parts at a time as it has hands.
-func (s *Store) SignOn(ctx context.Context, crew string, hands int) error {
+func (s *Store) SignOn(ctx context.Context, crew Crew) error {
 	return s.write(ctx, "sign a crew on", func(t *tx) error {
 		if _, err := t.exec(ctx, `DELETE FROM crews WHERE seen <= `+t.d.now()+` - ?`, (time.Hour).Milliseconds()); err != nil {
 			return err
 		}
-		_, err := t.exec(ctx, `INSERT INTO crews (id, hands, seen) VALUES (?, ?, `+t.d.now()+`)
-			ON CONFLICT (id) DO UPDATE SET hands = excluded.hands, seen = excluded.seen`, crew, hands)
+		_, err := t.exec(ctx, `INSERT INTO crews (id, hands, version, seen) VALUES (?, ?, ?, `+t.d.now()+`)
+			ON CONFLICT (id) DO UPDATE SET hands = excluded.hands, seen = excluded.seen`, text(crew.ID), crew.Hands, text(crew.Version))
 		return err
 	})
 }
@@ -138,25 +138,27 @@ func (s *Store) SignOff(ctx context.Context, crew string) error {
 
 // A Crew is a process that does parts of nights.
 type Crew struct {
-	ID     string
-	Hands  int
-	Silent time.Duration // since its last sign of life
+	ID      string
+	Hands   int
+	Version string        // of its mailreeve
+	Silent  time.Duration // since its last sign of life
 }
 
 // Crews lists those that were there within the last hour, also those that are taken for dead.
 func (s *Store) Crews(ctx context.Context) (list []Crew, err error) {
 	err = s.read(ctx, "list the crews", func(t *tx) error {
 		var rows []struct {
-			ID     string
-			Hands  int
-			Silent int64
+			ID      text
+			Hands   int
+			Version text
+			Silent  int64
 		}
-		if err := t.all(ctx, &rows, `SELECT id, hands, `+t.d.now()+` - seen AS silent FROM crews ORDER BY id`); err != nil {
+		if err := t.all(ctx, &rows, `SELECT id, hands, version, `+t.d.now()+` - seen AS silent FROM crews ORDER BY id`); err != nil {
 			return err
 		}
 		list = nil
 		for _, r := range rows {
-			list = append(list, Crew{r.ID, r.Hands, time.Duration(r.Silent) * time.Millisecond})
+			list = append(list, Crew{string(r.ID), r.Hands, string(r.Version), time.Duration(r.Silent) * time.Millisecond})
 		}
 		return nil
 	})

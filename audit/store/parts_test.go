@@ -101,9 +101,9 @@ func TestCrewsSignOnAndOff(t *testing.T) {
 	on(t, func(t *testing.T, url string) {
 		ctx := t.Context()
 		s := open(t, url)
-		must(t, s.SignOn(ctx, "a", 2))
-		must(t, s.SignOn(ctx, "b", 1))
-		must(t, s.SignOn(ctx, "a", 4))
+		must(t, s.SignOn(ctx, store.Crew{ID: "a", Hands: 2, Version: "v1"}))
+		must(t, s.SignOn(ctx, store.Crew{ID: "b", Hands: 1}))
+		must(t, s.SignOn(ctx, store.Crew{ID: "a", Hands: 4, Version: "v1"}))
 		list, err := s.Crews(ctx)
 		must(t, err)
 		for i := range list {
@@ -112,10 +112,10 @@ func TestCrewsSignOnAndOff(t *testing.T) {
 			}
 			list[i].Silent = 0
 		}
-		same(t, "crews", list, []store.Crew{{ID: "a", Hands: 4}, {ID: "b", Hands: 1}})
+		same(t, "crews", list, []store.Crew{{ID: "a", Hands: 4, Version: "v1"}, {ID: "b", Hands: 1}})
 		must(t, s.SignOff(ctx, "b"))
 		store.Age(s, 2*time.Hour)
-		must(t, s.SignOn(ctx, "c", 1))
+		must(t, s.SignOn(ctx, store.Crew{ID: "c", Hands: 1}))
 		list, err = s.Crews(ctx)
 		must(t, err)
 		if len(list) != 1 || list[0].ID != "c" {

@@ -192,7 +192,16 @@ func (w *publishing) purgeFindings(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	touched := map[string]bool{} // by this run, which has not entered it in the trail yet
+	for i := range w.p.Apps {
+		for j := range w.p.Apps[i].Findings {
+			touched[w.p.Apps[i].Findings[j].ID] = true
+		}
+	}
 	for _, f := range found {
+		if touched[f.ID] {
+			continue
+		}
 		for _, q := range []struct {
 			query string
 			args  []any

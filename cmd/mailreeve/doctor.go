@@ -303,8 +303,11 @@ func (d *doctor) crews(ctx context.Context, s *store.Store) {
 	for _, x := range list {
 		if x.Silent > store.Silence {
 			d.warn("workers", "%s has been silent for %s, and was not stopped: its parts are given to others; see what became of it, and start it again", x.ID, x.Silent.Round(time.Second))
-		} else {
-			alive++
+			continue
+		}
+		alive++
+		if mine, _ := build(); x.Version != mine {
+			d.warn("workers", "%s is mailreeve %s, and this is %s: it does parts of nights of its own version only", x.ID, x.Version, mine)
 		}
 	}
 	if alive > 0 {

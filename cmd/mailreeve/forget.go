@@ -94,7 +94,7 @@ func (s *system) forget(ctx context.Context, ids []string) (erased audit.Erased,
 	if err != nil {
 		return erased, err
 	}
-	if what.Moved, what.Packs, err = s.archive.Rewrite(fmt.Sprintf("forget-%06d", lease.Fence), packs, what.Renames); err != nil {
+	if what.Moved, what.Packs, err = s.archive.Rewrite(ctx, fmt.Sprintf("forget-%06d", lease.Fence), packs, what.Renames); err != nil {
 		return erased, err
 	}
 	if erased, err = s.store.Night(lease).Forget(ctx, what); err != nil {

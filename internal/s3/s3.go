@@ -412,8 +412,8 @@ func (c *Client) AllowsUploads(ctx context.Context, bucket, prefix string) error
 	return c.explain(ctx, bucket, prefix, "s3:ListBucketMultipartUploads", err)
 }
 
-// AbortUploads drops the parts of uploads under a prefix that were not finished. They are seen nowhere, but take space.
-func (c *Client) AbortUploads(ctx context.Context, bucket, prefix string) error {
+// AbortUploads drops the parts of those uploads under a prefix that were not finished and are mine, by their key. They are seen nowhere, but take space.
+func (c *Client) AbortUploads(ctx context.Context, bucket, prefix string, mine func(key string) bool) error {
 	if err := c.ready(ctx); err != nil {
 		return err
 	}
@@ -423,6 +423,9 @@ func (c *Client) AbortUploads(ctx context.Context, bucket, prefix string) error 
 			return c.explain(ctx, bucket, prefix, "s3:ListBucketMultipartUploads", err)
 		}
 		for _, u := range list.Uploads {
+			if !mine(u.Key) {
+				continue
+			}
 			if err := c.api.AbortMultipartUpload(ctx, bucket, u.Key, u.UploadID); err != nil {
 				if err = c.explain(ctx, bucket, u.Key, "s3:AbortMultipartUpload", err); !errors.Is(err, fs.ErrNotExist) {
 					return err

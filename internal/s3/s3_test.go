@@ -105,7 +105,7 @@ func TestObjects(t *testing.T) {
 	if err := c.Remove(ctx, bucket, "a/once"); err != nil {
 		t.Fatalf("what is gone: %v", err)
 	}
-	if err := c.AbortUploads(ctx, bucket, "a/"); err != nil {
+	if err := c.AbortUploads(ctx, bucket, "a/", func(string) bool { return true }); err != nil {
 		t.Fatal(err)
 	}
 }
