@@ -177,6 +177,7 @@ type Message struct {
 	ID       int64
 	Key      string // unique: no message is enqueued twice
 	Sink     string // slack, …
+	Lane     string // the receiver, such as a channel: messages of one sink and lane go one after another, in the order of their IDs
 	Body     []byte // JSON, the sink's own
 	Created  Instant
 	Attempts int

@@ -264,6 +264,7 @@ const (
 	Grew        ChangeKind = "grew"   // or shrank, without another change
 	IsGraded    ChangeKind = "graded" // only its confidence is another
 	GrewSilent  ChangeKind = "silent" // the same, while suppressed or dismissed
+	IsActed     ChangeKind = "acted"  // a person did something to it
 )
 
 // A Result is what a run did.

@@ -14,9 +14,6 @@ import (
 
 // A Sink gives messages to their receivers.
 type Sink interface {
-	// Lane names msg's receiver, such as a channel. Messages of one lane go in order, and at most one a second.
-	Lane(msg audit.Message) string
-
 	// Deliver gives msg to its receiver and returns what that answered. It may be called again with a message whose delivery failed, or whose
 	// answer was lost: msg.Attempts is above 0 then. An error that is a *Failure tells what to do; any other is taken to pass.
 	Deliver(ctx context.Context, msg audit.Message) (receipt string, err error)
@@ -130,8 +127,8 @@ func (o *Outbox) queues(pending []audit.Message) map[lane][]audit.Message {
 		if o.failed[m.ID] && m.NextAt > now {
 			continue
 		}
-		if sink := o.Sinks[m.Sink]; sink != nil {
-			l := lane{m.Sink, sink.Lane(m)}
+		if o.Sinks[m.Sink] != nil {
+			l := lane{m.Sink, m.Lane}
 			queues[l] = append(queues[l], m)
 		}
 	}

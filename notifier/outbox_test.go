@@ -23,8 +23,6 @@ type sink struct {
 	took   []string
 }
 
-func (s *sink) Lane(m audit.Message) string { return string(m.Body) }
-
 func (s *sink) Deliver(_ context.Context, m audit.Message) (string, error) {
 	var err error
 	if s.script != nil {
@@ -42,7 +40,7 @@ func outbox(script func(audit.Message) error) (*notifier.Outbox, *nights.Store, 
 }
 
 func message(id int64, lane string) audit.Message {
-	return audit.Message{ID: id, Key: fmt.Sprint("m", id), Sink: "x", Body: []byte(lane), SentAt: audit.Never}
+	return audit.Message{ID: id, Key: fmt.Sprint("m", id), Sink: "x", Lane: lane, SentAt: audit.Never}
 }
 
 func flush(t *testing.T, o *notifier.Outbox, patience time.Duration, left int) {
@@ -236,10 +234,10 @@ func TestOutboxUnderFaults(t *testing.T) {
 			if m.SentAt == audit.Never {
 				rt.Fatalf("%s is not delivered: %+v", m.Key, m)
 			}
-			if gap := time.Duration(m.SentAt - last[string(m.Body)]); last[string(m.Body)] != 0 && gap < notifier.Pace {
+			if gap := time.Duration(m.SentAt - last[m.Lane]); last[m.Lane] != 0 && gap < notifier.Pace {
 				rt.Fatalf("%s came %s after the one before", m.Key, gap)
 			}
-			last[string(m.Body)] = m.SentAt
+			last[m.Lane] = m.SentAt
 		}
 	})
 }

@@ -625,7 +625,7 @@ func TestOutbox(t *testing.T) {
 		l := lock(t, s)
 		for range 2 {
 			p := finish(begin(t, s, l))
-			p.Outbox = []audit.Message{{Key: "a", Sink: "slack", Body: []byte(`{"x":"é"}`), Created: t0, NextAt: t0}, {Key: "b", Sink: "slack", Created: t0, NextAt: t0 + 5}}
+			p.Outbox = []audit.Message{{Key: "a", Sink: "slack", Lane: "#é", Body: []byte(`{"x":"é"}`), Created: t0, NextAt: t0}, {Key: "b", Sink: "slack", Created: t0, NextAt: t0 + 5}}
 			must(t, s.Night(l).Publish(ctx, p))
 		}
 		list, err := s.Pending(ctx, t0)
@@ -641,7 +641,7 @@ func TestOutbox(t *testing.T) {
 		list, err = s.Messages(ctx)
 		must(t, err)
 		same(t, "messages", list, []audit.Message{
-			{ID: list[0].ID, Key: "a", Sink: "slack", Body: []byte(`{"x":"é"}`), Created: t0, Attempts: 1, NextAt: t0 + 9, SentAt: audit.Never, Error: "429 " + hostile},
+			{ID: list[0].ID, Key: "a", Sink: "slack", Lane: "#é", Body: []byte(`{"x":"é"}`), Created: t0, Attempts: 1, NextAt: t0 + 9, SentAt: audit.Never, Error: "429 " + hostile},
 			{ID: list[1].ID, Key: "b", Sink: "slack", Created: t0, Attempts: 1, NextAt: t0 + 5, SentAt: t0 + 6, Receipt: "1.2"}})
 	})
 }

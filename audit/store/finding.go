@@ -331,6 +331,7 @@ type Changed struct {
 	NewActs   []audit.Act // Finding is filled in; and Held where it is empty, with what the finding holds
 	EndedActs []audit.Act // with Ended set
 	Trail     []audit.TrailEntry
+	Messages  []audit.Message // to be enqueued with the change
 
 	Approvals func([]audit.Approval) ([]audit.Approval, error) // what becomes of the app's approvals; nil: nothing
 	Judge     bool                                             // the next night judges anew whether the finding, a state's, holds
@@ -362,6 +363,9 @@ func (s *Store) Change(ctx context.Context, id string, change func(f *audit.Find
 			if refused, err = t.changeApprovals(ctx, was.App, c.Approvals); err != nil {
 				return err
 			}
+		}
+		if err := t.enqueue(ctx, c.Messages); err != nil {
+			return err
 		}
 		return t.change(ctx, &c, version)
 	})

@@ -7,7 +7,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit"
 )
 
-const selectMessages = `SELECT id, key, sink, body, created, attempts, next_at, sent_at, error, receipt FROM outbox`
+const selectMessages = `SELECT id, key, sink, lane, body, created, attempts, next_at, sent_at, error, receipt FROM outbox`
 
 func (s *Store) messages(ctx context.Context, query string, args ...any) (list []audit.Message, err error) {
 	err = s.read(ctx, "read the outbox", func(t *tx) error {
@@ -15,6 +15,7 @@ func (s *Store) messages(ctx context.Context, query string, args ...any) (list [
 			ID       int64         `db:"id"`
 			Key      text          `db:"key"`
 			Sink     string        `db:"sink"`
+			Lane     text          `db:"lane"`
 			Body     []byte        `db:"body"`
 			Created  audit.Instant `db:"created"`
 			Attempts int           `db:"attempts"`
@@ -25,7 +26,7 @@ func (s *Store) messages(ctx context.Context, query string, args ...any) (list [
 		}
 		err := t.all(ctx, &found, query, args...)
 		for _, r := range found {
-			list = append(list, audit.Message{ID: r.ID, Key: string(r.Key), Sink: r.Sink, Body: r.Body, Created: r.Created, Attempts: r.Attempts,
+			list = append(list, audit.Message{ID: r.ID, Key: string(r.Key), Sink: r.Sink, Lane: string(r.Lane), Body: r.Body, Created: r.Created, Attempts: r.Attempts,
 				NextAt: r.NextAt, SentAt: r.SentAt, Error: string(r.Error), Receipt: string(r.Receipt)})
 		}
 		return err
@@ -75,8 +76,8 @@ func (s *Store) attempted(ctx context.Context, id int64, set string, args ...any
 func (t *tx) enqueue(ctx context.Context, messages []audit.Message) error {
 	for i := range messages {
 		m := &messages[i]
-		_, err := t.exec(ctx, `INSERT INTO outbox (key, sink, body, created, attempts, next_at, sent_at, error, receipt)
-			VALUES (?, ?, ?, ?, 0, ?, ?, '', '') ON CONFLICT (key) DO NOTHING`, text(m.Key), m.Sink, blob(m.Body), m.Created, m.NextAt, audit.Never)
+		_, err := t.exec(ctx, `INSERT INTO outbox (key, sink, lane, body, created, attempts, next_at, sent_at, error, receipt)
+			VALUES (?, ?, ?, ?, ?, 0, ?, ?, '', '') ON CONFLICT (key) DO NOTHING`, text(m.Key), m.Sink, text(m.Lane), blob(m.Body), m.Created, m.NextAt, audit.Never)
 		if err != nil {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit/address"
 	"github.com/mailreeve/mailreeve/audit/store"
 	"github.com/mailreeve/mailreeve/checks"
+	"github.com/mailreeve/mailreeve/notifier"
 )
 
 // An actFlags is what the commands that act on findings are told.
@@ -163,7 +164,11 @@ func (s *system) do(ctx context.Context, d audit.Deed, f *audit.Finding) (now *a
 			redact(done.Trail[i].Details)
 		}
 		now = &done.Finding
-		return store.Changed{Finding: done.Finding, NewActs: done.Begun, EndedActs: done.Ended, Trail: done.Trail, Approvals: done.Approvals, Judge: done.Judge}, nil
+		messages, err := s.compose(notifier.News{At: d.At, Changes: []audit.Change{{Finding: done.Finding, What: audit.IsActed}}, Trail: done.Trail})
+		if err != nil {
+			return store.Changed{}, err
+		}
+		return store.Changed{Messages: messages, Finding: done.Finding, NewActs: done.Begun, EndedActs: done.Ended, Trail: done.Trail, Approvals: done.Approvals, Judge: done.Judge}, nil
 	})
 	return now, err
 }

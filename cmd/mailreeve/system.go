@@ -139,16 +139,43 @@ func (s *system) night(st audit.Store, progress func(stage string, done, total i
 		Workers: s.cfg.Workers, Log: s.log, Messages: s.messages, Progress: progress}
 }
 
-// messages is what to send about a run: its digest, where there is a token, and something to tell.
+// composers are those who tell of what happens to findings.
+func (s *system) composers() []notifier.Composer {
+	var list []notifier.Composer
+	if s.slack {
+		list = append(list, s.digests)
+	}
+	return list
+}
+
+// compose is what all who tell of news have to say.
+func (s *system) compose(n notifier.News) (list []audit.Message, err error) {
+	for _, c := range s.composers() {
+		more, err := c(n)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, more...)
+	}
+	return list, nil
+}
+
+// messages is what to send about a run.
 func (s *system) messages(r *audit.Result) ([]audit.Message, error) {
-	if !s.slack {
+	return s.compose(notifier.News{At: audit.At(s.clock()), Result: r, Changes: r.Changes})
+}
+
+// digests tells of a night by its digest, where there is something to tell.
+func (s *system) digests(n notifier.News) ([]audit.Message, error) {
+	r := n.Result
+	if r == nil {
 		return nil, nil
 	}
 	d := digestOf(r)
 	if r.Run.ScheduledAt == audit.Never && !r.First && !d.Changed() {
 		return nil, nil
 	}
-	m, err := slack.Enqueue("digest "+r.Run.ID, s.cfg.Slack.Channel, slack.Render(d), audit.At(s.clock()))
+	m, err := slack.Enqueue("digest "+r.Run.ID, s.cfg.Slack.Channel, slack.Render(d), n.At)
 	if err != nil {
 		return nil, err
 	}

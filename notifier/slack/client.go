@@ -35,7 +35,7 @@ func Enqueue(key, channel string, m Message, at audit.Instant) (audit.Message, e
 	if err != nil {
 		return audit.Message{}, fmt.Errorf("slack message %s: %w", key, err)
 	}
-	return audit.Message{Key: key, Sink: Sink, Body: b, Created: at, NextAt: at, SentAt: audit.Never}, nil
+	return audit.Message{Key: key, Sink: Sink, Lane: channel, Body: b, Created: at, NextAt: at, SentAt: audit.Never}, nil
 }
 
 // A Client posts messages. It is a notifier.Sink, and safe for concurrent use.
@@ -53,15 +53,6 @@ func New(token, apiURL string, client *http.Client) *Client {
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	url := strings.TrimRight(cmp.Or(apiURL, slack.APIURL), "/") + "/"
 	return &Client{token: token, api: slack.New(token, slack.OptionAPIURL(url), slack.OptionHTTPClient(&own))}
-}
-
-// Lane is the channel.
-func (c *Client) Lane(msg audit.Message) string {
-	var b struct {
-		Channel string `json:"channel"`
-	}
-	_ = json.Unmarshal(msg.Body, &b) // Deliver tells
-	return b.Channel
 }
 
 // Deliver posts msg and returns Slack's timestamp of it. Errors that are known not to pass by themselves, and those with a Retry-After, are a

@@ -129,7 +129,7 @@ func TestDeliver(t *testing.T) {
 	s := newServer(t, nil)
 	c := New(token, s.URL, s.Client()) // without the slash that slack-go asks for
 	msg := enqueue(t, 1, "digest/R-000042", "#email-api-audit")
-	if lane := c.Lane(msg); lane != "#email-api-audit" {
+	if lane := msg.Lane; lane != "#email-api-audit" {
 		t.Errorf("lane %q", lane)
 	}
 	ts, err := c.Deliver(t.Context(), msg)
