@@ -1,6 +1,10 @@
 package notifier
 
-import "github.com/mailreeve/mailreeve/audit"
+import (
+	"context"
+
+	"github.com/mailreeve/mailreeve/audit"
+)
 
 // News is what one transaction changes: a night, or what a person does to a finding.
 type News struct {
@@ -15,3 +19,9 @@ type News struct {
 //
 // Texts from outside pass redact before they get into a message: a message holds no end user's address.
 type Composer func(News) ([]audit.Message, error)
+
+// Receipts knows what receivers answered to messages before: a reply needs its thread, an update what it updates.
+type Receipts interface {
+	// Receipt is what the receiver of the message of a key answered; "" where there is no such message, or it is not delivered.
+	Receipt(ctx context.Context, key string) (string, error)
+}

@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
 	"os"
 	"os/user"
 	"sync"
 	"time"
 
 	"github.com/mailreeve/mailreeve/audit"
-	"github.com/mailreeve/mailreeve/audit/address"
 	"github.com/mailreeve/mailreeve/audit/archive"
 	"github.com/mailreeve/mailreeve/audit/config"
 	"github.com/mailreeve/mailreeve/audit/ingest"
@@ -22,7 +20,6 @@ import (
 	"github.com/mailreeve/mailreeve/checks"
 	"github.com/mailreeve/mailreeve/internal/s3"
 	"github.com/mailreeve/mailreeve/notifier"
-	"github.com/mailreeve/mailreeve/notifier/slack"
 )
 
 // A system is all that a configuration names, opened and wired.
@@ -137,106 +134,6 @@ func (s *system) night(st audit.Store, progress func(stage string, done, total i
 	version, _ := build()
 	return &audit.Night{Version: version, Store: st, Archive: s.archive, Sources: src, Checks: checks.All(), Rules: s.cfg.Rules(), Clock: s.clock,
 		Workers: s.cfg.Workers, Log: s.log, Messages: s.messages, Progress: progress}
-}
-
-// composers are those who tell of what happens to findings.
-func (s *system) composers() []notifier.Composer {
-	var list []notifier.Composer
-	if s.slack {
-		list = append(list, s.digests)
-	}
-	return list
-}
-
-// compose is what all who tell of news have to say.
-func (s *system) compose(n notifier.News) (list []audit.Message, err error) {
-	for _, c := range s.composers() {
-		more, err := c(n)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, more...)
-	}
-	return list, nil
-}
-
-// messages is what to send about a run.
-func (s *system) messages(r *audit.Result) ([]audit.Message, error) {
-	return s.compose(notifier.News{At: audit.At(s.clock()), Result: r, Changes: r.Changes})
-}
-
-// digests tells of a night by its digest, where there is something to tell.
-func (s *system) digests(n notifier.News) ([]audit.Message, error) {
-	r := n.Result
-	if r == nil {
-		return nil, nil
-	}
-	d := digestOf(r)
-	if r.Run.ScheduledAt == audit.Never && !r.First && !d.Changed() {
-		return nil, nil
-	}
-	m, err := slack.Enqueue("digest "+r.Run.ID, s.cfg.Slack.Channel, slack.Render(d), n.At)
-	if err != nil {
-		return nil, err
-	}
-	return []audit.Message{m}, nil
-}
-
-// digestOf is what to tell of a run.
-func digestOf(r *audit.Result) notifier.Digest { return notifier.Compose(r, address.Redact) }
-
-// flushFor is how long the outbox is worked on before others may.
-const flushFor = 5 * time.Second
-
-// deliver sends what waits in the outbox, and goes on trying until patience is over. The night's lock keeps two processes from sending one message.
-func (s *system) deliver(ctx context.Context, patience time.Duration) error {
-	if !s.slack {
-		return nil
-	}
-	s.delivering.Lock()
-	defer s.delivering.Unlock()
-	if s.outbox == nil {
-		sink := slack.New(os.Getenv(s.cfg.Slack.TokenEnv), s.cfg.Slack.APIURL, http.DefaultClient)
-		s.outbox = &notifier.Outbox{Store: s.store, Sinks: map[string]notifier.Sink{slack.Sink: sink}, Clock: s.clock, Log: s.attempted}
-	}
-	s.refused = nil
-	for end := time.Now().Add(patience); ; {
-		left, err := s.flush(ctx)
-		switch {
-		case err != nil:
-			return err
-		case left == 0:
-			return nil
-		case s.refused != nil:
-			return fmt.Errorf("%d messages could not be delivered; they are kept, and sent with the next run once this is mended: %w", left, s.refused)
-		case time.Now().After(end):
-			return fmt.Errorf("%d messages could not be delivered yet; they are kept, and sent with the next run", left)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(time.Second):
-		}
-	}
-}
-
-func (s *system) flush(ctx context.Context) (left int, err error) {
-	lease, err := s.store.Lock(ctx, true)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, lease.Release()) }()
-	return s.outbox.Flush(ctx, flushFor)
-}
-
-func (s *system) attempted(m audit.Message, _ string, err error) {
-	if err != nil {
-		s.log.Warn("a message could not be delivered", "key", m.Key, "sink", m.Sink, "attempt", m.Attempts+1, "error", err)
-		var f *notifier.Failure
-		if errors.As(err, &f) && f.Final {
-			s.refused = err
-		}
-	}
 }
 
 // operator is who acts on the command line.
