@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 
@@ -221,19 +219,14 @@ func LookInBucket(ctx context.Context, client *s3.Client, url, store string, seg
 		}
 		sizes[strings.TrimPrefix(o.Key, prefix)] = o.Size
 	}
+	var id []byte
 	if _, ok := sizes[idFile]; ok {
-		text, err := client.Get(ctx, name, prefix+idFile, maxClaim)
-		if err != nil {
+		if id, err = client.Get(ctx, name, prefix+idFile, maxClaim); err != nil {
 			return fmt.Errorf("archive: %w", err)
 		}
-		if err := belongs(text, url, store); err != nil {
-			return err
-		}
 	}
-	for _, segment := range slices.Sorted(maps.Keys(segments)) {
-		if size, ok := sizes[segment]; !ok || size < segments[segment] {
-			return fmt.Errorf("archive: %s lacks all or the end of %s, which holds facts that the store names: restore store and archive, together, from a backup", url, segment)
-		}
+	if err := look(url, id, store, sizes, segments); err != nil {
+		return err
 	}
 	const probe = "mailreeve.probe"
 	if err = client.PutBytes(ctx, name, prefix+probe, nil, false); err == nil {

@@ -2,7 +2,6 @@ package archive
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,35 +15,39 @@ import (
 // nothing. An archive that is not there yet is in order while the store names no segment; one that is there, while the store is not (its id is empty), is
 // not.
 func Look(dir, store string, segments map[string]int64) error {
-	_, err := os.Stat(dir)
-	if errors.Is(err, fs.ErrNotExist) && len(segments) == 0 {
-		return nil
+	id, err := os.ReadFile(filepath.Join(dir, idFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("archive: %w", err)
 	}
-	var owner string
-	if err == nil {
-		owner, err = ownerOf(dir)
+	sizes := map[string]int64{}
+	for name := range segments {
+		switch i, err := os.Stat(filepath.Join(dir, name)); {
+		case err == nil:
+			sizes[name] = i.Size()
+		case !errors.Is(err, fs.ErrNotExist):
+			return fmt.Errorf("archive: %w", err)
+		}
 	}
+	return look(dir, id, store, sizes, segments)
+}
+
+// look compares what is there, archive.json (nil: it is not) and the segments' sizes, with what the store names.
+func look(where string, id []byte, store string, sizes, segments map[string]int64) error {
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && len(segments) > 0:
-		return fmt.Errorf("archive: %s is gone or empty, and the store names %d segments of it: restore the archive from a backup, or mend archive: (%w)", dir, len(segments), err)
-	case errors.Is(err, fs.ErrNotExist):
+	case id == nil && len(segments) > 0:
+		return fmt.Errorf("archive: %s is gone or empty, and the store names %d segments of it: restore the archive from a backup, or mend archive: in the configuration", where, len(segments))
+	case id == nil:
 		return nil
-	case err != nil:
+	}
+	if err := belongs(id, where, store); err != nil {
 		return err
-	case store == "":
-		return fmt.Errorf("archive: %s is there, and its store %s is not: mend store: in the configuration, restore the store from a backup, or give a new store an archive of its own",
-			dir, owner)
-	case owner != store:
-		return fmt.Errorf("archive: %s belongs to another store (%s, not %s): set archive: to this store's own folder", dir, owner, store)
 	}
 	var lost, short []string
 	for _, name := range slices.Sorted(maps.Keys(segments)) {
-		switch i, err := os.Stat(filepath.Join(dir, name)); {
-		case errors.Is(err, fs.ErrNotExist):
+		switch size, ok := sizes[name]; {
+		case !ok:
 			lost = append(lost, name)
-		case err != nil:
-			return fmt.Errorf("archive: %w", err)
-		case i.Size() < segments[name]:
+		case size < segments[name]:
 			short = append(short, name)
 		}
 	}
@@ -54,23 +57,7 @@ func Look(dir, store string, segments map[string]int64) error {
 			what, names = "has only the beginning of", short
 		}
 		return fmt.Errorf("archive: %s %s %d of the %d segments that the store names, such as %s: restore store and archive, together, from a backup",
-			dir, what, bad, len(segments), names[0])
+			where, what, bad, len(segments), names[0])
 	}
 	return nil
-}
-
-// ownerOf is the id of the store that the archive in dir belongs to; fs.ErrNotExist where it says nothing yet.
-func ownerOf(dir string) (string, error) {
-	path := filepath.Join(dir, idFile)
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("archive: %w", err)
-	}
-	var id struct {
-		Store string `json:"store"`
-	}
-	if json.Unmarshal(text, &id) != nil {
-		return "", fmt.Errorf("archive: %s is damaged: it should say which store the archive belongs to", path)
-	}
-	return id.Store, nil
 }

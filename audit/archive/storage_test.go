@@ -273,7 +273,7 @@ func TestLookInBucket(t *testing.T) {
 		}
 	}
 	check("one", nil, "")
-	check("one", map[string]int64{"run-000001.seg": 1}, "lacks all or the end of run-000001.seg")
+	check("one", map[string]int64{"run-000001.seg": 1}, "is gone or empty")
 	a, err := inBucket(t, bucket)("x", "one", make([]byte, 16))
 	if err != nil {
 		t.Fatal(err)
@@ -281,7 +281,8 @@ func TestLookInBucket(t *testing.T) {
 	defer a.Close()
 	keep(t, a, 1, calls("a", 10), 1, 1<<40, map[audit.Touched][]audit.Pack{})
 	check("one", map[string]int64{"run-000001.seg": 10}, "")
-	check("one", map[string]int64{"run-000001.seg": 1 << 40}, "the end of run-000001.seg")
+	check("one", map[string]int64{"run-000001.seg": 1 << 40}, "has only the beginning of 1 of the 1 segments that the store names, such as run-000001.seg")
+	check("one", map[string]int64{"run-000002.seg": 1}, "lacks 1 of the 1 segments that the store names, such as run-000002.seg")
 	check("two", nil, "another store")
 	check("", nil, "its store one is not")
 	proxy.Break(func(r *http.Request) s3test.Fault {
