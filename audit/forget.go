@@ -223,7 +223,14 @@ func (o *Observation) rename(name, text func(string) string, mask func(Observati
 type Renames struct {
 	forgotten *Forgotten
 	ids       map[string]string
-	sought    []string // how the ids may be spelled where they are part of a text
+	spelled   []spelling
+}
+
+// A spelling is how an id may be written where it is part of a text.
+type spelling struct {
+	id      string
+	plain   []string       // as it is, and in JSON
+	escaped *regexp.Regexp // in a URL; nil: as it is
 }
 
 // Forget makes the tombstones of accounts known and gives what is to be renamed.
@@ -233,18 +240,44 @@ func (f *Forgotten) Forget(ids []string) *Renames {
 		t := f.Tombstone(id)
 		f.Add(t)
 		r.ids[id] = t.Pseudonym
-		r.sought = append(r.sought, spellings(id)...)
+		r.spelled = append(r.spelled, spellingOf(id))
 	}
 	return r
 }
 
-// spellings is how an id may be written where it is part of a text.
-func spellings(id string) []string {
+func spellingOf(id string) spelling {
 	quoted, err := json.Marshal(id)
 	if err != nil {
 		panic(err) // a string can always be encoded
 	}
-	return []string{id, url.QueryEscape(id), string(quoted[1 : len(quoted)-1])}
+	s := spelling{id: id, plain: []string{id}}
+	if in := string(quoted[1 : len(quoted)-1]); in != id {
+		s.plain = append(s.plain, in)
+	}
+	if in := url.QueryEscape(id); in != id {
+		// An escape's digits may be of either case (RFC 3986, 2.1).
+		s.escaped = regexp.MustCompile(anyEscape.ReplaceAllString(regexp.QuoteMeta(in), "(?i:$0)"))
+	}
+	return s
+}
+
+var anyEscape = regexp.MustCompile(`%[0-9A-F]{2}`)
+
+// in says whether text spells the id.
+func (s *spelling) in(text string) bool {
+	return slices.ContainsFunc(s.plain, func(id string) bool { return strings.Contains(text, id) }) ||
+		s.escaped != nil && strings.Contains(text, "%") && s.escaped.MatchString(text)
+}
+
+// replace puts now where text spells the id.
+func (s *spelling) replace(text, now string) string {
+	for _, id := range s.plain {
+		text = strings.ReplaceAll(text, id, now)
+	}
+	if s.escaped != nil {
+		text = s.escaped.ReplaceAllLiteralString(text, now)
+	}
+	return text
 }
 
 // Each visits the tombstones.
@@ -259,7 +292,12 @@ func (r *Renames) Each(visit func(Tombstone) error) error {
 
 // Mentions says whether s may name one of the accounts, also where it is JSON.
 func (r *Renames) Mentions(s string) bool {
-	return slices.ContainsFunc(r.sought, func(id string) bool { return strings.Contains(s, id) })
+	for i := range r.spelled {
+		if r.spelled[i].in(s) {
+			return true
+		}
+	}
+	return false
 }
 
 // long is from which length on an id is recognised in the middle of a word.
@@ -271,11 +309,9 @@ func (r *Renames) Text(s string) string {
 		return s
 	}
 	s = r.forgotten.Text(s)
-	for id, now := range r.ids {
-		if len(id) >= long {
-			for _, spelled := range spellings(id) {
-				s = strings.ReplaceAll(s, spelled, now)
-			}
+	for i := range r.spelled {
+		if id := &r.spelled[i]; len(id.id) >= long {
+			s = id.replace(s, r.ids[id.id])
 		}
 	}
 	return s
@@ -283,7 +319,7 @@ func (r *Renames) Text(s string) string {
 
 // JSON is a JSON text without the accounts, be they names or values in it. What is no JSON is a text.
 func (r *Renames) JSON(s string) string {
-	if !r.Mentions(s) {
+	if !r.Mentions(s) && !strings.Contains(s, `\u`) { // of an escape nobody knows what it spells before it is decoded
 		return s
 	}
 	d := json.NewDecoder(strings.NewReader(s))

@@ -555,10 +555,11 @@ func TestLastNight(t *testing.T) {
 		must(t, s.Night(l).Begin(ctx, run))
 		last("a scheduled one that runs", (t0 + 1).Time())
 		must(t, s.Night(l).Publish(ctx, finish(run)))
-		last("a scheduled one", (t0 - 5).Time())
+		last("a scheduled one that took a later as-of", run.AsOf.Time())
 		run = begin(t, s, l)
+		run.AsOf += 7
 		must(t, s.Night(l).Publish(ctx, finish(run)))
-		last("one by hand after it", (t0 - 5).Time())
+		last("one by hand after it, which stands for what was missed", run.AsOf.Time())
 	})
 }
 

@@ -134,14 +134,22 @@ func (s *Store) Run(ctx context.Context, id string) (*audit.Run, error) {
 	return &list[0], nil
 }
 
-// LastNight says up to when nights were run: the time of the latest scheduled one that finished or, where there is none, when the last run finished.
-// Zero: nothing ever ran.
+// LastNight says up to when nights were run: the time of the latest scheduled one that finished, or what a later run by hand was as of; where none was
+// scheduled, when the last run finished. Zero: nothing ever ran.
 func (s *Store) LastNight(ctx context.Context) (last time.Time, err error) {
 	err = s.read(ctx, "look for the last night", func(t *tx) error {
-		var at *audit.Instant
-		err := t.one(ctx, &at, `SELECT coalesce(max(scheduled_at), max(finished_at)) FROM runs WHERE status = 'finished'`)
-		if err == nil && at != nil {
-			last = at.Time()
+		var runs struct {
+			Scheduled *audit.Instant `db:"scheduled"`
+			AsOf      *audit.Instant `db:"as_of"`
+			Finished  *audit.Instant `db:"finished"`
+		}
+		err := t.one(ctx, &runs, `SELECT max(scheduled_at) AS scheduled, max(as_of) AS as_of, max(finished_at) AS finished FROM runs WHERE status = 'finished'`)
+		switch {
+		case err != nil || runs.Finished == nil:
+		case runs.Scheduled == nil:
+			last = runs.Finished.Time()
+		default:
+			last = max(*runs.Scheduled, *runs.AsOf).Time()
 		}
 		return err
 	})

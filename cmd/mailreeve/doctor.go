@@ -214,7 +214,7 @@ func (d *doctor) nights(ctx context.Context, s *store.Store, plan schedule.Sched
 	case holder != "":
 		d.warn("lock", "%s holds the lock of the night, and no run is under way: it is about to begin one, or sends messages, or hangs; if that does not pass, end it", holder)
 	}
-	d.late(runs, plan, holder)
+	d.late(ctx, s, plan, holder)
 	for i := range runs {
 		if runs[i].Status == audit.Finished {
 			d.last(&runs[i])
@@ -223,24 +223,13 @@ func (d *doctor) nights(ctx context.Context, s *store.Store, plan schedule.Sched
 	}
 }
 
-// lastNight is up to when runs, the newest first, were nights; zero where there was none.
-func lastNight(runs []audit.Run) time.Time {
-	for _, r := range runs {
-		if r.Status == audit.Finished && r.ScheduledAt != audit.Never {
-			return r.ScheduledAt.Time()
-		}
-	}
-	for _, r := range runs {
-		if r.Status == audit.Finished {
-			return r.FinishedAt.Time()
-		}
-	}
-	return time.Time{}
-}
-
 // late says whether a night should have run.
-func (d *doctor) late(runs []audit.Run, plan schedule.Schedule, holder string) {
-	last := lastNight(runs)
+func (d *doctor) late(ctx context.Context, s *store.Store, plan schedule.Schedule, holder string) {
+	last, err := s.LastNight(ctx)
+	if err != nil {
+		d.wrong("nights", "%w", err)
+		return
+	}
 	if last.IsZero() {
 		return
 	}

@@ -235,6 +235,7 @@ func mistakes() []mistake {
 		{entry: "The quarantine grows", make: func(t *testing.T, _ string) (*ward, func() int) {
 			w := newWard(t, "")
 			w.put("access-2.jsonl", "GET /rest/api/3/user/email HTTP/1.1\n"+slackCall(time.Now().Add(-time.Minute).UTC().Format(time.RFC3339), "r2")+"\n")
+	w.must(os.Chtimes(w.path("access-1.jsonl"), w.clock(), w.clock()))
 			w.say("run")
 			return here(w)
 		}, fine: true},
@@ -392,6 +393,7 @@ func mistakes() []mistake {
 		{entry: "Records come from the future", make: func(t *testing.T, _ string) (*ward, func() int) {
 			w := newWard(t, "")
 			w.put("access-2.jsonl", slackCall(time.Now().Add(72*time.Hour).UTC().Format(time.RFC3339), "r2")+"\n")
+	w.must(os.Chtimes(w.path("access-1.jsonl"), w.clock(), w.clock()))
 			w.say("run")
 			return here(w)
 		}, fine: true},
@@ -691,4 +693,22 @@ func runbook(t *testing.T) map[string][]string {
 		}
 	}
 	return book
+}
+
+// What doctor advises where scheduled nights are missing, a run by hand, is the end of it.
+func TestARunByHandEndsALateNight(t *testing.T) {
+	w := newWard(t, "")
+	w.say("run")
+	w.sql("UPDATE runs SET scheduled_at = as_of")
+	w.clock = func() time.Time { return time.Now().Add(48 * time.Hour) }
+	w.put("access-1.jsonl", slackCall(w.clock().Add(-time.Hour).UTC().Format(time.RFC3339), "r2")+"\n")
+	w.must(os.Chtimes(w.path("access-1.jsonl"), w.clock(), w.clock()))
+	for _, x := range []struct {
+		command string
+		code    int
+	}{{"doctor", exitFailed}, {"run", exitDone}, {"doctor", exitDone}} {
+		if code := w.say(x.command); code != x.code {
+			t.Fatalf("%s ended with %d, not %d:\n%s", x.command, code, x.code, w.output.String())
+		}
+	}
 }

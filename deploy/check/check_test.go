@@ -145,8 +145,8 @@ func TestKubernetes(t *testing.T) {
 			t.Errorf("%s names %s, which no manifest makes", file, what)
 		}
 	}
-	if pods != 3 {
-		t.Errorf("%d kinds of pods, not 3", pods)
+	if pods != 4 {
+		t.Errorf("%d kinds of pods, not 4", pods)
 	}
 }
 
