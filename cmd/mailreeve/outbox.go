@@ -89,9 +89,9 @@ type post struct {
 }
 
 // newPost makes a post. There is one in a process.
-func (s *system) newPost(ctx context.Context) (*post, error) {
+func (s *system) newPost(ctx context.Context, sinks map[string]notifier.Sink) (*post, error) {
 	p := &post{store: s.store}
-	p.Outbox = &notifier.Outbox{Store: s.store, Sinks: s.sinks(), Log: s.attempted, Clock: func() time.Time { return s.clock().Add(time.Duration(p.ahead.Load())) }}
+	p.Outbox = &notifier.Outbox{Store: s.store, Sinks: sinks, Log: s.attempted, Clock: func() time.Time { return s.clock().Add(time.Duration(p.ahead.Load())) }}
 	return p, p.setClock(ctx)
 }
 
@@ -104,13 +104,17 @@ func (p *post) setClock(ctx context.Context) error {
 }
 
 // poster is this process's post.
-func (s *system) poster(ctx context.Context) (_ *post, err error) {
+func (s *system) poster(ctx context.Context) (*post, error) {
 	s.posting.Lock()
 	defer s.posting.Unlock()
-	if s.post == nil {
-		s.post, err = s.newPost(ctx)
+	if s.post != nil {
+		return s.post, nil
 	}
-	return s.post, err
+	p, err := s.newPost(ctx, s.sinks())
+	if err == nil {
+		s.post = p
+	}
+	return p, err
 }
 
 // deliver sends what waits in the outbox until all that was written since then is delivered, by whomever, or patience is over.
