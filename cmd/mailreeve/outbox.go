@@ -117,7 +117,8 @@ func (s *system) poster(ctx context.Context) (*post, error) {
 	return p, err
 }
 
-// deliver sends what waits in the outbox until all that was written since then is delivered, by whomever, or patience is over.
+// deliver sends what waits in the outbox until all that was written since then is delivered, by whomever, or patience is over. So is what another process tried to deliver and was killed
+// over: whoever runs again after a kill waits until its lease has lapsed.
 func (s *system) deliver(ctx context.Context, since audit.Instant, patience time.Duration) error {
 	p, err := s.poster(ctx)
 	if err != nil || len(p.Sinks) == 0 {
@@ -131,7 +132,10 @@ func (s *system) deliver(ctx context.Context, since audit.Instant, patience time
 		if err != nil {
 			return err
 		}
-		own = slices.DeleteFunc(own, func(m audit.Message) bool { return m.Created < since || p.Sinks[m.Sink] == nil })
+		own = slices.DeleteFunc(own, func(m audit.Message) bool {
+			cut := m.Attempts > 0 && m.Error == ""
+			return m.Created < since && !cut || p.Sinks[m.Sink] == nil
+		})
 		if len(own) == 0 {
 			return nil
 		}
