@@ -11,6 +11,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/address"
 	"github.com/mailreeve/mailreeve/notifier"
+	"github.com/mailreeve/mailreeve/notifier/email"
 	"github.com/mailreeve/mailreeve/notifier/slack"
 )
 
@@ -28,6 +29,9 @@ func (s *system) sinks() map[string]notifier.Sink {
 	sinks := map[string]notifier.Sink{}
 	if s.slack {
 		sinks[slack.Sink] = slack.New(os.Getenv(s.cfg.Slack.TokenEnv), s.cfg.Slack.APIURL, http.DefaultClient)
+	}
+	if s.cfg.Notices.SMTP != "" {
+		sinks[email.Sink] = mailSink(s.cfg)
 	}
 	return sinks
 }
