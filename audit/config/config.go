@@ -89,6 +89,7 @@ type Notices struct {
 	ReplyTo     string `yaml:"reply_to"`
 	Approve     string `yaml:"approve"`
 	Bounces     string `yaml:"bounces"`
+	Templates   string `yaml:"templates"` // a folder; "": the built-in ones
 }
 
 // Console is the reviewers' web console.

@@ -367,7 +367,9 @@ func TestUnreliableServer(t *testing.T) {
 	want := map[string]bool{}
 	for i := range int64(mails) {
 		key := fmt.Sprintf("email notice N-%d 1", i)
-		store.Put(enqueue(t, i+1, key, Envelope{From: envelope.From, To: []string{fmt.Sprintf("v%d@acme.example", i%3)}}))
+		m := enqueue(t, i+1, key, Envelope{From: envelope.From, To: []string{fmt.Sprintf("v%d@acme.example", i%3)}})
+		m.NextAt = 0
+		store.Put(m)
 		id, _ := MessageID(key, envelope.From)
 		want[id] = true
 	}
