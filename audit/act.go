@@ -331,6 +331,16 @@ func (x *doing) decide() error {
 	if !slices.Contains(RecommendedActs(), act) {
 		return fmt.Errorf("%q is none of %s", act, strings.Join(RecommendedActs(), ", "))
 	}
+	if slices.Contains(x.Policy.FourEyes, act) {
+		switch {
+		case r.ProposedBy == x.By && r.Act == act:
+			return fmt.Errorf("the policy's four_eyes names %s, and %s proposed it: another person decides", act, x.By)
+		case !IsPerson(r.ProposedBy) || r.Act != act:
+			x.done.Finding.Recommendation = &Recommendation{Act: act, ProposedBy: x.By, ProposedAt: x.At, DecidedAt: Never}
+			x.note("decided by one of two", map[string]any{"recommended": r.Act, "act": act})
+			return nil
+		}
+	}
 	now := *r
 	now.DecidedBy, now.DecidedAt, now.Decision = x.By, x.At, act
 	x.done.Finding.Recommendation = &now
