@@ -208,7 +208,7 @@ func (x *doing) resolve() error {
 // reopen also takes back what the person before did: it ends what runs on the finding, and an acceptance.
 func (x *doing) reopen() error {
 	switch {
-	case isOpen(x.was.Status):
+	case IsOpen(x.was.Status):
 		return fmt.Errorf("it is not closed, but %s", x.was.Status)
 	case x.was.Occurrences == 0:
 		return errors.New("nothing is left of it; it reopens by itself when something new is found")

@@ -532,7 +532,7 @@ func (c Matter) Advance(f *Finding, clean int, now Instant, l *Ladder) (after Ma
 		c.Answer = Verified
 		return c, "", []TrailEntry{c.note(now, byNight, "fix verified", fmt.Sprintf("%d nights looked, and found nothing more", clean))}
 	}
-	if c.Over() || c.Stands() || !isOpen(f.Status) {
+	if c.Over() || c.Stands() || !IsOpen(f.Status) {
 		return c, "", nil
 	}
 	passed := 0 // reminders whose time has come; only the last of them is worth sending
@@ -695,7 +695,7 @@ var (
 func (x *Prospect) Telling(l *Ladder) error {
 	f := x.Finding
 	switch {
-	case !isOpen(f.Status):
+	case !IsOpen(f.Status):
 		return ErrNotOpen
 	case f.App == "":
 		return ErrNoApp

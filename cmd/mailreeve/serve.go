@@ -104,6 +104,9 @@ func (s *system) keepDelivering(ctx context.Context) {
 			return
 		case <-time.After(deliverEvery):
 		}
+		if err := s.betweenNights(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("notices wait", "error", err)
+		}
 		waiting, err := s.store.Pending(ctx, audit.At(s.clock()))
 		if err == nil && len(waiting) > 0 {
 			err = s.deliver(ctx, 0)
