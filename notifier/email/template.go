@@ -166,15 +166,16 @@ func functions() map[string]any {
 	}
 }
 
-// wrap breaks s into lines of at most 76 characters, each after indent.
-func wrap(indent, s string) string {
+// wrap breaks s into lines of at most 76 characters, of which the first begins with lead and the others with as much space.
+func wrap(lead, s string) string {
+	indent := strings.Repeat(" ", len(lead))
 	var b strings.Builder
 	width := 0
 	for word := range strings.FieldsSeq(s) {
 		n := len([]rune(word))
 		switch {
 		case width == 0:
-			b.WriteString(indent)
+			b.WriteString(lead)
 			width = len(indent)
 		case width+1+n > 76:
 			b.WriteString("\n" + indent)
