@@ -93,7 +93,9 @@ func TestNoticesAreKept(t *testing.T) {
 		sent, err := s.Sent(ctx, []string{"notice " + n.ID, "other"})
 		must(t, err)
 		same(t, "what is not sent yet", len(sent), 0)
-		must(t, s.Delivered(ctx, list[0].ID, "ok", t0+5))
+		claim, err := s.Take(ctx, "email", "l", "test", t0, t0+1)
+		must(t, err)
+		must(t, s.Delivered(ctx, claim, "ok", t0+5, t0+5))
 		if sent, err = s.Sent(ctx, []string{"notice " + n.ID}); err != nil || sent["notice "+n.ID].SentAt != t0+5 {
 			t.Errorf("%v, %v", sent, err)
 		}

@@ -34,6 +34,8 @@ func whole() map[string]string {
 		"notices":          "led by its vendor, whose it is; a row for each mail to one",
 		"releases":         "a row for each night that a person released",
 		"outbox":           "a row for each message",
+		"outbox_lanes":     "a row for each receiver",
+		"outbox_sinks":     "a handful",
 		"parts":            "a row for each file that is read and each share of apps, while a night runs",
 		"quarantine":       "of a bad line no app can be believed: it goes by file, with which its key leads",
 		"rules":            "a row for each change of the policy",

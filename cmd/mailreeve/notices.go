@@ -40,6 +40,18 @@ func (s *system) betweenNights(ctx context.Context) error {
 	return errors.Join(d.Advance(ctx), d.Queue(ctx))
 }
 
+// writeEvery is how often who serves looks what became of notices.
+const writeEvery = time.Minute
+
+// keepWriting does what there is to do about notices between nights, until ctx is done.
+func (s *system) keepWriting(ctx context.Context) {
+	for pause(ctx, writeEvery) == nil {
+		if err := s.betweenNights(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("notices to vendors wait", "error", err)
+		}
+	}
+}
+
 // abnormal tells, once, of a night that files so much that somebody should look before vendors are told of anything.
 func (s *system) abnormal(n notifier.News) ([]audit.Message, error) {
 	if n.Result == nil {
@@ -243,6 +255,14 @@ func (c *cli) noticesListCommand() *cobra.Command {
 			waits, err := d.Tasks(cmd.Context())
 			if err != nil {
 				return err
+			}
+			stuck, err := s.store.Stuck(cmd.Context(), audit.At(s.clock()))
+			if err != nil {
+				return err
+			}
+			for _, m := range stuck {
+				waits = append(waits, notices.Task{What: "undelivered", About: m.Key, Since: m.Created, Says: "to " + m.Sink + ", tried " + count(m.Attempts, "time", "times") + ": " + m.Error,
+					Command: "mailreeve notices send --retry"})
 			}
 			if tasks {
 				return taskListing().print(c, format, slices.Values(waits))
@@ -534,14 +554,15 @@ func (c *cli) sendNotices(ctx context.Context, s *system, retry bool) error {
 		return fmt.Errorf("%s was abnormal: nothing is sent until somebody has looked, and mailreeve notices release %s", n.Run, n.Run)
 	}
 	if retry {
-		if err := s.retryStuck(ctx); err != nil {
+		if err := s.store.RetryFailed(ctx); err != nil {
 			return err
 		}
 	}
+	since := audit.At(s.clock())
 	if err := s.betweenNights(ctx); err != nil {
 		return err
 	}
-	delivery := s.deliver(ctx, patience)
+	delivery := s.deliver(ctx, since, patience)
 	if err := d.Advance(ctx); err != nil {
 		return errors.Join(delivery, err)
 	}
@@ -561,9 +582,6 @@ func (c *cli) sendNotices(ctx context.Context, s *system, retry bool) error {
 	}
 	return delivery
 }
-
-// retryStuck lets what could not be delivered be tried at once.
-func (s *system) retryStuck(context.Context) error { return nil }
 
 func (c *cli) noticesAnswerCommand() *cobra.Command {
 	var r audit.Reply

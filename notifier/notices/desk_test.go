@@ -141,10 +141,12 @@ func (o *office) night(baseline bool, registry []*audit.App, list ...audit.Findi
 // deliver is the outbox: it gives what waits to the mail server, now.
 func (o *office) deliver() {
 	o.t.Helper()
-	waiting, err := o.Store.Pending(o.t.Context(), o.now)
+	waiting, err := o.Store.Pending(o.t.Context())
 	o.must(err)
 	for _, m := range waiting {
-		o.must(o.Store.Delivered(o.t.Context(), m.ID, "ok", o.now))
+		claim, err := o.Store.Take(o.t.Context(), m.Sink, m.Lane, "test", o.now, o.now.Add(time.Minute))
+		o.must(err)
+		o.must(o.Store.Delivered(o.t.Context(), claim, "ok", o.now, o.now))
 		o.mails = append(o.mails, m)
 	}
 	o.must(o.Advance(o.t.Context()))
