@@ -208,7 +208,7 @@ func (x *doing) resolve() error {
 // reopen also takes back what the person before did: it ends what runs on the finding, and an acceptance.
 func (x *doing) reopen() error {
 	switch {
-	case isOpen(x.was.Status):
+	case IsOpen(x.was.Status):
 		return fmt.Errorf("it is not closed, but %s", x.was.Status)
 	case x.was.Occurrences == 0:
 		return errors.New("nothing is left of it; it reopens by itself when something new is found")
@@ -330,6 +330,16 @@ func (x *doing) decide() error {
 	}
 	if !slices.Contains(RecommendedActs(), act) {
 		return fmt.Errorf("%q is none of %s", act, strings.Join(RecommendedActs(), ", "))
+	}
+	if slices.Contains(x.Policy.FourEyes, act) {
+		switch {
+		case r.ProposedBy == x.By && r.Act == act:
+			return fmt.Errorf("the policy's four_eyes names %s, and %s proposed it: another person decides", act, x.By)
+		case !IsPerson(r.ProposedBy) || r.Act != act:
+			x.done.Finding.Recommendation = &Recommendation{Act: act, ProposedBy: x.By, ProposedAt: x.At, DecidedAt: Never}
+			x.note("decided by one of two", map[string]any{"recommended": r.Act, "act": act})
+			return nil
+		}
 	}
 	now := *r
 	now.DecidedBy, now.DecidedAt, now.Decision = x.By, x.At, act

@@ -328,7 +328,7 @@ func (r *running) compose(newest []Newest) (*Result, *Publication, error) {
 		if c.wasOpen {
 			open[c.was]--
 		}
-		if isOpen(c.Finding.Status) {
+		if IsOpen(c.Finding.Status) {
 			open[c.Finding.Severity]++
 		}
 	}
@@ -382,7 +382,7 @@ func (r *running) liveApp(u *appResult) (*AppUpdate, []Change, error) {
 		if what == "" {
 			return
 		}
-		changes = append(changes, Change{Finding: *f, What: what, wasOpen: s.before != nil && isOpen(s.before.Status), was: severityOf(s.before)})
+		changes = append(changes, Change{Finding: *f, What: what, wasOpen: s.before != nil && IsOpen(s.before.Status), was: severityOf(s.before)})
 	}
 	seen := map[string]bool{}
 	for i := range u.deltas {
@@ -436,7 +436,8 @@ func (r *running) contributionsAfter(app string, d *delta, isNew bool) ([]Contri
 	return out, nil
 }
 
-func isOpen(s Status) bool { return s == Open || s == Acknowledged || s == InRemediation }
+// IsOpen says whether somebody still has to deal with a finding of a status.
+func IsOpen(s Status) bool { return s == Open || s == Acknowledged || s == InRemediation }
 
 func severityOf(f *Finding) Severity {
 	if f == nil {

@@ -36,6 +36,8 @@ type Policy struct {
 	// No judgment depends on these: they are the present configuration's, and no part of the digest.
 	RetentionFindings time.Duration `json:"-"` // how long resolved findings are kept, to which nothing happens
 	RetentionTrail    time.Duration `json:"-"` // how long why and details of what was done are kept, and runs
+	FourEyes          []string      `json:"-"` // recommended acts that take two people to decide
+	Ladder            Ladder        `json:"-"` // what vendors are told when
 }
 
 // DefaultPolicy is the guideline as published.
@@ -66,6 +68,7 @@ func DefaultPolicy() *Policy {
 		RetentionCalls:    90 * day,
 		RetentionFindings: 730 * day,
 		RetentionTrail:    1825 * day,
+		Ladder:            DefaultLadder(),
 	}
 }
 

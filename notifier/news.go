@@ -12,6 +12,7 @@ type News struct {
 	Result  *audit.Result      // of the night; nil: a person acted
 	Changes []audit.Change     // the findings as they are afterwards
 	Trail   []audit.TrailEntry // what a person's act writes into the trail; of a night nil
+	Notices []audit.Notice     // that were sent to vendors just now
 }
 
 // A Composer makes the messages that tell of news. It is a pure function of them and of what it was made with, for it may be asked more than once

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -90,6 +91,7 @@ type Notices struct {
 	Approve     string `yaml:"approve"`
 	Bounces     string `yaml:"bounces"`
 	Templates   string `yaml:"templates"` // a folder; "": the built-in ones
+	FormURL     string `yaml:"form_url"`  // where a vendor asks for approval
 }
 
 // Console is the reviewers' web console.
@@ -354,6 +356,16 @@ func (c *Config) check() error {
 			return fmt.Errorf("%s: path: %q is no pattern: %w", at, s.Path, err)
 		}
 		seen[s.Kind+" "+s.Path] = true
+	}
+	switch c.Notices.Approve {
+	case "", "manual", "auto":
+	default:
+		return fmt.Errorf("notices: approve: %q is neither manual nor auto", c.Notices.Approve)
+	}
+	for at, link := range map[string]string{"notices: form_url": c.Notices.FormURL, "vendor: public_url": c.Vendor.PublicURL} {
+		if u, err := url.Parse(link); link != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "") {
+			return fmt.Errorf("%s: %q is no http or https URL", at, link)
+		}
 	}
 	switch c.Log.Level {
 	case "", "debug", "info", "warn", "error":

@@ -34,6 +34,8 @@ func TestMistakesAreNamed(t *testing.T) {
 		"sources: [{kind: access, path: a, max_age: -1h}]\n":            `cannot be negative`,
 		"store: mysql://x\n":                                            `store: "mysql://x" is neither sqlite://PATH nor postgres://`,
 		"archive: s3://KEY:SECRET@bucket/x\n":                           `archive: s3:// is not followed by the name of a bucket`,
+		"notices: {approve: maybe}\n":                                   `notices: approve: "maybe" is neither manual nor auto`,
+		"notices: {form_url: 'javascript:x'}\n":                         `notices: form_url: "javascript:x" is no http or https URL`,
 		"log: {level: loud}\n":                                          `log: level: "loud" is none of`,
 		"alerts: {mail: [ops@platform.example]}\n":                      `alerts: mail: nobody can be written to without notices.smtp`,
 		"workers: -1\n":       `workers: give a number`,
@@ -97,6 +99,9 @@ func TestAPolicyOverridesParts(t *testing.T) {
 		"probing: {calls: 0}":                                   "1 or more",
 		"deadlines: {urgent: 1d}":                               `"urgent" is none of`,
 		"purposes: {approvable: [marketing]}":                   "both approvable and prohibited",
+		"four_eyes: [fire]":                                     `four_eyes: "fire" is none of none, warn`,
+		"notices: {reminders: [3d, 14d]}":                       "from the earliest to the latest",
+		"notices: {clean_nights: 0}":                            "give 1 or more",
 		"purpose: {}":                                           `policy.yaml: line 1: unknown key "purpose"`,
 		"suppress: {worsened_accounts: -1}":                     "0 or more",
 	} {

@@ -1,11 +1,13 @@
 package config
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mailreeve/mailreeve/audit"
@@ -44,6 +46,25 @@ type policyFile struct {
 		WorsenedAccounts *int      `yaml:"worsened_accounts"`
 	} `yaml:"suppress"`
 	Deadlines map[string]Duration `yaml:"deadlines"`
+	FourEyes  []string            `yaml:"four_eyes"`
+	Notices   struct {
+		After        *Duration   `yaml:"after"`
+		Settle       *Duration   `yaml:"settle"`
+		Reminders    *[]Duration `yaml:"reminders"`
+		Second       *Duration   `yaml:"second"`
+		ExtensionMax *Duration   `yaml:"extension_max"`
+		DisputeMax   *Duration   `yaml:"dispute_max"`
+		CleanNights  *int        `yaml:"clean_nights"`
+		RequestWait  *Duration   `yaml:"request_wait"`
+		IncidentBy   *Duration   `yaml:"incident_answer"`
+		RepeatWithin *Duration   `yaml:"repeat_within"`
+		ManyAccounts *int        `yaml:"many_accounts"`
+		Abnormal     struct {
+			Findings *int `yaml:"findings"`
+			Times    *int `yaml:"times"`
+			Nights   *int `yaml:"nights"`
+		} `yaml:"abnormal"`
+	} `yaml:"notices"`
 	Retention struct {
 		Calls    *Duration `yaml:"calls"`
 		Findings *Duration `yaml:"findings"`
@@ -73,6 +94,9 @@ func ParsePolicy(name string, text []byte) (*audit.Policy, error) {
 		{f.Reporting.UpdatedGrace, &p.UpdatedGrace}, {f.Installs.Grace, &p.UninstallGrace}, {f.Installs.RetainedAfter, &p.RetainedAfter},
 		{f.Mail.AfterUninstall, &p.MailAfter}, {f.Mail.FreshRetrieval, &p.FreshRetrieval}, {f.Suppress.Max, &p.SuppressMax}, {f.Suppress.DismissFor, &p.DismissFor}, {f.Retention.Calls, &p.RetentionCalls},
 		{f.Retention.Findings, &p.RetentionFindings}, {f.Retention.Trail, &p.RetentionTrail},
+		{f.Notices.After, &p.Ladder.After}, {f.Notices.Settle, &p.Ladder.Settle}, {f.Notices.Second, &p.Ladder.Second},
+		{f.Notices.ExtensionMax, &p.Ladder.ExtensionMax}, {f.Notices.DisputeMax, &p.Ladder.DisputeMax}, {f.Notices.RequestWait, &p.Ladder.RequestWait},
+		{f.Notices.IncidentBy, &p.Ladder.IncidentBy}, {f.Notices.RepeatWithin, &p.Ladder.RepeatWithin},
 	} {
 		if x.from != nil {
 			*x.to = time.Duration(*x.from)
@@ -81,12 +105,25 @@ func ParsePolicy(name string, text []byte) (*audit.Policy, error) {
 	if f.Platform.Domains != nil {
 		p.PlatformDomains = f.Platform.Domains
 	}
-	if f.Probing.Calls != nil {
-		p.ProbingCalls = *f.Probing.Calls
+	for _, x := range []struct {
+		from *int
+		to   *int
+	}{
+		{f.Probing.Calls, &p.ProbingCalls}, {f.Suppress.WorsenedAccounts, &p.WorsenedAccounts}, {f.Notices.CleanNights, &p.Ladder.CleanNights},
+		{f.Notices.ManyAccounts, &p.Ladder.ManyAccounts}, {f.Notices.Abnormal.Findings, &p.Ladder.Abnormal},
+		{f.Notices.Abnormal.Times, &p.Ladder.AbnormalTimes}, {f.Notices.Abnormal.Nights, &p.Ladder.AbnormalNights},
+	} {
+		if x.from != nil {
+			*x.to = *x.from
+		}
 	}
-	if f.Suppress.WorsenedAccounts != nil {
-		p.WorsenedAccounts = *f.Suppress.WorsenedAccounts
+	if f.Notices.Reminders != nil {
+		p.Ladder.Reminders = nil
+		for _, d := range *f.Notices.Reminders {
+			p.Ladder.Reminders = append(p.Ladder.Reminders, time.Duration(d))
+		}
 	}
+	p.FourEyes = f.FourEyes
 	for s, d := range f.Deadlines {
 		if !slices.Contains(audit.Severities(), audit.Severity(s)) {
 			return nil, fmt.Errorf("%s: deadlines: %q is none of critical, high, medium, low", name, s)
@@ -117,6 +154,17 @@ func check(p *audit.Policy) error {
 		return fmt.Errorf("probing: calls: give 1 or more")
 	case p.WorsenedAccounts < 0:
 		return fmt.Errorf("suppress: worsened_accounts: give 0 or more")
+	case p.Ladder.CleanNights < 1 || p.Ladder.ManyAccounts < 1:
+		return fmt.Errorf("notices: clean_nights and many_accounts: give 1 or more")
+	case p.Ladder.Abnormal < 0 || p.Ladder.AbnormalTimes < 0 || p.Ladder.AbnormalNights < 1:
+		return fmt.Errorf("notices: abnormal: give 0 or more findings and times, and 1 night or more")
+	case !slices.IsSortedFunc(p.Ladder.Reminders, func(a, b time.Duration) int { return cmp.Compare(b, a) }):
+		return fmt.Errorf("notices: reminders: name them from the earliest to the latest, as in [14d, 3d]")
+	}
+	for _, act := range p.FourEyes {
+		if !slices.Contains(audit.RecommendedActs(), act) {
+			return fmt.Errorf("four_eyes: %q is none of %s", act, strings.Join(audit.RecommendedActs(), ", "))
+		}
 	}
 	for _, purpose := range p.Prohibited {
 		if slices.Contains(p.Approvable, purpose) {

@@ -55,7 +55,7 @@ func (n *Night) Forget(ctx context.Context, what Forgetting) (audit.Erased, erro
 	err := n.fenced(ctx, "forget accounts", n.lease, func(t *tx) error {
 		f := &forgetting{tx: t, Forgetting: what}
 		f.erased.Packs = what.Packs
-		for _, step := range []func(context.Context) error{f.tombstones, f.parts, f.packs, f.apps, f.versions, f.byApp, f.findings, f.acts, f.canaries, f.texts, f.trail} {
+		for _, step := range []func(context.Context) error{f.tombstones, f.parts, f.packs, f.apps, f.versions, f.byApp, f.findings, f.acts, f.canaries, f.notices, f.texts, f.trail} {
 			if err := step(ctx); err != nil {
 				return err
 			}
@@ -364,6 +364,32 @@ func (f *forgetting) canaries(ctx context.Context) error {
 		f.erased.Canaries++
 		if _, err := f.exec(ctx, `UPDATE canaries SET account_id = ? WHERE account_id = ? AND app_key = ?`, text(set.At(0)), text(c.Account), text(c.App)); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// notices renames in what vendors are told, and in what is known of their answers.
+func (f *forgetting) notices(ctx context.Context) error {
+	for _, x := range []struct{ table, lead, key string }{{"notices", "vendor", "id"}, {"matters", "app_key", "finding_id"}} {
+		var found []struct {
+			Lead text   `db:"lead"`
+			Key  text   `db:"name"`
+			Body string `db:"body"`
+		}
+		if err := f.all(ctx, &found, fmt.Sprintf(`SELECT %s AS lead, %s AS name, body FROM %s ORDER BY 1, 2`, x.lead, x.key, x.table)); err != nil {
+			return err
+		}
+		for _, r := range found {
+			now := f.Renames.JSON(r.Body)
+			if now == r.Body {
+				continue
+			}
+			f.erased.Messages++
+			_, err := f.exec(ctx, fmt.Sprintf(`UPDATE %s SET body = ?, version = version + 1 WHERE %s = ? AND %s = ?`, x.table, x.lead, x.key), now, r.Lead, r.Key)
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -208,6 +208,7 @@ func (w *publishing) purgeFindings(ctx context.Context) error {
 		}{
 			{`DELETE FROM contributions WHERE app_key = ? AND check_id = ? AND finding_id = ?`, []any{f.App, f.Check, f.ID}},
 			{`DELETE FROM acts WHERE finding_id = ?`, []any{f.ID}},
+			{`DELETE FROM matters WHERE app_key = ? AND finding_id = ?`, []any{f.App, f.ID}},
 			{`DELETE FROM findings WHERE id = ?`, []any{f.ID}},
 		} {
 			if _, err := w.exec(ctx, q.query, q.args...); err != nil {
@@ -232,6 +233,7 @@ func (w *publishing) purgeHistory(ctx context.Context) error {
 		{&w.purged.Details, `UPDATE trail SET body = NULL, salt = NULL WHERE at < ? AND body IS NOT NULL`, []any{before}},
 		{&w.purged.Runs, `DELETE FROM runs WHERE as_of < ? AND status <> 'running' AND seq < ?`, []any{before, w.p.Run.Seq}},
 		{&w.purged.Messages, `DELETE FROM outbox WHERE sent_at < ?`, []any{before}},
+		{&w.purged.Messages, `DELETE FROM notices WHERE created < ? AND delivery IN (?)`, []any{before, []audit.Delivery{audit.NoticeDelivered, audit.NoticeBounced, audit.NoticeWithdrawn}}},
 	} {
 		if err := w.drop(ctx, q.counted, q.query, q.args...); err != nil {
 			return err

@@ -17,7 +17,7 @@ import (
 // spread are the tables that grow with apps and days: every unique key of theirs leads with app_key, so that a database of many machines can keep the
 // rows of one app together.
 func spread() []string {
-	return []string{"acts", "app_versions", "apps", "contributions", "due", "findings", "headers", "lifecycle", "observations", "packs"}
+	return []string{"acts", "app_versions", "apps", "contributions", "due", "findings", "headers", "lifecycle", "matters", "observations", "packs", "requests"}
 }
 
 // whole are the tables that one machine keeps, and why that is enough.
@@ -31,6 +31,8 @@ func whole() map[string]string {
 		"incidents":        "a row for each outage",
 		"meta":             "a handful",
 		"newest":           "a row for each source",
+		"notices":          "led by its vendor, whose it is; a row for each mail to one",
+		"releases":         "a row for each night that a person released",
 		"outbox":           "a row for each message",
 		"outbox_lanes":     "a row for each receiver",
 		"outbox_sinks":     "a handful",

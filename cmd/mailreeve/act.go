@@ -220,7 +220,10 @@ func outcome(d *audit.Deed, f *audit.Finding) string {
 	case audit.DoRecommend:
 		said = "has the recommendation " + f.Recommendation.Act
 	case audit.DoDecide:
-		said = "has the decision " + f.Recommendation.Decision
+		said = "waits for another person to decide for " + f.Recommendation.Act
+		if f.Recommendation.DecidedBy != "" {
+			said = "has the decision " + f.Recommendation.Decision
+		}
 	}
 	return shown(f.ID + " " + said)
 }

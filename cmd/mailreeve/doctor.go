@@ -23,6 +23,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit/store"
 	"github.com/mailreeve/mailreeve/capture"
 	"github.com/mailreeve/mailreeve/internal/s3"
+	"github.com/mailreeve/mailreeve/notifier/notices"
 	"github.com/mailreeve/mailreeve/notifier/slack"
 )
 
@@ -99,6 +100,7 @@ func (c *cli) doctor(ctx context.Context, send bool) []symptom {
 		d.nights(ctx, s, plan)
 		d.crews(ctx, s)
 		d.outbox(ctx, s)
+		d.notices(ctx, s)
 		d.quarantine(ctx, s)
 		d.archive(ctx, s)
 		d.trail(ctx, s)
@@ -346,6 +348,30 @@ func (d *doctor) outbox(ctx context.Context, s *store.Store) {
 		return
 	}
 	d.ok("outbox", "%s waiting", count(len(waiting), "message", "messages"))
+}
+
+// notices says what holds up notices to vendors, and what waits for people.
+func (d *doctor) notices(ctx context.Context, s *store.Store) {
+	desk := notices.New(s, d.cfg, func() time.Time { return d.now }, nil)
+	if !desk.On() {
+		return
+	}
+	held, err := desk.Held(ctx)
+	if err != nil {
+		d.wrong("notices", "%w", err)
+		return
+	}
+	tasks, err := desk.Tasks(ctx)
+	switch {
+	case err != nil:
+		d.wrong("notices", "%w", err)
+	case held != nil:
+		d.warn("notices", "%s was abnormal, with %d new critical and high findings: no notice is sent until somebody has looked, and mailreeve notices release %s", held.Run, held.Severe, held.Run)
+	case len(tasks) > 0:
+		d.ok("notices", "%s for a person: mailreeve notices list --tasks", count(len(tasks), "task waits", "tasks wait"))
+	default:
+		d.ok("notices", "nothing waits for a person")
+	}
 }
 
 // quarantine says how many lines could not be taken.

@@ -108,7 +108,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done, but a configured source cou
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.PersistentFlags().StringVarP(&c.config, "config", "c", "", "the configuration (default: mailreeve.yaml here, then in the user's config folder)")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(c.demoCommand(), c.initCommand(), c.runCommand(), c.serveCommand(), c.findingsCommand(), c.appsCommand(), c.checksCommand(),
+	root.AddCommand(c.demoCommand(), c.initCommand(), c.runCommand(), c.serveCommand(), c.findingsCommand(), c.noticesCommand(), c.appsCommand(), c.checksCommand(),
 		c.workerCommand(), c.runsCommand(), c.quarantineCommand(), c.captureCommand(), c.migrateCommand(), c.doctorCommand(), c.digestCommand(),
 		c.forgetCommand(), c.verifyCommand(), c.versionCommand())
 	wrapArgs(root)

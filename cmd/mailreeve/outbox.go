@@ -23,7 +23,7 @@ import (
 func (s *system) composers() []notifier.Composer {
 	var list []notifier.Composer
 	if s.slack {
-		list = append(list, s.digests)
+		list = append(list, s.digests, s.abnormal)
 	}
 	return list
 }

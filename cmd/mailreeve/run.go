@@ -82,6 +82,9 @@ func (c *cli) run(ctx context.Context, o audit.Options) error {
 		if err := s.deliver(ctx, since, patience); err != nil {
 			return fmt.Errorf("run %s is filed, but its digest is not delivered: %w", res.Run.ID, err)
 		}
+		if err := s.betweenNights(ctx); err != nil {
+			return fmt.Errorf("run %s is filed, but not all that is known of notices: %w", res.Run.ID, err)
+		}
 	}
 	if !res.Looked() {
 		return exitCode(exitBlind)
@@ -145,6 +148,7 @@ func (s *system) audit(ctx context.Context, o audit.Options, wait bool, progress
 	}
 	run := res.Run
 	s.keepHead(*run.Summary.Trail, fmt.Sprintf("%s run %s", run.FinishedAt, run.ID))
+	s.afterNight(ctx, run.ID)
 	return res, nil
 }
 

@@ -65,6 +65,9 @@ func TestScripts(t *testing.T) {
 			for _, n := range []int{-400, -300, -30} { // to suppress until
 				e.Setenv("IN"+strconv.Itoa(-n), now.AddDate(0, 0, -n).Format(time.DateOnly))
 			}
+			for n := 1; n <= 3; n++ { // nights to run
+				e.Setenv("AGO"+strconv.Itoa(n), now.AddDate(0, 0, -n).Format(time.RFC3339))
+			}
 			return filepath.WalkDir(e.WorkDir, func(path string, d fs.DirEntry, err error) error {
 				if err != nil || d.IsDir() {
 					return err

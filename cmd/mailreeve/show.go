@@ -210,7 +210,7 @@ func detailText(details map[string]any) string {
 	var out []string
 	for _, d := range []struct{ key, words string }{
 		{"added", "%s new"}, {"taken_away", "%s taken away"}, {"to", "now %s"}, {"assignee", "to %s"}, {"until", "until %s"}, {"site", "on site %s"},
-		{"subject", "%s"}, {"act", "%s"},
+		{"subject", "%s"}, {"act", "%s"}, {"notice", "%s"}, {"due", "due %s"},
 	} {
 		text := ""
 		switch v := details[d.key].(type) {

@@ -1,0 +1,451 @@
+package audit
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+const (
+	oneDay = 24 * time.Hour
+	noon   = Instant(20000) * Instant(oneDay)
+)
+
+func noticePolicy() *Policy { return DefaultPolicy() }
+
+func theFinding() *Finding {
+	return &Finding{ID: "F-1", Check: "purpose-prohibited", App: "a", Severity: Critical, Confidence: Certain, Status: Open, FirstRun: "R-1", NotifiedAt: Never, DueAt: Never}
+}
+
+// drafted is a notice about the finding that waits for approval.
+func drafted() Notice {
+	n := Draft("v", "Acme", FirstNotice, "R-2", noon)
+	n, _ = n.Revise([]FindingKey{{"a", "F-1"}}, []string{"privacy@acme.example"}, []byte(`{}`), noon)
+	n.Version = 1
+	return n
+}
+
+func sentAt(t *testing.T, at Instant) Notice {
+	t.Helper()
+	n, _, err := drafted().Approve("cli:ann@host", "", "sha256:x", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, _, ok := n.Queue("R-2", "sha256:x", at)
+	if !ok {
+		t.Fatal("not queued")
+	}
+	n, _ = n.Sent(at)
+	return n
+}
+
+func told(t *testing.T) Matter {
+	t.Helper()
+	p := noticePolicy()
+	n, _ := sentAt(t, noon).Settled(noon.Add(oneDay), &p.Ladder)
+	m, _ := (*Matter)(nil).Notify(&n, theFinding(), p)
+	return m
+}
+
+func TestAnApprovalPinsRecipientsAndContent(t *testing.T) {
+	n, trail, err := drafted().Approve("cli:ann@host", "fine", "sha256:x", noon)
+	if err != nil || n.Delivery != NoticeApproved || trail[0].Who != "cli:ann@host" || trail[0].Finding != "F-1" || trail[0].Details["content"] != "sha256:x" {
+		t.Fatalf("%+v, %v, %v", n, trail, err)
+	}
+	if _, _, err := n.Approve("cli:bob@host", "", "sha256:x", noon); err == nil {
+		t.Error("it was approved twice")
+	}
+	for name, change := range map[string]func(Notice) Notice{
+		"other recipients": func(n Notice) Notice {
+			n, _ = n.Revise(n.About, []string{"other@acme.example"}, n.Content, noon)
+			return n
+		},
+		"other content": func(n Notice) Notice { n, _ = n.Revise(n.About, n.Recipients, []byte(`{"a":1}`), noon); return n },
+		"other template": func(n Notice) Notice {
+			n, _, ok := n.Queue("R-2", "sha256:y", noon)
+			if ok {
+				t.Error("what was not approved was queued")
+			}
+			return n
+		},
+	} {
+		if got := change(n); got.Delivery != NoticeDrafted || got.ApprovedBy != "" || got.Pinned != "" {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	n, _, ok := n.Queue("R-2", "sha256:x", noon)
+	if !ok {
+		t.Fatal("what was approved was not queued")
+	}
+	if after, trail := n.Revise(nil, nil, nil, noon); after.Delivery != NoticeApproved || trail != nil {
+		t.Error("what is on its way was changed")
+	}
+}
+
+func TestNobodyToSendItTo(t *testing.T) {
+	n, _ := drafted().Revise([]FindingKey{{"a", "F-1"}}, nil, []byte(`{}`), noon)
+	var refused *NoticeError
+	if _, _, err := n.Approve("cli:ann@host", "", "x", noon); n.Delivery != NoticeNoContact || !errors.As(err, &refused) || !strings.Contains(err.Error(), "registry") {
+		t.Errorf("%s, %v", n.Delivery, err)
+	}
+}
+
+func TestADeadlineRunsFromDelivery(t *testing.T) {
+	p := noticePolicy()
+	for severity, days := range map[Severity]int{Critical: 28, High: 42, Medium: 56, Low: 175} {
+		n := sentAt(t, noon)
+		if n, _ = n.Settled(noon.Add(oneDay-1), &p.Ladder); n.Delivery != NoticeSent {
+			t.Error("delivered before a day has passed")
+		}
+		n, _ = n.Settled(noon.Add(3*oneDay), &p.Ladder) // looked at late
+		f := theFinding()
+		f.Severity = severity
+		m, _ := (*Matter)(nil).Notify(&n, f, p)
+		if want := noon.Add(oneDay); n.Delivery != NoticeDelivered || m.Notified != want || m.Due != want.Add(time.Duration(days)*oneDay) {
+			t.Errorf("%s: %s, told %s, due %s", severity, n.Delivery, m.Notified, m.Due)
+		}
+	}
+	n, _ := sentAt(t, noon).Bounced("5.1.1", noon.Add(time.Hour))
+	if n, _ = n.Settled(noon.Add(3*oneDay), &p.Ladder); n.Delivery != NoticeBounced {
+		t.Error("what bounced was delivered")
+	}
+	if n, _, err := n.Answered(noon.Add(2 * oneDay)); err != nil || n.Delivery != NoticeDelivered {
+		t.Errorf("an answer shows that it arrived: %s, %v", n.Delivery, err)
+	}
+	if _, _, err := drafted().Answered(noon); err == nil {
+		t.Error("what was not sent was answered")
+	}
+}
+
+// The ladder, night by night, of a vendor that does not answer.
+func TestLadder(t *testing.T) {
+	p := noticePolicy()
+	m, f := told(t), theFinding()
+	got := map[int]Step{}
+	for day := 1; day < 60; day++ {
+		now := noon.Add(time.Duration(day) * oneDay)
+		var due Step
+		if m, due, _ = m.Advance(f, 0, now, &p.Ladder); due == "" {
+			continue
+		}
+		got[day] = due
+		m = m.Did(due, fmt.Sprint("N-", day), now, &p.Ladder)
+		if due == StepSecond {
+			m.SecondAt = now.Add(oneDay)
+		}
+	}
+	// Delivered on day 1, due on day 29. The task of day 29 is one of the matter itself.
+	want := map[int]Step{15: StepRemind, 26: StepRemind, 29: StepOverdue, 36: StepSecond, 37: StepRecommend}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+func TestAfterALongPauseOneReminderIsEnough(t *testing.T) {
+	p := noticePolicy()
+	m, f := told(t), theFinding()
+	now := m.Due.Add(-oneDay)
+	m, due, _ := m.Advance(f, 0, now, &p.Ladder)
+	if due != StepRemind {
+		t.Fatal(due)
+	}
+	m = m.Did(due, "", now, &p.Ladder)
+	if _, due, _ = m.Advance(f, 0, now, &p.Ladder); due != "" {
+		t.Error("reminded twice")
+	}
+}
+
+func TestReplies(t *testing.T) {
+	const ann, bob = "cli:ann@host", "cli:bob@host" // ann approved
+	start := noon.Add(2 * oneDay)
+	type say struct {
+		kind ReplyKind
+		by   string
+		day  int // after start
+		days int // of an extension
+	}
+	for name, x := range map[string]struct {
+		says   []say
+		wrong  string // what the last of them is refused for
+		answer VendorAnswer
+		moved  int // days that the deadline moved
+	}{
+		"viewed":                           {[]say{{ReplyViewed, ann, 0, 0}}, "", Viewed, 0},
+		"an extension":                     {[]say{{ReplyExtension, ann, 0, 0}, {GrantExtension, ann, 1, 28}}, "", Viewed, 28},
+		"one that is too long":             {[]say{{ReplyExtension, ann, 0, 0}, {GrantExtension, ann, 1, 29}}, "1 to 28 days", ExtensionRequested, 0},
+		"one that nobody asked for":        {[]say{{GrantExtension, ann, 1, 7}}, "nobody asked", NoAnswer, 0},
+		"a second one":                     {[]say{{ReplyExtension, ann, 0, 0}, {GrantExtension, ann, 1, 7}, {ReplyExtension, ann, 2, 0}}, "one extension", Viewed, 7},
+		"a refused one":                    {[]say{{ReplyExtension, ann, 0, 0}, {RefuseExtension, ann, 1, 0}}, "", Viewed, 0},
+		"a dispute":                        {[]say{{ReplyDispute, ann, 0, 0}}, "", Disputed, 0},
+		"two at once":                      {[]say{{ReplyDispute, ann, 0, 0}, {ReplyDispute, ann, 0, 0}}, "disputed already", Disputed, 0},
+		"decided by who approved":          {[]say{{ReplyDispute, ann, 0, 0}, {RejectDispute, ann, 3, 0}}, "another person", Disputed, 0},
+		"decided by nobody":                {[]say{{ReplyDispute, ann, 0, 0}, {AcceptDispute, ApprovedByPolicy, 3, 0}}, "a person decides", Disputed, 0},
+		"rejected":                         {[]say{{ReplyDispute, ann, 0, 0}, {RejectDispute, bob, 3, 0}}, "", Viewed, 3},
+		"rejected late":                    {[]say{{ReplyDispute, ann, 0, 0}, {RejectDispute, bob, 20, 0}}, "", Viewed, 14},
+		"disputed again and again":         {[]say{{ReplyDispute, ann, 0, 0}, {RejectDispute, bob, 10, 0}, {ReplyDispute, ann, 10, 0}, {RejectDispute, bob, 22, 0}}, "", Viewed, 14},
+		"accepted":                         {[]say{{ReplyDispute, ann, 0, 0}, {AcceptDispute, bob, 3, 0}}, "", Disputed, 3},
+		"accepted, and there is no more":   {[]say{{ReplyDispute, ann, 0, 0}, {AcceptDispute, bob, 3, 0}, {ReplyFix, ann, 4, 0}}, "was accepted", Disputed, 3},
+		"mended":                           {[]say{{ReplyFix, ann, 0, 0}}, "", FixClaimed, 0},
+		"mended, and a dispute of another": {[]say{{ReplyDispute, ann, 0, 0}, {ReplyExtension, ann, 0, 0}}, "decide that first", Disputed, 0},
+		"something else":                   {[]say{{"shrug", ann, 0, 0}}, "nobody can answer", NoAnswer, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := noticePolicy()
+			m := told(t)
+			due := m.Due
+			for i, s := range x.says {
+				after, _, err := m.Reply(Reply{Kind: s.kind, By: s.by, At: start.Add(time.Duration(s.day) * oneDay), For: time.Duration(s.days) * oneDay}, &p.Ladder)
+				switch {
+				case i == len(x.says)-1 && x.wrong != "":
+					if err == nil || !strings.Contains(err.Error(), x.wrong) {
+						t.Errorf("error %v, want …%s…", err, x.wrong)
+					}
+				case err != nil:
+					t.Fatal(err)
+				}
+				m = after
+			}
+			if m.Answer != x.answer || m.Due != due.Add(time.Duration(x.moved)*oneDay) {
+				t.Errorf("answer %s, the deadline moved by %s", m.Answer, time.Duration(m.Due-due))
+			}
+		})
+	}
+}
+
+func TestACleanFixIsVerified(t *testing.T) {
+	p := noticePolicy()
+	m, _, err := told(t).Reply(Reply{Kind: ReplyFix, By: "cli:ann@host", At: noon.Add(2 * oneDay)}, &p.Ladder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := theFinding()
+	run := func(id string, day int, looked bool) Run {
+		return Run{ID: id, AsOf: noon.Add(time.Duration(day) * oneDay), Status: Finished, Summary: RunSummary{Checks: []CheckResult{{ID: f.Check, Looked: looked}}}}
+	}
+	failed := run("R-6", 6, true)
+	failed.Status = Failed
+	runs := []Run{run("R-2", 2, true), run("R-3", 3, true), run("R-4", 4, false), run("R-5", 5, true), failed, run("R-7", 7, true)}
+	if n := CleanNights(m.ClaimedAt, f, runs); n != 3 { // 3, 5, 7
+		t.Errorf("%d clean nights", n)
+	}
+	f.Latest = Latest{Run: "R-5", Occurrences: 1}
+	if n := CleanNights(m.ClaimedAt, f, runs); n != 1 {
+		t.Errorf("%d clean nights since one that found more", n)
+	}
+	if after, _, _ := m.Advance(f, 2, noon.Add(7*oneDay), &p.Ladder); after.Answer != FixClaimed {
+		t.Error("verified too soon")
+	}
+	after, due, trail := m.Advance(f, 3, m.Due.Add(30*oneDay), &p.Ladder)
+	if after.Answer != Verified || due != "" || trail[0].What != "fix verified" {
+		t.Errorf("%s, %s", after.Answer, due)
+	}
+	if _, due, _ := after.Advance(f, 3, m.Due.Add(60*oneDay), &p.Ladder); due != "" {
+		t.Errorf("of what is mended, %s", due)
+	}
+}
+
+func TestAFindingThatComesBackIsToldAnew(t *testing.T) {
+	p := noticePolicy()
+	m, f := told(t), theFinding()
+	f.Status, f.Reason = Resolved, "mended"
+	m, _, trail := m.Advance(f, 0, noon.Add(5*oneDay), &p.Ladder)
+	if m.ClosedAt == Never || len(trail) != 1 {
+		t.Fatal("it goes on")
+	}
+	f.Status = Open
+	n, _ := sentAt(t, noon.Add(9*oneDay)).Settled(noon.Add(10*oneDay), &p.Ladder)
+	again, _ := m.Notify(&n, f, p)
+	if again.Due != noon.Add(38*oneDay) || len(again.Rounds) != 1 || again.ClosedAt != Never {
+		t.Errorf("%+v", again)
+	}
+	if n := again.Repeats([]Matter{again, {FindingKey: FindingKey{"a", "F-2"}, Check: again.Check, Notified: noon.Add(-400 * oneDay)}}, &p.Ladder); n != 1 {
+		t.Errorf("%d repeats", n)
+	}
+}
+
+func TestRecommend(t *testing.T) {
+	l := DefaultLadder()
+	for _, x := range []struct {
+		severity          Severity
+		repeats, accounts int
+		want              string
+	}{
+		{Low, 0, 0, "warn"}, {Medium, 0, 10, "warn"}, {Medium, 1, 10, "block-new-installs"}, {High, 0, 999, "block-new-installs"}, {High, 0, 1000, "remove-from-allow-list"},
+		{Critical, 0, 1, "remove-from-allow-list"}, {Critical, 1, 1, "delist"}, {Critical, 9, 9999, "delist"}, {Low, 2, 1000, "delist"},
+	} {
+		if got := Recommend(x.severity, x.repeats, x.accounts, &l); got != x.want {
+			t.Errorf("%+v: %s", x, got)
+		}
+	}
+}
+
+func TestAbnormalNights(t *testing.T) {
+	l := DefaultLadder()
+	night := func(severe int) NightCount { return NightCount{Severe: severe} }
+	nights := []NightCount{{Severe: 5000, Baseline: true}, night(50), night(51)}
+	for range 30 {
+		nights = append(nights, night(20))
+	}
+	nights = append(nights, night(100), night(101))
+	l.MarkAbnormal(nights)
+	var got []int
+	for i, n := range nights {
+		if n.Abnormal {
+			got = append(got, i)
+		}
+	}
+	// 50 is the least limit, but once the median of 30 nights is 20, it is 100; 5 times 50 after one night of 50.
+	if want := []int{len(nights) - 1}; !slices.Equal(got, want) || nights[2].Limit != 250 || nights[1].Limit != 50 {
+		t.Errorf("abnormal: %v, want %v", got, want)
+	}
+}
+
+func TestWhoIsTold(t *testing.T) {
+	l := DefaultLadder()
+	fine := func() *Prospect { return &Prospect{Finding: theFinding(), Filed: noon, Night: noon.Add(oneDay)} }
+	for name, x := range map[string]struct {
+		change func(*Prospect)
+		want   error
+	}{
+		"all is well":               {func(*Prospect) {}, nil},
+		"a moment too new":          {func(x *Prospect) { x.Night-- }, ErrFresh},
+		"possible":                  {func(x *Prospect) { x.Finding.Confidence, x.Commented = Possible, true }, ErrPossible},
+		"likely":                    {func(x *Prospect) { x.Finding.Confidence = Likely }, ErrNoComment},
+		"likely, with a comment":    {func(x *Prospect) { x.Finding.Confidence, x.Commented = Likely, true }, nil},
+		"of a first run":            {func(x *Prospect) { x.Baseline = true }, ErrBaseline},
+		"resolved":                  {func(x *Prospect) { x.Finding.Status = Resolved }, ErrNotOpen},
+		"suppressed":                {func(x *Prospect) { x.Finding.Status = Suppressed }, ErrNotOpen},
+		"acknowledged":              {func(x *Prospect) { x.Finding.Status = Acknowledged }, nil},
+		"no app":                    {func(x *Prospect) { x.Finding.App = "" }, ErrNoApp},
+		"told":                      {func(x *Prospect) { x.Matter = &Matter{ClosedAt: Never} }, ErrTold},
+		"told before it came back":  {func(x *Prospect) { x.Matter = &Matter{ClosedAt: noon} }, nil},
+		"waits for the platform":    {func(x *Prospect) { x.Finding.Check, x.Waited = "access-unapproved", 30*oneDay+1 }, ErrOwnQueue},
+		"waits not so long":         {func(x *Prospect) { x.Finding.Check, x.Waited = "access-unapproved", 30*oneDay }, nil},
+		"waits, and does other ill": {func(x *Prospect) { x.Waited = 90 * oneDay }, nil},
+	} {
+		p := fine()
+		x.change(p)
+		if got := p.Telling(&l); !errors.Is(got, x.want) {
+			t.Errorf("%s: %v, want %v", name, got, x.want)
+		}
+	}
+}
+
+// Whatever happens in whatever order: nothing is escalated without delivery, nothing is sent about a finding that is gone, and deadlines never move back.
+func TestLifeOfANotice(t *testing.T) {
+	p := noticePolicy()
+	rapid.Check(t, func(t *rapid.T) {
+		n, f, now := drafted(), theFinding(), noon
+		var m *Matter
+		queues := 0
+		ever := map[Step]bool{}
+		for range rapid.IntRange(1, 60).Draw(t, "events") {
+			now = now.Add(time.Duration(rapid.IntRange(0, 6*24).Draw(t, "hours")) * time.Hour)
+			due := Ever
+			if m != nil && m.ClosedAt == Never {
+				due = m.Due
+			}
+			switch rapid.SampledFrom([]string{"approve", "revise", "queue", "sent", "bounce", "settle", "reply", "advance", "advance", "advance", "status"}).Draw(t, "event") {
+			case "approve":
+				n, _, _ = n.Approve("cli:ann@host", "", string(n.Content), now) // refused where it does not fit
+			case "revise":
+				about := []FindingKey{{"a", "F-1"}}
+				if !IsOpen(f.Status) {
+					about = nil
+				}
+				n, _ = n.Revise(about, []string{"x@acme.example"}[:rapid.IntRange(0, 1).Draw(t, "contacts")], []byte(fmt.Sprint(now)), now)
+			case "queue":
+				if !IsOpen(f.Status) {
+					break // the store holds it against the finding
+				}
+				approved := n.Delivery == NoticeApproved
+				var ok bool
+				if n, _, ok = n.Queue("R-9", string(n.Content), now); ok {
+					queues++
+					if !approved {
+						t.Fatal("queued without approval")
+					}
+				}
+			case "sent":
+				n, _ = n.Sent(now)
+			case "bounce":
+				n, _ = n.Bounced("5.1.1", now)
+				if m != nil && n.Delivery == NoticeBounced {
+					after, _, _ := m.Undelivered(n.ID, now)
+					m = &after
+				}
+			case "settle":
+				was := n.Delivery
+				if n, _ = n.Settled(now, &p.Ladder); n.Delivery != was {
+					after, _ := m.Notify(&n, f, p)
+					m = &after
+				}
+			case "reply":
+				r := Reply{Kind: rapid.SampledFrom(ReplyKinds()).Draw(t, "kind"), By: rapid.SampledFrom([]string{"cli:ann@host", "cli:bob@host"}).Draw(t, "by"), At: now,
+					For: time.Duration(rapid.IntRange(0, 40).Draw(t, "days")) * oneDay}
+				if r.Kind.ByVendor() {
+					was := n.Delivery
+					after, _, err := n.Answered(now)
+					if err != nil {
+						break
+					}
+					if n = after; was != NoticeDelivered {
+						x, _ := m.Notify(&n, f, p)
+						m = &x
+					}
+				}
+				if m != nil {
+					if x, _, err := m.Reply(r, &p.Ladder); err == nil {
+						m = &x
+					}
+				}
+			case "advance":
+				if m == nil {
+					break
+				}
+				x, step, _ := m.Advance(f, rapid.IntRange(0, 4).Draw(t, "clean"), now, &p.Ladder)
+				if step != "" {
+					switch {
+					case n.Delivery != NoticeDelivered:
+						t.Fatalf("%s, and the notice is %s", step, n.Delivery)
+					case !IsOpen(f.Status):
+						t.Fatalf("%s about a finding that is %s", step, f.Status)
+					case step == StepRecommend && x.SecondAt == Never:
+						t.Fatal("recommended before the second notice was delivered")
+					case step == StepSecond && now < x.Due.Add(p.Ladder.Second):
+						t.Fatal("a second notice too soon")
+					case x.Answer == Verified || x.DisputeAccepted || x.Stands():
+						t.Fatalf("%s, and it is %s", step, x.Answer)
+					case ever[step] && step == StepSecond && x.Second != "":
+						t.Fatal("a second second notice")
+					}
+					ever[step] = true
+				}
+				x = x.Did(step, "N-2", now, &p.Ladder)
+				if step == StepSecond && rapid.Bool().Draw(t, "arrives") {
+					x.SecondAt = now
+				}
+				m = &x
+			case "status":
+				f.Status = rapid.SampledFrom(Statuses()).Draw(t, "status")
+			}
+			switch {
+			case queues > 1:
+				t.Fatal("queued twice")
+			case m != nil && due != Ever && m.ClosedAt == Never && m.Due < due:
+				t.Fatalf("the deadline moved from %s back to %s", due, m.Due)
+			case m != nil && m.Stopped > p.Ladder.DisputeMax:
+				t.Fatalf("the clock stood for %s", m.Stopped)
+			case m != nil && m.Extended > p.Ladder.ExtensionMax:
+				t.Fatalf("extended by %s", m.Extended)
+			case m == nil && (n.Delivery == NoticeDelivered):
+				t.Fatal("delivered, and no deadline")
+			}
+		}
+	})
+}

@@ -1,0 +1,639 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/address"
+	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/notifier"
+	"github.com/mailreeve/mailreeve/notifier/notices"
+	"github.com/mailreeve/mailreeve/notifier/slack"
+)
+
+// desk is who writes to vendors.
+func (s *system) desk() *notices.Desk {
+	d := notices.New(s.store, s.cfg, s.clock, s.log)
+	d.Compose = s.compose
+	return d
+}
+
+// afterNight writes to vendors what a night gave cause for. The night is filed all the same where that fails, and the next does it.
+func (s *system) afterNight(ctx context.Context, run string) {
+	if err := s.desk().Night(ctx); err != nil && ctx.Err() == nil {
+		s.log.Warn("not all notices to vendors could be written; the next night does it", "run", run, "error", err)
+	}
+}
+
+// betweenNights sends to vendors what was approved, and takes note of what arrived.
+func (s *system) betweenNights(ctx context.Context) error {
+	d := s.desk()
+	return errors.Join(d.Advance(ctx), d.Queue(ctx))
+}
+
+// writeEvery is how often who serves looks what became of notices.
+const writeEvery = time.Minute
+
+// keepWriting does what there is to do about notices between nights, until ctx is done.
+func (s *system) keepWriting(ctx context.Context) {
+	for pause(ctx, writeEvery) == nil {
+		if err := s.betweenNights(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("notices to vendors wait", "error", err)
+		}
+	}
+}
+
+// abnormal tells, once, of a night that files so much that somebody should look before vendors are told of anything.
+func (s *system) abnormal(n notifier.News) ([]audit.Message, error) {
+	if n.Result == nil {
+		return nil, nil
+	}
+	run := n.Result.Run
+	ctx, cancel := context.WithTimeout(context.Background(), notifier.Timeout)
+	defer cancel()
+	nights, err := s.store.NightCounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now := audit.NightCount{Run: run.ID, AsOf: run.AsOf, Baseline: run.Baseline}
+	for i := range n.Changes {
+		if c := &n.Changes[i]; c.What == audit.IsNew && (c.Finding.Severity == audit.Critical || c.Finding.Severity == audit.High) {
+			now.Severe++
+		}
+	}
+	nights = append(nights, now)
+	s.cfg.Policy.Ladder.MarkAbnormal(nights)
+	if now = nights[len(nights)-1]; !now.Abnormal {
+		return nil, nil
+	}
+	text := fmt.Sprintf("Abnormal night %s: %d new critical and high findings, where more than %d are abnormal. No notice goes to any vendor until somebody has looked and releases it: mailreeve notices release %s",
+		now.Run, now.Severe, now.Limit, now.Run)
+	m, err := slack.Enqueue("abnormal "+run.ID, s.cfg.Slack.Channel, slack.Message{Text: text}, n.At)
+	if err != nil {
+		return nil, err
+	}
+	return []audit.Message{m}, nil
+}
+
+func (c *cli) noticesCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "notices",
+		Short: "What vendors are told, and what they answer: list, look, approve, send",
+		Long: `A notice tells a vendor of what was found about its apps, what to do, and until when. Nights draft them; a person approves them, unless the configuration
+says notices.approve: auto; serve, or notices send, sends them. An ID may be cut short as long as it is the only one that begins so.
+docs/notices.md tells of all of it.`,
+	}
+	cmd.AddCommand(c.noticesListCommand(), c.noticesShowCommand(), c.noticesPreviewCommand(), c.noticesApproveCommand(), c.noticesReleaseCommand(),
+		c.noticesSendCommand(), c.noticesAnswerCommand())
+	return cmd
+}
+
+// A noticeView is a notice and what became of its findings.
+type noticeView struct {
+	audit.Notice
+	matters []audit.Matter
+}
+
+// answer is the notice's answer in one word: the weightiest of its findings.
+func (v *noticeView) answer() audit.VendorAnswer {
+	best := audit.NoAnswer
+	order := []audit.VendorAnswer{audit.NoAnswer, audit.Viewed, audit.Verified, audit.FixClaimed, audit.ExtensionRequested, audit.Disputed}
+	for _, m := range v.matters {
+		if slices.Index(order, m.Answer) > slices.Index(order, best) {
+			best = m.Answer
+		}
+	}
+	return best
+}
+
+// due is the earliest deadline of what goes on; Never: there is none.
+func (v *noticeView) due() audit.Instant {
+	due := audit.Never
+	for _, m := range v.matters {
+		if m.ClosedAt == audit.Never {
+			due = min(due, m.Due)
+		}
+	}
+	return due
+}
+
+// goesOn says whether anything is still to come of the notice.
+func (v *noticeView) goesOn() bool {
+	if v.Delivery != audit.NoticeDelivered {
+		return v.Delivery != audit.NoticeWithdrawn
+	}
+	return slices.ContainsFunc(v.matters, func(m audit.Matter) bool { return m.ClosedAt == audit.Never })
+}
+
+func (s *system) noticeViews(ctx context.Context, list []audit.Notice) ([]noticeView, error) {
+	matters, err := s.store.Matters(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	of := map[string]audit.Matter{}
+	for _, m := range matters {
+		of[m.Finding] = m
+	}
+	out := make([]noticeView, len(list))
+	for i, n := range list {
+		out[i].Notice = n
+		for _, k := range n.About {
+			if m, ok := of[k.Finding]; ok && (m.Notice == n.ID || m.Second == n.ID || n.Kind == audit.Reminder) {
+				out[i].matters = append(out[i].matters, m)
+			}
+		}
+	}
+	return out, nil
+}
+
+// A noticeRecord is a notice in JSON.
+type noticeRecord struct {
+	ID          string             `json:"id"`
+	Kind        audit.NoticeKind   `json:"kind"`
+	Vendor      string             `json:"vendor"`
+	VendorName  string             `json:"vendor_name"`
+	Run         string             `json:"run"`
+	Findings    []string           `json:"findings"`
+	Recipients  []string           `json:"recipients"`
+	Delivery    audit.Delivery     `json:"delivery"`
+	Answer      audit.VendorAnswer `json:"answer"`
+	DueAt       moment             `json:"due_at"`
+	CreatedAt   moment             `json:"created_at"`
+	ApprovedBy  string             `json:"approved_by"`
+	ApprovedAt  moment             `json:"approved_at"`
+	Content     string             `json:"approved_content"` // digest
+	SentAt      moment             `json:"sent_at"`
+	DeliveredAt moment             `json:"delivered_at"`
+	Why         string             `json:"why"`
+}
+
+func noticeRecordOf(v *noticeView) noticeRecord {
+	r := noticeRecord{ID: v.ID, Kind: v.Kind, Vendor: v.Vendor, VendorName: v.VendorName, Run: v.Run, Findings: findingsOf(&v.Notice), Recipients: append([]string{}, v.Recipients...),
+		Delivery: v.Delivery, Answer: v.answer(), DueAt: moment(v.due()), CreatedAt: moment(v.Created), ApprovedBy: v.ApprovedBy, ApprovedAt: moment(v.ApprovedAt), Content: v.Pinned,
+		SentAt: moment(v.SentAt), DeliveredAt: moment(audit.Never), Why: v.Why}
+	if v.Delivery == audit.NoticeDelivered {
+		r.DeliveredAt = moment(v.EndedAt)
+	}
+	return r
+}
+
+func findingsOf(n *audit.Notice) []string {
+	out := make([]string, len(n.About))
+	for i, k := range n.About {
+		out[i] = k.Finding
+	}
+	return out
+}
+
+func noticeListing() listing[noticeView] {
+	type V = noticeView
+	return listing[V]{
+		none:   "no notices",
+		record: func(v V) any { return noticeRecordOf(&v) },
+		columns: []column[V]{
+			{name: "id", of: func(v V) string { return v.ID }},
+			{name: "kind", of: func(v V) string { return string(v.Kind) }},
+			{name: "vendor", of: func(v V) string { return cmp.Or(v.VendorName, v.Vendor) }},
+			{name: "findings", of: func(v V) string { return strconv.Itoa(len(v.About)) }},
+			{name: "delivery", of: func(v V) string { return string(v.Delivery) }},
+			{name: "answer", of: func(v V) string { return string(v.answer()) }},
+			{name: "due at", at: func(v V) audit.Instant { return v.due() }},
+			{name: "recipients", of: func(v V) string { return strings.Join(v.Recipients, " ") }, wide: true},
+			{name: "created at", at: func(v V) audit.Instant { return v.Created }, wide: true},
+			{name: "approved by", of: func(v V) string { return v.ApprovedBy }, wide: true},
+			{name: "sent at", at: func(v V) audit.Instant { return v.SentAt }, wide: true},
+			{name: "why", of: func(v V) string { return v.Why }, wide: true},
+		},
+	}
+}
+
+// A taskRecord is a task in JSON.
+type taskRecord struct {
+	notices.Task
+	Since moment `json:"since"`
+}
+
+func taskListing() listing[notices.Task] {
+	type T = notices.Task
+	return listing[T]{
+		none:   "nothing waits for a person",
+		record: func(t T) any { return taskRecord{t, moment(t.Since)} },
+		columns: []column[T]{
+			{name: "task", of: func(t T) string { return t.What }},
+			{name: "about", of: func(t T) string { return t.About }},
+			{name: "vendor", of: func(t T) string { return t.Vendor }},
+			{name: "since", at: func(t T) audit.Instant { return t.Since }},
+			{name: "says", of: func(t T) string { return t.Says }},
+			{name: "command", of: func(t T) string { return t.Command }, wide: true},
+		},
+	}
+}
+
+func (c *cli) noticesListCommand() *cobra.Command {
+	var format string
+	var all, tasks bool
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List notices of which something is still to come, and what waits for a person",
+		Example: "  mailreeve notices list\n  mailreeve notices list --all --format json\n  mailreeve notices list --tasks --format csv",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := c.openStore(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			d := s.desk()
+			waits, err := d.Tasks(cmd.Context())
+			if err != nil {
+				return err
+			}
+			stuck, err := s.store.Stuck(cmd.Context(), audit.At(s.clock()))
+			if err != nil {
+				return err
+			}
+			for _, m := range stuck {
+				waits = append(waits, notices.Task{What: "undelivered", About: m.Key, Since: m.Created, Says: "to " + m.Sink + ", tried " + count(m.Attempts, "time", "times") + ": " + m.Error,
+					Command: "mailreeve notices send --retry"})
+			}
+			if tasks {
+				return taskListing().print(c, format, slices.Values(waits))
+			}
+			if err := c.sayHeld(cmd.Context(), d); err != nil {
+				return err
+			}
+			if !d.On() {
+				fmt.Fprintln(c.err, "notices.from is not configured: no notices are drafted")
+			}
+			list, err := s.store.Notices(cmd.Context(), store.NoticeFilter{})
+			if err != nil {
+				return err
+			}
+			views, err := s.noticeViews(cmd.Context(), list)
+			if err != nil {
+				return err
+			}
+			if !all {
+				views = slices.DeleteFunc(views, func(v noticeView) bool { return !v.goesOn() })
+			}
+			if err := noticeListing().print(c, format, slices.Values(views)); err != nil || format != asTable || len(waits) == 0 {
+				return err
+			}
+			fmt.Fprintf(c.out, "\nWaiting for a person (mailreeve notices list --tasks)\n")
+			return taskListing().print(c, format, slices.Values(waits))
+		},
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "also those that are over")
+	cmd.Flags().BoolVar(&tasks, "tasks", false, "only what waits for a person")
+	formatFlag(cmd, &format)
+	return cmd
+}
+
+// sayHeld says on stderr where an abnormal night holds up notices.
+func (c *cli) sayHeld(ctx context.Context, d *notices.Desk) error {
+	n, err := d.Held(ctx)
+	if n != nil {
+		fmt.Fprintf(c.err, "%s was abnormal: it filed %d critical and high findings, and more than %d are abnormal; every notice waits until mailreeve notices release %s\n",
+			n.Run, n.Severe, n.Limit, n.Run)
+	}
+	return err
+}
+
+func (c *cli) noticesShowCommand() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "show ID",
+		Short: "Show a notice: to whom, about what, how far it is, what was answered",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := c.openStore(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			n, err := s.store.Notice(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			views, err := s.noticeViews(cmd.Context(), []audit.Notice{*n})
+			if err != nil {
+				return err
+			}
+			if format == asJSON {
+				return writeJSON(c.out, struct {
+					noticeRecord
+					Matters []matterRecord `json:"matters"`
+				}{noticeRecordOf(&views[0]), matterRecords(views[0].matters)}, "  ")
+			}
+			return c.printNotice(&views[0])
+		},
+	}
+	formatFlag(cmd, &format, asTable, asJSON)
+	return cmd
+}
+
+// A matterRecord is what goes on about one finding, in JSON.
+type matterRecord struct {
+	Finding        string             `json:"finding"`
+	AppKey         string             `json:"app_key"`
+	Severity       audit.Severity     `json:"severity"`
+	NotifiedAt     moment             `json:"notified_at"`
+	DueAt          moment             `json:"due_at"`
+	Answer         audit.VendorAnswer `json:"answer"`
+	ExtendedDays   int                `json:"extended_days"`
+	ExtensionAsked bool               `json:"extension_asked"`
+	DisputedAt     moment             `json:"disputed_at"`
+	ClockStopped   bool               `json:"clock_stopped"`
+	SecondNotice   string             `json:"second_notice"`
+	ClosedAt       moment             `json:"closed_at"`
+}
+
+func matterRecords(list []audit.Matter) []matterRecord {
+	out := make([]matterRecord, len(list))
+	for i, m := range list {
+		out[i] = matterRecord{m.Finding, m.App, m.Severity, moment(m.Notified), moment(m.Due), m.Answer, int(m.Extended / (24 * time.Hour)), m.ExtensionAsked,
+			moment(m.DisputedAt), m.Stands(), m.Second, moment(m.ClosedAt)}
+	}
+	return out
+}
+
+func (c *cli) printNotice(v *noticeView) error {
+	t := newTable(c.out)
+	t.row("notice", v.ID+", "+string(v.Kind))
+	t.row("vendor", cmp.Or(v.VendorName, v.Vendor))
+	t.row("to", strings.Join(v.Recipients, ", "))
+	t.row("findings", strings.Join(findingsOf(&v.Notice), ", "))
+	t.row("drafted", when(v.Created)+", after "+v.Run)
+	state := string(v.Delivery)
+	if v.Why != "" {
+		state += ": " + v.Why
+	}
+	t.row("delivery", state)
+	if v.ApprovedBy != "" {
+		t.row("approved", when(v.ApprovedAt)+" by "+v.ApprovedBy+", "+v.Pinned)
+	}
+	if isSet(v.SentAt) {
+		t.row("sent", when(v.SentAt))
+	}
+	if err := t.flush(); err != nil || len(v.matters) == 0 {
+		return err
+	}
+	fmt.Fprintln(c.out)
+	t = newTable(c.out)
+	t.row("FINDING", "ANSWER", "TOLD", "DUE", "SAYS")
+	for _, m := range v.matters {
+		var says []string
+		if m.Extended > 0 {
+			says = append(says, fmt.Sprintf("extended by %d days", int(m.Extended/(24*time.Hour))))
+		}
+		if m.ExtensionAsked {
+			says = append(says, "more time was asked for")
+		}
+		if m.DisputedAt != audit.Never {
+			says = append(says, "disputed since "+when(m.DisputedAt))
+		}
+		if m.Stands() {
+			says = append(says, "the clock stands")
+		}
+		if m.ClosedAt != audit.Never {
+			says = append(says, "over since "+when(m.ClosedAt))
+		}
+		t.row(m.Finding, string(m.Answer), when(m.Notified), when(m.Due), strings.Join(says, ", "))
+	}
+	return t.flush()
+}
+
+func (c *cli) noticesPreviewCommand() *cobra.Command {
+	var asHTML, asNotice bool
+	cmd := &cobra.Command{
+		Use:     "preview ID",
+		Short:   "Print a notice as it is sent",
+		Example: "  mailreeve notices preview N-3K9Q\n  mailreeve notices preview N-3K9Q --html > notice.html",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if asHTML && asNotice {
+				return usagef("--html and --json: give one of them")
+			}
+			s, err := c.openStore(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			n, err := s.store.Notice(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			m, err := s.desk().Mailed(n)
+			if err != nil {
+				return err
+			}
+			switch {
+			case asHTML:
+				_, err = fmt.Fprintln(c.out, m.HTML)
+			case asNotice:
+				err = writeJSON(c.out, m.JSON, "  ")
+			default:
+				to := make([]string, len(n.Recipients))
+				for i, r := range n.Recipients {
+					to[i] = shown(r)
+				}
+				_, err = fmt.Fprintf(c.out, "To: %s\nSubject: %s\n\n%s\n", strings.Join(to, ", "), m.Subject, strings.TrimRight(m.Text, "\n"))
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&asHTML, "html", false, "the HTML part")
+	cmd.Flags().BoolVar(&asNotice, "json", false, "the part for programs")
+	return cmd
+}
+
+func (c *cli) noticesApproveCommand() *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use:   "approve ID…",
+		Short: "Approve notices as they are: what is sent, and to whom",
+		Long: `approve pins a notice's recipients and content. Where either changes before it is sent, it has to be approved anew.
+It goes out with serve, or with mailreeve notices send; of one vendor at most one notice a night.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, ids []string) error {
+			s, err := c.openStore(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			d := s.desk()
+			var refused []error
+			for _, id := range ids {
+				n, err := d.Approve(cmd.Context(), id, operator(), address.Redact(reason))
+				if err != nil {
+					refused = append(refused, err)
+					continue
+				}
+				fmt.Fprintln(c.out, shown(fmt.Sprintf("%s is approved, for %s: %s", n.ID, count(len(n.Recipients), "recipient", "recipients"), n.Pinned)))
+			}
+			return errors.Join(append(refused, c.sayHeld(cmd.Context(), d))...)
+		},
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why; it is kept in the trail, addresses masked")
+	return cmd
+}
+
+func (c *cli) noticesReleaseCommand() *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use:   "release [RUN]",
+		Short: "Let the notices go that an abnormal night, or a first run, holds up",
+		Long: `A night that files far more critical and high findings than others is abnormal: no notice is sent until somebody has looked and releases it.
+What a first run finds is told to vendors only once that run is released, by its id; without one, release is for all abnormal nights.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := c.openStore(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			run := ""
+			if len(args) > 0 {
+				run = strings.ToUpper(args[0])
+			}
+			d := s.desk()
+			released, err := d.Release(cmd.Context(), run, operator(), address.Redact(reason))
+			for _, r := range released {
+				fmt.Fprintf(c.out, "%s is released\n", r)
+			}
+			if err != nil {
+				return err
+			}
+			if len(released) == 0 {
+				fmt.Fprintln(c.err, "no abnormal night holds up notices")
+				return nil
+			}
+			return d.Night(cmd.Context())
+		},
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why; it is kept in the trail, addresses masked")
+	return cmd
+}
+
+func (c *cli) noticesSendCommand() *cobra.Command {
+	var retry bool
+	cmd := &cobra.Command{
+		Use:   "send",
+		Short: "Send the notices that are approved",
+		Long: `send gives what is approved to the mail server, and says what is on its way. serve does so by itself. --retry also tries again at once what could not be
+delivered before, for whomever it is.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := c.openStore(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			return c.sendNotices(cmd.Context(), s, retry)
+		},
+	}
+	cmd.Flags().BoolVar(&retry, "retry", false, "also try again what could not be delivered")
+	return cmd
+}
+
+func (c *cli) sendNotices(ctx context.Context, s *system, retry bool) error {
+	d := s.desk()
+	if !d.On() {
+		return fmt.Errorf("%s: notices: say how vendors are written to, with smtp and from", s.cfg.Path)
+	}
+	if n, err := d.Held(ctx); err != nil {
+		return err
+	} else if n != nil {
+		return fmt.Errorf("%s was abnormal: nothing is sent until somebody has looked, and mailreeve notices release %s", n.Run, n.Run)
+	}
+	if retry {
+		if err := s.store.RetryFailed(ctx); err != nil {
+			return err
+		}
+	}
+	since := audit.At(s.clock())
+	if err := s.betweenNights(ctx); err != nil {
+		return err
+	}
+	delivery := s.deliver(ctx, since, patience)
+	if err := d.Advance(ctx); err != nil {
+		return errors.Join(delivery, err)
+	}
+	list, err := s.store.Notices(ctx, store.NoticeFilter{Deliveries: []audit.Delivery{audit.NoticeApproved, audit.NoticeSent}})
+	if err != nil {
+		return errors.Join(delivery, err)
+	}
+	for _, n := range list {
+		state := string(n.Delivery)
+		if n.Delivery == audit.NoticeApproved {
+			state = "waits for the next night: its vendor has had a notice of this one"
+			if n.Queued() {
+				state = "waits in the outbox"
+			}
+		}
+		fmt.Fprintln(c.out, shown(n.ID+" "+state))
+	}
+	return delivery
+}
+
+func (c *cli) noticesAnswerCommand() *cobra.Command {
+	var r audit.Reply
+	var kind, finding string
+	var days int
+	kinds := joined(audit.ReplyKinds())
+	cmd := &cobra.Command{
+		Use:   "answer ID",
+		Short: "Enter what a vendor answered to a notice, or decide about it",
+		Long: `answer enters what came back by mail or otherwise, for all findings of the notice, or with --finding for one:
+viewed; extension: it asks for more time (once, at most 28 days); dispute: it says that the finding is wrong, which stops the clock for at most 14 days;
+fix-claimed: it says that it is mended, which counts as verified after 3 nights that find nothing more.
+With extension-granted --days, extension-refused, dispute-accepted and dispute-rejected a person decides; a dispute, another one than who approved the notice.`,
+		Example: "  mailreeve notices answer N-3K9Q --kind dispute --text 'these calls were a test'\n  mailreeve notices answer N-3K9Q --kind extension-granted --days 14 --text 'release on the 12th'",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r.Kind, r.By, r.For = audit.ReplyKind(kind), operator(), time.Duration(days)*24*time.Hour
+			switch {
+			case kind == "":
+				return usagef("%s needs --kind: one of %s", cmd.CommandPath(), kinds)
+			case !slices.Contains(audit.ReplyKinds(), r.Kind):
+				return usagef("--kind: %q is none of %s", kind, kinds)
+			case r.Kind != audit.ReplyViewed && strings.TrimSpace(r.Text) == "":
+				return usagef("%s --kind %s needs --text", cmd.CommandPath(), kind)
+			case (r.Kind == audit.GrantExtension) != (days > 0):
+				return usagef("--days: give days, 1 or more, with --kind %s, and only there", audit.GrantExtension)
+			}
+			s, err := c.openStore(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			if finding != "" {
+				f, err := s.store.Finding(cmd.Context(), finding)
+				if err != nil {
+					return err
+				}
+				finding = f.ID
+			}
+			done, err := s.desk().Reply(cmd.Context(), args[0], finding, r)
+			if err != nil {
+				return err
+			}
+			for _, m := range done {
+				fmt.Fprintln(c.out, shown(fmt.Sprintf("%s: %s, due %s", m.Finding, m.Answer, when(m.Due))))
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&kind, "kind", "", "one of "+kinds+" (needed)")
+	cmd.Flags().StringVar(&finding, "finding", "", "only for this finding of the notice (default: all)")
+	cmd.Flags().StringVar(&r.Text, "text", "", "what was said; it is kept in the trail, addresses masked")
+	cmd.Flags().IntVar(&days, "days", 0, "how long the extension is")
+	return cmd
+}

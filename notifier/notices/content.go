@@ -1,0 +1,170 @@
+package notices
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/mail"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/address"
+	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/checks"
+	"github.com/mailreeve/mailreeve/notifier"
+)
+
+// linkFor is how long a vendor's link holds: longer than any deadline with all that can be added to it.
+const linkFor = 300 * 24 * time.Hour
+
+// evidenceRows is how many rows of evidence a notice shows of a finding.
+const evidenceRows = 10
+
+// incident says whether a finding is one that the vendor has to answer for at once.
+func incident(check string) bool {
+	switch check {
+	case "ui-exposure", "ui-payload-exposure", "ui-hash-exposure", "third-party-sharing", "access-not-installed":
+		return true
+	}
+	return false
+}
+
+// questions are what is asked about an incident.
+func questions() []string {
+	return []string{
+		"Category: what kind of incident is it (a bug, a misconfiguration, an intrusion, a decision)?",
+		"Scope: which apps, versions, sites and data does it touch?",
+		"Since when has it been so, and is it over?",
+		"How many users are affected?",
+	}
+}
+
+// A subject is a finding that a notice is about.
+type subject struct {
+	finding audit.Finding
+	matter  *audit.Matter // nil: its vendor has not been told yet
+}
+
+// line is a text from outside as a notice holds it.
+func line(s string) string { return address.Redact(notifier.Line(s)) }
+
+// content is what a notice says, as of issued.
+func (d *Desk) content(n *audit.Notice, about []subject, issued audit.Instant) notifier.Notice {
+	l := &d.Policy.Ladder
+	out := notifier.Notice{Schema: notifier.NoticeSchema, ID: n.ID, Kind: notifier.NoticeKind(n.Kind), Vendor: notifier.NoticeVendor{ID: line(n.Vendor), Name: line(n.VendorName)},
+		IssuedAt: issued.Time(), Asks: []string{}}
+	url := link(d.PageURL, d.Store.LinkKey(), n.Vendor, issued.Add(linkFor))
+	out.Answer = notifier.NoticeAnswer{URL: url, ReplyTo: cmp.Or(d.Mail.ReplyTo, d.Mail.From),
+		How: "Reply to this mail, and name the finding. You can say that it is mended and since when, ask once for more time, or dispute it and say why."}
+	if url != "" {
+		out.Answer.How = "Answer on your page, which also lists the accounts, or reply to this mail. You can say that it is mended and since when, ask once for more time, or dispute it and say why. The link is for you only."
+	}
+	for i := range about {
+		f := &about[i].finding
+		out.Findings = append(out.Findings, d.told(f, about[i].matter))
+		if n.Kind == audit.FirstNotice && incident(f.Check) && len(out.Asks) == 0 {
+			out.Asks = questions()
+			by := issued.Add(l.IncidentBy).Time()
+			out.AnswerBy = &by
+		}
+	}
+	out.Next = d.next(n.Kind)
+	return out
+}
+
+func (d *Desk) told(f *audit.Finding, m *audit.Matter) notifier.NoticeFinding {
+	x := notifier.NoticeFinding{ID: f.ID, Check: f.Check, Clause: f.Clause, ClauseText: checks.ClauseText(f.Clause), Severity: string(f.Severity), AppKey: line(f.App),
+		AppName: line(f.AppName), Subject: line(f.Subject), Title: line(f.Title), Seen: line(cmp.Or(f.Explanation, f.Title)), Occurrences: f.Occurrences,
+		Accounts: f.Accounts, Sites: f.Sites, First: f.FirstSeen.Time(), Last: f.LastSeen.Time(), ToDo: line(f.Remediation), Evidence: []notifier.NoticeEvidence{}}
+	for _, e := range f.Evidence[max(0, len(f.Evidence)-evidenceRows):] {
+		at := e.At
+		if at == audit.Ever || at == 0 {
+			at = f.FirstSeen // a state holds, and has no moment of its own
+		}
+		detail := e.Detail
+		if e.Account != "" {
+			detail = strings.ReplaceAll(detail, e.Account, "an account")
+		}
+		x.Evidence = append(x.Evidence, notifier.NoticeEvidence{At: at.Time(), Site: line(e.Site), Detail: line(detail)})
+	}
+	x.DueDays = int(d.Policy.Deadlines[f.Severity] / (24 * time.Hour))
+	if m != nil && m.ClosedAt == audit.Never {
+		due := m.Due.Time()
+		x.Due = &due
+	}
+	if f.Check == "scope-unapproved" {
+		x.FormURL = d.FormURL
+	}
+	return x
+}
+
+// next is what happens next.
+func (d *Desk) next(kind audit.NoticeKind) []string {
+	l := &d.Policy.Ladder
+	days := func(t time.Duration) string {
+		if n := int(t / (24 * time.Hour)); n != 1 {
+			return fmt.Sprintf("%d days", n)
+		}
+		return "1 day"
+	}
+	decides := "If that is not answered either, people at the platform decide what follows for the app, which may be that it is no longer approved, or no longer listed."
+	if kind == audit.SecondNotice {
+		return []string{"If this is not answered, people at the platform decide what follows for the app, which may be that it is no longer approved, or no longer listed."}
+	}
+	var next []string
+	if kind == audit.FirstNotice {
+		next = append(next, "The time to put it right begins when this mail has reached you.")
+		var before []string
+		for _, r := range l.Reminders {
+			before = append(before, days(r))
+		}
+		if len(before) > 0 {
+			next = append(next, "You are reminded "+strings.Join(before, " and ")+" before the deadline of what is still open.")
+		}
+	}
+	return append(next,
+		fmt.Sprintf("A dispute stops the clock for at most %s while we look into it; more time can be asked for once, at most %s.", days(l.DisputeMax), days(l.ExtensionMax)),
+		fmt.Sprintf("What you say is mended counts as mended after %d nights in which nothing more was found.", l.CleanNights),
+		fmt.Sprintf("%s after the deadline a second notice follows. %s", days(l.Second), decides))
+}
+
+// worst orders what a notice is about.
+func worst(a, b subject) int {
+	rank := func(s subject) int { return slices.Index(audit.Severities(), s.finding.Severity) }
+	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(b.finding.Accounts, a.finding.Accounts), cmp.Compare(a.finding.App, b.finding.App), cmp.Compare(a.finding.ID, b.finding.ID))
+}
+
+// keys names what a notice is about.
+func keys(about []subject) []audit.FindingKey {
+	out := make([]audit.FindingKey, len(about))
+	for i := range about {
+		out[i] = audit.FindingKey{App: about[i].finding.App, Finding: about[i].finding.ID}
+	}
+	return out
+}
+
+// maxRecipients is to how many a notice goes at most.
+const maxRecipients = 100
+
+// recipients are the contacts of the vendor of some apps: each once, in order.
+func recipients(registry map[string]store.Registrant, about []audit.FindingKey) []string {
+	known := map[string]string{}
+	for _, k := range about {
+		r, ok := registry[k.App]
+		if !ok {
+			continue
+		}
+		for _, s := range append([]string{r.App.Vendor.Email}, r.App.Vendor.Contacts...) {
+			if a, err := mail.ParseAddress(s); err == nil {
+				known[strings.ToLower(a.Address)] = a.Address
+			}
+		}
+	}
+	out := []string{}
+	for _, k := range slices.Sorted(maps.Keys(known)) {
+		out = append(out, known[k])
+	}
+	return out[:min(len(out), maxRecipients)]
+}

@@ -1,0 +1,666 @@
+package notices
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/config"
+	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/notifier"
+	"github.com/mailreeve/mailreeve/notifier/email"
+)
+
+// A Desk writes to vendors, and follows what becomes of it.
+type Desk struct {
+	Store     *store.Store
+	Policy    *audit.Policy
+	Mail      config.Notices
+	FormURL   string           // where approval is asked for; empty: nowhere
+	PageURL   string           // of the vendors' page; empty: there is none
+	Templates *email.Templates // nil: the built-in ones
+	Clock     audit.Clock
+	Log       *slog.Logger
+
+	// Compose makes the messages that tell others of news. Nil: nobody is told.
+	Compose notifier.Composer
+	// Bounces gives what came back of mails. Nil: nothing is known of that.
+	Bounces func(ctx context.Context, each func(email.Bounce) error) error
+}
+
+// New is the desk that a configuration wants.
+func New(s *store.Store, cfg *config.Config, clock audit.Clock, log *slog.Logger) *Desk {
+	d := &Desk{Store: s, Policy: cfg.Policy, Mail: cfg.Notices, FormURL: cfg.Notices.FormURL, PageURL: cfg.Vendor.PublicURL, Clock: clock, Log: log}
+	if dir := cfg.Notices.Bounces; dir != "" {
+		d.Bounces = func(ctx context.Context, each func(email.Bounce) error) error {
+			return email.ReadBounces(ctx, cfg.Resolve(dir), each)
+		}
+	}
+	return d
+}
+
+// On says whether the configuration says how vendors are written to. If it does not, nothing is drafted.
+func (d *Desk) On() bool { return d.Mail.From != "" }
+
+// tries is how often something is begun again where others were in the way.
+const tries = 5
+
+func again(do func() error) (err error) {
+	for range tries {
+		if err = do(); !errors.Is(err, store.ErrChanged) {
+			return err
+		}
+	}
+	return err
+}
+
+// now is the time: the clock's, or the last night's where that is ahead.
+func (d *Desk) now(nights []audit.NightCount) audit.Instant {
+	now := audit.At(d.Clock())
+	if n := len(nights); n > 0 {
+		now = max(now, nights[n-1].AsOf)
+	}
+	return now
+}
+
+// nights are the finished runs, marked.
+func (d *Desk) nights(ctx context.Context) ([]audit.NightCount, error) {
+	list, err := d.Store.NightCounts(ctx)
+	d.Policy.Ladder.MarkAbnormal(list)
+	return list, err
+}
+
+// held is the first abnormal night that holds up every notice; nil where none does.
+func held(nights []audit.NightCount) *audit.NightCount {
+	for i := range nights {
+		if nights[i].Abnormal && !nights[i].Released {
+			return &nights[i]
+		}
+	}
+	return nil
+}
+
+// Night does what follows a night: it drafts what vendors are to be told, writes reminders, proposes what to do about those that did not answer, and puts
+// what is approved into the outbox.
+func (d *Desk) Night(ctx context.Context) error {
+	if !d.On() {
+		return nil
+	}
+	if err := d.Advance(ctx); err != nil {
+		return err
+	}
+	err := again(func() error {
+		nights, err := d.nights(ctx)
+		if err != nil || len(nights) == 0 {
+			return err
+		}
+		if err := d.Store.NoteRequests(ctx, nights[len(nights)-1].AsOf); err != nil {
+			return err
+		}
+		v, err := d.view(ctx)
+		if err != nil {
+			return err
+		}
+		for _, step := range []func(context.Context) error{v.matters, v.followUps, v.drafts} {
+			if err := step(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return d.Queue(ctx)
+}
+
+// A view is all that a night's steps look at, and what they have changed of it.
+type view struct {
+	*Desk
+	nights   []audit.NightCount
+	run      string // the last night's
+	now      audit.Instant
+	held     bool
+	notices  []audit.Notice
+	matter   map[string]*audit.Matter // by finding
+	findings map[string]*audit.Finding
+	registry map[string]store.Registrant
+	due      map[string][]subject // reminders, by vendor
+	second   map[string][]subject
+}
+
+func (d *Desk) view(ctx context.Context) (*view, error) {
+	v := &view{Desk: d, matter: map[string]*audit.Matter{}, findings: map[string]*audit.Finding{}, due: map[string][]subject{}, second: map[string][]subject{}}
+	var err error
+	if v.nights, err = d.nights(ctx); err != nil || len(v.nights) == 0 {
+		return v, err
+	}
+	v.run, v.now, v.held = v.nights[len(v.nights)-1].Run, d.now(v.nights), held(v.nights) != nil
+	if v.notices, err = d.Store.Notices(ctx, store.NoticeFilter{}); err != nil {
+		return v, err
+	}
+	matters, err := d.Store.Matters(ctx, false)
+	if err != nil {
+		return v, err
+	}
+	var ids []string
+	for i := range matters {
+		v.matter[matters[i].Finding] = &matters[i]
+		if matters[i].ClosedAt == audit.Never {
+			ids = append(ids, matters[i].Finding)
+		}
+	}
+	for i := range v.notices {
+		if v.notices[i].Waits() {
+			for _, k := range v.notices[i].About {
+				ids = append(ids, k.Finding)
+			}
+		}
+	}
+	open, err := d.Store.Findings(ctx, store.Filter{Statuses: []audit.Status{audit.Open, audit.Acknowledged, audit.InRemediation}})
+	if err != nil {
+		return v, err
+	}
+	known, err := d.findings(ctx, ids)
+	if err != nil {
+		return v, err
+	}
+	apps := map[string]bool{}
+	for _, f := range slices.Concat(open, known) {
+		v.findings[f.ID], apps[f.App] = &f, true
+	}
+	v.registry, err = d.Store.Registrants(ctx, slices.Sorted(maps.Keys(apps)))
+	return v, err
+}
+
+// findings gives the findings of ids, those that there are.
+func (d *Desk) findings(ctx context.Context, ids []string) (list []audit.Finding, err error) {
+	slices.Sort(ids)
+	for part := range slices.Chunk(slices.Compact(ids), 500) {
+		more, err := d.Store.Findings(ctx, store.Filter{IDs: part})
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, more...)
+	}
+	return list, nil
+}
+
+// vendor is the key and the name of an app's vendor.
+func (v *view) vendor(app string) (key, name string) {
+	var who audit.Vendor
+	if r, ok := v.registry[app]; ok {
+		who = r.App.Vendor
+	}
+	return audit.VendorKey(app, who), cmp.Or(who.Name, who.ID, app)
+}
+
+// matters moves every matter on, and collects what vendors are to be written about.
+func (v *view) matters(ctx context.Context) error {
+	runs, err := v.Store.Runs(ctx, 100)
+	if err != nil {
+		return err
+	}
+	slices.Reverse(runs)
+	notice := map[string]*audit.Notice{}
+	for i := range v.notices {
+		notice[v.notices[i].ID] = &v.notices[i]
+	}
+	for _, id := range slices.Sorted(maps.Keys(v.matter)) {
+		m := v.matter[id]
+		if m.ClosedAt != audit.Never {
+			continue
+		}
+		f := v.findings[id]
+		after, due, trail, clean := *m, audit.Step(""), []audit.TrailEntry(nil), 0
+		if f != nil && m.Answer == audit.FixClaimed {
+			clean = audit.CleanNights(m.ClaimedAt, f, runs)
+		}
+		if n := notice[after.Second]; n != nil && (n.Delivery == audit.NoticeWithdrawn || n.Delivery == audit.NoticeBounced && !slices.Equal(n.Recipients, recipients(v.registry, n.About))) {
+			after.Second, after.SecondAt = "", audit.Never
+		}
+		for {
+			var more []audit.TrailEntry
+			after, due, more = after.Advance(f, clean, v.now, &v.Policy.Ladder)
+			trail = append(trail, more...)
+			if due != audit.StepOverdue {
+				break
+			}
+		}
+		change := store.NoticesChanged{Trail: trail}
+		of := store.FindingNotice{FindingKey: m.FindingKey, NotifiedAt: after.Notified, DueAt: after.Due}
+		if due == audit.StepRecommend && v.held {
+			due = ""
+		}
+		if due == audit.StepRecommend {
+			after = after.Did(due, "", v.now, &v.Policy.Ladder)
+			var e *audit.TrailEntry
+			if of.Recommend, e = v.propose(&after, f); e != nil {
+				change.Trail = append(change.Trail, *e)
+				change.Open = []audit.FindingKey{m.FindingKey}
+			}
+		}
+		if !equal(m, &after) {
+			change.Matters = []audit.Matter{after}
+			if f != nil {
+				change.Findings = []store.FindingNotice{of}
+			}
+			if err := v.Store.ChangeNotices(ctx, change); err != nil {
+				return err
+			}
+			after.Version++
+			*m = after
+		}
+		vendor, _ := v.vendor(m.App)
+		switch due {
+		case audit.StepRemind:
+			v.due[vendor] = append(v.due[vendor], subject{*f, m})
+		case audit.StepSecond:
+			v.second[vendor] = append(v.second[vendor], subject{*f, m})
+		}
+	}
+	return nil
+}
+
+func equal(a, b *audit.Matter) bool {
+	x, err1 := json.Marshal(a)
+	y, err2 := json.Marshal(b)
+	return err1 == nil && err2 == nil && string(x) == string(y)
+}
+
+// propose is the recommendation after two notices that were not answered. What a person recommended or decided since the first stays.
+func (v *view) propose(m *audit.Matter, f *audit.Finding) (*audit.Recommendation, *audit.TrailEntry) {
+	if r := f.Recommendation; r != nil && (r.DecidedBy == "" || r.DecidedAt >= m.Notified) {
+		return nil, nil
+	}
+	var all []audit.Matter
+	for _, o := range v.matter {
+		all = append(all, *o)
+	}
+	repeats := m.Repeats(all, &v.Policy.Ladder)
+	act := audit.Recommend(f.Severity, repeats, f.Accounts, &v.Policy.Ladder)
+	why := fmt.Sprintf("two notices were delivered, and it is still open; severity %s, notices about it before within a year: %d, accounts: %d", f.Severity, repeats, f.Accounts)
+	return &audit.Recommendation{Act: act, ProposedBy: "night", ProposedAt: v.now, DecidedAt: audit.Never},
+		&audit.TrailEntry{At: v.now, Who: "night", What: "recommended", Finding: f.ID, Why: why, Details: map[string]any{"act": act}}
+}
+
+// wrote says whether the vendor has a notice of this night, so that it gets no other.
+func (v *view) wrote(vendor string) bool {
+	return slices.ContainsFunc(v.notices, func(n audit.Notice) bool {
+		return n.Vendor == vendor && (n.ID == audit.NoticeID(vendor, v.run) || n.QueuedRun == v.run)
+	})
+}
+
+// followUps writes second notices and reminders. While an abnormal night holds up notices, they wait.
+func (v *view) followUps(ctx context.Context) error {
+	if v.held {
+		return nil
+	}
+	vendors := slices.Concat(slices.Collect(maps.Keys(v.second)), slices.Collect(maps.Keys(v.due)))
+	slices.Sort(vendors)
+	for _, vendor := range slices.Compact(vendors) {
+		if v.wrote(vendor) {
+			continue
+		}
+		kind, step, about := audit.SecondNotice, audit.StepSecond, v.second[vendor]
+		if len(about) == 0 {
+			kind, step, about = audit.Reminder, audit.StepRemind, v.due[vendor]
+		}
+		slices.SortFunc(about, worst)
+		_, name := v.vendor(about[0].finding.App)
+		n := audit.Draft(vendor, name, kind, v.run, v.now)
+		n, trail, err := v.written(n, about)
+		if err != nil {
+			return err
+		}
+		if kind == audit.Reminder && v.covered(&n, about) {
+			if n, trail, err = v.approved(n, about[0].matter.Approver, "night", "covered by the approval of what it reminds of"); err != nil {
+				return err
+			}
+		} else if v.Mail.Approve == "auto" && n.Delivery == audit.NoticeDrafted {
+			var more []audit.TrailEntry
+			if n, more, err = v.approved(n, audit.ApprovedByPolicy, audit.ApprovedByPolicy, ""); err != nil {
+				return err
+			}
+			trail = append(trail, more...)
+		}
+		change := store.NoticesChanged{Notices: []audit.Notice{n}, Trail: trail, Open: n.About}
+		for i := range about {
+			change.Matters = append(change.Matters, about[i].matter.Did(step, n.ID, v.now, &v.Policy.Ladder))
+		}
+		if err := v.Store.ChangeNotices(ctx, change); err != nil {
+			return err
+		}
+		n.Version++
+		v.notices = append(v.notices, n)
+	}
+	return nil
+}
+
+// covered says whether all that a reminder goes to were approved as recipients of what it reminds of.
+func (v *view) covered(n *audit.Notice, about []subject) bool {
+	if n.Delivery != audit.NoticeDrafted {
+		return false
+	}
+	for i := range about {
+		j := slices.IndexFunc(v.notices, func(x audit.Notice) bool { return x.ID == about[i].matter.Notice })
+		if j < 0 {
+			return false
+		}
+		for _, r := range n.Recipients {
+			if !slices.Contains(v.notices[j].Recipients, r) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// written is a notice that waits with what it is to say now.
+func (v *view) written(n audit.Notice, about []subject) (audit.Notice, []audit.TrailEntry, error) {
+	issued := n.Created
+	var was notifier.Notice
+	if len(n.Content) > 0 && json.Unmarshal(n.Content, &was) == nil && !was.IssuedAt.IsZero() {
+		issued = audit.At(was.IssuedAt)
+	}
+	content, err := json.Marshal(v.content(&n, about, issued))
+	if err != nil {
+		return n, nil, fmt.Errorf("notice %s: %w", n.ID, err)
+	}
+	ks := keys(about)
+	n, trail := n.Revise(ks, recipients(v.registry, ks), content, v.now)
+	return n, trail, nil
+}
+
+// approved is a notice with an approval; who is in the trail for it.
+func (v *view) approved(n audit.Notice, by, who, why string) (audit.Notice, []audit.TrailEntry, error) {
+	pinned, err := v.pin(&n)
+	if err != nil {
+		return n, nil, err
+	}
+	n, trail, err := n.Approve(by, why, pinned, v.now)
+	for i := range trail {
+		trail[i].Who = who
+	}
+	return n, trail, err
+}
+
+// drafts writes what vendors are to be told first, or writes anew what nobody has approved yet.
+func (v *view) drafts(ctx context.Context) error {
+	about, err := v.news(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range v.notices {
+		if n := &v.notices[i]; n.Waits() {
+			if err := v.revise(ctx, n, about); err != nil {
+				return err
+			}
+		}
+	}
+	for _, vendor := range slices.Sorted(maps.Keys(about)) {
+		waits := slices.ContainsFunc(v.notices, func(n audit.Notice) bool { return n.Vendor == vendor && n.Waits() && n.Kind == audit.FirstNotice })
+		if waits || v.wrote(vendor) {
+			continue
+		}
+		_, name := v.vendor(about[vendor][0].finding.App)
+		n := audit.Draft(vendor, name, audit.FirstNotice, v.run, v.now)
+		if err := v.put(ctx, n, about[vendor]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// revise writes a notice that waits anew, and takes into a draft what is new of its vendor. What was approved stays as it is, unless something of it is no
+// longer to be told, or the vendor's contacts changed.
+func (v *view) revise(ctx context.Context, n *audit.Notice, news map[string][]subject) error {
+	var about []subject
+	for _, k := range n.About {
+		f, m := v.findings[k.Finding], v.matter[k.Finding]
+		if f == nil || !audit.IsOpen(f.Status) {
+			continue
+		}
+		goesOn := m != nil && m.ClosedAt == audit.Never
+		if goesOn == (n.Kind == audit.FirstNotice) || goesOn && m.Over() {
+			continue // told meanwhile; or nothing is to be followed up any more
+		}
+		about = append(about, subject{*f, m})
+	}
+	if n.Delivery == audit.NoticeApproved && len(about) == len(n.About) && slices.Equal(n.Recipients, recipients(v.registry, n.About)) {
+		return nil
+	}
+	if n.Kind == audit.FirstNotice && n.Delivery != audit.NoticeApproved {
+		about = append(about, news[n.Vendor]...)
+		delete(news, n.Vendor)
+	}
+	return v.put(ctx, *n, about)
+}
+
+// put writes a notice that waits into the store.
+func (v *view) put(ctx context.Context, n audit.Notice, about []subject) error {
+	slices.SortFunc(about, worst)
+	was := n
+	n, trail, err := v.written(n, about)
+	if err != nil {
+		return err
+	}
+	if v.Mail.Approve == "auto" && !v.held && n.Delivery == audit.NoticeDrafted {
+		var more []audit.TrailEntry
+		if n, more, err = v.approved(n, audit.ApprovedByPolicy, audit.ApprovedByPolicy, ""); err != nil {
+			return err
+		}
+		trail = append(trail, more...)
+	}
+	if was.Version > 0 && len(trail) == 0 && slices.Equal(was.Recipients, n.Recipients) && string(was.Content) == string(n.Content) {
+		return nil
+	}
+	if err := v.Store.ChangeNotices(ctx, store.NoticesChanged{Notices: []audit.Notice{n}, Trail: trail, Open: keys(about)}); err != nil {
+		return err
+	}
+	n.Version++
+	if i := slices.IndexFunc(v.notices, func(x audit.Notice) bool { return x.ID == n.ID }); i >= 0 {
+		v.notices[i] = n
+	} else {
+		v.notices = append(v.notices, n)
+	}
+	return nil
+}
+
+// news are the findings that vendors are to be told of, and are not yet, by vendor.
+func (v *view) news(ctx context.Context) (map[string][]subject, error) {
+	var likely []string
+	for id, f := range v.findings {
+		if f.Confidence == audit.Likely {
+			likely = append(likely, id)
+		}
+	}
+	commented, err := v.Store.Commented(ctx, likely)
+	if err != nil {
+		return nil, err
+	}
+	nights := map[string]audit.NightCount{}
+	for _, n := range v.nights {
+		nights[n.Run] = n
+	}
+	last := v.nights[len(v.nights)-1]
+	written := map[string]bool{} // in a notice that waits or is on its way, or came back from those who would get the next, too
+	for i := range v.notices {
+		n := &v.notices[i]
+		onItsWay := n.Waits() || n.Delivery == audit.NoticeApproved || n.Delivery == audit.NoticeSent ||
+			n.Delivery == audit.NoticeBounced && slices.Equal(n.Recipients, recipients(v.registry, n.About))
+		if n.Kind == audit.FirstNotice && onItsWay {
+			for _, k := range n.About {
+				written[k.Finding] = true
+			}
+		}
+	}
+	about := map[string][]subject{}
+	for _, id := range slices.Sorted(maps.Keys(v.findings)) {
+		f := v.findings[id]
+		filed := nights[f.FirstRun]
+		x := audit.Prospect{Finding: f, Matter: v.matter[id], Filed: filed.AsOf, Night: last.AsOf, Baseline: filed.Baseline && !filed.Released, Commented: commented[id]}
+		if r, ok := v.registry[f.App]; ok && r.Waiting != audit.Never {
+			x.Waited = time.Duration(last.AsOf - r.Waiting)
+		}
+		if written[id] || x.Telling(&v.Policy.Ladder) != nil {
+			continue
+		}
+		vendor, _ := v.vendor(f.App)
+		about[vendor] = append(about[vendor], subject{*f, v.matter[id]})
+	}
+	for _, list := range about {
+		slices.SortFunc(list, worst)
+	}
+	return about, nil
+}
+
+// Mailed is a notice as it is sent.
+func (d *Desk) Mailed(n *audit.Notice) (email.Mail, error) {
+	var content notifier.Notice
+	if err := json.Unmarshal(n.Content, &content); err != nil {
+		return email.Mail{}, fmt.Errorf("notice %s: %w", n.ID, err)
+	}
+	return email.Render(content, d.Templates)
+}
+
+// pin is the digest of what is sent and to whom.
+func (d *Desk) pin(n *audit.Notice) (string, error) {
+	m, err := d.Mailed(n)
+	if err != nil {
+		return "", err
+	}
+	p, err := json.Marshal(struct {
+		To   []string
+		Mail email.Mail
+	}{n.Recipients, m})
+	if err != nil {
+		return "", fmt.Errorf("notice %s: %w", n.ID, err)
+	}
+	sum := sha256.Sum256(p)
+	return "sha256:" + hex.EncodeToString(sum[:]), nil
+}
+
+// Approve lets a person approve the notice of an id: it is dated now, and what is sent and to whom is pinned.
+func (d *Desk) Approve(ctx context.Context, id, by, reason string) (*audit.Notice, error) {
+	var out audit.Notice
+	err := again(func() error {
+		n, err := d.Store.Notice(ctx, id)
+		if err != nil {
+			return err
+		}
+		nights, err := d.nights(ctx)
+		if err != nil {
+			return err
+		}
+		v := &view{Desk: d, now: d.now(nights)}
+		after := *n
+		var content notifier.Notice
+		if after.Delivery == audit.NoticeDrafted {
+			if err := json.Unmarshal(n.Content, &content); err != nil {
+				return fmt.Errorf("notice %s: %w", n.ID, err)
+			}
+			content.IssuedAt = v.now.Time()
+			if content.AnswerBy != nil {
+				at := v.now.Add(d.Policy.Ladder.IncidentBy).Time()
+				content.AnswerBy = &at
+			}
+			if content.Answer.URL != "" {
+				content.Answer.URL = link(d.PageURL, d.Store.LinkKey(), n.Vendor, v.now.Add(linkFor))
+			}
+			if after.Content, err = json.Marshal(content); err != nil {
+				return fmt.Errorf("notice %s: %w", n.ID, err)
+			}
+		}
+		after, trail, err := v.approved(after, by, by, reason)
+		if err != nil {
+			return err
+		}
+		out = after
+		return d.Store.ChangeNotices(ctx, store.NoticesChanged{Notices: []audit.Notice{after}, Trail: trail, Open: after.About})
+	})
+	return &out, err
+}
+
+// Queue puts what is approved into the outbox, at most one notice a vendor and night, unless an abnormal night holds up notices. What would be sent otherwise
+// than it was approved has to be approved anew.
+func (d *Desk) Queue(ctx context.Context) error {
+	if !d.On() {
+		return nil
+	}
+	return again(func() error {
+		waiting, err := d.Store.Notices(ctx, store.NoticeFilter{Deliveries: []audit.Delivery{audit.NoticeApproved}})
+		if err != nil {
+			return err
+		}
+		waiting = slices.DeleteFunc(waiting, func(n audit.Notice) bool { return n.Queued() })
+		if len(waiting) == 0 {
+			return nil
+		}
+		if holds, err := d.Held(ctx); err != nil || holds != nil {
+			return err
+		}
+		v, err := d.view(ctx)
+		if err != nil || len(v.nights) == 0 {
+			return err
+		}
+		slices.SortFunc(waiting, func(a, b audit.Notice) int { return cmp.Or(cmp.Compare(a.Created, b.Created), cmp.Compare(a.ID, b.ID)) })
+		queued := map[string]bool{}
+		for i := range v.notices {
+			if n := &v.notices[i]; n.QueuedRun == v.run {
+				queued[n.Vendor] = true
+			}
+		}
+		for i := range waiting {
+			n := &waiting[i]
+			if queued[n.Vendor] {
+				continue
+			}
+			if err := v.revise(ctx, n, nil); err != nil {
+				return err
+			}
+			j := slices.IndexFunc(v.notices, func(x audit.Notice) bool { return x.ID == n.ID })
+			if j < 0 || v.notices[j].Delivery != audit.NoticeApproved {
+				continue
+			}
+			if err := v.enqueue(ctx, v.notices[j]); err != nil {
+				return err
+			}
+			queued[n.Vendor] = true
+		}
+		return nil
+	})
+}
+
+func (v *view) enqueue(ctx context.Context, n audit.Notice) error {
+	pinned, err := v.pin(&n)
+	if err != nil {
+		return err
+	}
+	n, trail, ok := n.Queue(v.run, pinned, v.now)
+	change := store.NoticesChanged{Notices: []audit.Notice{n}, Trail: trail, Open: n.About}
+	if ok {
+		mailed, err := v.Mailed(&n)
+		if err != nil {
+			return err
+		}
+		m, err := email.Enqueue(Key(&n), email.Envelope{From: v.Mail.From, ReplyTo: v.Mail.ReplyTo, To: n.Recipients}, mailed, audit.At(v.Clock()))
+		if err != nil {
+			return err
+		}
+		change.Messages = []audit.Message{m}
+	}
+	return v.Store.ChangeNotices(ctx, change)
+}
+
+// Key is the key of a notice's message.
+func Key(n *audit.Notice) string { return "notice " + n.ID + " " + string(n.Kind) }

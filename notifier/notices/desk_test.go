@@ -1,0 +1,568 @@
+package notices_test
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/config"
+	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/notifier"
+	"github.com/mailreeve/mailreeve/notifier/email"
+	"github.com/mailreeve/mailreeve/notifier/notices"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+const (
+	day   = 24 * time.Hour
+	app   = "com.acme.mailer"
+	ann   = "cli:ann@host"
+	bob   = "cli:bob@host"
+	start = audit.Instant(20000) * audit.Instant(day)
+)
+
+// An office is a desk, with nights that the test makes, and a clock that it sets.
+type office struct {
+	*notices.Desk
+	t       *testing.T
+	now     audit.Instant
+	bounces []email.Bounce
+	news    []notifier.News
+	mails   []audit.Message // that were taken from the outbox
+	seen    int64           // of the trail
+}
+
+func newOffice(t *testing.T) *office {
+	t.Helper()
+	s, err := store.Open(t.Context(), "sqlite://"+filepath.Join(t.TempDir(), "s.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	cfg := &config.Config{Policy: audit.DefaultPolicy(), Notices: config.Notices{From: "compliance@platform.example", FormURL: "https://platform.example/form"}}
+	o := &office{t: t, now: start}
+	o.Desk = notices.New(s, cfg, func() time.Time { return o.now.Time() }, slog.New(slog.DiscardHandler))
+	o.Bounces = func(_ context.Context, each func(email.Bounce) error) error {
+		for _, b := range o.bounces {
+			if err := each(b); err != nil {
+				return err
+			}
+		}
+		o.bounces = nil
+		return nil
+	}
+	o.Compose = func(n notifier.News) ([]audit.Message, error) { o.news = append(o.news, n); return nil, nil }
+	return o
+}
+
+func (o *office) must(err error) {
+	o.t.Helper()
+	if err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// finding is one as a night files it.
+func finding(check, app, subject string) audit.Finding {
+	return audit.Finding{ID: audit.FindingID(check, app, subject), Check: check, App: app, Subject: subject, AppName: "Acme Mailer", Vendor: "Acme", Clause: "P6",
+		Severity: audit.Critical, Confidence: audit.Certain, Status: audit.Open, Title: "A title", Explanation: "97 accounts on 3 sites. joe@customer.example did it.",
+		Remediation: "Stop it.", FirstSeen: start, LastSeen: start.Add(time.Hour), Occurrences: 4, Accounts: 2, Sites: 1, NotifiedAt: audit.Never, DueAt: audit.Never,
+		Evidence: []audit.Evidence{{At: start, Site: "site-a", Account: "5b10a2844c20165700ede21f", Detail: "5b10a2844c20165700ede21f was retrieved"}}}
+}
+
+func acme(key string, contacts ...string) *audit.App {
+	return &audit.App{Key: key, Name: "Acme Mailer", Vendor: audit.Vendor{ID: "v-1", Name: "Acme", Email: "privacy@acme.example", Contacts: contacts}}
+}
+
+// night publishes a run that files findings and reads registry entries, and then lets the desk do its work.
+func (o *office) night(baseline bool, registry []*audit.App, list ...audit.Finding) string {
+	o.t.Helper()
+	ctx := o.t.Context()
+	lease, err := o.Store.Lock(ctx, true)
+	o.must(err)
+	run := &audit.Run{AsOf: o.now, ScheduledAt: audit.Never, StartedAt: o.now, FinishedAt: audit.Never, By: "test", Baseline: baseline}
+	n := o.Store.Night(lease)
+	o.must(n.Begin(ctx, run))
+	run.FinishedAt = o.now
+	run.Summary = audit.RunSummary{Checks: []audit.CheckResult{{ID: "purpose-prohibited", Looked: true}}}
+	p := &audit.Publication{Run: run, Purged: audit.StateDay}
+	updates := map[string]*audit.AppUpdate{}
+	of := func(key string) *audit.AppUpdate {
+		if updates[key] == nil {
+			updates[key] = &audit.AppUpdate{Key: key, StatesAt: audit.Never}
+		}
+		return updates[key]
+	}
+	for _, a := range registry {
+		u := of(a.Key)
+		u.Version = &audit.AppVersion{From: o.now, App: a}
+		u.SetApprovals, u.Approvals = true, a.Approvals
+	}
+	for _, f := range list {
+		known, err := o.Store.Finding(ctx, f.ID)
+		if err == nil {
+			f.FirstRun, f.NotifiedAt, f.DueAt, f.Recommendation = known.FirstRun, known.NotifiedAt, known.DueAt, known.Recommendation
+		} else {
+			f.FirstRun = run.ID
+		}
+		f.LastRun, f.Latest = run.ID, audit.Latest{Run: run.ID, Occurrences: 1}
+		u := of(f.App)
+		u.Findings = append(u.Findings, f)
+	}
+	for key, u := range updates {
+		if _, _, err := n.FindingsOf(ctx, key); err != nil {
+			o.t.Fatal(err)
+		}
+		p.Apps = append(p.Apps, *u)
+	}
+	slices.SortFunc(p.Apps, func(a, b audit.AppUpdate) int { return strings.Compare(a.Key, b.Key) })
+	o.must(n.Publish(ctx, p))
+	o.must(lease.Release())
+	o.must(o.Night(ctx))
+	return run.ID
+}
+
+// deliver is the outbox: it gives what waits to the mail server, now.
+func (o *office) deliver() {
+	o.t.Helper()
+	waiting, err := o.Store.Pending(o.t.Context())
+	o.must(err)
+	for _, m := range waiting {
+		claim, err := o.Store.Take(o.t.Context(), m.Sink, m.Lane, "test", o.now, o.now.Add(time.Minute))
+		o.must(err)
+		o.must(o.Store.Delivered(o.t.Context(), claim, "ok", o.now, o.now))
+		o.mails = append(o.mails, m)
+	}
+	o.must(o.Advance(o.t.Context()))
+}
+
+func (o *office) only() audit.Notice {
+	o.t.Helper()
+	list, err := o.Store.Notices(o.t.Context(), store.NoticeFilter{})
+	o.must(err)
+	if len(list) != 1 {
+		o.t.Fatalf("%d notices: %+v", len(list), list)
+	}
+	return list[0]
+}
+
+func (o *office) approve(id string) {
+	o.t.Helper()
+	_, err := o.Approve(o.t.Context(), id, ann, "fine")
+	o.must(err)
+	o.must(o.Queue(o.t.Context()))
+}
+
+// later are the trail's entries since the last look, without what nights always write.
+func (o *office) later() (lines []string) {
+	o.t.Helper()
+	list, err := o.Store.Trail(o.t.Context(), store.TrailFilter{After: o.seen})
+	o.must(err)
+	for _, e := range list {
+		o.seen = e.Seq
+		about := e.Finding
+		if n, ok := e.Details["notice"]; ok {
+			about += fmt.Sprint(" ", n)
+		}
+		if kind, ok := e.Details["kind"]; ok {
+			about += fmt.Sprint(" ", kind)
+		}
+		lines = append(lines, strings.TrimSpace(fmt.Sprintf("%s: %s %s %s", e.Who, e.What, about, e.Why)))
+	}
+	return lines
+}
+
+// TestSixtyNights goes night by night through what a vendor is told that never answers.
+func TestSixtyNights(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	bad := finding("purpose-prohibited", app, "marketing")
+	var b strings.Builder
+	for night := range 61 {
+		o.now = start.Add(time.Duration(night) * day)
+		switch night {
+		case 0:
+			o.night(true, []*audit.App{acme(app)}, finding("purpose-undeclared", app, "none"))
+		case 2:
+			o.night(false, nil, bad)
+		default:
+			o.night(false, nil)
+		}
+		list, err := o.Store.Notices(t.Context(), store.NoticeFilter{Deliveries: []audit.Delivery{audit.NoticeDrafted}})
+		o.must(err)
+		o.now = o.now.Add(time.Hour)
+		for _, n := range list {
+			o.approve(n.ID)
+		}
+		o.deliver()
+		for _, l := range o.later() {
+			fmt.Fprintf(&b, "night %2d  %s\n", night, l)
+		}
+	}
+	f, err := o.Store.Finding(t.Context(), bad.ID)
+	o.must(err)
+	fmt.Fprintf(&b, "told %s, due %s, recommended %s by %s\n", f.NotifiedAt, f.DueAt, f.Recommendation.Act, f.Recommendation.ProposedBy)
+	for _, m := range o.mails {
+		fmt.Fprintf(&b, "mail %s\n", m.Key)
+	}
+	golden(t, "testdata/sixty-nights.txt", b.String())
+	if n := len(o.news); n != len(o.mails) || o.news[0].Notices[0].Delivery != audit.NoticeSent {
+		t.Errorf("%d notices were told of, %d were sent", n, len(o.mails))
+	}
+	var whole strings.Builder
+	for _, m := range o.mails {
+		whole.Write(m.Body)
+	}
+	for _, secret := range []string{"5b10a2844c20165700ede21f", "joe@customer.example"} {
+		if strings.Contains(whole.String(), secret) {
+			t.Errorf("a mail holds %s", secret)
+		}
+	}
+}
+
+func golden(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), got); d != "" {
+		t.Error(d)
+	}
+}
+
+// filed is an office in which a finding is old enough to be told.
+func filed(t *testing.T, list ...audit.Finding) *office {
+	t.Helper()
+	o := newOffice(t)
+	o.night(true, []*audit.App{acme(app)})
+	o.now = o.now.Add(day)
+	o.night(false, nil, list...)
+	if list, err := o.Store.Notices(t.Context(), store.NoticeFilter{}); err != nil || len(list) != 0 {
+		t.Fatalf("drafted on the night that filed it: %v, %v", list, err)
+	}
+	o.now = o.now.Add(day)
+	o.night(false, nil)
+	return o
+}
+
+func TestANoticeHoldsAllThatIsNew(t *testing.T) {
+	t.Parallel()
+	exposed := finding("ui-exposure", app, "html")
+	exposed.Clause = "P8"
+	scope := finding("scope-unapproved", app, "READ")
+	scope.Severity = audit.Medium
+	scope.Evidence = []audit.Evidence{{Detail: "no approval in force"}}
+	o := filed(t, scope, finding("purpose-prohibited", app, "marketing"))
+	first := o.only()
+	o.now = o.now.Add(day)
+	o.night(false, []*audit.App{acme(app, "Legal <legal@acme.example>", "PRIVACY@acme.example", "no address")}, exposed)
+	o.now = o.now.Add(day)
+	o.night(false, nil)
+	n := o.only()
+	if n.ID != first.ID || len(n.About) != 3 || !slices.Equal(n.Recipients, []string{"legal@acme.example", "PRIVACY@acme.example"}) {
+		t.Fatalf("%+v", n)
+	}
+	var c notifier.Notice
+	o.must(json.Unmarshal(n.Content, &c))
+	if len(c.Asks) != 4 || c.AnswerBy == nil || c.Findings[2].FormURL != "https://platform.example/form" || c.Findings[0].FormURL != "" || c.Findings[2].DueDays != 56 ||
+		c.Findings[2].Evidence[0].At != scope.FirstSeen.Time() || c.Answer.URL != "" || c.Answer.ReplyTo != "compliance@platform.example" {
+		t.Errorf("%+v", c)
+	}
+	if strings.Contains(string(n.Content), "customer.example") || strings.Contains(string(n.Content), "5b10a") {
+		t.Error("it holds what is not the vendor's to know")
+	}
+	m, err := o.Mailed(&n)
+	o.must(err)
+	if !strings.Contains(m.Text, exposed.ID) {
+		t.Error(m.Text)
+	}
+}
+
+func TestOneNoticeAVendorAndNight(t *testing.T) {
+	t.Parallel()
+	o := filed(t, finding("purpose-prohibited", app, "marketing"))
+	o.approve(o.only().ID)
+	o.now = o.now.Add(time.Hour)
+	o.deliver()
+	o.must(o.Night(t.Context())) // again, the same night
+	o.only()
+	o.now = o.now.Add(day)
+	o.night(false, nil, finding("purpose-prohibited", app, "training-onboarding"))
+	o.now = o.now.Add(day)
+	o.night(false, nil)
+	list, err := o.Store.Notices(t.Context(), store.NoticeFilter{Deliveries: []audit.Delivery{audit.NoticeDrafted}})
+	o.must(err)
+	if len(list) != 1 || len(list[0].About) != 1 {
+		t.Errorf("%+v", list)
+	}
+	o.deliver()
+	if len(o.mails) != 1 {
+		t.Errorf("%d mails", len(o.mails))
+	}
+}
+
+func TestNothingIsSentOfWhatWasTakenBack(t *testing.T) {
+	t.Parallel()
+	bad := finding("purpose-prohibited", app, "marketing")
+	for _, when := range []string{"before approval", "after approval"} {
+		o := filed(t, bad)
+		id := o.only().ID
+		if when == "after approval" {
+			_, err := o.Approve(t.Context(), id, ann, "")
+			o.must(err)
+		}
+		gone := bad
+		gone.Status, gone.Reason = audit.Resolved, "withdrawn"
+		o.now = o.now.Add(day)
+		o.night(false, nil, gone)
+		o.must(o.Queue(t.Context()))
+		o.deliver()
+		if n := o.only(); n.Delivery != audit.NoticeWithdrawn || len(o.mails) != 0 {
+			t.Errorf("%s: it is %s, and %d mails were sent", when, n.Delivery, len(o.mails))
+		}
+	}
+}
+
+func TestNewContactsNeedANewApproval(t *testing.T) {
+	t.Parallel()
+	o := filed(t, finding("purpose-prohibited", app, "marketing"))
+	_, err := o.Approve(t.Context(), o.only().ID, ann, "")
+	o.must(err)
+	o.now = o.now.Add(day)
+	o.night(false, []*audit.App{acme(app, "new@acme.example")})
+	o.deliver()
+	if n := o.only(); n.Delivery != audit.NoticeDrafted || len(n.Recipients) != 2 || len(o.mails) != 0 {
+		t.Errorf("%+v", n)
+	}
+}
+
+func TestAnAbnormalNightHoldsUpEveryNotice(t *testing.T) {
+	t.Parallel()
+	o := filed(t, finding("purpose-prohibited", app, "marketing"))
+	_, err := o.Approve(t.Context(), o.only().ID, ann, "")
+	o.must(err)
+	o.now = o.now.Add(day)
+	var many []audit.Finding
+	for i := range 51 {
+		many = append(many, finding("purpose-prohibited", fmt.Sprintf("com.other.%02d", i), "marketing"))
+	}
+	run := o.night(false, nil, many...)
+	o.must(o.Queue(t.Context()))
+	o.deliver()
+	if len(o.mails) != 0 {
+		t.Fatal("it was sent")
+	}
+	tasks, err := o.Tasks(t.Context())
+	o.must(err)
+	if i := slices.IndexFunc(tasks, func(x notices.Task) bool { return x.What == "release" && x.About == run }); i < 0 || !strings.Contains(tasks[i].Says, "51 new") {
+		t.Errorf("%+v", tasks)
+	}
+	if got, err := o.Release(t.Context(), "", ann, "looked"); err != nil || !slices.Equal(got, []string{run}) {
+		t.Fatalf("%v, %v", got, err)
+	}
+	o.must(o.Queue(t.Context()))
+	o.deliver()
+	if len(o.mails) != 1 {
+		t.Errorf("%d mails", len(o.mails))
+	}
+	if _, err := o.Release(t.Context(), run, ann, ""); err == nil {
+		t.Error("it was released twice")
+	}
+}
+
+func TestAFirstRunTellsNobody(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	run := o.night(true, []*audit.App{acme(app)}, finding("purpose-prohibited", app, "marketing"))
+	o.now = o.now.Add(3 * day)
+	o.night(false, nil)
+	if list, err := o.Store.Notices(t.Context(), store.NoticeFilter{}); err != nil || len(list) != 0 {
+		t.Fatalf("%v, %v", list, err)
+	}
+	_, err := o.Release(t.Context(), run, ann, "")
+	o.must(err)
+	o.must(o.Night(t.Context()))
+	o.only()
+}
+
+func TestBounces(t *testing.T) {
+	t.Parallel()
+	bad := finding("purpose-prohibited", app, "marketing")
+	for name, x := range map[string]struct {
+		after time.Duration
+		final bool
+		want  audit.Delivery
+		told  bool
+	}{
+		"at once":    {time.Hour, true, audit.NoticeBounced, false},
+		"a day late": {2 * day, true, audit.NoticeBounced, false},
+		"only late":  {2 * day, false, audit.NoticeDelivered, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := filed(t, bad)
+			n := o.only()
+			o.approve(n.ID)
+			o.deliver()
+			o.now = o.now.Add(x.after)
+			o.must(o.Advance(t.Context()))
+			id, err := email.MessageID(notices.Key(&n), o.Mail.From)
+			o.must(err)
+			o.bounces = []email.Bounce{{MessageID: "other@platform.example", Final: true}, {MessageID: id, Final: x.final, Status: "5.1.1", Says: "no such user joe@acme.example"}}
+			o.must(o.Advance(t.Context()))
+			n = o.only()
+			f, err := o.Store.Finding(t.Context(), bad.ID)
+			o.must(err)
+			if n.Delivery != x.want || (f.DueAt != audit.Never) != x.told || (f.NotifiedAt != audit.Never) != x.told || strings.Contains(n.Why, "joe@") {
+				t.Errorf("%s (%s), due %s", n.Delivery, n.Why, f.DueAt)
+			}
+			for range 60 {
+				o.now = o.now.Add(day)
+				o.night(false, nil)
+			}
+			if f, err = o.Store.Finding(t.Context(), bad.ID); err != nil || !x.told && f.Recommendation != nil {
+				t.Errorf("escalated without delivery: %+v, %v", f.Recommendation, err)
+			}
+			if x.told {
+				return
+			}
+			// With another contact it is written anew.
+			o.night(false, []*audit.App{acme(app, "new@acme.example")})
+			list, err := o.Store.Notices(t.Context(), store.NoticeFilter{Deliveries: []audit.Delivery{audit.NoticeDrafted}})
+			o.must(err)
+			if len(list) != 1 {
+				t.Errorf("%d drafts", len(list))
+			}
+		})
+	}
+}
+
+func TestAnswers(t *testing.T) {
+	t.Parallel()
+	bad := finding("purpose-prohibited", app, "marketing")
+	o := filed(t, bad)
+	n := o.only()
+	ctx := t.Context()
+	if _, err := o.Reply(ctx, n.ID, "", audit.Reply{Kind: audit.ReplyDispute, By: ann, Text: "no"}); err == nil {
+		t.Error("what was not sent was answered")
+	}
+	o.approve(n.ID)
+	o.deliver()
+	o.now = o.now.Add(time.Hour)
+	done, err := o.Reply(ctx, n.ID, "", audit.Reply{Kind: audit.ReplyDispute, By: ann, Text: "ask joe@acme.example"})
+	o.must(err)
+	f, err := o.Store.Finding(ctx, bad.ID)
+	o.must(err)
+	if n = o.only(); n.Delivery != audit.NoticeDelivered || f.NotifiedAt != o.now || f.DueAt != o.now.Add(28*day) || done[0].Answer != audit.Disputed {
+		t.Errorf("%s, told %s, due %s, %+v", n.Delivery, f.NotifiedAt, f.DueAt, done)
+	}
+	if _, err := o.Reply(ctx, n.ID, bad.ID, audit.Reply{Kind: audit.AcceptDispute, By: ann, Text: "yes"}); err == nil {
+		t.Error("decided by who approved")
+	}
+	o.now = o.now.Add(5 * day)
+	_, err = o.Reply(ctx, n.ID, bad.ID, audit.Reply{Kind: audit.RejectDispute, By: bob, Text: "no"})
+	o.must(err)
+	if f, err = o.Store.Finding(ctx, bad.ID); err != nil || f.DueAt != f.NotifiedAt.Add(33*day) {
+		t.Errorf("due %s, %v", f.DueAt, err)
+	}
+	_, err = o.Reply(ctx, n.ID, bad.ID, audit.Reply{Kind: audit.ReplyFix, By: ann, Text: "mended"})
+	o.must(err)
+	for range 3 {
+		o.now = o.now.Add(day)
+		o.night(false, nil)
+	}
+	tasks, err := o.Tasks(ctx)
+	o.must(err)
+	if !slices.ContainsFunc(tasks, func(x notices.Task) bool { return x.What == "resolve" && x.About == bad.ID }) {
+		t.Errorf("%+v", tasks)
+	}
+	if text := strings.Join(o.later(), "\n"); strings.Contains(text, "joe@") || !strings.Contains(text, "[address]") {
+		t.Error(text)
+	}
+}
+
+func TestARequestThatWaits(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	a := acme(app)
+	a.Approvals = []audit.Approval{{RequestID: "REQ-1", Status: audit.Pending, Decided: audit.Never, Revoked: audit.Never}}
+	o.night(true, []*audit.App{a})
+	o.now = o.now.Add(30 * day)
+	bad := finding("access-unapproved", app, "")
+	o.night(false, nil, bad)
+	o.now = o.now.Add(day)
+	o.night(false, nil)
+	list, err := o.Store.Notices(t.Context(), store.NoticeFilter{})
+	o.must(err)
+	tasks, err := o.Tasks(t.Context())
+	o.must(err)
+	if len(list) != 0 || !slices.ContainsFunc(tasks, func(x notices.Task) bool { return x.What == "request" && x.About == bad.ID }) {
+		t.Errorf("%+v, %+v", list, tasks)
+	}
+}
+
+func TestAuto(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.Mail.Approve = "auto"
+	o.night(true, []*audit.App{acme(app)})
+	o.now = o.now.Add(day)
+	likely := finding("mail-prohibited", app, "marketing")
+	likely.Confidence = audit.Likely
+	o.night(false, nil, finding("purpose-prohibited", app, "marketing"), likely)
+	o.now = o.now.Add(day)
+	o.night(false, nil)
+	o.deliver()
+	if n := o.only(); n.Delivery != audit.NoticeSent || n.ApprovedBy != audit.ApprovedByPolicy || n.Has(likely.ID) {
+		t.Errorf("%+v", n)
+	}
+	o.must(o.Store.Record(t.Context(), audit.TrailEntry{At: o.now, Who: ann, What: "commented", Finding: likely.ID, Why: "seen"}))
+	o.now = o.now.Add(day)
+	o.night(false, nil)
+	list, err := o.Store.Notices(t.Context(), store.NoticeFilter{Deliveries: []audit.Delivery{audit.NoticeApproved}})
+	o.must(err)
+	if len(list) != 1 || !list[0].Has(likely.ID) {
+		t.Errorf("%+v", list)
+	}
+}
+
+func TestToken(t *testing.T) {
+	t.Parallel()
+	key := []byte("a key")
+	token := notices.Token(key, "v-1", start)
+	if v, err := notices.OpenToken(key, token, start-1); err != nil || v != "v-1" {
+		t.Errorf("%q, %v", v, err)
+	}
+	for name, open := range map[string]func() (string, error){
+		"run out":     func() (string, error) { return notices.OpenToken(key, token, start) },
+		"another key": func() (string, error) { return notices.OpenToken([]byte("b"), token, start-1) },
+		"cut off":     func() (string, error) { return notices.OpenToken(key, token[:20], start-1) },
+		"longer":      func() (string, error) { return notices.OpenToken(key, token+"AAAA", start-1) },
+	} {
+		if v, err := open(); err == nil {
+			t.Errorf("%s: it opens as %q", name, v)
+		}
+	}
+}
