@@ -40,6 +40,7 @@ type Config struct {
 	Jira           Jira      `yaml:"jira"`
 	Capture        Capture   `yaml:"capture"`
 	Heartbeat      Heartbeat `yaml:"heartbeat"`
+	Alerts         Alerts    `yaml:"alerts"`
 	Workers        int       `yaml:"workers"`
 	Metrics        Metrics   `yaml:"metrics"`
 	Log            Log       `yaml:"log"`
@@ -115,18 +116,20 @@ type Vendor struct {
 
 // Webhook is another system that is told of findings.
 type Webhook struct {
-	URL       string   `yaml:"url"`
-	SecretEnv string   `yaml:"secret_env"`
-	Events    []string `yaml:"events"`
+	URL          string   `yaml:"url"`
+	SecretEnv    string   `yaml:"secret_env"` // empty: what is sent is not signed
+	Events       []string `yaml:"events"`     // empty: all
+	AllowPrivate bool     `yaml:"allow_private"`
 }
 
 // Jira is where issues are filed.
 type Jira struct {
-	URL       string `yaml:"url"`
-	UserEnv   string `yaml:"user_env"`
-	TokenEnv  string `yaml:"token_env"`
-	Project   string `yaml:"project"`
-	IssueType string `yaml:"issue_type"`
+	URL          string `yaml:"url"`
+	UserEnv      string `yaml:"user_env"`
+	TokenEnv     string `yaml:"token_env"`
+	Project      string `yaml:"project"`
+	IssueType    string `yaml:"issue_type"` // Task
+	AllowPrivate bool   `yaml:"allow_private"`
 }
 
 // Capture is how apps' pages are opened.
@@ -174,7 +177,13 @@ func (p *CapturePage) UnmarshalYAML(n *yaml.Node) error {
 
 // Heartbeat is a URL that is called after each good night.
 type Heartbeat struct {
-	URL string `yaml:"url"`
+	URL          string `yaml:"url"`
+	AllowPrivate bool   `yaml:"allow_private"`
+}
+
+// Alerts is when operators are told of the nights themselves.
+type Alerts struct {
+	Quarantined *float64 `yaml:"quarantined"` // share of a source's lines in a night, above which too many are bad; 0.01
 }
 
 // Metrics is where Prometheus reads.
@@ -315,6 +324,9 @@ func (c *Config) check() error {
 	}
 	if c.Workers < 0 {
 		return errors.New("workers: give a number of cores, or 0 for all")
+	}
+	if q := c.Alerts.Quarantined; q != nil && (*q < 0 || *q > 1) {
+		return errors.New("alerts: quarantined: give a share from 0 to 1")
 	}
 	seen := map[string]bool{}
 	for i, s := range c.Sources {

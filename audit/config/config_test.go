@@ -35,6 +35,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		"store: mysql://x\n":                                            `store: "mysql://x" is neither sqlite://PATH nor postgres://`,
 		"archive: s3://KEY:SECRET@bucket/x\n":                           `archive: s3:// is not followed by the name of a bucket`,
 		"log: {level: loud}\n":                                          `log: level: "loud" is none of`,
+		"alerts: {quarantined: 1.5}\n":                                  `alerts: quarantined: give a share`,
 		"workers: -1\n":                                                 `workers: give a number`,
 		"store: [\n":                                                    `mailreeve.yaml: line`,
 		"policy: gone.yaml\n":                                           `policy: open`,

@@ -73,7 +73,7 @@ It changes nothing, and ends with 1 where something is wrong. Run it as the user
 		},
 	}
 	formatFlag(cmd, &format)
-	cmd.Flags().BoolVar(&send, "send", false, "also post a test message to Slack")
+	cmd.Flags().BoolVar(&send, "send", false, "also send a test message to Slack and each webhook, and ask Jira and the heartbeat's URL")
 	return cmd
 }
 
@@ -110,6 +110,9 @@ func (c *cli) doctor(ctx context.Context, send bool) []symptom {
 	d.secrets()
 	d.browser()
 	d.slack(ctx, send)
+	d.webhooks(ctx, send)
+	d.jira(ctx)
+	d.heartbeat(ctx, send)
 	return d.found
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"time"
@@ -20,6 +21,7 @@ func (s *system) composers() []notifier.Composer {
 	if s.slack {
 		list = append(list, s.digests)
 	}
+	list = append(list, s.hookComposers()...)
 	return list
 }
 
@@ -29,6 +31,7 @@ func (s *system) sinks() map[string]notifier.Sink {
 	if s.slack {
 		sinks[slack.Sink] = slack.New(os.Getenv(s.cfg.Slack.TokenEnv), s.cfg.Slack.APIURL, http.DefaultClient)
 	}
+	maps.Copy(sinks, s.hookSinks())
 	return sinks
 }
 
@@ -74,7 +77,7 @@ const flushFor = 5 * time.Second
 
 // deliver sends what waits in the outbox, and goes on trying until patience is over. The night's lock keeps two processes from sending one message.
 func (s *system) deliver(ctx context.Context, patience time.Duration) error {
-	if !s.slack {
+	if len(s.sinks()) == 0 {
 		return nil
 	}
 	s.delivering.Lock()

@@ -41,6 +41,7 @@ func (c *cli) serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { s.keepDelivering(ctx) })
+	wg.Go(func() { s.keepWatching(ctx, plan) })
 	wg.Go(func() {
 		if err := s.keepCapturing(ctx, c); err != nil && ctx.Err() == nil { // the nights go on
 			s.log.Error("nothing is captured", "error", err)

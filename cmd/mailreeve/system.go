@@ -37,6 +37,7 @@ type system struct {
 	refused    error // a failure that does not pass by itself
 	out        io.Writer
 	crew       *schedule.Crew // of this process, while it serves
+	watched    watched
 }
 
 // load reads the configuration.
@@ -59,6 +60,9 @@ func (c *cli) load() (*config.Config, error) {
 		if _, err := schedule.Parse(cfg.Capture.Every); err != nil {
 			return nil, fmt.Errorf("%s: capture.every: %w", path, err)
 		}
+	}
+	if err := checkHooks(cfg); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return cfg, nil
 }

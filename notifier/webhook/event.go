@@ -39,6 +39,7 @@ type Hook struct {
 	Secrets      []string // whsec_ and base64, each signs; none: what is sent is not signed
 	Events       []string // those that it is told; none: all
 	AllowPrivate bool     // it may be at an address that is not public
+	Trouble      string   // why nothing can be sent, such as that a secret is missing; empty: it can
 }
 
 // Lane is the hook's in the outbox: a digest of its URL, which may hold a secret.

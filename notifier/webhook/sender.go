@@ -53,6 +53,9 @@ func (s *Sender) Deliver(ctx context.Context, msg audit.Message) (receipt string
 		return "", final("webhook: the configuration has no longer the URL that this message is for")
 	}
 	place := outbound.Place(hook.URL)
+	if hook.Trouble != "" {
+		return "", final("webhook: %s: %s", place, hook.Trouble)
+	}
 	ctx, cancel := context.WithTimeout(ctx, outbound.Timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, hook.URL, bytes.NewReader(msg.Body))
