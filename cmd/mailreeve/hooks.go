@@ -197,8 +197,8 @@ func (s *system) afterRun(ctx context.Context) {
 }
 
 // tellOfFailure gives the alert of a run by hand that failed a moment to be delivered: there may be no serve that does it.
-func (s *system) tellOfFailure(ctx context.Context) {
-	if err := s.deliver(ctx, 0); err != nil && ctx.Err() == nil {
+func (s *system) tellOfFailure(ctx context.Context, since audit.Instant) {
+	if err := s.deliver(ctx, since, 0); err != nil && ctx.Err() == nil {
 		s.log.Warn("messages wait in the outbox", "error", err)
 	}
 }
