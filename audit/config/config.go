@@ -181,9 +181,10 @@ type Heartbeat struct {
 	AllowPrivate bool   `yaml:"allow_private"`
 }
 
-// Alerts is when operators are told of the nights themselves.
+// Alerts is when operators are told of the nights themselves, and of messages that are not delivered.
 type Alerts struct {
 	Quarantined *float64 `yaml:"quarantined"` // share of a source's lines in a night, above which too many are bad; 0.01
+	Mail        []string `yaml:"mail"`        // operators, who are written to when messages are not delivered
 }
 
 // Metrics is where Prometheus reads.
@@ -327,6 +328,9 @@ func (c *Config) check() error {
 	}
 	if q := c.Alerts.Quarantined; q != nil && (*q < 0 || *q > 1) {
 		return errors.New("alerts: quarantined: give a share from 0 to 1")
+	}
+	if len(c.Alerts.Mail) > 0 && (c.Notices.SMTP == "" || c.Notices.From == "") {
+		return errors.New("alerts: mail: nobody can be written to without notices.smtp and notices.from: set them")
 	}
 	seen := map[string]bool{}
 	for i, s := range c.Sources {

@@ -85,6 +85,14 @@ func (s *Store) Receipt(ctx context.Context, key string) (receipt string, err er
 	return receipt, err
 }
 
+// LastWritten is when the newest message of a sink whose key begins with prefix was written; Ever where there is none.
+func (s *Store) LastWritten(ctx context.Context, sink, prefix string) (at audit.Instant, err error) {
+	err = s.read(ctx, "look for a message", func(t *tx) error {
+		return t.one(ctx, &at, `SELECT coalesce(max(created), ?) FROM outbox WHERE sink = ? AND substr(key, 1, ?) = ?`, audit.Ever, sink, len([]rune(prefix)), prefix)
+	})
+	return at, err
+}
+
 // EnqueueMessages writes messages that belong to no other transaction; one whose key was written before is left out.
 func (s *Store) EnqueueMessages(ctx context.Context, messages ...audit.Message) error {
 	return s.write(ctx, "write into the outbox", func(t *tx) error { return t.enqueue(ctx, messages) })

@@ -16,6 +16,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit/address"
 	"github.com/mailreeve/mailreeve/audit/store"
 	"github.com/mailreeve/mailreeve/notifier"
+	"github.com/mailreeve/mailreeve/notifier/email"
 	"github.com/mailreeve/mailreeve/notifier/slack"
 )
 
@@ -181,11 +182,46 @@ func (s *system) keepDelivering(ctx context.Context) {
 		})
 	}
 	for pause(ctx, time.Minute) == nil {
+		if err := s.tellOfStuck(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("cannot tell of messages that are stuck", "error", err)
+		}
 		if err := p.setClock(ctx); err != nil && ctx.Err() == nil {
 			s.log.Warn("the database's clock is not known; messages go by the last that was", "error", err)
 		}
 	}
 }
+
+// tellOfStuck writes to operators where something is stuck that is not mail itself.
+func (s *system) tellOfStuck(ctx context.Context) error {
+	if len(s.cfg.Alerts.Mail) == 0 {
+		return nil
+	}
+	now := audit.At(s.clock())
+	stuck, err := s.store.Stuck(ctx, now)
+	if err != nil {
+		return err
+	}
+	stuck = slices.DeleteFunc(stuck, func(m audit.Message) bool { return m.Sink == email.Sink })
+	if len(stuck) == 0 {
+		return nil
+	}
+	told, err := s.store.LastWritten(ctx, email.Sink, stuckKey)
+	if err != nil || !email.TellOfStuck(stuck, told, now) {
+		return err
+	}
+	mail, err := email.Stuck(stuck, address.Redact)
+	if err != nil {
+		return err
+	}
+	// Whoever else is about to tell has the same key.
+	m, err := email.Enqueue(fmt.Sprint(stuckKey, int64(told)), email.Envelope{From: s.cfg.Notices.From, ReplyTo: s.cfg.Notices.ReplyTo, To: s.cfg.Alerts.Mail}, mail, now)
+	if err != nil {
+		return err
+	}
+	return s.store.EnqueueMessages(ctx, m)
+}
+
+const stuckKey = "stuck after "
 
 // pause waits, or ends with ctx.
 func pause(ctx context.Context, d time.Duration) error {

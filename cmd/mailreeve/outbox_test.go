@@ -24,6 +24,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/config"
 	"github.com/mailreeve/mailreeve/audit/store"
 	"github.com/mailreeve/mailreeve/internal/unreliable"
 	"github.com/mailreeve/mailreeve/notifier"
@@ -215,7 +216,7 @@ func deliverAsChild(address, receiver string) error {
 	if err != nil {
 		return err
 	}
-	s := &system{store: st, clock: time.Now, log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+	s := &system{cfg: &config.Config{}, store: st, clock: time.Now, log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	client := &postman{url: receiver, client: &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}}
 	sinks := map[string]notifier.Sink{}
 	for i := range outboxSinks {
@@ -396,4 +397,55 @@ func deliverUnderFire(t *testing.T, address string, kills, lanes, each int, rate
 	if wrong := r.check(all); len(wrong) > 0 {
 		t.Errorf("%q\n%s", wrong, &said)
 	}
+}
+
+// What is stuck is told of by mail once, however often it is looked at, and by how many.
+func TestOperatorsAreToldOnceOfWhatIsStuck(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	text := "alerts: {mail: [\"Ops <ops@platform.example>\"]}\nnotices: {smtp: \"smtp://localhost:1025\", from: compliance@platform.example}\n"
+	if err := os.WriteFile(filepath.Join(dir, "mailreeve.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	now := at("2026-11-22T00:00:00Z")
+	c := &cli{out: io.Discard, err: io.Discard, clock: func() time.Time { return now.Time() }, config: filepath.Join(dir, "mailreeve.yaml")}
+	s, err := c.openStore(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	write := func(key, sink string) {
+		if err := s.store.EnqueueMessages(t.Context(), audit.Message{Key: key, Sink: sink, Created: now, NextAt: now}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	told := func(want int) {
+		t.Helper()
+		for range 3 {
+			if err := s.tellOfStuck(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		all, err := s.store.Pending(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = slices.DeleteFunc(all, func(m audit.Message) bool { return m.Sink != "email" || m.Key == "a notice" })
+		if len(all) != want {
+			t.Fatalf("%d mails at %s, not %d", len(all), now, want)
+		}
+	}
+	write("a notice", "email") // of mail that does not go out nobody can be told by mail
+	now = now.Add(7 * time.Hour)
+	told(0)
+	write("a digest", "slack")
+	now = now.Add(audit.StuckAfter)
+	told(0)
+	now = now.Add(time.Minute)
+	told(1)
+	write("another digest", "slack")
+	now = now.Add(7 * time.Hour)
+	told(1)
+	now = now.Add(24 * time.Hour)
+	told(2)
 }
