@@ -74,7 +74,7 @@ It changes nothing, and ends with 1 where something is wrong. Run it as the user
 		},
 	}
 	formatFlag(cmd, &format)
-	cmd.Flags().BoolVar(&send, "send", false, "also send a test message to Slack and each webhook, and ask Jira and the heartbeat's URL")
+	cmd.Flags().BoolVar(&send, "send", false, "also send a test message to Slack, the operators' mail and each webhook, and see whether the heartbeat's host answers")
 	return cmd
 }
 
@@ -111,6 +111,9 @@ func (c *cli) doctor(ctx context.Context, send bool) []symptom {
 	d.secrets()
 	d.browser()
 	d.slack(ctx, send)
+	if send {
+		d.sendMail(ctx)
+	}
 	d.webhooks(ctx, send)
 	d.jira(ctx)
 	d.heartbeat(ctx, send)
