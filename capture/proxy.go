@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/mailreeve/mailreeve/audit/address"
+	"github.com/mailreeve/mailreeve/internal/outbound"
 )
 
 // A Resolver gives the addresses of a name.
@@ -56,9 +57,6 @@ type name struct {
 	addrs []netip.Addr
 	err   error
 }
-
-// errPrivate is why a host is refused.
-var errPrivate = errors.New("not a public address")
 
 // errFull ends a connection when the page has used up its bytes.
 var errFull = errors.New("the page has used up its bytes")
@@ -262,7 +260,7 @@ func (p *proxy) dialContext(ctx context.Context, network, hostPort string) (net.
 	}
 	addrs, err := p.lookUp(ctx, host)
 	if err != nil {
-		if errors.Is(err, errPrivate) {
+		if errors.Is(err, outbound.ErrPrivate) {
 			p.mu.Lock()
 			if len(p.refused) < 10_000 { // a page may try any number
 				p.refused[strings.ToLower(host)] = err
@@ -278,7 +276,7 @@ func (p *proxy) dialContext(ctx context.Context, network, hostPort string) (net.
 	for _, a := range addrs {
 		at := net.JoinHostPort(a.String(), port)
 		if at == p.addr().String() {
-			return nil, errPrivate // itself
+			return nil, outbound.ErrPrivate // itself
 		}
 		var c net.Conn
 		if c, err = p.dial(ctx, network, at); err == nil {
@@ -292,11 +290,11 @@ func (p *proxy) dialContext(ctx context.Context, network, hostPort string) (net.
 func (p *proxy) lookUp(ctx context.Context, host string) ([]netip.Addr, error) {
 	host = strings.TrimSuffix(strings.ToLower(host), ".")
 	if !p.allowPrivate && (host == "localhost" || strings.HasSuffix(host, ".localhost")) {
-		return nil, errPrivate
+		return nil, outbound.ErrPrivate
 	}
 	if a, err := netip.ParseAddr(host); err == nil {
-		if !p.allowPrivate && !public(a) {
-			return nil, errPrivate
+		if !p.allowPrivate && !outbound.Public(a) {
+			return nil, outbound.ErrPrivate
 		}
 		return []netip.Addr{a}, nil
 	}
@@ -314,46 +312,10 @@ func (p *proxy) lookUp(ctx context.Context, host string) ([]netip.Addr, error) {
 			return
 		}
 		for _, a := range n.addrs {
-			if !public(a) {
-				n.err = errPrivate
+			if !outbound.Public(a) {
+				n.err = outbound.ErrPrivate
 			}
 		}
 	})
 	return n.addrs, n.err
-}
-
-// notPublic are the networks that are reached from where mailreeve runs, or from nowhere: IANA's registries of special-purpose addresses.
-var notPublic = prefixes(
-	"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24",
-	"192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
-	"::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
-)
-
-// nat64 is where IPv6 networks show IPv4 addresses.
-var nat64 = netip.MustParsePrefix("64:ff9b::/96")
-
-func prefixes(list ...string) []netip.Prefix {
-	out := make([]netip.Prefix, len(list))
-	for i, p := range list {
-		out[i] = netip.MustParsePrefix(p)
-	}
-	return out
-}
-
-// public says whether a is an address of the public network.
-func public(a netip.Addr) bool {
-	if !a.IsValid() || a.Zone() != "" {
-		return false
-	}
-	a = a.Unmap()
-	if nat64.Contains(a) {
-		b := a.As16()
-		a = netip.AddrFrom4([4]byte(b[12:]))
-	}
-	for _, p := range notPublic {
-		if p.Contains(a) {
-			return false
-		}
-	}
-	return true
 }

@@ -119,18 +119,20 @@ type Vendor struct {
 
 // Webhook is another system that is told of findings.
 type Webhook struct {
-	URL       string   `yaml:"url"`
-	SecretEnv string   `yaml:"secret_env"`
-	Events    []string `yaml:"events"`
+	URL          string   `yaml:"url"`
+	SecretEnv    string   `yaml:"secret_env"` // empty: what is sent is not signed
+	Events       []string `yaml:"events"`     // empty: all
+	AllowPrivate bool     `yaml:"allow_private"`
 }
 
 // Jira is where issues are filed.
 type Jira struct {
-	URL       string `yaml:"url"`
-	UserEnv   string `yaml:"user_env"`
-	TokenEnv  string `yaml:"token_env"`
-	Project   string `yaml:"project"`
-	IssueType string `yaml:"issue_type"`
+	URL          string `yaml:"url"`
+	UserEnv      string `yaml:"user_env"`
+	TokenEnv     string `yaml:"token_env"`
+	Project      string `yaml:"project"`
+	IssueType    string `yaml:"issue_type"` // Task
+	AllowPrivate bool   `yaml:"allow_private"`
 }
 
 // Capture is how apps' pages are opened.
@@ -178,12 +180,14 @@ func (p *CapturePage) UnmarshalYAML(n *yaml.Node) error {
 
 // Heartbeat is a URL that is called after each good night.
 type Heartbeat struct {
-	URL string `yaml:"url"`
+	URL          string `yaml:"url"`
+	AllowPrivate bool   `yaml:"allow_private"`
 }
 
-// Alerts is whom to tell of what mailreeve itself meets.
+// Alerts is when operators are told of the nights themselves, and of messages that are not delivered.
 type Alerts struct {
-	Mail []string `yaml:"mail"` // operators, who are written to when messages are not delivered
+	Quarantined *float64 `yaml:"quarantined"` // share of a source's lines in a night, above which too many are bad; 0.01
+	Mail        []string `yaml:"mail"`        // operators, who are written to when messages are not delivered
 }
 
 // Metrics is where Prometheus reads.
@@ -324,6 +328,9 @@ func (c *Config) check() error {
 	}
 	if c.Workers < 0 {
 		return errors.New("workers: give a number of cores, or 0 for all")
+	}
+	if q := c.Alerts.Quarantined; q != nil && (*q < 0 || *q > 1) {
+		return errors.New("alerts: quarantined: give a share from 0 to 1")
 	}
 	if len(c.Alerts.Mail) > 0 && (c.Notices.SMTP == "" || c.Notices.From == "") {
 		return errors.New("alerts: mail: nobody can be written to without notices.smtp and notices.from: set them")

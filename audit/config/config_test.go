@@ -37,6 +37,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		"notices: {approve: maybe}\n":                                   `notices: approve: "maybe" is neither manual nor auto`,
 		"notices: {form_url: 'javascript:x'}\n":                         `notices: form_url: "javascript:x" is no http or https URL`,
 		"log: {level: loud}\n":                                          `log: level: "loud" is none of`,
+		"alerts: {quarantined: 1.5}\n":                                  `alerts: quarantined: give a share`,
 		"alerts: {mail: [ops@platform.example]}\n":                      `alerts: mail: nobody can be written to without notices.smtp`,
 		"workers: -1\n":       `workers: give a number`,
 		"store: [\n":          `mailreeve.yaml: line`,

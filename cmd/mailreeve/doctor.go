@@ -75,7 +75,7 @@ It changes nothing, and ends with 1 where something is wrong. Run it as the user
 		},
 	}
 	formatFlag(cmd, &format)
-	cmd.Flags().BoolVar(&send, "send", false, "also post a test message to Slack")
+	cmd.Flags().BoolVar(&send, "send", false, "also send a test message to Slack, the operators' mail and each webhook, and see whether the heartbeat's host answers")
 	return cmd
 }
 
@@ -114,6 +114,12 @@ func (c *cli) doctor(ctx context.Context, send bool) []symptom {
 	d.browser()
 	d.slack(ctx, send)
 	d.mail(ctx)
+	if send {
+		d.sendMail(ctx)
+	}
+	d.webhooks(ctx, send)
+	d.jira(ctx)
+	d.heartbeat(ctx, send)
 	return d.found
 }
 

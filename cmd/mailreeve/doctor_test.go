@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/internal/jirafake"
 	"github.com/mailreeve/mailreeve/internal/pgtest"
 	"github.com/mailreeve/mailreeve/internal/s3test"
 )
@@ -454,6 +455,44 @@ func mistakes() []mistake {
 			w.configure("sources:", `slack: {channel: "#audit", token_env: MAILREEVE_TEST_NO_TOKEN}`+"\nsources:")
 			return here(w)
 		}, fine: true},
+		{entry: "The secret of a webhook is missing", make: func(t *testing.T, _ string) (*ward, func() int) {
+			w := newWard(t, "")
+			w.configure("sources:", `webhooks: [{url: "https://hooks.example/path", secret_env: MAILREEVE_TEST_NO_SECRET}]`+"\nsources:")
+			return here(w)
+		}},
+		{entry: "A webhook is not signed", make: func(t *testing.T, _ string) (*ward, func() int) {
+			w := newWard(t, "")
+			w.configure("sources:", `webhooks: [{url: "https://hooks.example/path"}]`+"\nsources:")
+			return here(w)
+		}, fine: true},
+		{entry: "A webhook is refused", alone: true, make: func(t *testing.T, _ string) (*ward, func() int) {
+			return hookWard(t, http.StatusNotFound, `webhooks: [{url: "URL/path", secret_env: MAILREEVE_TEST_HOOK_SECRET, allow_private: true}]`)
+		}},
+		{entry: "A webhook's address is not public", alone: true, make: func(t *testing.T, _ string) (*ward, func() int) {
+			return hookWard(t, http.StatusOK, `webhooks: [{url: "URL/path", secret_env: MAILREEVE_TEST_HOOK_SECRET}]`)
+		}},
+		{entry: "There is no Jira token", make: func(t *testing.T, _ string) (*ward, func() int) {
+			w := newWard(t, "")
+			w.configure("sources:", `jira: {url: "https://jira.example", user_env: HOME, token_env: MAILREEVE_TEST_NO_TOKEN, project: AUDIT}`+"\nsources:")
+			return here(w)
+		}},
+		{entry: "Jira does not know the account", alone: true, make: func(t *testing.T, _ string) (*ward, func() int) {
+			return hookWard(t, http.StatusUnauthorized, `jira: {url: URL, user_env: MAILREEVE_TEST_HOOK_SECRET, token_env: MAILREEVE_TEST_HOOK_SECRET, project: AUDIT, allow_private: true}`)
+		}},
+		{entry: "The Jira project is not there", alone: true, make: func(t *testing.T, _ string) (*ward, func() int) {
+			server := httptest.NewServer(&jirafake.Server{Clock: time.Now})
+			t.Cleanup(server.Close)
+			t.Setenv("MAILREEVE_TEST_JIRA_USER", jirafake.User)
+			t.Setenv("MAILREEVE_TEST_JIRA_TOKEN", jirafake.Token)
+			w := newWard(t, "")
+			w.configure("sources:", `jira: {url: "`+server.URL+`", user_env: MAILREEVE_TEST_JIRA_USER, token_env: MAILREEVE_TEST_JIRA_TOKEN, project: AUDITS, allow_private: true}`+"\nsources:")
+			return here(w)
+		}},
+		{entry: "The heartbeat cannot be reached", make: func(t *testing.T, _ string) (*ward, func() int) {
+			w := newWard(t, "")
+			w.configure("sources:", `heartbeat: {url: "http://127.0.0.1:1/ping", allow_private: true}`+"\nsources:")
+			return w, func() int { return w.say("doctor", "--send") }
+		}},
 		{entry: "The night comes at the wrong hour", make: func(t *testing.T, _ string) (*ward, func() int) {
 			w := newWard(t, "")
 			w.configure("CRON_TZ=UTC ", "")
@@ -596,6 +635,16 @@ func slackWard(t *testing.T, answer string) *ward {
 	return w
 }
 
+// hookWard is a world that tells a server that gives one answer, at URL of its configuration.
+func hookWard(t *testing.T, status int, configuration string) (*ward, func() int) {
+	w := newWard(t, "")
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(status) }))
+	t.Cleanup(server.Close)
+	t.Setenv("MAILREEVE_TEST_HOOK_SECRET", hookSecret)
+	w.configure("sources:", strings.ReplaceAll(configuration, "URL", server.URL)+"\nsources:")
+	return w, func() int { return w.say("doctor", "--send") }
+}
+
 // TestDoctorFindsEachMistakeOfTheRunbook makes each mistake for real, and holds what is said of it against the runbook: what it quotes is what one sees.
 func TestDoctorFindsEachMistakeOfTheRunbook(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "mailreeve")
@@ -623,7 +672,7 @@ func TestDoctorFindsEachMistakeOfTheRunbook(t *testing.T) {
 			if want := map[bool]int{false: exitFailed, true: exitDone}[m.fine]; code != want {
 				t.Errorf("doctor ends with %d, not %d", code, want)
 			}
-			for _, secret := range []string{slackToken, "hunter2"} {
+			for _, secret := range []string{slackToken, "hunter2", hookSecret, jirafake.Token, "/path"} {
 				if strings.Contains(said, secret) {
 					t.Errorf("it shows the secret %s", secret)
 				}

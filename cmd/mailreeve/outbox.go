@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"slices"
@@ -25,6 +26,7 @@ func (s *system) composers() []notifier.Composer {
 	if s.slack {
 		list = append(list, s.digests, s.abnormal)
 	}
+	list = append(list, s.hookComposers()...)
 	return list
 }
 
@@ -37,6 +39,7 @@ func (s *system) sinks() map[string]notifier.Sink {
 	if s.cfg.Notices.SMTP != "" {
 		sinks[email.Sink] = mailSink(s.cfg)
 	}
+	maps.Copy(sinks, s.hookSinks())
 	return sinks
 }
 

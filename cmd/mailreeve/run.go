@@ -64,6 +64,7 @@ func (c *cli) run(ctx context.Context, o audit.Options) error {
 	res, err := s.audit(ctx, o, false, bar.show)
 	bar.done()
 	if err != nil {
+		s.tellOfFailure(ctx, since)
 		return err
 	}
 	d := digestOf(res)
@@ -143,6 +144,9 @@ func (s *system) audit(ctx context.Context, o audit.Options, wait bool, progress
 		return nil, err
 	}
 	defer leave()
+	if !o.DryRun {
+		defer func() { s.afterRun(ctx) }()
+	}
 	if res, err = night.Run(ctx, o); err != nil || res.DryRun {
 		return res, err
 	}

@@ -50,6 +50,7 @@ func (c *cli) serve(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { s.keepDelivering(ctx) })
 	wg.Go(func() { s.keepWriting(ctx) })
+	wg.Go(func() { s.keepWatching(ctx, plan) })
 	wg.Go(func() {
 		if err := s.keepCapturing(ctx, c); err != nil && ctx.Err() == nil { // the nights go on
 			s.log.Error("nothing is captured", "error", err)

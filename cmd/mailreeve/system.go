@@ -35,6 +35,7 @@ type system struct {
 	post    *post // once something was to be delivered
 	out     io.Writer
 	crew    *schedule.Crew // of this process, while it serves
+	watched watched
 }
 
 // load reads the configuration.
@@ -57,6 +58,9 @@ func (c *cli) load() (*config.Config, error) {
 		if _, err := schedule.Parse(cfg.Capture.Every); err != nil {
 			return nil, fmt.Errorf("%s: capture.every: %w", path, err)
 		}
+	}
+	if err := checkHooks(cfg); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return cfg, nil
 }
