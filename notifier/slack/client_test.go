@@ -146,8 +146,8 @@ func TestDeliver(t *testing.T) {
 	if !strings.Contains(got.Get("text"), "3 new") || !strings.Contains(got.Get("blocks"), "com.vendor0.app0") {
 		t.Errorf("posted %v", got)
 	}
-	if team, err := c.Check(t.Context()); err != nil || team == "" {
-		t.Errorf("team %q, %v", team, err)
+	if w, err := c.Check(t.Context()); err != nil || w.Team == "" {
+		t.Errorf("team %v, %v", w, err)
 	}
 }
 
