@@ -171,18 +171,3 @@ type Quarantined struct {
 	Reason string
 	Text   string // redacted, perhaps cut
 }
-
-// A Message waits in the outbox until it is delivered.
-type Message struct {
-	ID       int64
-	Key      string // unique: no message is enqueued twice
-	Sink     string // slack, …
-	Lane     string // the receiver, such as a channel: messages of one sink and lane go one after another, in the order of their IDs
-	Body     []byte // JSON, the sink's own
-	Created  Instant
-	Attempts int
-	NextAt   Instant // not to be tried before
-	SentAt   Instant // Never: not yet
-	Error    string  // of the last attempt
-	Receipt  string  // what the receiver answered, such as Slack's ts
-}

@@ -86,8 +86,8 @@ func TestOutboxObeysRetryAfter(t *testing.T) {
 	if d := cmp.Diff(want, s.took); d != "" {
 		t.Error(d)
 	}
-	if store.Rows[0].Attempts != 1 {
-		t.Errorf("%d failed attempts recorded", store.Rows[0].Attempts)
+	if store.Rows[0].Attempts != 2 {
+		t.Errorf("%d attempts recorded", store.Rows[0].Attempts)
 	}
 }
 
@@ -140,12 +140,13 @@ func TestOutboxGoesOnWithoutWhatIsFinal(t *testing.T) {
 	lost := message(3, "a")
 	lost.Sink = "unconfigured"
 	store.Put(message(1, "a"), message(2, "a"), lost)
-	flush(t, o, time.Minute, 2)
+	flush(t, o, 10*time.Second, 2)
 	store.Put(message(4, "a"))
-	flush(t, o, time.Minute, 2)
+	flush(t, o, 10*time.Second, 2)
 	_ = s.clock.Sleep(t.Context(), notifier.FinalPause)
-	flush(t, o, time.Minute, 2)
-	want := []string{"0s m1 invalid_blocks", "1s m2 <nil>", "2s m4 <nil>", "1m2s m1 invalid_blocks"}
+	flush(t, o, 10*time.Second, 2)
+	flush(t, o, 3*time.Minute, 2)
+	want := []string{"0s m1 invalid_blocks", "1s m2 <nil>", "2s m4 <nil>", "1m2s m1 invalid_blocks", "3m2s m1 invalid_blocks"}
 	if d := cmp.Diff(want, s.took); d != "" {
 		t.Error(d)
 	}

@@ -618,34 +618,6 @@ func TestWhatWaitsIsFoundWithoutReadingWhatDoesNot(t *testing.T) {
 	})
 }
 
-func TestOutbox(t *testing.T) {
-	on(t, func(t *testing.T, url string) {
-		ctx := t.Context()
-		s := open(t, url)
-		l := lock(t, s)
-		for range 2 {
-			p := finish(begin(t, s, l))
-			p.Outbox = []audit.Message{{Key: "a", Sink: "slack", Lane: "#é", Body: []byte(`{"x":"é"}`), Created: t0, NextAt: t0}, {Key: "b", Sink: "slack", Created: t0, NextAt: t0 + 5}}
-			must(t, s.Night(l).Publish(ctx, p))
-		}
-		list, err := s.Pending(ctx, t0)
-		must(t, err)
-		if len(list) != 2 || list[0].Key != "a" || string(list[0].Body) != `{"x":"é"}` || list[1].NextAt != t0+5 || list[0].SentAt != audit.Never {
-			t.Fatalf("pending %+v", list)
-		}
-		must(t, s.Postponed(ctx, list[0].ID, "429 "+hostile, t0+9))
-		must(t, s.Delivered(ctx, list[1].ID, "1.2", t0+6))
-		must(t, s.Delivered(ctx, list[1].ID, "again", t0+7))
-		must(t, s.Postponed(ctx, list[1].ID, "late", t0+7))
-		is(t, s.Delivered(ctx, 999, "", t0), store.ErrNotFound)
-		list, err = s.Messages(ctx)
-		must(t, err)
-		same(t, "messages", list, []audit.Message{
-			{ID: list[0].ID, Key: "a", Sink: "slack", Lane: "#é", Body: []byte(`{"x":"é"}`), Created: t0, Attempts: 1, NextAt: t0 + 9, SentAt: audit.Never, Error: "429 " + hostile},
-			{ID: list[1].ID, Key: "b", Sink: "slack", Created: t0, Attempts: 1, NextAt: t0 + 5, SentAt: t0 + 6, Receipt: "1.2"}})
-	})
-}
-
 func TestPeopleChangeFindings(t *testing.T) {
 	on(t, func(t *testing.T, url string) {
 		ctx := t.Context()

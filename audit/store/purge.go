@@ -221,7 +221,7 @@ func (w *publishing) purgeFindings(ctx context.Context) error {
 	return nil
 }
 
-// purgeHistory erases the details of old entries of the trail, which stay, and drops old runs and messages.
+// purgeHistory erases the details of old entries of the trail, which stay, and drops old runs, messages that were delivered, and the lanes of those that none was sent in since.
 func (w *publishing) purgeHistory(ctx context.Context) error {
 	before := w.p.Retention.Trail
 	for _, q := range []struct {
@@ -237,5 +237,6 @@ func (w *publishing) purgeHistory(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	_, err := w.exec(ctx, `DELETE FROM outbox_lanes WHERE until < ? AND next_at < ?`, before, before)
+	return err
 }

@@ -32,6 +32,8 @@ func whole() map[string]string {
 		"meta":             "a handful",
 		"newest":           "a row for each source",
 		"outbox":           "a row for each message",
+		"outbox_lanes":     "a row for each receiver",
+		"outbox_sinks":     "a handful",
 		"parts":            "a row for each file that is read and each share of apps, while a night runs",
 		"quarantine":       "of a bad line no app can be believed: it goes by file, with which its key leads",
 		"rules":            "a row for each change of the policy",

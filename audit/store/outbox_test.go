@@ -1,0 +1,230 @@
+package store_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/store"
+)
+
+func letter(key, lane string) audit.Message {
+	return audit.Message{Key: key, Sink: "slack", Lane: lane, Created: t0, NextAt: t0}
+}
+
+// keys are those of messages.
+func keys(list []audit.Message) (keys []string) {
+	for _, m := range list {
+		keys = append(keys, m.Key)
+	}
+	return keys
+}
+
+// take takes the next message of a lane for a minute; its key is want, "" for none.
+func take(t *testing.T, s *store.Store, lane, holder string, now audit.Instant, want string) *audit.Claim {
+	t.Helper()
+	c, err := s.Take(t.Context(), "slack", lane, holder, now, now.Add(time.Minute))
+	must(t, err)
+	got := ""
+	if c != nil {
+		got = c.Key
+	}
+	if got != want {
+		t.Fatalf("%s takes %q of %s at %s, not %q", holder, got, lane, now, want)
+	}
+	return c
+}
+
+func TestOutbox(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		ctx := t.Context()
+		s := open(t, url)
+		l := lock(t, s)
+		for range 2 {
+			p := finish(begin(t, s, l))
+			a := letter("a", "#é "+hostile)
+			a.Body = []byte(`{"x":"é"}`)
+			p.Outbox = []audit.Message{a, {Key: "b", Sink: "slack", Created: t0, NextAt: t0 + 5}}
+			must(t, s.Night(l).Publish(ctx, p))
+		}
+		list, err := s.Pending(ctx)
+		must(t, err)
+		a, b := list[0], list[1]
+		same(t, "pending", list, []audit.Message{
+			{ID: a.ID, Key: "a", Sink: "slack", Lane: "#é " + hostile, Body: []byte(`{"x":"é"}`), Created: t0, NextAt: t0, SentAt: audit.Never},
+			{ID: b.ID, Key: "b", Sink: "slack", Created: t0, NextAt: t0 + 5, SentAt: audit.Never}})
+		lanes, err := s.Lanes(ctx)
+		must(t, err)
+		slices.SortFunc(lanes, func(a, b audit.Lane) int { return strings.Compare(a.Name, b.Name) })
+		same(t, "lanes", lanes, []audit.Lane{{Sink: "slack", Waiting: 1, Next: t0 + 5, Until: audit.Ever}, {Sink: "slack", Name: a.Lane, Waiting: 1, Next: audit.Ever, Until: audit.Ever}})
+
+		one := take(t, s, a.Lane, "me", t0, "a")
+		must(t, s.Missed(ctx, one, audit.Miss{Error: "429 " + hostile, Next: t0 + 9, Lane: t0 + 1, Sink: audit.Ever}))
+		take(t, s, "", "me", t0+4, "")
+		two := take(t, s, "", "me", t0+5, "b")
+		if r, err := s.Receipt(ctx, "b"); r != "" || err != nil {
+			t.Errorf("receipt %q, %v before there is one", r, err)
+		}
+		must(t, s.Delivered(ctx, two, "1.2", t0+6, t0+7))
+		must(t, s.Delivered(ctx, two, "again", t0+7, t0+7))
+		must(t, s.Missed(ctx, two, audit.Miss{Error: "late", Final: true}))
+		list, err = s.Messages(ctx)
+		must(t, err)
+		a.Attempts, a.NextAt, a.Error = 1, t0+9, "429 "+hostile
+		b.Attempts, b.SentAt, b.Receipt = 1, t0+6, "1.2"
+		same(t, "messages", list, []audit.Message{a, b})
+		for key, want := range map[string]string{"a": "", "b": "1.2", "none": ""} {
+			if r, err := s.Receipt(ctx, key); r != want || err != nil {
+				t.Errorf("receipt of %s: %q, %v", key, r, err)
+			}
+		}
+		numbers, err := s.OutboxNumbers(ctx)
+		must(t, err)
+		same(t, "numbers", numbers, []store.OutboxNumbers{{Sink: "slack", Waiting: 1, Delivered: 1, Oldest: t0}})
+	})
+}
+
+// A lane is one holder's; whoever lost it can record nothing but that his message arrived.
+func TestALaneIsLeased(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		ctx := t.Context()
+		s := open(t, url)
+		must(t, s.EnqueueMessages(ctx, letter("1", "a"), letter("2", "a"), letter("3", "b"), letter("1", "b")))
+		first := take(t, s, "a", "first", t0, "1")
+		take(t, s, "a", "second", t0, "")
+		take(t, s, "a", "second", t0.Add(time.Minute-1), "")
+		take(t, s, "b", "second", t0, "3")
+		lanes, err := s.Lanes(ctx)
+		must(t, err)
+		if lanes[0].Until != t0.Add(time.Minute) {
+			t.Errorf("held until %s", lanes[0].Until)
+		}
+		if held, err := s.Hold(ctx, first, t0.Add(2*time.Minute)); !held || err != nil {
+			t.Errorf("it cannot be held for longer: %t, %v", held, err)
+		}
+		take(t, s, "a", "second", t0.Add(time.Minute), "")
+		second := take(t, s, "a", "second", t0.Add(2*time.Minute), "1") // the first one was killed, or stands still
+		if first.Attempts != 0 || second.Attempts != 1 {
+			t.Errorf("tried before: %d, %d times", first.Attempts, second.Attempts)
+		}
+		if held, err := s.Hold(ctx, first, t0.Add(time.Hour)); held || err != nil {
+			t.Errorf("a lapsed lease is held: %t, %v", held, err)
+		}
+		must(t, s.Missed(ctx, first, audit.Miss{Error: "lapsed", Final: true, Next: audit.Never, Lane: audit.Never, Sink: audit.Never}))
+		must(t, s.Free(ctx, first, audit.Never))
+		take(t, s, "a", "third", t0.Add(2*time.Minute), "") // all that freed nothing
+		must(t, s.Delivered(ctx, first, "known", t0, audit.Never))
+		take(t, s, "a", "third", t0.Add(2*time.Minute), "")
+		must(t, s.Missed(ctx, second, audit.Miss{Error: "no", Final: true, Next: audit.Never, Lane: t0.Add(2 * time.Minute), Sink: audit.Ever}))
+		if r, err := s.Receipt(ctx, "1"); r != "known" || err != nil {
+			t.Errorf("receipt %q, %v", r, err)
+		}
+		third := take(t, s, "a", "third", t0.Add(2*time.Minute), "2")
+		must(t, s.Free(ctx, third, t0.Add(3*time.Minute)))
+		take(t, s, "a", "fourth", t0.Add(3*time.Minute)-1, "")
+		take(t, s, "a", "fourth", t0.Add(3*time.Minute), "2")
+	})
+}
+
+// What will pass holds its lane back, what failed for good does not; and a sink that asks for a pause has it on all lanes.
+func TestWhatHoldsALaneBack(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		ctx := t.Context()
+		s := open(t, url)
+		must(t, s.EnqueueMessages(ctx, letter("1", "a"), letter("2", "a"), letter("3", "b")))
+		next := func(lane string, want audit.Instant) {
+			t.Helper()
+			lanes, err := s.Lanes(ctx)
+			must(t, err)
+			for _, l := range lanes {
+				if l.Name == lane && l.Next != want {
+					t.Errorf("lane %s: next at %s, not %s", lane, l.Next, want)
+				}
+			}
+		}
+		must(t, s.Missed(ctx, take(t, s, "a", "x1", t0, "1"), audit.Miss{Error: "503", Next: t0 + 10, Lane: t0 + 1, Sink: audit.Ever}))
+		next("a", t0+10)
+		take(t, s, "a", "x2", t0+9, "")
+		must(t, s.Missed(ctx, take(t, s, "a", "x3", t0+10, "1"), audit.Miss{Error: "no such channel", Final: true, Next: t0 + 100, Lane: t0 + 11, Sink: audit.Ever}))
+		next("a", t0+11)
+		must(t, s.Missed(ctx, take(t, s, "a", "x4", t0+11, "2"), audit.Miss{Error: "429", Next: t0 + 12, Lane: t0 + 12, Sink: t0 + 50}))
+		next("a", t0+50)
+		next("b", t0+50)
+		take(t, s, "b", "x5", t0+49, "")
+		must(t, s.Missed(ctx, take(t, s, "b", "x6", t0+50, "3"), audit.Miss{Error: "429", Next: t0 + 51, Lane: t0 + 51, Sink: t0 + 20})) // nothing is asked for that lasts less
+		must(t, s.Delivered(ctx, take(t, s, "a", "x7", t0+50, "2"), "r", t0+50, t0+51))
+		next("a", t0+100) // the one that failed is tried again by itself
+		take(t, s, "a", "x8", t0+99, "")
+		stuck, err := s.Stuck(ctx, t0)
+		must(t, err)
+		same(t, "stuck", keys(stuck), []string{"1"})
+		must(t, s.Retry(ctx, stuck[0].ID))
+		again := take(t, s, "a", "x9", t0+51, "1")
+		if !again.Failed || again.Attempts != 2 {
+			t.Errorf("%+v", again)
+		}
+		must(t, s.EnqueueMessages(ctx, letter("4", "a")))
+		must(t, s.Missed(ctx, again, audit.Miss{Error: "503", Next: t0 + 100, Lane: t0 + 52, Sink: audit.Ever}))
+		next("a", t0+52) // nor does it hold anything back now
+		must(t, s.Delivered(ctx, take(t, s, "a", "x10", t0+52, "4"), "r", t0+52, t0+53))
+		must(t, s.Delivered(ctx, take(t, s, "a", "x11", t0+100, "1"), "r", t0+100, t0+101))
+		if err := s.Retry(ctx, again.ID); err == nil {
+			t.Error("what was delivered is tried again")
+		}
+		is(t, s.Retry(ctx, 999), store.ErrNotFound)
+	})
+}
+
+func TestWhatIsStuck(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		ctx := t.Context()
+		s := open(t, url)
+		later := letter("for later", "b")
+		later.NextAt = t0.Add(24 * time.Hour)
+		must(t, s.EnqueueMessages(ctx, letter("waits", "a"), later, letter("sent", "c")))
+		must(t, s.Delivered(ctx, take(t, s, "c", "x", t0, "sent"), "", t0, t0))
+		for after, want := range map[time.Duration][]string{0: nil, audit.StuckAfter: nil, audit.StuckAfter + 1: {"waits"}, 24*time.Hour + audit.StuckAfter + 1: {"waits", "for later"}} {
+			now := t0.Add(after)
+			stuck, err := s.Stuck(ctx, now)
+			must(t, err)
+			same(t, fmt.Sprint("stuck after ", after), keys(stuck), want)
+			all, err := s.Messages(ctx)
+			must(t, err)
+			all = slices.DeleteFunc(all, func(m audit.Message) bool { return !m.Stuck(now) })
+			same(t, fmt.Sprint("stuck by their own account after ", after), keys(all), want)
+		}
+	})
+}
+
+// However many take at one time, one has the lane.
+func TestOneTakes(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		s := open(t, url)
+		for round := range 5 {
+			lane := fmt.Sprint(round)
+			must(t, s.EnqueueMessages(t.Context(), letter("m"+lane, lane), letter("n"+lane, lane)))
+			var took atomic.Int64
+			var wg sync.WaitGroup
+			for i := range 8 {
+				wg.Go(func() {
+					c, err := s.Take(t.Context(), "slack", lane, fmt.Sprint(lane, " ", i), t0, t0+1)
+					if err != nil {
+						t.Error(err)
+					}
+					if c != nil {
+						took.Add(1)
+					}
+				})
+			}
+			wg.Wait()
+			if took.Load() != 1 {
+				t.Errorf("%d took a message of lane %s", took.Load(), lane)
+			}
+		}
+	})
+}
