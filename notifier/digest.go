@@ -128,7 +128,7 @@ func Compose(r *audit.Result, redact func(string) string) Digest {
 		}
 	}
 	for _, items := range [][]Item{d.Named, d.NamedReopened, d.NamedWorsened} {
-		slices.SortFunc(items, WorstFirst)
+		slices.SortFunc(items, worstFirst)
 	}
 	for severity, n := range r.Open {
 		d.Open.add(severity, n)
@@ -179,15 +179,15 @@ func (d *Digest) Due(findings []audit.Finding, redact func(string) string) {
 			d.NamedDue = append(d.NamedDue, NewItem(f, redact))
 		}
 	}
-	slices.SortFunc(d.NamedDue, func(a, b Item) int { return cmp.Or(cmp.Compare(a.DueAt, b.DueAt), WorstFirst(a, b)) })
+	slices.SortFunc(d.NamedDue, func(a, b Item) int { return cmp.Or(cmp.Compare(a.DueAt, b.DueAt), worstFirst(a, b)) })
 }
 
 func working(s audit.Status) bool {
 	return s == audit.Open || s == audit.Acknowledged || s == audit.InRemediation
 }
 
-// WorstFirst orders items by severity, then by how many are concerned.
-func WorstFirst(a, b Item) int {
+// worstFirst orders items by severity, then by how many are concerned.
+func worstFirst(a, b Item) int {
 	rank := func(i Item) int { return slices.Index(audit.Severities(), i.Severity) }
 	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(b.Accounts, a.Accounts), cmp.Compare(b.Occurrences, a.Occurrences),
 		cmp.Compare(a.App, b.App), cmp.Compare(a.Check, b.Check), cmp.Compare(a.Subject, b.Subject))

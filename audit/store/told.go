@@ -11,8 +11,8 @@ import (
 // atOnce is how many keys one statement asks for.
 const atOnce = 500
 
-// Lanes gives the lanes of those messages that are in the outbox, delivered or not, by key.
-func (s *Store) Lanes(ctx context.Context, keys []string) (map[string]string, error) {
+// Enqueued gives the lanes of those messages that are in the outbox, delivered or not, by key.
+func (s *Store) Enqueued(ctx context.Context, keys []string) (map[string]string, error) {
 	lanes := map[string]string{}
 	err := s.read(ctx, "look for messages", func(t *tx) error {
 		for part := range slices.Chunk(keys, atOnce) {

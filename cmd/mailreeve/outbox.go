@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"os"
 	"time"
 
 	"github.com/mailreeve/mailreeve/audit"
-	"github.com/mailreeve/mailreeve/audit/address"
 	"github.com/mailreeve/mailreeve/notifier"
 	"github.com/mailreeve/mailreeve/notifier/slack"
 )
@@ -18,7 +15,7 @@ import (
 func (s *system) composers() []notifier.Composer {
 	var list []notifier.Composer
 	if s.slack {
-		list = append(list, s.digests)
+		list = append(list, s.teller().Compose)
 	}
 	return list
 }
@@ -27,7 +24,7 @@ func (s *system) composers() []notifier.Composer {
 func (s *system) sinks() map[string]notifier.Sink {
 	sinks := map[string]notifier.Sink{}
 	if s.slack {
-		sinks[slack.Sink] = slack.New(os.Getenv(s.cfg.Slack.TokenEnv), s.cfg.Slack.APIURL, http.DefaultClient)
+		sinks[slack.Sink] = s.slackClient()
 	}
 	return sinks
 }
@@ -48,26 +45,6 @@ func (s *system) compose(n notifier.News) (list []audit.Message, err error) {
 func (s *system) messages(r *audit.Result) ([]audit.Message, error) {
 	return s.compose(notifier.News{At: audit.At(s.clock()), Result: r, Changes: r.Changes})
 }
-
-// digests tells of a night by its digest, where there is something to tell.
-func (s *system) digests(n notifier.News) ([]audit.Message, error) {
-	r := n.Result
-	if r == nil {
-		return nil, nil
-	}
-	d := digestOf(r)
-	if r.Run.ScheduledAt == audit.Never && !r.First && !d.Changed() {
-		return nil, nil
-	}
-	m, err := slack.Enqueue("digest "+r.Run.ID, s.cfg.Slack.Channel, slack.Render(d), n.At)
-	if err != nil {
-		return nil, err
-	}
-	return []audit.Message{m}, nil
-}
-
-// digestOf is what to tell of a run.
-func digestOf(r *audit.Result) notifier.Digest { return notifier.Compose(r, address.Redact) }
 
 // flushFor is how long the outbox is worked on before others may.
 const flushFor = 5 * time.Second

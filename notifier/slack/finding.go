@@ -39,12 +39,17 @@ type thread struct{ app, clause, run string }
 
 func threadOf(f *audit.Finding) thread { return thread{f.App, f.Clause, f.FirstRun} }
 
+// worstFirst orders findings as digests do.
+func worstFirst(a, b *audit.Finding) int {
+	rank := func(f *audit.Finding) int { return slices.Index(audit.Severities(), f.Severity) }
+	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(b.Accounts, a.Accounts), cmp.Compare(b.Occurrences, a.Occurrences),
+		cmp.Compare(a.App, b.App), cmp.Compare(a.Check, b.Check), cmp.Compare(a.Subject, b.Subject))
+}
+
 // renderHead makes the head of a thread from its findings as they are now; one at least. note, where there is one, is mailreeve's own.
 func renderHead(list []audit.Finding, look Look, note string) Message {
 	list = slices.Clone(list)
-	slices.SortFunc(list, func(a, b audit.Finding) int {
-		return notifier.WorstFirst(notifier.NewItem(&a, look.Redact), notifier.NewItem(&b, look.Redact))
-	})
+	slices.SortFunc(list, func(a, b audit.Finding) int { return worstFirst(&a, &b) })
 	worst := notifier.NewItem(&list[0], look.Redact)
 	show := func(s string) string { return fit(notifier.Line(s), maxName) }
 	title := fmt.Sprintf("%s %s: %s", mark(worst.Severity), show(string(worst.Severity)), cmp.Or(show(worst.AppName), show(worst.App), "calls by no app"))

@@ -42,8 +42,8 @@ func (r Route) fits(f *audit.Finding) bool {
 
 // A Memory is what is known from before.
 type Memory interface {
-	// Lanes gives the lanes of those messages that are in the outbox already, by key.
-	Lanes(ctx context.Context, keys []string) (map[string]string, error)
+	// Enqueued gives the lanes of those messages that are in the outbox already, by key.
+	Enqueued(ctx context.Context, keys []string) (map[string]string, error)
 	// DueBy gives the findings that are open, acknowledged or in remediation and due at t or before.
 	DueBy(ctx context.Context, t audit.Instant) ([]audit.Finding, error)
 	// Finished gives the last n runs that finished, the newest first.
@@ -135,22 +135,20 @@ func (t *Teller) heads(r *audit.Result, out *batch) map[string]bool {
 	}
 	type head struct {
 		worst *audit.Finding
-		item  notifier.Item
 		list  []*audit.Finding
 	}
 	channels := map[string][]head{}
 	for _, list := range threads {
-		item := func(f *audit.Finding) notifier.Item { return notifier.NewItem(f, t.Look.Redact) }
-		worst := slices.MinFunc(list, func(a, b *audit.Finding) int { return notifier.WorstFirst(item(a), item(b)) })
+		worst := slices.MinFunc(list, worstFirst)
 		if worst.Severity == audit.Critical {
 			c := t.channel(worst)
-			channels[c] = append(channels[c], head{worst, item(worst), list})
+			channels[c] = append(channels[c], head{worst, list})
 		}
 	}
 	headed := map[string]bool{}
 	for _, channel := range slices.Sorted(maps.Keys(channels)) {
 		heads := channels[channel]
-		slices.SortFunc(heads, func(a, b head) int { return notifier.WorstFirst(a.item, b.item) })
+		slices.SortFunc(heads, func(a, b head) int { return worstFirst(a.worst, b.worst) })
 		rest := 0
 		for _, h := range heads[min(len(heads), MaxImmediate):] {
 			for _, f := range h.list {
@@ -201,7 +199,7 @@ func (t *Teller) replies(ctx context.Context, r *audit.Result, out *batch) error
 		}
 	}
 	keys := slices.Sorted(maps.Keys(changed))
-	lanes, err := t.Memory.Lanes(ctx, keys)
+	lanes, err := t.Memory.Enqueued(ctx, keys)
 	if err != nil {
 		return err
 	}
@@ -218,7 +216,7 @@ func (t *Teller) replies(ctx context.Context, r *audit.Result, out *batch) error
 func (t *Teller) act(ctx context.Context, n notifier.News, out *batch) error {
 	f := &n.Changes[0].Finding
 	k := headKey(f)
-	lanes, err := t.Memory.Lanes(ctx, []string{k})
+	lanes, err := t.Memory.Enqueued(ctx, []string{k})
 	if err != nil {
 		return err
 	}
