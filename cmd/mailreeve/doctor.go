@@ -317,7 +317,7 @@ func (d *doctor) crews(ctx context.Context, s *store.Store) {
 
 // outbox says what could not be delivered.
 func (d *doctor) outbox(ctx context.Context, s *store.Store) {
-	waiting, err := s.Pending(ctx, audit.At(d.now))
+	waiting, err := s.Pending(ctx)
 	if err != nil {
 		d.wrong("outbox", "%w", err)
 		return
@@ -518,7 +518,10 @@ func (d *doctor) slack(ctx context.Context, send bool) {
 	ctx, cancel := context.WithTimeout(ctx, bedside)
 	defer cancel()
 	client := slack.New(token, d.cfg.Slack.APIURL, http.DefaultClient)
-	team, err := client.Check(ctx)
+	workspace, err := client.Check(ctx)
+	if err == nil {
+		d.slackParts(ctx, client, workspace)
+	}
 	if err == nil && send {
 		var m audit.Message
 		if m, err = slack.Enqueue("doctor", d.cfg.Slack.Channel, slack.Message{Text: "mailreeve doctor: a test message"}, audit.At(d.now)); err == nil {
@@ -531,6 +534,6 @@ func (d *doctor) slack(ctx context.Context, send bool) {
 	case send:
 		d.ok("slack", "%s has the test message", d.cfg.Slack.Channel)
 	default:
-		d.ok("slack", "the workspace %s knows the token; --send tries the channel %s", team, d.cfg.Slack.Channel)
+		d.ok("slack", "the workspace %s knows the token; --send tries the channel %s", workspace.Team, d.cfg.Slack.Channel)
 	}
 }

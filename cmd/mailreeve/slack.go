@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -135,4 +137,32 @@ func (s *system) Do(ctx context.Context, d audit.Deed, id string) (err error) {
 		}
 	}
 	return nil
+}
+
+// slackParts looks at what messages to Slack need beside a token, and says what is missing.
+func (d *doctor) slackParts(ctx context.Context, client *slack.Client, w *slack.Workspace) {
+	c := d.cfg.Slack
+	for _, scope := range slices.Sorted(maps.Keys(slack.Scopes())) {
+		if w.Scopes != nil && !slices.Contains(w.Scopes, scope) {
+			d.warn("slack", "the app lacks the scope %s, by which %s: add it, and install the app again", scope, slack.Scopes()[scope])
+		}
+	}
+	if slices.Contains(w.Scopes, "channels:read") {
+		seen := map[string]bool{c.Channel: true}
+		for _, r := range c.Routes {
+			seen[r.Channel] = true
+		}
+		for _, channel := range slices.Sorted(maps.Keys(seen)) {
+			if err := client.Reach(ctx, channel); err != nil {
+				d.wrong("slack", "channel %s: %w", channel, err)
+			}
+		}
+	}
+	heard := c.AppTokenEnv != "" && os.Getenv(c.AppTokenEnv) != "" || c.SigningSecretEnv != "" && os.Getenv(c.SigningSecretEnv) != ""
+	switch {
+	case len(c.Reviewers) > 0 && !heard:
+		d.warn("slack", "slack.reviewers may press buttons that nobody hears: put an app token into the variable of slack.app_token_env, or a signing secret into that of slack.signing_secret_env")
+	case len(c.Reviewers) == 0 && heard:
+		d.warn("slack", "messages have no buttons, for nobody may press them: name who may in slack.reviewers")
+	}
 }

@@ -3,6 +3,7 @@ package slack
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -18,6 +19,18 @@ type Look struct {
 	Buttons    bool                // heads carry buttons
 	AccountIDs bool                // heads name accounts
 	Pages      string              // the console's address, under which a finding has a page; empty: there is none
+}
+
+// accountPattern is the shapes that most account ids have.
+var accountPattern = regexp.MustCompile(`\b(\d{5,6}:[0-9a-fA-F-]{8,36}|[0-9a-f]{24})\b`)
+
+// redact masks addresses and, where accounts are not to be named, what looks like the id of one: people write them into reasons.
+func (l Look) redact(s string) string {
+	s = l.Redact(s)
+	if !l.AccountIDs {
+		s = accountPattern.ReplaceAllString(s, "[account]")
+	}
+	return s
 }
 
 // Actions of the buttons, and of the modal that asks for a suppression's reason and end.
@@ -50,7 +63,7 @@ func worstFirst(a, b *audit.Finding) int {
 func renderHead(list []audit.Finding, look Look, note string) Message {
 	list = slices.Clone(list)
 	slices.SortFunc(list, func(a, b audit.Finding) int { return worstFirst(&a, &b) })
-	worst := notifier.NewItem(&list[0], look.Redact)
+	worst := notifier.NewItem(&list[0], look.redact)
 	show := func(s string) string { return fit(notifier.Line(s), maxName) }
 	title := fmt.Sprintf("%s %s: %s", mark(worst.Severity), show(string(worst.Severity)), cmp.Or(show(worst.AppName), show(worst.App), "calls by no app"))
 	blocks := []slack.Block{slack.NewHeaderBlock(plain(cut(title, maxHeader)))}
@@ -94,7 +107,7 @@ func capital(s string) string {
 
 // section is one finding of a head.
 func section(f *audit.Finding, look Look) slack.Block {
-	i := notifier.NewItem(f, look.Redact)
+	i := notifier.NewItem(f, look.redact)
 	render := func(name, why int) slack.Block {
 		show := func(s string) string { return fit(notifier.Line(s), name) }
 		lines := []string{i.Who(show), i.What(show), i.Numbers(false) + ", " + show(i.ID), "Now: " + state(f, look, name)}
@@ -115,7 +128,7 @@ func section(f *audit.Finding, look Look) slack.Block {
 
 // state says where a finding stands.
 func state(f *audit.Finding, look Look, most int) string {
-	show := func(s string) string { return fit(look.Redact(notifier.Line(s)), most) }
+	show := func(s string) string { return fit(look.redact(notifier.Line(s)), most) }
 	s := show(string(f.Status))
 	if r := show(f.Reason); r != "" {
 		s += " (" + r + ")"
@@ -142,7 +155,7 @@ func accounts(f *audit.Finding, look Look) string {
 	}
 	var ids []string
 	for _, e := range f.Evidence {
-		if id := look.Redact(notifier.Line(e.Account)); id != "" && !slices.Contains(ids, id) && len(ids) < maxAccounts {
+		if id := look.redact(notifier.Line(e.Account)); id != "" && !slices.Contains(ids, id) && len(ids) < maxAccounts {
 			ids = append(ids, id)
 		}
 	}
@@ -184,7 +197,7 @@ func renderNight(changes []audit.Change, look Look) Message {
 	var blocks []slack.Block
 	left := maxHead
 	for n, c := range changes {
-		i := notifier.NewItem(&c.Finding, look.Redact)
+		i := notifier.NewItem(&c.Finding, look.redact)
 		show := func(s string) string { return fit(notifier.Line(s), maxName) }
 		what := capital(string(c.What))
 		lines := []string{what + ": " + i.What(show) + ", " + show(i.ID)}
@@ -192,7 +205,7 @@ func renderNight(changes []audit.Change, look Look) Message {
 		case audit.IsReopened, audit.IsWorsened:
 			lines = append(lines, i.Numbers(true))
 		default:
-			if r := fit(look.Redact(notifier.Line(c.Finding.Reason)), maxWhy); r != "" {
+			if r := fit(look.redact(notifier.Line(c.Finding.Reason)), maxWhy); r != "" {
 				lines = append(lines, r)
 			}
 		}
@@ -203,7 +216,7 @@ func renderNight(changes []audit.Change, look Look) Message {
 		}
 		blocks = append(blocks, b)
 	}
-	text := fmt.Sprintf("%s: %s", capital(string(changes[0].What)), ourName(notifier.NewItem(&changes[0].Finding, look.Redact)))
+	text := fmt.Sprintf("%s: %s", capital(string(changes[0].What)), ourName(notifier.NewItem(&changes[0].Finding, look.redact)))
 	if n := len(changes); n > 1 {
 		text = fmt.Sprintf("%d findings changed", n)
 	}
@@ -212,8 +225,8 @@ func renderNight(changes []audit.Change, look Look) Message {
 
 // renderAct makes the reply that tells a thread what a person did to one of its findings.
 func renderAct(f *audit.Finding, trail []audit.TrailEntry, look Look) Message {
-	i := notifier.NewItem(f, look.Redact)
-	show := func(s string, most int) string { return fit(look.Redact(notifier.Line(s)), most) }
+	i := notifier.NewItem(f, look.redact)
+	show := func(s string, most int) string { return fit(look.redact(notifier.Line(s)), most) }
 	var blocks []slack.Block
 	for _, e := range trail {
 		line := fmt.Sprintf("%s by %s: %s", capital(show(e.What, maxName)), show(e.Who, maxName), show(i.ID, maxID))

@@ -188,3 +188,23 @@ func TestWithin(t *testing.T) {
 		t.Errorf("%q", s)
 	}
 }
+
+// TestAccountIDs: they are named only where that is configured.
+func TestAccountIDs(t *testing.T) {
+	t.Parallel()
+	for _, id := range []string{"5b10a2844c20165700ede21g", "5b10a2844c20165700ede211", "557058:295406f3-a1fc-4733-b906-dd15d021bd79"} {
+		f := critical("acme", "purpose-prohibited", "marketing")
+		f.Reason, f.Evidence = "look at "+id, []audit.Evidence{{Account: id}}
+		shape := accountPattern.MatchString(id)
+		for _, named := range []bool{false, true} {
+			m := renderHead([]audit.Finding{f}, Look{Redact: nights.Redact, AccountIDs: named}, "")
+			text, err := json.Marshal(m.Blocks)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(string(text), "Accounts: "+id) != named || shape && strings.Contains(string(text), id) != named {
+				t.Errorf("%t: %s", named, text)
+			}
+		}
+	}
+}

@@ -109,3 +109,28 @@ func (c *Client) learn(channel, id string) {
 		c.mu.Unlock()
 	}
 }
+
+// Scopes are those that a Client needs beside chat:write, and what for.
+func Scopes() map[string]string {
+	return map[string]string{
+		"channels:history": "a message whose answer was lost is looked for before it is sent again, and waits as long as that cannot be done (in private channels: groups:history)",
+		"channels:read":    "a channel that is given by name is found (private ones: groups:read)",
+		"files:write":      "the chart gets into the digest's thread",
+	}
+}
+
+// Reach says whether the app is in a channel. It needs the scope channels:read, of a private channel groups:read.
+func (c *Client) Reach(ctx context.Context, channel string) error {
+	id, err := c.id(ctx, channel)
+	if err != nil {
+		return err
+	}
+	info, err := c.api.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: id})
+	if err != nil {
+		return c.class(err, needed(err, "channels:read"))
+	}
+	if !info.IsMember {
+		return c.class(slack.SlackErrorResponse{Err: "not_in_channel"}, "")
+	}
+	return nil
+}

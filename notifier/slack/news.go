@@ -81,7 +81,7 @@ func (t *Teller) Compose(n notifier.News) ([]audit.Message, error) {
 
 // Digest is a night's, with what falls due.
 func (t *Teller) Digest(ctx context.Context, r *audit.Result) (notifier.Digest, error) {
-	d := notifier.Compose(r, t.Look.Redact)
+	d := notifier.Compose(r, t.Look.redact)
 	due, err := t.Memory.DueBy(ctx, d.AsOf.Add(notifier.DueWithin))
 	if err != nil {
 		return d, err
@@ -96,7 +96,7 @@ func (t *Teller) Digest(ctx context.Context, r *audit.Result) (notifier.Digest, 
 			due[i] = *f
 		}
 	}
-	d.Due(due, t.Look.Redact)
+	d.Due(due, t.Look.redact)
 	return d, nil
 }
 
@@ -182,7 +182,7 @@ func (t *Teller) shares(r *audit.Result, headed map[string]bool, out *batch) {
 	for _, channel := range slices.Sorted(maps.Keys(parts)) {
 		run := *r.Run
 		run.Summary = audit.RunSummary{Trail: r.Run.Summary.Trail}
-		d := notifier.Compose(&audit.Result{Run: &run, Changes: parts[channel]}, t.Look.Redact)
+		d := notifier.Compose(&audit.Result{Run: &run, Changes: parts[channel]}, t.Look.redact)
 		if d.Share = true; d.New.Total()+d.Reopened.Total()+d.Worsened.Total() > 0 {
 			out.add("digest "+r.Run.ID+" "+channel, channel, post(doPost, "", Render(d)))
 		}

@@ -294,7 +294,7 @@ func (d *Desk) modal(list []audit.Finding, m modalMeta) (v slack.ModalViewReques
 	if err != nil {
 		return v, err
 	}
-	item := notifier.NewItem(&list[0], d.Client.Look.Redact)
+	item := notifier.NewItem(&list[0], d.Client.Look.redact)
 	show := func(s string) string { return fit(notifier.Line(s), maxName) }
 	about := item.Who(show) + "\n" + item.What(show)
 	if n := len(list); n > 1 {
