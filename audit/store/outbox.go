@@ -98,6 +98,14 @@ func (s *Store) Retry(ctx context.Context, id int64) error {
 	})
 }
 
+// RetryFailed lets all messages that failed for good be tried now.
+func (s *Store) RetryFailed(ctx context.Context) error {
+	return s.write(ctx, "let messages be tried again", func(t *tx) error {
+		_, err := t.exec(ctx, `UPDATE outbox SET next_at = ? WHERE sent_at = ? AND failed = 1`, audit.Ever, audit.Never)
+		return err
+	})
+}
+
 // OutboxNumbers is what is in the outbox, by sink.
 type OutboxNumbers struct {
 	Sink      string        `db:"sink"`

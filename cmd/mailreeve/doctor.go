@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -212,7 +213,7 @@ func (d *doctor) nights(ctx context.Context, s *store.Store, plan schedule.Sched
 	case newest.Status == audit.Running:
 		d.ok("lock", "run %s is under way since %s, by %s", newest.ID, when(newest.StartedAt), holder)
 	case holder != "":
-		d.warn("lock", "%s holds the lock of the night, and no run is under way: it is about to begin one, or sends messages, or hangs; if that does not pass, end it", holder)
+		d.warn("lock", "%s holds the lock of the night, and no run is under way: it is about to begin one, or hangs; if that does not pass, end it", holder)
 	}
 	d.late(runs, plan, holder)
 	for i := range runs {
@@ -322,16 +323,37 @@ func (d *doctor) outbox(ctx context.Context, s *store.Store) {
 		d.wrong("outbox", "%w", err)
 		return
 	}
+	var failed, late, troubled, fresh []audit.Message
 	for _, m := range waiting {
 		switch {
+		case m.Failed:
+			failed = append(failed, m)
+		case m.Stuck(audit.At(d.now)):
+			late = append(late, m)
 		case m.Error != "":
-			d.wrong("outbox", "%s cannot be delivered; the first, %s, since %s: %s: mend that; serve tries again every minute, mailreeve run once", count(len(waiting), "message", "messages"),
-				m.Key, when(m.Created), m.Error)
-			return
-		case d.now.Sub(m.Created.Time()) > overdue:
-			d.wrong("outbox", "message %s waits since %s, and nobody has tried to send it: see that mailreeve serve runs and has the token, or mailreeve run", m.Key, when(m.Created))
-			return
+			troubled = append(troubled, m)
+		case m.Attempts == 0 && m.NextAt <= audit.At(d.now.Add(-overdue)):
+			fresh = append(fresh, m)
 		}
+	}
+	first := func(list []audit.Message) string {
+		return fmt.Sprintf("the first, %s, since %s: %s", list[0].Key, when(list[0].Created), cmp.Or(list[0].Error, "nobody has tried to send it"))
+	}
+	messages := func(list []audit.Message) string { return count(len(list), "message", "messages") }
+	if len(failed) > 0 {
+		d.wrong("outbox", "%s cannot be delivered; %s: mend that; serve tries again within the hour, and when it is started; mailreeve run once", messages(failed), first(failed))
+	}
+	if len(late) > 0 {
+		d.wrong("outbox", "%s for more than %s; %s: see that mailreeve serve runs, has the tokens and gets there", count(len(late), "message waits", "messages wait"), "6 hours", first(late))
+	}
+	if len(troubled) > 0 {
+		d.wrong("outbox", "%s not delivered yet; %s: mend that, if it does not pass; serve tries again by itself", count(len(troubled), "message is", "messages are"), first(troubled))
+	}
+	if len(fresh) > 0 {
+		d.wrong("outbox", "message %s waits since %s, and nobody has tried to send it: see that mailreeve serve runs and has the token, or mailreeve run", fresh[0].Key, when(fresh[0].Created))
+	}
+	if len(failed)+len(late)+len(troubled)+len(fresh) > 0 {
+		return
 	}
 	d.ok("outbox", "%s waiting", count(len(waiting), "message", "messages"))
 }

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/store"
 	"github.com/mailreeve/mailreeve/notifier"
 	"github.com/mailreeve/mailreeve/notifier/slack"
 )
@@ -46,55 +50,123 @@ func (s *system) messages(r *audit.Result) ([]audit.Message, error) {
 	return s.compose(notifier.News{At: audit.At(s.clock()), Result: r, Changes: r.Changes})
 }
 
-// flushFor is how long the outbox is worked on before others may.
-const flushFor = 5 * time.Second
+// The outbox's own times.
+const (
+	flushFor  = 5 * time.Second // how long it is worked on before a run looks what has become of its messages
+	lookEvery = 2 * time.Second // how often who serves looks for messages
+	resting   = 15 * time.Second
+	hands     = 4 // lanes that a process sends in at one time
+)
 
-// deliver sends what waits in the outbox, and goes on trying until patience is over. The night's lock keeps two processes from sending one message.
-func (s *system) deliver(ctx context.Context, patience time.Duration) error {
-	if !s.slack {
-		return nil
+// A post delivers what waits in the outbox, by the database's clock: machines' may differ by minutes.
+type post struct {
+	*notifier.Outbox
+	store *store.Store
+	ahead atomic.Int64 // nanoseconds that the database's clock is ahead of this machine's
+}
+
+// newPost makes a post. There is one in a process.
+func (s *system) newPost(ctx context.Context) (*post, error) {
+	p := &post{store: s.store}
+	p.Outbox = &notifier.Outbox{Store: s.store, Sinks: s.sinks(), Log: s.attempted, Clock: func() time.Time { return s.clock().Add(time.Duration(p.ahead.Load())) }}
+	return p, p.setClock(ctx)
+}
+
+func (p *post) setClock(ctx context.Context) error {
+	ahead, err := p.store.Clock(ctx)
+	if err == nil {
+		p.ahead.Store(int64(ahead))
 	}
-	s.delivering.Lock()
-	defer s.delivering.Unlock()
-	if s.outbox == nil {
-		s.outbox = &notifier.Outbox{Store: s.store, Sinks: s.sinks(), Clock: s.clock, Log: s.attempted}
+	return err
+}
+
+// poster is this process's post.
+func (s *system) poster(ctx context.Context) (_ *post, err error) {
+	s.posting.Lock()
+	defer s.posting.Unlock()
+	if s.post == nil {
+		s.post, err = s.newPost(ctx)
 	}
-	s.refused = nil
+	return s.post, err
+}
+
+// deliver sends what waits in the outbox until all that was written since then is delivered, by whomever, or patience is over.
+func (s *system) deliver(ctx context.Context, since audit.Instant, patience time.Duration) error {
+	p, err := s.poster(ctx)
+	if err != nil || len(p.Sinks) == 0 {
+		return err
+	}
 	for end := time.Now().Add(patience); ; {
-		left, err := s.flush(ctx)
-		switch {
-		case err != nil:
+		if _, err := p.Flush(ctx, flushFor); err != nil {
 			return err
-		case left == 0:
-			return nil
-		case s.refused != nil:
-			return fmt.Errorf("%d messages could not be delivered; they are kept, and sent with the next run once this is mended: %w", left, s.refused)
-		case time.Now().After(end):
-			return fmt.Errorf("%d messages could not be delivered yet; they are kept, and sent with the next run", left)
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(time.Second):
+		own, err := s.store.Pending(ctx)
+		if err != nil {
+			return err
+		}
+		own = slices.DeleteFunc(own, func(m audit.Message) bool { return m.Created < since || p.Sinks[m.Sink] == nil })
+		if len(own) == 0 {
+			return nil
+		}
+		what := count(len(own), "message", "messages")
+		if i := slices.IndexFunc(own, func(m audit.Message) bool { return m.Failed }); i >= 0 {
+			return fmt.Errorf("%s could not be delivered; what is left is kept, and sent by serve or the next run once this is mended: %s", what, own[i].Error)
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("%s could not be delivered yet; what is left is kept, and sent by serve or the next run: %s", what, cmp.Or(own[0].Error, "others wait before it"))
+		}
+		if err := pause(ctx, time.Second); err != nil {
+			return err
 		}
 	}
 }
 
-func (s *system) flush(ctx context.Context) (left int, err error) {
-	lease, err := s.store.Lock(ctx, true)
-	if err != nil {
-		return 0, err
+// keepDelivering sends what comes into the outbox until ctx is done.
+func (s *system) keepDelivering(ctx context.Context) {
+	p, err := s.poster(ctx)
+	for ; err != nil && ctx.Err() == nil; p, err = s.poster(ctx) {
+		s.log.Warn("no message is delivered; it is tried again", "error", err)
+		_ = pause(ctx, resting)
 	}
-	defer func() { err = errors.Join(err, lease.Release()) }()
-	return s.outbox.Flush(ctx, flushFor)
+	if err != nil || len(p.Sinks) == 0 {
+		return
+	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for range hands {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				_, err := p.Flush(ctx, lookEvery)
+				rest := lookEvery
+				if err != nil && ctx.Err() == nil {
+					s.log.Warn("messages wait in the outbox", "error", err)
+					rest = resting
+				}
+				_ = pause(ctx, rest)
+			}
+		})
+	}
+	for pause(ctx, time.Minute) == nil {
+		if err := p.setClock(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("the database's clock is not known; messages go by the last that was", "error", err)
+		}
+	}
+}
+
+// pause waits, or ends with ctx.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
 }
 
 func (s *system) attempted(m audit.Message, _ string, err error) {
 	if err != nil {
 		s.log.Warn("a message could not be delivered", "key", m.Key, "sink", m.Sink, "attempt", m.Attempts+1, "error", err)
-		var f *notifier.Failure
-		if errors.As(err, &f) && f.Final {
-			s.refused = err
-		}
 	}
 }

@@ -59,6 +59,7 @@ func (c *cli) run(ctx context.Context, o audit.Options) error {
 		return err
 	}
 	defer s.close()
+	since := audit.At(s.clock())
 	bar := newBar(c.err)
 	res, err := s.audit(ctx, o, false, bar.show)
 	bar.done()
@@ -78,7 +79,10 @@ func (c *cli) run(ctx context.Context, o audit.Options) error {
 	}
 	c.blind(res)
 	if !res.DryRun {
-		if err := s.deliver(ctx, patience); err != nil {
+		if err := s.store.RetryFailed(ctx); err != nil { // whoever runs it may have mended what failed
+			return err
+		}
+		if err := s.deliver(ctx, since, patience); err != nil {
 			return fmt.Errorf("run %s is filed, but its digest is not delivered: %w", res.Run.ID, err)
 		}
 	}

@@ -38,6 +38,9 @@ func (c *cli) serve(ctx context.Context) error {
 	if next := plan.Nights(c.clock(), 1); len(next) > 0 {
 		s.log.Info("waiting for the next night", "schedule", s.cfg.Schedule, "at", next[0])
 	}
+	if err := s.store.RetryFailed(ctx); err != nil { // who starts it may have mended what failed
+		return err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { s.keepDelivering(ctx) })
@@ -57,10 +60,7 @@ func (c *cli) serve(ctx context.Context) error {
 			for ctx.Err() == nil { // while the database is away there is nothing to do
 				if err := s.crew.Serve(ctx); err != nil && ctx.Err() == nil {
 					s.log.Warn("this process does no parts of nights; it tries again", "error", err)
-					select {
-					case <-ctx.Done():
-					case <-time.After(deliverEvery):
-					}
+					_ = pause(ctx, time.Minute)
 				}
 			}
 		})
@@ -72,6 +72,7 @@ func (c *cli) serve(ctx context.Context) error {
 
 // scheduled runs one scheduled night and delivers what it has to say.
 func (s *system) scheduled(ctx context.Context, scheduledAt, asOf time.Time) error {
+	since := audit.At(s.clock())
 	res, err := s.audit(ctx, audit.Options{AsOf: audit.At(asOf), ScheduledAt: audit.At(scheduledAt), By: "schedule"}, true, nil)
 	if errors.Is(err, store.ErrAlreadyRun) {
 		s.log.Info("another scheduler ran this night", "scheduled_at", scheduledAt)
@@ -96,29 +97,8 @@ func (s *system) scheduled(ctx context.Context, scheduledAt, asOf time.Time) err
 		}
 		fmt.Fprint(s.out, d.Text())
 	}
-	if err := s.deliver(ctx, time.Minute); err != nil { // the night has run all the same
+	if err := s.deliver(ctx, since, time.Minute); err != nil { // the night has run all the same
 		s.log.Warn("the night's digest waits in the outbox, and is tried again", "run", run.ID, "error", err)
 	}
 	return nil
-}
-
-// deliverEvery is how often serve tries to deliver what a night could not.
-const deliverEvery = time.Minute
-
-// keepDelivering delivers what is left in the outbox, beside the nights, until ctx is done.
-func (s *system) keepDelivering(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(deliverEvery):
-		}
-		waiting, err := s.store.Pending(ctx, audit.At(s.clock()))
-		if err == nil && len(waiting) > 0 {
-			err = s.deliver(ctx, 0)
-		}
-		if err != nil && ctx.Err() == nil {
-			s.log.Warn("messages wait in the outbox", "error", err)
-		}
-	}
 }

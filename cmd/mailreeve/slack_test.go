@@ -195,7 +195,7 @@ func TestAnUndeliveredDigestIsKept(t *testing.T) {
 	if !res.First {
 		t.Error("it is not the first run")
 	}
-	if err := sys.deliver(t.Context(), 0); err == nil || !strings.Contains(err.Error(), "1 messages could not be delivered yet") {
+	if err := sys.deliver(t.Context(), audit.Ever, 0); err == nil || !strings.Contains(err.Error(), "1 message could not be delivered yet") {
 		t.Errorf("got %v", err)
 	}
 	s.fail()

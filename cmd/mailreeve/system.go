@@ -19,24 +19,22 @@ import (
 	"github.com/mailreeve/mailreeve/audit/store"
 	"github.com/mailreeve/mailreeve/checks"
 	"github.com/mailreeve/mailreeve/internal/s3"
-	"github.com/mailreeve/mailreeve/notifier"
 )
 
 // A system is all that a configuration names, opened and wired.
 type system struct {
-	cfg        *config.Config
-	store      *store.Store
-	archive    *archive.Archive
-	log        *slog.Logger
-	clock      func() time.Time
-	key        *[32]byte // of the addresses' digests; nil: none is configured
-	objects    *s3.Client
-	slack      bool // there is a token
-	delivering sync.Mutex
-	outbox     *notifier.Outbox
-	refused    error // a failure that does not pass by itself
-	out        io.Writer
-	crew       *schedule.Crew // of this process, while it serves
+	cfg     *config.Config
+	store   *store.Store
+	archive *archive.Archive
+	log     *slog.Logger
+	clock   func() time.Time
+	key     *[32]byte // of the addresses' digests; nil: none is configured
+	objects *s3.Client
+	slack   bool // there is a token
+	posting sync.Mutex
+	post    *post // once something was to be delivered
+	out     io.Writer
+	crew    *schedule.Crew // of this process, while it serves
 }
 
 // load reads the configuration.

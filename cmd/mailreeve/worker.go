@@ -16,10 +16,10 @@ import (
 func (c *cli) workerCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "worker",
-		Short: "Do parts of other processes' nights, until SIGTERM (Postgres only)",
-		Long: `worker reads files and judges apps for whichever process runs the night, as many at a time as the configuration's workers. It needs the same
-database and, at the same paths, the same archive and source files as that process. It may be started, stopped and killed at any time: what it had
-not finished, others do.`,
+		Short: "Do parts of other processes' nights, and send messages, until SIGTERM (Postgres only)",
+		Long: `worker reads files and judges apps for whichever process runs the night, as many at a time as the configuration's workers, and delivers messages beside the
+others. It needs the same database and, at the same paths, the same archive and source files as that process. It may be started, stopped and killed at any time: what it
+had not finished, others do.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.worker(cmd.Context()) },
 	}
@@ -40,6 +40,10 @@ func (c *cli) worker(ctx context.Context) error {
 	defer s.close()
 	crew := s.newCrew()
 	s.log.Info("doing parts of nights", "crew", crew.ID(), "hands", crew.Hands)
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { s.keepDelivering(ctx) })
+	defer func() { cancel(); wg.Wait() }()
 	return crew.Serve(ctx)
 }
 
