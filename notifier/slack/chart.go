@@ -68,8 +68,15 @@ func axis(values []float64) charts.YAxisOption {
 	return charts.YAxisOption{Min: charts.Ptr(0.0), Max: &top, LabelCount: 5, ValueFormatter: func(v float64) string { return fmt.Sprintf("%.0f", v) }}
 }
 
-// chart uploads a chart into a digest's thread. A picture is no news: where Slack will never take it, the digest stands without.
-func (c *Client) chart(ctx context.Context, msg audit.Message, in place, nights []Night) (receipt string, err error) {
+// chartTries is how often a chart is tried: what comes after it in its channel waits meanwhile.
+const chartTries = 5
+
+// chart uploads a chart into a digest's thread. A picture is no news: where Slack does not take it, or has not taken the digest, the digest stands without.
+func (c *Client) chart(ctx context.Context, msg audit.Message, b body) (receipt string, err error) {
+	in, ok, err := c.placeOf(ctx, b.Of)
+	if err != nil || !ok || msg.Attempts > chartTries {
+		return nowhere, dispensable(err)
+	}
 	name := strings.ReplaceAll(strings.TrimPrefix(msg.Key, "slack "), " ", "-") + ".png"
 	if msg.Attempts > 0 {
 		at, ok, err := c.find(ctx, in, msg.Created, func(m slack.Message) bool {
@@ -82,6 +89,7 @@ func (c *Client) chart(ctx context.Context, msg audit.Message, in place, nights 
 			return at.String(), nil
 		}
 	}
+	nights := b.Nights
 	picture, err := Chart(nights)
 	if err != nil {
 		return "", final(fmt.Errorf("slack: the chart: %w", err))

@@ -114,17 +114,17 @@ func (c *Client) Deliver(ctx context.Context, msg audit.Message) (receipt string
 			return nowhere, err
 		}
 		return c.post(ctx, msg, place{channel: b.Channel}, m)
-	case doReply, doUpdate, doChart:
+	case doReply, doUpdate:
 		at, ok, err := c.placeOf(ctx, b.Of)
 		switch {
 		case err != nil || !ok:
 			return nowhere, err
 		case b.Do == doReply:
 			return c.post(ctx, msg, at, Message{b.Text, b.Blocks.BlockSet})
-		case b.Do == doUpdate:
-			return c.update(ctx, msg, at, b)
 		}
-		return c.chart(ctx, msg, at, b.Nights)
+		return c.update(ctx, msg, at, b)
+	case doChart:
+		return c.chart(ctx, msg, b)
 	}
 	return "", final(fmt.Errorf("slack: message %s of the outbox is of another version: it wants %.20q", msg.Key, b.Do))
 }

@@ -227,8 +227,8 @@ func TestUnderFaults(t *testing.T) {
 				t.Errorf("seed %d: %q is there %d times", seed, key, n)
 			}
 		}
-		// 4 digests, 3 charts, 3 heads, a share of #urgent's on the night that reopened, 6 replies.
-		if posts != 4+3+3+1+6 {
+		// 4 digests, 3 heads, a share of #urgent's on the night that reopened, 6 replies; and up to 3 charts, which are not tried for ever.
+		if want := 4 + 3 + 1 + 6; posts < want || posts > want+3 {
 			t.Errorf("seed %d: %d messages\n%s", seed, posts, d.seen(""))
 		}
 		if refused := d.fake.Refused(); len(refused) > 0 {
