@@ -196,7 +196,7 @@ func (o *Outbox) deliver(ctx context.Context, c *audit.Claim) (receipt string, e
 			switch {
 			case err == nil && held:
 				until = next
-			case err == nil || o.now().After(until):
+			case err == nil || !o.now().Before(until):
 				cancel()
 			}
 		}

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -181,6 +183,93 @@ func TestOutboxStops(t *testing.T) {
 		t.Error(s.took, store.Rows)
 	}
 }
+
+// TestOutboxStopsInTheMiddle: what the receiver had not answered when ctx ended is nobody's failure, and tried by the next, who is told that it was.
+func TestOutboxStopsInTheMiddle(t *testing.T) {
+	store := &nights.Store{}
+	store.Put(message(1, "a"))
+	ctx, cancel := context.WithCancel(t.Context())
+	hangs := deliverer(func(ctx context.Context, _ audit.Message) (string, error) {
+		cancel()
+		<-ctx.Done()
+		return "", ctx.Err()
+	})
+	o := &notifier.Outbox{Store: store, Sinks: map[string]notifier.Sink{"x": hangs}}
+	if left, err := o.Flush(ctx, time.Hour); !errors.Is(err, context.Canceled) || left != 1 {
+		t.Errorf("%d left, %v", left, err)
+	}
+	told := 0
+	o.Sinks["x"] = deliverer(func(_ context.Context, m audit.Message) (string, error) { told = m.Attempts; return "", nil })
+	if m := store.Rows[0]; m.Error != "" || m.Failed {
+		t.Errorf("it failed: %+v", m)
+	}
+	flush(t, o, time.Minute, 0)
+	if told != 1 {
+		t.Errorf("the sink is told of %d attempts", told)
+	}
+}
+
+type deliverer func(context.Context, audit.Message) (string, error)
+
+func (f deliverer) Deliver(ctx context.Context, m audit.Message) (string, error) { return f(ctx, m) }
+
+// TestOutboxKeepsItsLane: a receiver may take longer than a lease lasts; nobody else sends to it meanwhile.
+func TestOutboxKeepsItsLane(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &nights.Store{}
+		var took []string
+		begun := time.Now()
+		slow := deliverer(func(ctx context.Context, m audit.Message) (string, error) {
+			took = append(took, fmt.Sprintf("%s %s", time.Since(begun), m.Key))
+			time.Sleep(notifier.Timeout - time.Second)
+			return "", ctx.Err()
+		})
+		store.Put(message(1, "a"), message(2, "a"))
+		var wg sync.WaitGroup
+		for range 3 {
+			o := &notifier.Outbox{Store: store, Sinks: map[string]notifier.Sink{"x": slow}}
+			wg.Go(func() { flush(t, o, time.Hour, 0) })
+		}
+		wg.Wait()
+		if d := cmp.Diff([]string{"0s m1", "30s m2"}, took); d != "" {
+			t.Error(d)
+		}
+	})
+}
+
+// TestOutboxLosesItsLane: an attempt ends when its lane is another's, and when the store is away for longer than the lease.
+func TestOutboxLosesItsLane(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, c := range map[string]struct {
+			hold func() (bool, error)
+			ends time.Duration
+		}{
+			"it is another's":   {func() (bool, error) { return false, nil }, notifier.Lease / 3},
+			"the store is away": {func() (bool, error) { return false, errors.New("away") }, notifier.Lease},
+		} {
+			store := &nights.Store{}
+			store.Put(message(1, "a"))
+			begun, took := time.Now(), time.Duration(0)
+			hangs := deliverer(func(ctx context.Context, _ audit.Message) (string, error) {
+				<-ctx.Done()
+				took = time.Since(begun)
+				return "", ctx.Err()
+			})
+			o := &notifier.Outbox{Store: losing{store, c.hold}, Sinks: map[string]notifier.Sink{"x": hangs}}
+			flush(t, o, 0, 1)
+			if took != c.ends {
+				t.Errorf("%s: the attempt ended after %s, not %s", name, took, c.ends)
+			}
+		}
+	})
+}
+
+type losing struct {
+	*nights.Store
+	hold func() (bool, error)
+}
+
+func (l losing) Hold(context.Context, *audit.Claim, audit.Instant) (bool, error) { return l.hold() }
 
 func TestBackoff(t *testing.T) {
 	for n := range 100 {

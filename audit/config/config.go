@@ -40,6 +40,7 @@ type Config struct {
 	Jira           Jira      `yaml:"jira"`
 	Capture        Capture   `yaml:"capture"`
 	Heartbeat      Heartbeat `yaml:"heartbeat"`
+	Alerts         Alerts    `yaml:"alerts"`
 	Workers        int       `yaml:"workers"`
 	Metrics        Metrics   `yaml:"metrics"`
 	Log            Log       `yaml:"log"`
@@ -176,6 +177,11 @@ func (p *CapturePage) UnmarshalYAML(n *yaml.Node) error {
 // Heartbeat is a URL that is called after each good night.
 type Heartbeat struct {
 	URL string `yaml:"url"`
+}
+
+// Alerts is whom to tell of what mailreeve itself meets.
+type Alerts struct {
+	Mail []string `yaml:"mail"` // operators, who are written to when messages are not delivered
 }
 
 // Metrics is where Prometheus reads.
@@ -316,6 +322,9 @@ func (c *Config) check() error {
 	}
 	if c.Workers < 0 {
 		return errors.New("workers: give a number of cores, or 0 for all")
+	}
+	if len(c.Alerts.Mail) > 0 && (c.Notices.SMTP == "" || c.Notices.From == "") {
+		return errors.New("alerts: mail: nobody can be written to without notices.smtp and notices.from: set them")
 	}
 	seen := map[string]bool{}
 	for i, s := range c.Sources {

@@ -35,9 +35,10 @@ func TestMistakesAreNamed(t *testing.T) {
 		"store: mysql://x\n":                                            `store: "mysql://x" is neither sqlite://PATH nor postgres://`,
 		"archive: s3://KEY:SECRET@bucket/x\n":                           `archive: s3:// is not followed by the name of a bucket`,
 		"log: {level: loud}\n":                                          `log: level: "loud" is none of`,
-		"workers: -1\n":                                                 `workers: give a number`,
-		"store: [\n":                                                    `mailreeve.yaml: line`,
-		"policy: gone.yaml\n":                                           `policy: open`,
+		"alerts: {mail: [ops@platform.example]}\n":                      `alerts: mail: nobody can be written to without notices.smtp`,
+		"workers: -1\n":       `workers: give a number`,
+		"store: [\n":          `mailreeve.yaml: line`,
+		"policy: gone.yaml\n": `policy: open`,
 	} {
 		_, err := load(t, text)
 		if err == nil || !strings.Contains(err.Error(), want) {

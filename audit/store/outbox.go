@@ -51,10 +51,24 @@ func (s *Store) Pending(ctx context.Context) ([]audit.Message, error) {
 	return s.messages(ctx, selectMessages+` WHERE sent_at = ? ORDER BY id`, audit.Never)
 }
 
+const stuck = ` WHERE sent_at = ? AND (failed = 1 OR created < ? AND (attempts > 0 OR next_at < ?))`
+
+func stuckArgs(now audit.Instant) []any {
+	late := now.Add(-audit.StuckAfter)
+	return []any{audit.Never, late, late}
+}
+
 // Stuck gives the messages of which people have to know at now that they are not delivered, in the order in which they were written: see [audit.Message.Stuck].
 func (s *Store) Stuck(ctx context.Context, now audit.Instant) ([]audit.Message, error) {
-	late := now.Add(-audit.StuckAfter)
-	return s.messages(ctx, selectMessages+` WHERE sent_at = ? AND (failed = 1 OR created < ? AND (attempts > 0 OR next_at < ?)) ORDER BY id`, audit.Never, late, late)
+	return s.messages(ctx, selectMessages+stuck+` ORDER BY id`, stuckArgs(now)...)
+}
+
+// CountStuck is how many messages Stuck gives.
+func (s *Store) CountStuck(ctx context.Context, now audit.Instant) (n int, err error) {
+	err = s.read(ctx, "count what is stuck in the outbox", func(t *tx) error {
+		return t.one(ctx, &n, `SELECT count(*) FROM outbox`+stuck, stuckArgs(now)...)
+	})
+	return n, err
 }
 
 // Receipt is what the receiver of the message of a key answered; "" where there is no such message, or it is not delivered.
@@ -69,6 +83,14 @@ func (s *Store) Receipt(ctx context.Context, key string) (receipt string, err er
 		return err
 	})
 	return receipt, err
+}
+
+// LastWritten is when the newest message of a sink whose key begins with prefix was written; Ever where there is none.
+func (s *Store) LastWritten(ctx context.Context, sink, prefix string) (at audit.Instant, err error) {
+	err = s.read(ctx, "look for a message", func(t *tx) error {
+		return t.one(ctx, &at, `SELECT coalesce(max(created), ?) FROM outbox WHERE sink = ? AND substr(key, 1, ?) = ?`, audit.Ever, sink, len([]rune(prefix)), prefix)
+	})
+	return at, err
 }
 
 // EnqueueMessages writes messages that belong to no other transaction; one whose key was written before is left out.

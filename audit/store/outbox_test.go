@@ -193,6 +193,9 @@ func TestWhatIsStuck(t *testing.T) {
 			stuck, err := s.Stuck(ctx, now)
 			must(t, err)
 			same(t, fmt.Sprint("stuck after ", after), keys(stuck), want)
+			if n, err := s.CountStuck(ctx, now); n != len(want) || err != nil {
+				t.Errorf("%d are stuck after %s, not %d; %v", n, after, len(want), err)
+			}
 			all, err := s.Messages(ctx)
 			must(t, err)
 			all = slices.DeleteFunc(all, func(m audit.Message) bool { return !m.Stuck(now) })

@@ -148,6 +148,14 @@ func (s *Store) LastNight(ctx context.Context) (last time.Time, err error) {
 	return last, err
 }
 
+// LastFinished is when the last run finished; Never where none ever did.
+func (s *Store) LastFinished(ctx context.Context) (at audit.Instant, err error) {
+	err = s.read(ctx, "look for the last run that finished", func(t *tx) error {
+		return t.one(ctx, &at, `SELECT coalesce(max(finished_at), ?) FROM runs WHERE status = 'finished'`, audit.Never)
+	})
+	return at, err
+}
+
 func (s *Store) runs(ctx context.Context, query string, args ...any) (list []audit.Run, err error) {
 	err = s.read(ctx, "read the runs", func(t *tx) error {
 		list, err = t.runs(ctx, query, args...)

@@ -52,7 +52,7 @@ func TestStarterShowsTheDefaults(t *testing.T) {
 		t.Errorf("%v in\n%s", err, all)
 	}
 	for _, key := range []string{"store", "archive", "schedule", "policy", "sources", "address_key_file", "slack", "notices", "console", "vendor", "webhooks",
-		"jira", "capture", "heartbeat", "workers", "metrics", "log"} {
+		"jira", "capture", "heartbeat", "alerts", "workers", "metrics", "log"} {
 		if !strings.Contains("\n"+all, "\n"+key+":") {
 			t.Errorf("the starter configuration does not mention %s", key)
 		}

@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/address"
 	"github.com/mailreeve/mailreeve/audit/store"
 	"github.com/mailreeve/mailreeve/notifier"
+	"github.com/mailreeve/mailreeve/notifier/email"
 	"github.com/mailreeve/mailreeve/notifier/slack"
 )
 
@@ -66,9 +68,9 @@ type post struct {
 }
 
 // newPost makes a post. There is one in a process.
-func (s *system) newPost(ctx context.Context) (*post, error) {
+func (s *system) newPost(ctx context.Context, sinks map[string]notifier.Sink) (*post, error) {
 	p := &post{store: s.store}
-	p.Outbox = &notifier.Outbox{Store: s.store, Sinks: s.sinks(), Log: s.attempted, Clock: func() time.Time { return s.clock().Add(time.Duration(p.ahead.Load())) }}
+	p.Outbox = &notifier.Outbox{Store: s.store, Sinks: sinks, Log: s.attempted, Clock: func() time.Time { return s.clock().Add(time.Duration(p.ahead.Load())) }}
 	return p, p.setClock(ctx)
 }
 
@@ -81,16 +83,21 @@ func (p *post) setClock(ctx context.Context) error {
 }
 
 // poster is this process's post.
-func (s *system) poster(ctx context.Context) (_ *post, err error) {
+func (s *system) poster(ctx context.Context) (*post, error) {
 	s.posting.Lock()
 	defer s.posting.Unlock()
-	if s.post == nil {
-		s.post, err = s.newPost(ctx)
+	if s.post != nil {
+		return s.post, nil
 	}
-	return s.post, err
+	p, err := s.newPost(ctx, s.sinks())
+	if err == nil {
+		s.post = p
+	}
+	return p, err
 }
 
-// deliver sends what waits in the outbox until all that was written since then is delivered, by whomever, or patience is over.
+// deliver sends what waits in the outbox until all that was written since then is delivered, by whomever, or patience is over. So is what another process tried to deliver and was killed
+// over: whoever runs again after a kill waits until its lease has lapsed.
 func (s *system) deliver(ctx context.Context, since audit.Instant, patience time.Duration) error {
 	p, err := s.poster(ctx)
 	if err != nil || len(p.Sinks) == 0 {
@@ -104,7 +111,10 @@ func (s *system) deliver(ctx context.Context, since audit.Instant, patience time
 		if err != nil {
 			return err
 		}
-		own = slices.DeleteFunc(own, func(m audit.Message) bool { return m.Created < since || p.Sinks[m.Sink] == nil })
+		own = slices.DeleteFunc(own, func(m audit.Message) bool {
+			cut := m.Attempts > 0 && m.Error == ""
+			return m.Created < since && !cut || p.Sinks[m.Sink] == nil
+		})
 		if len(own) == 0 {
 			return nil
 		}
@@ -147,11 +157,46 @@ func (s *system) keepDelivering(ctx context.Context) {
 		})
 	}
 	for pause(ctx, time.Minute) == nil {
+		if err := s.tellOfStuck(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("cannot tell of messages that are stuck", "error", err)
+		}
 		if err := p.setClock(ctx); err != nil && ctx.Err() == nil {
 			s.log.Warn("the database's clock is not known; messages go by the last that was", "error", err)
 		}
 	}
 }
+
+// tellOfStuck writes to operators where something is stuck that is not mail itself.
+func (s *system) tellOfStuck(ctx context.Context) error {
+	if len(s.cfg.Alerts.Mail) == 0 {
+		return nil
+	}
+	now := audit.At(s.clock())
+	stuck, err := s.store.Stuck(ctx, now)
+	if err != nil {
+		return err
+	}
+	stuck = slices.DeleteFunc(stuck, func(m audit.Message) bool { return m.Sink == email.Sink })
+	if len(stuck) == 0 {
+		return nil
+	}
+	told, err := s.store.LastWritten(ctx, email.Sink, stuckKey)
+	if err != nil || !email.TellOfStuck(stuck, told, now) {
+		return err
+	}
+	mail, err := email.Stuck(stuck, address.Redact)
+	if err != nil {
+		return err
+	}
+	// Whoever else is about to tell has the same key.
+	m, err := email.Enqueue(fmt.Sprint(stuckKey, int64(told)), email.Envelope{From: s.cfg.Notices.From, ReplyTo: s.cfg.Notices.ReplyTo, To: s.cfg.Alerts.Mail}, mail, now)
+	if err != nil {
+		return err
+	}
+	return s.store.EnqueueMessages(ctx, m)
+}
+
+const stuckKey = "stuck after "
 
 // pause waits, or ends with ctx.
 func pause(ctx context.Context, d time.Duration) error {

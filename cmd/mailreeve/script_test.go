@@ -24,6 +24,13 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if url := os.Getenv(outboxChild); url != "" {
+		if err := deliverAsChild(url, os.Getenv(outboxReceiver)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	testscript.Main(withCluster{m}, map[string]func(){"mailreeve": main})
 }
 

@@ -38,6 +38,11 @@ func (c *cli) serve(ctx context.Context) error {
 	if next := plan.Nights(c.clock(), 1); len(next) > 0 {
 		s.log.Info("waiting for the next night", "schedule", s.cfg.Schedule, "at", next[0])
 	}
+	stop, err := s.serveMetrics(ctx)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	if err := s.store.RetryFailed(ctx); err != nil { // who starts it may have mended what failed
 		return err
 	}

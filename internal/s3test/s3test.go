@@ -7,7 +7,6 @@ package s3test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -21,11 +20,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gofrs/flock"
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"github.com/mailreeve/mailreeve/internal/child"
+	"github.com/mailreeve/mailreeve/internal/tool"
 )
 
 // The credentials of every server here. No output may hold them.
@@ -46,7 +45,7 @@ type Server struct {
 // Start starts a server, which ends with t. Where it cannot be built, t is skipped, but fails when CI=true.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	binary, err := build()
+	binary, err := tool.Build("internal/s3test/versitygw", "github.com/versity/versitygw", "cmd/versitygw")
 	if err != nil {
 		if os.Getenv("CI") != "true" {
 			t.Skipf("no S3 server to test with: versitygw cannot be built: %v", err)
@@ -192,52 +191,4 @@ func (s *Server) Remove(t testing.TB, bucket, key string) {
 	if err := s.client(t).RemoveObject(context.Background(), bucket, key, minio.RemoveObjectOptions{}); err != nil {
 		t.Fatal(err)
 	}
-}
-
-const command = "github.com/versity/versitygw/cmd/versitygw"
-
-// build builds the server where no test did before, and gives its binary. The first time takes a minute or two.
-func build() (string, error) {
-	mod, err := exec.Command("go", "env", "GOMOD").Output()
-	if err != nil {
-		return "", err
-	}
-	dir := filepath.Join(filepath.Dir(strings.TrimSpace(string(mod))), "internal", "s3test", "versitygw")
-	list := exec.Command("go", "list", "-m", "-f", "{{.Version}}", "github.com/versity/versitygw")
-	list.Dir = dir
-	version, err := list.Output()
-	if err != nil {
-		return "", explain(err)
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", err
-	}
-	cache = filepath.Join(cache, "mailreeve-test")
-	if err := os.MkdirAll(cache, 0o700); err != nil {
-		return "", err
-	}
-	binary := filepath.Join(cache, "versitygw-"+strings.TrimSpace(string(version)))
-	lock := flock.New(binary + ".lock") // tests of several packages run at once
-	if err := lock.Lock(); err != nil {
-		return "", err
-	}
-	defer lock.Close()
-	if _, err := os.Stat(binary); err == nil {
-		return binary, nil
-	}
-	cmd := exec.Command("go", "build", "-o", binary+".new", command)
-	cmd.Dir = dir
-	if _, err := cmd.Output(); err != nil {
-		return "", explain(err)
-	}
-	return binary, os.Rename(binary+".new", binary)
-}
-
-func explain(err error) error {
-	var ended *exec.ExitError
-	if errors.As(err, &ended) {
-		return fmt.Errorf("%w: %s", err, ended.Stderr)
-	}
-	return err
 }

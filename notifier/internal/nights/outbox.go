@@ -35,22 +35,30 @@ func (c *Clock) Sleep(ctx context.Context, d time.Duration) error {
 	return ctx.Err()
 }
 
-// A Store keeps an outbox in memory, for one outbox to use. Message n is row n-1. What it does is what audit/store does; there it is tested.
+// A Store keeps an outbox in memory. Message n is row n-1. What it does is what audit/store does; there it is tested.
 type Store struct {
 	Rows   []audit.Message
 	Fail   error       // what recording answers
 	Hiccup func() bool // whether recording fails this time
 
-	held, next map[lane]audit.Instant // a sink's own under a lane without a name
+	mu         sync.Mutex
+	holder     map[lane]string
+	held, next map[lane]audit.Instant // what a sink's receiver asked for is under the sink's name after a slash
 }
 
 type lane struct{ sink, name string }
 
 // Put adds messages.
-func (s *Store) Put(ms ...audit.Message) { s.Rows = append(s.Rows, ms...) }
+func (s *Store) Put(ms ...audit.Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Rows = append(s.Rows, ms...)
+}
 
 // Lanes is notifier.Store's.
 func (s *Store) Lanes(context.Context) (list []audit.Lane, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	at := map[lane]int{}
 	for _, m := range s.Rows {
 		if m.SentAt != audit.Never {
@@ -91,6 +99,8 @@ func (s *Store) due(sink, name string) (list []*audit.Message) {
 
 // Take is notifier.Store's.
 func (s *Store) Take(_ context.Context, sink, name, holder string, now, until audit.Instant) (*audit.Claim, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	l := lane{sink, name}
 	if max(s.held[l], s.next[l], s.next[lane{sink: "/" + sink}]) > now {
 		return nil, nil
@@ -100,9 +110,9 @@ func (s *Store) Take(_ context.Context, sink, name, holder string, now, until au
 			continue
 		}
 		if s.held == nil {
-			s.held, s.next = map[lane]audit.Instant{}, map[lane]audit.Instant{}
+			s.holder, s.held, s.next = map[lane]string{}, map[lane]audit.Instant{}, map[lane]audit.Instant{}
 		}
-		s.held[l] = until
+		s.holder[l], s.held[l] = holder, until
 		c := &audit.Claim{Message: *m, Holder: holder}
 		m.Attempts++
 		return c, nil
@@ -111,7 +121,16 @@ func (s *Store) Take(_ context.Context, sink, name, holder string, now, until au
 }
 
 // Hold is notifier.Store's.
-func (s *Store) Hold(context.Context, *audit.Claim, audit.Instant) (bool, error) { return true, nil }
+func (s *Store) Hold(_ context.Context, c *audit.Claim, until audit.Instant) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := lane{c.Sink, c.Lane}
+	if s.holder[l] != c.Holder {
+		return false, nil
+	}
+	s.held[l] = until
+	return true, nil
+}
 
 func (s *Store) fails() error {
 	if s.Hiccup != nil && s.Hiccup() {
@@ -121,35 +140,51 @@ func (s *Store) fails() error {
 }
 
 // Delivered is notifier.Store's.
-func (s *Store) Delivered(ctx context.Context, c *audit.Claim, receipt string, at, next audit.Instant) error {
+func (s *Store) Delivered(_ context.Context, c *audit.Claim, receipt string, at, next audit.Instant) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if err := s.fails(); err != nil {
 		return err
 	}
-	m := &s.Rows[c.ID-1]
-	m.SentAt, m.Receipt, m.Error, m.Failed = at, receipt, "", false
-	return s.Free(ctx, c, next)
+	if m := &s.Rows[c.ID-1]; m.SentAt == audit.Never {
+		m.SentAt, m.Receipt, m.Error, m.Failed = at, receipt, "", false
+	}
+	s.free(c, next)
+	return nil
 }
 
 // Missed is notifier.Store's.
-func (s *Store) Missed(ctx context.Context, c *audit.Claim, x audit.Miss) error {
+func (s *Store) Missed(_ context.Context, c *audit.Claim, x audit.Miss) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if err := s.fails(); err != nil {
 		return err
 	}
-	m := &s.Rows[c.ID-1]
-	m.NextAt, m.Error = x.Next, x.Error
-	m.Failed = m.Failed || x.Final
-	next := x.Lane
-	if !m.Failed {
+	m, next := &s.Rows[c.ID-1], x.Lane
+	if !m.Failed && !x.Final {
 		next = max(next, x.Next)
 	}
+	if !s.free(c, next) {
+		return nil
+	}
+	m.NextAt, m.Error, m.Failed = x.Next, x.Error, m.Failed || x.Final
 	whole := lane{sink: "/" + c.Sink}
 	s.next[whole] = max(s.next[whole], x.Sink)
-	return s.Free(ctx, c, next)
+	return nil
 }
 
 // Free is notifier.Store's.
 func (s *Store) Free(_ context.Context, c *audit.Claim, next audit.Instant) error {
-	l := lane{c.Sink, c.Lane}
-	s.held[l], s.next[l] = 0, next
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.free(c, next)
 	return nil
+}
+
+func (s *Store) free(c *audit.Claim, next audit.Instant) (held bool) {
+	l := lane{c.Sink, c.Lane}
+	if held = s.holder[l] == c.Holder; held {
+		s.holder[l], s.held[l], s.next[l] = "", 0, next
+	}
+	return held
 }

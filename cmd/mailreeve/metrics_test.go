@@ -1,0 +1,94 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/mailreeve/mailreeve/audit"
+)
+
+// What Prometheus reads after a night of which one message was delivered, one failed for good, and one waits.
+func TestMetrics(t *testing.T) {
+	s := newSlack(t)
+	dir := slackDir(t, s)
+	runAt(t, dir, "2026-11-23T02:30:00Z")
+	now := time.Now()
+	c := &cli{out: io.Discard, err: io.Discard, clock: func() time.Time { return now }, config: filepath.Join(dir, "mailreeve.yaml")}
+	sys, err := c.open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sys.close()
+	sys.log = slog.New(slog.DiscardHandler)
+	hoursAgo := func(h int) audit.Instant { return audit.At(now).Add(-time.Duration(h) * time.Hour) }
+	for key, at := range map[string]audit.Instant{"fails": hoursAgo(1), "waits": hoursAgo(7)} {
+		if err := sys.store.EnqueueMessages(t.Context(), audit.Message{Key: key, Sink: "webhook", Lane: key, Created: at, NextAt: at}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	claim, err := sys.store.Take(t.Context(), "webhook", "fails", "me", audit.At(now), audit.At(now)+1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sys.store.Missed(t.Context(), claim, audit.Miss{Error: "410", Final: true, Next: audit.At(now), Lane: audit.At(now), Sink: audit.Ever}); err != nil {
+		t.Fatal(err)
+	}
+	want := `
+# HELP mailreeve_findings_open Findings that are open, acknowledged or in remediation.
+# TYPE mailreeve_findings_open gauge
+mailreeve_findings_open{severity="critical"} 1
+mailreeve_findings_open{severity="high"} 0
+mailreeve_findings_open{severity="low"} 0
+mailreeve_findings_open{severity="medium"} 3
+# HELP mailreeve_outbox_messages_delivered_total Messages that were delivered, as far as retention.trail goes.
+# TYPE mailreeve_outbox_messages_delivered_total counter
+mailreeve_outbox_messages_delivered_total{sink="slack"} 1
+mailreeve_outbox_messages_delivered_total{sink="webhook"} 0
+# HELP mailreeve_outbox_messages_failed Messages whose delivery failed for good. They are tried again, but somebody has to mend something.
+# TYPE mailreeve_outbox_messages_failed gauge
+mailreeve_outbox_messages_failed{sink="slack"} 0
+mailreeve_outbox_messages_failed{sink="webhook"} 1
+# HELP mailreeve_outbox_messages_stuck Messages that failed for good, or wait for more than 6 hours.
+# TYPE mailreeve_outbox_messages_stuck gauge
+mailreeve_outbox_messages_stuck 2
+# HELP mailreeve_outbox_messages_waiting Messages that are not delivered yet, and did not fail for good.
+# TYPE mailreeve_outbox_messages_waiting gauge
+mailreeve_outbox_messages_waiting{sink="slack"} 0
+mailreeve_outbox_messages_waiting{sink="webhook"} 1
+# HELP mailreeve_outbox_oldest_waiting_seconds How long ago the oldest message that is not delivered was written; 0 where there is none.
+# TYPE mailreeve_outbox_oldest_waiting_seconds gauge
+mailreeve_outbox_oldest_waiting_seconds{sink="slack"} 0
+mailreeve_outbox_oldest_waiting_seconds{sink="webhook"} 25200
+`
+	m := newMetrics(sys.store, sys.clock)
+	names := []string{"mailreeve_findings_open", "mailreeve_outbox_messages_delivered_total", "mailreeve_outbox_messages_failed", "mailreeve_outbox_messages_stuck",
+		"mailreeve_outbox_messages_waiting", "mailreeve_outbox_oldest_waiting_seconds"}
+	if err := testutil.CollectAndCompare(m, strings.NewReader(want), names...); err != nil {
+		t.Error(err)
+	}
+	handler, err := sys.metricsHandler()
+	if err != nil {
+		t.Fatal(err)
+	}
+	get := func() (int, string) {
+		a := httptest.NewRecorder()
+		handler.ServeHTTP(a, httptest.NewRequest("GET", "/metrics", nil))
+		return a.Code, a.Body.String()
+	}
+	if code, text := get(); code != 200 || !strings.Contains(text, "mailreeve_last_night_finished_timestamp_seconds") || !strings.Contains(text, "go_goroutines") {
+		t.Errorf("%d %s", code, text)
+	}
+	if err := sys.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if code, _ := get(); code != 500 {
+		t.Errorf("a store that is closed: %d", code)
+	}
+}

@@ -1,0 +1,451 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/config"
+	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/internal/unreliable"
+	"github.com/mailreeve/mailreeve/notifier"
+)
+
+// A receiver takes messages, and can be asked whether it has one.
+type receiver struct {
+	mu   sync.Mutex
+	took map[string][]string // the keys, by lane, in the order in which they came
+	has  map[string]string   // the receipt, by key
+}
+
+func newReceiver() *receiver { return &receiver{took: map[string][]string{}, has: map[string]string{}} }
+
+func (r *receiver) take(m audit.Message) (receipt string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.took[m.Lane] = append(r.took[m.Lane], m.Key)
+	r.has[m.Key] = fmt.Sprint("receipt ", len(r.has), " of ", m.Key)
+	return r.has[m.Key]
+}
+
+func (r *receiver) find(key string) (receipt string, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	receipt, ok = r.has[key]
+	return receipt, ok
+}
+
+// check compares what came with what was written: each once, in order, and the receipts that were recorded are those that were given.
+func (r *receiver) check(written []audit.Message) (wrong []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	want := map[string][]string{}
+	for _, m := range written {
+		want[m.Lane] = append(want[m.Lane], m.Key)
+		if m.SentAt == audit.Never || m.Receipt != r.has[m.Key] {
+			wrong = append(wrong, fmt.Sprintf("%s: sent at %s, receipt %q, not %q; %s", m.Key, m.SentAt, m.Receipt, r.has[m.Key], m.Error))
+		}
+	}
+	for lane, keys := range want {
+		if !slices.Equal(r.took[lane], keys) {
+			wrong = append(wrong, fmt.Sprintf("%s took %q, not %q", lane, r.took[lane], keys))
+		}
+	}
+	return wrong
+}
+
+// A world is a receiver and the processes that deliver to it; what befalls their attempts is decided before. It is a sink.
+type world struct {
+	*receiver
+	fates   []string
+	now     time.Time
+	stands  chan chan struct{} // a process stands still; what it gives lets it go on
+	strange []string
+}
+
+// What may befall an attempt. A process that stands still for too long loses its lane.
+func fates() []string {
+	return []string{"arrives", "arrives", "arrives", "is lost", "is told to wait", "arrives, and the answer is lost", "is killed before", "is killed after", "stands still after"}
+}
+
+func (w *world) Deliver(_ context.Context, m audit.Message) (string, error) {
+	if receipt, ok := w.find(m.Key); ok {
+		if m.Attempts == 0 {
+			w.strange = append(w.strange, m.Key+" arrived, and its sink is not told that it was tried")
+		}
+		return receipt, nil
+	}
+	fate := "arrives"
+	if len(w.fates) > 0 {
+		fate, w.fates = w.fates[0], w.fates[1:]
+	}
+	switch fate {
+	case "is lost":
+		return "", errors.New("reset")
+	case "is told to wait":
+		return "", &notifier.Failure{Err: errors.New("429"), RetryAfter: 40 * time.Second}
+	case "arrives, and the answer is lost":
+		w.take(m)
+		return "", errors.New("reset")
+	case "is killed before":
+		runtime.Goexit()
+	case "is killed after":
+		w.take(m)
+		runtime.Goexit()
+	case "stands still after":
+		receipt := w.take(m)
+		on := make(chan struct{})
+		w.stands <- on
+		<-on
+		return receipt, nil
+	}
+	return w.take(m), nil
+}
+
+// Several processes deliver from one store. Whatever befalls them, each message arrives once, in order for each receiver, and is recorded with the receipt that was given.
+func TestOutboxesShareAStore(t *testing.T) {
+	t.Parallel()
+	s, err := store.Open(t.Context(), "sqlite://"+filepath.Join(t.TempDir(), "store.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	worlds := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		ctx := context.Background()
+		worlds++
+		sink := fmt.Sprint("world ", worlds)
+		w := &world{receiver: newReceiver(), now: time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC), stands: make(chan chan struct{}),
+			fates: rapid.SliceOfN(rapid.SampledFrom(fates()), 0, 12).Draw(rt, "fates")}
+		for i := range rapid.IntRange(1, 6).Draw(rt, "messages") {
+			lane := rapid.SampledFrom([]string{"a", "b"}).Draw(rt, "lane")
+			if err := s.EnqueueMessages(ctx, audit.Message{Key: fmt.Sprint(sink, " ", i), Sink: sink, Lane: lane, Created: audit.At(w.now), NextAt: audit.At(w.now)}); err != nil {
+				rt.Fatal(err)
+			}
+		}
+		type process struct {
+			*notifier.Outbox
+			ended chan struct{}
+			on    chan struct{} // nil: it does not stand still
+		}
+		start := func() *process {
+			return &process{Outbox: &notifier.Outbox{Store: s, Sinks: map[string]notifier.Sink{sink: w}, Clock: func() time.Time { return w.now },
+				Sleep: func(_ context.Context, d time.Duration) error { w.now = w.now.Add(d); return nil }}}
+		}
+		processes := []*process{start(), start(), start()}
+		finished := false
+		step := func(i int, patience time.Duration) {
+			p := processes[i]
+			if p.on == nil {
+				p.ended = make(chan struct{})
+				finished = false
+				go func() {
+					defer close(p.ended)
+					if _, err := p.Flush(ctx, patience); err != nil {
+						w.strange = append(w.strange, err.Error())
+					}
+					finished = true
+				}()
+			} else {
+				finished = false
+				close(p.on)
+				p.on = nil
+			}
+			select {
+			case p.on = <-w.stands:
+			case <-p.ended:
+				if !finished { // it was killed
+					processes[i] = start()
+				}
+			}
+		}
+		mine := func() []audit.Message {
+			all, err := s.Messages(ctx)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			return slices.DeleteFunc(all, func(m audit.Message) bool { return m.Sink != sink })
+		}
+		for range 200 {
+			step(rapid.IntRange(0, 2).Draw(rt, "process"), time.Duration(rapid.IntRange(0, 60).Draw(rt, "patience"))*time.Second)
+			w.now = w.now.Add(time.Duration(rapid.IntRange(0, 20).Draw(rt, "later")) * time.Second)
+			if !slices.ContainsFunc(mine(), func(m audit.Message) bool { return m.SentAt == audit.Never }) {
+				break
+			}
+		}
+		for i, p := range processes { // those that still stand go on when all is over
+			for processes[i] == p && p.on != nil {
+				step(i, 0)
+			}
+		}
+		if wrong := append(w.strange, w.check(mine())...); len(wrong) > 0 {
+			rt.Fatalf("%q", wrong)
+		}
+	})
+}
+
+// The environment of a process that delivers from a store to a receiver.
+const (
+	outboxChild    = "MAILREEVE_TEST_OUTBOX"
+	outboxReceiver = "MAILREEVE_TEST_RECEIVER"
+)
+
+// deliverAsChild is what serve and worker do with the outbox, with other sinks.
+func deliverAsChild(address, receiver string) error {
+	ctx := context.Background()
+	st, err := store.Open(ctx, address)
+	if err != nil {
+		return err
+	}
+	s := &system{cfg: &config.Config{}, store: st, clock: time.Now, log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+	client := &postman{url: receiver, client: &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}}
+	sinks := map[string]notifier.Sink{}
+	for i := range outboxSinks {
+		sinks[fmt.Sprint("sink ", i)] = client
+	}
+	if s.post, err = s.newPost(ctx, sinks); err != nil {
+		return err
+	}
+	s.keepDelivering(ctx)
+	return nil
+}
+
+// A postman gives messages to a receiver over HTTP, and asks first whether it has one that was tried before.
+type postman struct {
+	url    string
+	client *http.Client
+}
+
+func (p *postman) Deliver(ctx context.Context, m audit.Message) (string, error) {
+	if m.Attempts > 0 {
+		if receipt, err := p.ask(ctx, http.MethodGet, m); receipt != "" || err != nil {
+			return receipt, err
+		}
+	}
+	return p.ask(ctx, http.MethodPost, m)
+}
+
+func (p *postman) ask(ctx context.Context, method string, m audit.Message) (string, error) {
+	r, err := http.NewRequestWithContext(ctx, method, p.url+"?"+url.Values{"key": {m.Key}, "lane": {m.Lane}}.Encode(), nil)
+	if err != nil {
+		return "", err
+	}
+	a, err := p.client.Do(r)
+	if err != nil {
+		return "", err
+	}
+	defer a.Body.Close()
+	text, err := io.ReadAll(a.Body)
+	switch {
+	case err != nil:
+		return "", err
+	case a.StatusCode == http.StatusOK:
+		return string(text), nil
+	case a.StatusCode == http.StatusNotFound && method == http.MethodGet:
+		return "", nil
+	}
+	wait, _ := strconv.Atoi(a.Header.Get("Retry-After")) // it need not be there
+	return "", &notifier.Failure{Err: errors.New(a.Status), RetryAfter: time.Duration(wait) * time.Second}
+}
+
+// ServeHTTP is the postman's other end.
+func (r *receiver) ServeHTTP(w http.ResponseWriter, q *http.Request) {
+	m := audit.Message{Key: q.FormValue("key"), Lane: q.FormValue("lane")}
+	receipt, ok := "", true
+	if q.Method == http.MethodPost {
+		receipt = r.take(m)
+	} else if receipt, ok = r.find(m.Key); !ok {
+		http.NotFound(w, q)
+		return
+	}
+	_, _ = io.WriteString(w, receipt)
+}
+
+const outboxSinks = 3
+
+// Processes that deliver are killed, over and over, while the network and the receiver fail before and after the receiver takes a message: each arrives once, in order, and is recorded once. MAILREEVE_TEST_KILLS=50
+// makes that 50 kills, and each fault as frequent as 30%; it takes some minutes.
+func TestKilledProcessesDeliverOnce(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("kills processes for most of a minute")
+	}
+	kills, lanes, each, rate := 4, 4, 3, 0.1
+	if n := os.Getenv("MAILREEVE_TEST_KILLS"); n != "" {
+		var err error
+		if kills, err = strconv.Atoi(n); err != nil {
+			t.Fatal(err)
+		}
+		lanes, each, rate = 12, 6, 0.3
+	}
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		deliverUnderFire(t, "sqlite://"+filepath.Join(t.TempDir(), "store.db"), kills, lanes, each, rate)
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		deliverUnderFire(t, cluster.New(t), kills, lanes, each, rate)
+	})
+}
+
+func deliverUnderFire(t *testing.T, address string, kills, lanes, each int, rate float64) {
+	ctx := t.Context()
+	s, err := store.Open(ctx, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	r := newReceiver()
+	door := httptest.NewUnstartedServer(unreliable.Handler(r, 11, rate))
+	door.Config.ErrorLog = log.New(io.Discard, "", 0)
+	door.Start()
+	defer door.Close()
+	var said syncBuffer
+	start := func() *exec.Cmd {
+		cmd := exec.CommandContext(ctx, os.Args[0])
+		cmd.Env = append(os.Environ(), outboxChild+"="+address, outboxReceiver+"="+door.URL)
+		cmd.Stderr = &said
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return cmd
+	}
+	kill := func(cmd *exec.Cmd) {
+		_ = cmd.Process.Kill() // SIGKILL
+		_ = cmd.Wait()
+	}
+	children := []*exec.Cmd{start(), start(), start()}
+	defer func() {
+		for _, c := range children {
+			kill(c)
+		}
+	}()
+	write := func(n int) {
+		for l := range lanes {
+			now := audit.At(time.Now())
+			m := audit.Message{Key: fmt.Sprintf("lane %02d message %02d", l, n), Sink: fmt.Sprint("sink ", l%outboxSinks), Lane: fmt.Sprintf("lane %02d", l), Created: now, NextAt: now}
+			if err := s.EnqueueMessages(ctx, m); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	// Nobody waits for a backoff of minutes: what was tried may be tried again at once.
+	hurry := func() (left int) {
+		waiting, err := s.Pending(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range waiting {
+			if m.Error != "" {
+				_ = s.Retry(ctx, m.ID) // it may have arrived just now
+			}
+		}
+		return len(waiting)
+	}
+	rng := rand.New(rand.NewPCG(11, uint64(kills)))
+	killed := 0
+	for n, end := 0, time.Now().Add(10*time.Minute); ; time.Sleep(time.Duration(rng.IntN(300)) * time.Millisecond) {
+		if n < each {
+			write(n)
+			n++
+		}
+		left := hurry()
+		switch {
+		case killed < kills:
+			i := rng.IntN(len(children))
+			time.Sleep(time.Duration(rng.IntN(1500)) * time.Millisecond)
+			kill(children[i])
+			children[i] = start()
+			killed++
+			continue
+		case left > 0 && time.Now().Before(end), n < each:
+			continue
+		}
+		break
+	}
+	all, err := s.Messages(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) != lanes*each {
+		t.Errorf("%d messages were written, not %d", len(all), lanes*each)
+	}
+	attempts := 0
+	for _, m := range all {
+		attempts += m.Attempts
+	}
+	t.Logf("%d messages, %d attempts, %d kills", len(all), attempts, killed)
+	if wrong := r.check(all); len(wrong) > 0 {
+		t.Errorf("%q\n%s", wrong, &said)
+	}
+}
+
+// What is stuck is told of by mail once, however often it is looked at, and by how many.
+func TestOperatorsAreToldOnceOfWhatIsStuck(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	text := "alerts: {mail: [\"Ops <ops@platform.example>\"]}\nnotices: {smtp: \"smtp://localhost:1025\", from: compliance@platform.example}\n"
+	if err := os.WriteFile(filepath.Join(dir, "mailreeve.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	now := at("2026-11-22T00:00:00Z")
+	c := &cli{out: io.Discard, err: io.Discard, clock: func() time.Time { return now.Time() }, config: filepath.Join(dir, "mailreeve.yaml")}
+	s, err := c.openStore(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	write := func(key, sink string) {
+		if err := s.store.EnqueueMessages(t.Context(), audit.Message{Key: key, Sink: sink, Created: now, NextAt: now}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	told := func(want int) {
+		t.Helper()
+		for range 3 {
+			if err := s.tellOfStuck(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		all, err := s.store.Pending(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = slices.DeleteFunc(all, func(m audit.Message) bool { return m.Sink != "email" || m.Key == "a notice" })
+		if len(all) != want {
+			t.Fatalf("%d mails at %s, not %d", len(all), now, want)
+		}
+	}
+	write("a notice", "email") // of mail that does not go out nobody can be told by mail
+	now = now.Add(7 * time.Hour)
+	told(0)
+	write("a digest", "slack")
+	now = now.Add(audit.StuckAfter)
+	told(0)
+	now = now.Add(time.Minute)
+	told(1)
+	write("another digest", "slack")
+	now = now.Add(7 * time.Hour)
+	told(1)
+	now = now.Add(24 * time.Hour)
+	told(2)
+}
