@@ -133,3 +133,30 @@ func TestAThreadFromHeadToResolved(t *testing.T) {
 		t.Errorf("refused: %v", refused)
 	}
 }
+
+// doctor names the scopes that are missing, the channels that the app is not in, and buttons that nobody hears.
+func TestDoctorLooksAtSlack(t *testing.T) {
+	s := newSlack(t)
+	s.fake.Scopes = []string{"chat:write", "channels:read"}
+	dir := slackDir(t, s)
+	reviewed(t, dir, "127.0.0.1:0")
+	t.Setenv("MAILREEVE_TEST_SLACK_SECRET", "")
+	path := filepath.Join(dir, "mailreeve.yaml")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(strings.Replace(string(text), "#urgent", "#gone", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	runAt(t, dir, "2026-11-23T02:30:00Z")
+	_, said, _ := mailreeve(t, dir, "doctor")
+	for _, want := range []string{"lacks the scope channels:history", "lacks the scope files:write", "channel #gone: slack: channel_not_found", "buttons that nobody hears"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("doctor does not say %q:\n%s", want, said)
+		}
+	}
+	if strings.Contains(said, "channel #audit:") || strings.Contains(said, slackToken) {
+		t.Errorf("%s", said)
+	}
+}
