@@ -3,6 +3,7 @@ package notifier
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/mailreeve/mailreeve/audit"
 )
@@ -23,6 +24,9 @@ type Digest struct {
 	Named         []Item // the new ones that are critical or high, worst first
 	NamedReopened []Item // all of them, worst first
 	NamedWorsened []Item // all of them, worst first
+	NamedDue      []Item // what falls due within DueWithin, the soonest first
+	Overdue       int    // what was due before
+	Share         bool   // only a part of the night: what is told in one place
 
 	Sources         []audit.SourceResult
 	Checks          []audit.CheckResult // only those that could not look
@@ -48,6 +52,7 @@ type Item struct {
 
 	Occurrences, Accounts, Sites int
 	Latest                       audit.Latest // what the night added
+	DueAt                        audit.Instant
 }
 
 // Counts counts findings by severity.
@@ -146,14 +151,42 @@ func Compose(r *audit.Result, redact func(string) string) Digest {
 	return d
 }
 
+// NewItem is a finding as a digest names it, redacted.
+func NewItem(f *audit.Finding, redact func(string) string) Item {
+	return item(f, func(s string) string { return redact(Line(s)) })
+}
+
 func item(f *audit.Finding, line func(string) string) Item {
 	return Item{
 		ID: line(f.ID), Check: line(f.Check), Clause: line(f.Clause), Severity: f.Severity, Confidence: f.Confidence,
 		App: line(f.App), AppName: line(f.AppName), Vendor: line(f.Vendor), Subject: line(f.Subject), Why: line(cmp.Or(f.Explanation, f.Title)),
-		Occurrences: f.Occurrences, Accounts: f.Accounts, Sites: f.Sites, Latest: f.Latest,
+		Occurrences: f.Occurrences, Accounts: f.Accounts, Sites: f.Sites, Latest: f.Latest, DueAt: f.DueAt,
 	}
 }
 
+// DueWithin is how far ahead a digest tells of deadlines.
+const DueWithin = 7 * 24 * time.Hour
+
+// Due adds the deadlines of findings that are not closed. Those that were missed before are only counted, for they were told of.
+func (d *Digest) Due(findings []audit.Finding, redact func(string) string) {
+	for i := range findings {
+		f := &findings[i]
+		switch {
+		case f.DueAt == audit.Never || f.DueAt > d.AsOf.Add(DueWithin) || !working(f.Status):
+		case f.DueAt < d.AsOf:
+			d.Overdue++
+		default:
+			d.NamedDue = append(d.NamedDue, NewItem(f, redact))
+		}
+	}
+	slices.SortFunc(d.NamedDue, func(a, b Item) int { return cmp.Or(cmp.Compare(a.DueAt, b.DueAt), worstFirst(a, b)) })
+}
+
+func working(s audit.Status) bool {
+	return s == audit.Open || s == audit.Acknowledged || s == audit.InRemediation
+}
+
+// worstFirst orders items by severity, then by how many are concerned.
 func worstFirst(a, b Item) int {
 	rank := func(i Item) int { return slices.Index(audit.Severities(), i.Severity) }
 	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(b.Accounts, a.Accounts), cmp.Compare(b.Occurrences, a.Occurrences),

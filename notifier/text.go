@@ -90,7 +90,7 @@ func (d Digest) Table() string {
 		what string
 		Counts
 	}{{"new", d.New}, {"reopened", d.Reopened}, {"worsened", d.Worsened}, {"grew", d.Grew}, {"resolved", d.Resolved}, {"withdrawn", d.Withdrawn}, {"still open", d.Open}} {
-		if row.Total() > 0 || row.what == "new" || row.what == "still open" {
+		if row.Total() > 0 || row.what == "new" || row.what == "still open" && !d.Share {
 			fmt.Fprintf(&b, "%-10s %8d %8d %8d %8d %8d\n", row.what, row.Critical, row.High, row.Medium, row.Low, row.Total())
 		}
 	}
@@ -102,6 +102,9 @@ func (d Digest) Remarks() []string {
 	var r []string
 	if d.Silent > 0 {
 		r = append(r, fmt.Sprint("Suppressed or dismissed findings that grew: ", d.Silent))
+	}
+	if d.Overdue > 0 {
+		r = append(r, fmt.Sprint("Findings whose deadline has passed: ", d.Overdue))
 	}
 	if d.UnknownInstalls > 0 {
 		r = append(r, fmt.Sprint("Retrievals on sites of which nobody can say whether the app was installed, not judged: ", d.UnknownInstalls))
@@ -186,6 +189,9 @@ func (i Item) Numbers(added bool) string {
 			s += " with " + count(i.Latest.Accounts, "account")
 		}
 	}
+	if i.DueAt != audit.Never && i.DueAt != 0 {
+		s += ", due " + Stamp(i.DueAt)
+	}
 	return s
 }
 
@@ -219,6 +225,7 @@ func (d Digest) Groups() []Group {
 		{"New, critical and high", d.Named, false, "new critical and high"},
 		{"Reopened", d.NamedReopened, true, "reopened"},
 		{"Worsened", d.NamedWorsened, true, "worsened"},
+		{"Due within 7 days", d.NamedDue, false, "due within 7 days"},
 	} {
 		if len(g.Items) > 0 {
 			groups = append(groups, g)

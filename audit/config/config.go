@@ -69,7 +69,8 @@ type Slack struct {
 	SigningSecretEnv string       `yaml:"signing_secret_env"`
 	APIURL           string       `yaml:"api_url"`
 	AccountIDs       bool         `yaml:"account_ids"`
-	Routes           []SlackRoute `yaml:"routes"`
+	Routes           []SlackRoute `yaml:"routes"`    // the first that fits counts
+	Reviewers        []string     `yaml:"reviewers"` // ids of the users who may press buttons
 }
 
 // SlackRoute sends some findings to another channel.
@@ -374,6 +375,9 @@ func (c *Config) check() error {
 			return fmt.Errorf("%s: %q is no http or https URL", at, link)
 		}
 	}
+	if err := c.Slack.check(); err != nil {
+		return fmt.Errorf("slack: %w", err)
+	}
 	switch c.Log.Level {
 	case "", "debug", "info", "warn", "error":
 	default:
@@ -383,6 +387,27 @@ func (c *Config) check() error {
 	case "", "text", "json":
 	default:
 		return fmt.Errorf("log: format: %q is neither text nor json", c.Log.Format)
+	}
+	return nil
+}
+
+var slackUser = regexp.MustCompile(`^[UW][A-Z0-9]{2,}$`)
+
+func (s Slack) check() error {
+	for i, r := range s.Routes {
+		if r.Channel == "" {
+			return fmt.Errorf("routes[%d]: channel is missing: say where to", i)
+		}
+		for _, severity := range r.Severity {
+			if !slices.Contains(audit.Severities(), audit.Severity(severity)) {
+				return fmt.Errorf("routes[%d]: severity: %q is none of critical, high, medium, low", i, severity)
+			}
+		}
+	}
+	for i, u := range s.Reviewers {
+		if !slackUser.MatchString(u) {
+			return fmt.Errorf("reviewers[%d]: %q is no id of a Slack user, as U024BE7LH: a profile's menu has it", i, u)
+		}
 	}
 	return nil
 }

@@ -39,9 +39,12 @@ func TestMistakesAreNamed(t *testing.T) {
 		"log: {level: loud}\n":                                          `log: level: "loud" is none of`,
 		"alerts: {quarantined: 1.5}\n":                                  `alerts: quarantined: give a share`,
 		"alerts: {mail: [ops@platform.example]}\n":                      `alerts: mail: nobody can be written to without notices.smtp`,
-		"workers: -1\n":       `workers: give a number`,
-		"store: [\n":          `mailreeve.yaml: line`,
-		"policy: gone.yaml\n": `policy: open`,
+		"slack: {routes: [{severity: [critical]}]}\n":                   `slack: routes[0]: channel is missing`,
+		"slack: {routes: [{severity: [bad], channel: c}]}\n":            `slack: routes[0]: severity: "bad" is none of critical`,
+		"slack: {reviewers: [ann]}\n":                                   `slack: reviewers[0]: "ann" is no id of a Slack user`,
+		"workers: -1\n":                                                 `workers: give a number`,
+		"store: [\n":                                                    `mailreeve.yaml: line`,
+		"policy: gone.yaml\n":                                           `policy: open`,
 	} {
 		_, err := load(t, text)
 		if err == nil || !strings.Contains(err.Error(), want) {

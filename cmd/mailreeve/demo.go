@@ -80,7 +80,10 @@ func (c *cli) demo(ctx context.Context, dir string) error {
 		for _, x := range res.Run.Summary.Sources {
 			lines += x.Lines
 		}
-		d := digestOf(res)
+		d, err := s.digest(ctx, res)
+		if err != nil {
+			return err
+		}
 		fmt.Fprintf(c.out, "%s  %s", asOf.UTC().Format(time.DateOnly), d.News())
 		for _, x := range []struct {
 			n    int

@@ -562,7 +562,10 @@ func (d *doctor) slack(ctx context.Context, send bool) {
 	ctx, cancel := context.WithTimeout(ctx, bedside)
 	defer cancel()
 	client := slack.New(token, d.cfg.Slack.APIURL, http.DefaultClient)
-	team, err := client.Check(ctx)
+	workspace, err := client.Check(ctx)
+	if err == nil {
+		d.slackParts(ctx, client, workspace)
+	}
 	if err == nil && send {
 		var m audit.Message
 		if m, err = slack.Enqueue("doctor", d.cfg.Slack.Channel, slack.Message{Text: "mailreeve doctor: a test message"}, audit.At(d.now)); err == nil {
@@ -575,6 +578,6 @@ func (d *doctor) slack(ctx context.Context, send bool) {
 	case send:
 		d.ok("slack", "%s has the test message", d.cfg.Slack.Channel)
 	default:
-		d.ok("slack", "the workspace %s knows the token; --send tries the channel %s", team, d.cfg.Slack.Channel)
+		d.ok("slack", "the workspace %s knows the token; --send tries the channel %s", workspace.Team, d.cfg.Slack.Channel)
 	}
 }

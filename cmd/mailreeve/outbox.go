@@ -5,8 +5,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net/http"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -24,7 +22,7 @@ import (
 func (s *system) composers() []notifier.Composer {
 	var list []notifier.Composer
 	if s.slack {
-		list = append(list, s.digests, s.abnormal)
+		list = append(list, s.teller().Compose, s.abnormal)
 	}
 	list = append(list, s.hookComposers()...)
 	return list
@@ -34,7 +32,7 @@ func (s *system) composers() []notifier.Composer {
 func (s *system) sinks() map[string]notifier.Sink {
 	sinks := map[string]notifier.Sink{}
 	if s.slack {
-		sinks[slack.Sink] = slack.New(os.Getenv(s.cfg.Slack.TokenEnv), s.cfg.Slack.APIURL, http.DefaultClient)
+		sinks[slack.Sink] = s.slackClient()
 	}
 	if s.cfg.Notices.SMTP != "" {
 		sinks[email.Sink] = mailSink(s.cfg)
@@ -59,26 +57,6 @@ func (s *system) compose(n notifier.News) (list []audit.Message, err error) {
 func (s *system) messages(r *audit.Result) ([]audit.Message, error) {
 	return s.compose(notifier.News{At: audit.At(s.clock()), Result: r, Changes: r.Changes})
 }
-
-// digests tells of a night by its digest, where there is something to tell.
-func (s *system) digests(n notifier.News) ([]audit.Message, error) {
-	r := n.Result
-	if r == nil {
-		return nil, nil
-	}
-	d := digestOf(r)
-	if r.Run.ScheduledAt == audit.Never && !r.First && !d.Changed() {
-		return nil, nil
-	}
-	m, err := slack.Enqueue("digest "+r.Run.ID, s.cfg.Slack.Channel, slack.Render(d), n.At)
-	if err != nil {
-		return nil, err
-	}
-	return []audit.Message{m}, nil
-}
-
-// digestOf is what to tell of a run.
-func digestOf(r *audit.Result) notifier.Digest { return notifier.Compose(r, address.Redact) }
 
 // The outbox's own times.
 const (

@@ -67,7 +67,10 @@ func (c *cli) run(ctx context.Context, o audit.Options) error {
 		s.tellOfFailure(ctx, since)
 		return err
 	}
-	d := digestOf(res)
+	d, err := s.digest(ctx, res)
+	if err != nil {
+		return err
+	}
 	if s.slack && !res.DryRun {
 		fmt.Fprintln(c.out, d.Headline())
 	} else if d.Changed() || res.First || res.DryRun {

@@ -52,6 +52,11 @@ func (c *cli) serve(ctx context.Context) error {
 	wg.Go(func() { s.keepWriting(ctx) })
 	wg.Go(func() { s.keepWatching(ctx, plan) })
 	wg.Go(func() {
+		if err := s.hear(ctx); err != nil && ctx.Err() == nil { // the nights go on
+			s.log.Error("nobody hears what is pressed in Slack", "error", err)
+		}
+	})
+	wg.Go(func() {
 		if err := s.keepCapturing(ctx, c); err != nil && ctx.Err() == nil { // the nights go on
 			s.log.Error("nothing is captured", "error", err)
 		}
@@ -93,7 +98,11 @@ func (s *system) scheduled(ctx context.Context, scheduledAt, asOf time.Time) err
 		}
 	}
 	if !s.slack {
-		fmt.Fprint(s.out, digestOf(res).Text())
+		d, err := s.digest(ctx, res)
+		if err != nil { // the night has run all the same
+			s.log.Error("the digest cannot be printed", "run", run.ID, "error", err)
+		}
+		fmt.Fprint(s.out, d.Text())
 	}
 	if err := s.deliver(ctx, since, time.Minute); err != nil { // the night has run all the same
 		s.log.Warn("the night's digest waits in the outbox, and is tried again", "run", run.ID, "error", err)

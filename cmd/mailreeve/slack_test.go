@@ -13,28 +13,25 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/slack-go/slack/slacktest"
-
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/internal/slackfake"
 )
 
-// A slackServer is slack-go's test server behind a door that fails first.
+// A slackServer is a workspace behind a door that fails first.
 type slackServer struct {
 	t      *testing.T
 	url    string
+	fake   *slackfake.Server
 	mu     sync.Mutex
 	forms  []url.Values // of messages that were accepted
 	faults []int        // statuses to answer with before any is accepted
 }
 
-const slackToken = "xoxb-very-secret"
+const slackToken = slackfake.BotToken
 
 func newSlack(t *testing.T) *slackServer {
 	t.Helper()
-	behind := slacktest.NewTestServer()
-	behind.Start()
-	t.Cleanup(behind.Stop)
-	s := &slackServer{t: t}
+	s := &slackServer{t: t, fake: slackfake.New("#audit", "#urgent")}
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -44,23 +41,13 @@ func newSlack(t *testing.T) *slackServer {
 			s.faults = s.faults[1:]
 			return
 		}
-		text, err := io.ReadAll(r.Body)
-		if err != nil {
+		if err := r.ParseForm(); err != nil {
 			t.Error(err)
 		}
-		form, err := url.ParseQuery(string(text))
-		if err != nil {
-			t.Error(err)
+		if strings.HasSuffix(r.URL.Path, "/chat.postMessage") {
+			s.forms = append(s.forms, r.Form)
 		}
-		answer, err := http.Post(strings.TrimSuffix(behind.GetAPIURL(), "/")+r.URL.Path, r.Header.Get("Content-Type"), bytes.NewReader(text))
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		defer answer.Body.Close()
-		s.forms = append(s.forms, form)
-		w.WriteHeader(answer.StatusCode)
-		_, _ = io.Copy(w, answer.Body)
+		s.fake.ServeHTTP(w, r)
 	}))
 	t.Cleanup(front.Close)
 	s.url = front.URL + "/"

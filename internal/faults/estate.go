@@ -21,6 +21,7 @@ import (
 
 	"github.com/mailreeve/mailreeve/audit/store"
 	"github.com/mailreeve/mailreeve/internal/market"
+	"github.com/mailreeve/mailreeve/internal/slackfake"
 )
 
 // A setting is where an estate's parts are.
@@ -41,8 +42,6 @@ type estate struct {
 	slack   *slack
 	workers []*worker
 }
-
-const token = "xoxb-faults"
 
 func (l *lab) newEstate(m *market.Market, s setting) (*estate, error) {
 	dir, err := l.folder()
@@ -150,7 +149,7 @@ func (e *estate) start(prefix []string, args ...string) (*process, error) {
 	line = append(line, args...)
 	line = append(line, "-c", e.config())
 	p := &process{cmd: exec.Command(line[0], line[1:]...), began: time.Now(), ended: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), "MAILREEVE_FAULTS_TOKEN="+token)
+	p.cmd.Env = append(os.Environ(), "MAILREEVE_FAULTS_TOKEN="+slackfake.BotToken)
 	p.cmd.Stderr = p
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {

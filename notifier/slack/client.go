@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/slack-go/slack"
 
@@ -22,26 +23,64 @@ const Sink = "slack"
 // EventType is the type of the metadata that each message carries. Its payload holds the message's key, by which it can be found again.
 const EventType = "mailreeve_message"
 
-// body is a message of the outbox: all that is posted, rendered when the night was published.
+// What a message of the outbox does.
+const (
+	doPost   = ""       // posts what was rendered when it was enqueued
+	doHead   = "head"   // posts the head of a thread, rendered when it is delivered
+	doReply  = "reply"  // posts into the thread of the message of a key
+	doUpdate = "update" // renders the head of a thread anew
+	doChart  = "chart"  // uploads a picture into the thread of the message of a key
+)
+
+// body is a message of the outbox. A head and its updates are rendered when they are delivered, from what the findings are then: so an update that
+// comes late, twice or out of turn shows no old state, and no account id waits in the outbox.
 type body struct {
+	Do      string       `json:"do,omitempty"`
 	Channel string       `json:"channel"`
-	Text    string       `json:"text"`
+	Of      string       `json:"of,omitempty"`      // key of the head, or of the message with the thread
+	Finding string       `json:"finding,omitempty"` // one of the head's
+	Nights  []Night      `json:"nights,omitempty"`
+	Text    string       `json:"text,omitempty"` // of a head: a note in it
 	Blocks  slack.Blocks `json:"blocks"`
+}
+
+func post(do, of string, m Message) body {
+	return body{Do: do, Of: of, Text: m.Text, Blocks: slack.Blocks{BlockSet: m.Blocks}}
+}
+
+func (b body) enqueue(key string, at audit.Instant) (audit.Message, error) {
+	text, err := json.Marshal(b)
+	if err != nil {
+		return audit.Message{}, fmt.Errorf("slack message %s: %w", key, err)
+	}
+	return audit.Message{Key: key, Sink: Sink, Lane: b.Channel, Body: text, Created: at, NextAt: at, SentAt: audit.Never}, nil
 }
 
 // Enqueue makes a message for the outbox that posts m to a channel, given by name or id. No two messages of one key are enqueued.
 func Enqueue(key, channel string, m Message, at audit.Instant) (audit.Message, error) {
-	b, err := json.Marshal(body{channel, m.Text, slack.Blocks{BlockSet: m.Blocks}})
-	if err != nil {
-		return audit.Message{}, fmt.Errorf("slack message %s: %w", key, err)
-	}
-	return audit.Message{Key: key, Sink: Sink, Lane: channel, Body: b, Created: at, NextAt: at, SentAt: audit.Never}, nil
+	b := post(doPost, "", m)
+	b.Channel = channel
+	return b.enqueue(key, at)
+}
+
+// Findings is where heads come from.
+type Findings interface {
+	// FiledWith gives the findings of the same app and clause that the same run filed as the one of an id, that one among them. None: it is kept no longer.
+	FiledWith(ctx context.Context, id string) ([]audit.Finding, error)
 }
 
 // A Client posts messages. It is a notifier.Sink, and safe for concurrent use.
 type Client struct {
+	// Where messages are about findings, or follow others.
+	Findings Findings
+	Receipts notifier.Receipts
+	Look     Look
+
 	token string
 	api   *slack.Client
+
+	mu  sync.Mutex
+	ids map[string]string // of channels, by name
 }
 
 // New makes a client. apiURL is Slack's where it is empty. No redirect is followed: the token would go with it.
@@ -52,46 +91,166 @@ func New(token, apiURL string, client *http.Client) *Client {
 	}
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	url := strings.TrimRight(cmp.Or(apiURL, slack.APIURL), "/") + "/"
-	return &Client{token: token, api: slack.New(token, slack.OptionAPIURL(url), slack.OptionHTTPClient(&own))}
+	return &Client{token: token, ids: map[string]string{}, api: slack.New(token, slack.OptionAPIURL(url), slack.OptionHTTPClient(&own))}
 }
 
-// Deliver posts msg and returns Slack's timestamp of it. Errors that are known not to pass by themselves, and those with a Retry-After, are a
-// *notifier.Failure. No error holds the token.
+// nowhere is the receipt of what there was nothing to do about any more.
+const nowhere = "-"
+
+// Deliver does what msg says, and returns where in Slack its message is, as CHANNEL/TS. A message that was tried before is looked for first, for it may have been
+// accepted and the answer lost. Errors that are known not to pass by themselves, and those with a Retry-After, are a *notifier.Failure. No error holds
+// the token.
 func (c *Client) Deliver(ctx context.Context, msg audit.Message) (receipt string, err error) {
 	var b body
 	if err := json.Unmarshal(msg.Body, &b); err != nil {
 		return "", final(fmt.Errorf("slack: message %s of the outbox cannot be read: %w", msg.Key, err))
 	}
-	_, ts, _, err := c.api.SendMessageContext(ctx, b.Channel,
-		slack.MsgOptionPost(),
-		slack.MsgOptionText(b.Text, false),
-		slack.MsgOptionBlocks(b.Blocks.BlockSet...),
-		slack.MsgOptionMetadata(slack.SlackMetadata{EventType: EventType, EventPayload: map[string]any{"key": msg.Key}}),
+	switch b.Do {
+	case doPost:
+		return c.post(ctx, msg, place{channel: b.Channel}, Message{b.Text, b.Blocks.BlockSet})
+	case doHead:
+		m, ok, err := c.head(ctx, b.Finding, b.Text)
+		if err != nil || !ok {
+			return nowhere, err
+		}
+		return c.post(ctx, msg, place{channel: b.Channel}, m)
+	case doReply, doUpdate:
+		at, ok, err := c.placeOf(ctx, b.Of)
+		switch {
+		case err != nil || !ok:
+			return nowhere, err
+		case b.Do == doReply:
+			return c.post(ctx, msg, at, Message{b.Text, b.Blocks.BlockSet})
+		}
+		return c.update(ctx, msg, at, b)
+	case doChart:
+		return c.chart(ctx, msg, b)
+	}
+	return "", final(fmt.Errorf("slack: message %s of the outbox is of another version: it wants %.20q", msg.Key, b.Do))
+}
+
+// A place is where a message is, or where it belongs: with a ts into that message's thread.
+type place struct{ channel, ts string }
+
+func (p place) String() string { return p.channel + "/" + p.ts }
+
+// placeOf is where the message of a key is. False: nowhere any more.
+func (c *Client) placeOf(ctx context.Context, key string) (p place, ok bool, err error) {
+	r, err := c.Receipts.Receipt(ctx, key)
+	if err != nil {
+		return p, false, fmt.Errorf("slack: where %s is: %w", key, err)
+	}
+	if r == nowhere {
+		return p, false, nil
+	}
+	if p.channel, p.ts, ok = strings.Cut(r, "/"); !ok {
+		return p, false, final(fmt.Errorf("slack: %s, which this belongs to, is not delivered: mend that first", key))
+	}
+	return p, true, nil
+}
+
+// head renders a finding's thread as it is now. False: its findings are not kept any more.
+func (c *Client) head(ctx context.Context, id, note string) (m Message, ok bool, err error) {
+	list, err := c.Findings.FiledWith(ctx, id)
+	if err != nil {
+		return m, false, fmt.Errorf("slack: finding %s: %w", id, err)
+	}
+	if len(list) == 0 {
+		return m, false, nil
+	}
+	return renderHead(list, c.Look, note), true, nil
+}
+
+// options are what a message carries, posted or updated.
+func options(key string, m Message) []slack.MsgOption {
+	m = within(m)
+	return []slack.MsgOption{
+		slack.MsgOptionText(m.Text, false),
+		slack.MsgOptionBlocks(m.Blocks...),
+		slack.MsgOptionMetadata(slack.SlackMetadata{EventType: EventType, EventPayload: map[string]any{"key": key}}),
 		slack.MsgOptionParse(false),
 		slack.MsgOptionLinkNames(false),
 		slack.MsgOptionDisableLinkUnfurl(),
 		slack.MsgOptionDisableMediaUnfurl(),
-	)
+	}
+}
+
+// post posts m, unless it was posted before.
+func (c *Client) post(ctx context.Context, msg audit.Message, to place, m Message) (receipt string, err error) {
+	if msg.Attempts > 0 {
+		at, ok, err := c.find(ctx, to, msg.Created, func(m slack.Message) bool {
+			return m.Metadata.EventType == EventType && m.Metadata.EventPayload["key"] == msg.Key
+		})
+		if err != nil || ok {
+			return at.String(), err
+		}
+	}
+	o := append(options(msg.Key, m), slack.MsgOptionPost())
+	if to.ts != "" {
+		o = append(o, slack.MsgOptionTS(to.ts))
+	}
+	id, ts, _, err := c.api.SendMessageContext(ctx, to.channel, o...)
 	switch {
 	case err != nil:
-		return "", c.class(err)
+		return "", c.class(err, "chat:write")
 	case ts == "":
 		return "", errors.New("slack: the answer does not say that the message was posted")
 	}
-	return ts, nil
+	c.learn(to.channel, id)
+	return place{cmp.Or(id, to.channel), ts}.String(), nil
 }
 
-// Check asks Slack whether it knows the token, and returns the workspace's name.
-func (c *Client) Check(ctx context.Context) (team string, err error) {
+// update shows a head as it is now. Twice is as once.
+func (c *Client) update(ctx context.Context, msg audit.Message, at place, b body) (receipt string, err error) {
+	m, ok, err := c.head(ctx, b.Finding, "")
+	if err != nil || !ok {
+		return nowhere, err
+	}
+	o := append(options(b.Of, m), slack.MsgOptionUpdate(at.ts))
+	_, _, _, err = c.api.SendMessageContext(ctx, at.channel, o...)
+	if code := codeOf(err); code == "message_not_found" || code == "edit_window_closed" || code == "cant_update_message" {
+		return nowhere, nil // somebody removed it, or the workspace's rules keep it as it is
+	}
+	if err != nil {
+		return "", c.class(err, "chat:write")
+	}
+	return at.String(), nil
+}
+
+// A Workspace is what Slack says of the token.
+type Workspace struct {
+	Team   string
+	Scopes []string // that the token has; nil: Slack did not say
+}
+
+// Check asks Slack whether it knows the token.
+func (c *Client) Check(ctx context.Context) (*Workspace, error) {
 	a, err := c.api.AuthTestContext(ctx)
 	if err != nil {
-		return "", c.class(err)
+		return nil, c.class(err, "")
 	}
-	return a.Team, nil
+	w := &Workspace{Team: a.Team}
+	if h := a.Header.Get("X-OAuth-Scopes"); h != "" {
+		for s := range strings.SplitSeq(h, ",") {
+			w.Scopes = append(w.Scopes, strings.TrimSpace(s))
+		}
+	}
+	return w, nil
 }
 
-// class says what to do about an error.
-func (c *Client) class(err error) error {
+// asRefused is what Slack answered where it refused.
+func asRefused(err error) (r slack.SlackErrorResponse, ok bool) {
+	ok = errors.As(err, &r)
+	return r, ok
+}
+
+func codeOf(err error) string {
+	r, _ := asRefused(err)
+	return r.Err
+}
+
+// class says what to do about an error of a call that needs a scope.
+func (c *Client) class(err error, scope string) error {
 	var limited *slack.RateLimitedError
 	var status slack.StatusCodeError
 	var refused slack.SlackErrorResponse
@@ -109,18 +268,25 @@ func (c *Client) class(err error) error {
 		if !codePattern.MatchString(code) {
 			code = "an unknown error"
 		}
-		err := fmt.Errorf("slack: %s%s", code, advice(code))
+		err := fmt.Errorf("slack: %s%s", code, advice(code, scope))
 		if passes(code) {
 			return err
 		}
 		return final(err)
 	}
 	// What is left is the network, or an answer that is no JSON.
-	text := err.Error()
-	if c.token != "" {
-		text = strings.ReplaceAll(text, c.token, "…")
+	return errors.New("slack: " + c.withoutSecrets(err))
+}
+
+// withoutSecrets is an error's text without the token, and others.
+func (c *Client) withoutSecrets(err error, others ...string) string {
+	text := fmt.Sprint(err)
+	for _, secret := range append(others, c.token) {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, "…")
+		}
 	}
-	return errors.New("slack: " + text)
+	return text
 }
 
 var codePattern = regexp.MustCompile(`^[a-z0-9_.-]{1,64}$`)
@@ -137,12 +303,12 @@ func passes(code string) bool {
 }
 
 // advice says what an operator can do about a code.
-func advice(code string) string {
+func advice(code, scope string) string {
 	switch code {
 	case "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired":
 		return " (the token is not, or no longer, valid)"
 	case "missing_scope":
-		return " (the app needs the scope chat:write)"
+		return " (the app needs the scope " + cmp.Or(scope, "that docs/slack.md names") + ": add it, and install the app again)"
 	case "channel_not_found":
 		return " (there is no such channel, or it is private and the app is not in it)"
 	case "not_in_channel":

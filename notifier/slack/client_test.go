@@ -1,29 +1,25 @@
 package slack
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/slack-go/slack/slacktest"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/internal/slackfake"
 	"github.com/mailreeve/mailreeve/notifier"
 	"github.com/mailreeve/mailreeve/notifier/internal/nights"
 )
 
-const token = "xoxb-1234567890-SECRET"
+const token = slackfake.BotToken
 
 // A fault is what goes wrong with a request. after: Slack has taken the message.
 type fault struct {
@@ -32,68 +28,23 @@ type fault struct {
 	do    func(w http.ResponseWriter)
 }
 
-// A server is slacktest's behind a door at which things go wrong.
-type server struct {
-	*httptest.Server
-	behind *slacktest.Server
-	fate   func() *fault
-
-	mu       sync.Mutex
-	accepted []url.Values
-}
-
-func newServer(t *testing.T, fate func() *fault) *server {
-	s := &server{behind: slacktest.NewTestServer(), fate: fate}
-	s.behind.Start()
-	t.Cleanup(s.behind.Stop)
-	s.Server = httptest.NewServer(http.HandlerFunc(s.serve))
-	t.Cleanup(s.Close)
-	return s
-}
-
-func (s *server) serve(w http.ResponseWriter, r *http.Request) {
-	request, _ := io.ReadAll(r.Body)
-	form, _ := url.ParseQuery(string(request))
-	var f *fault
-	if s.fate != nil {
-		f = s.fate()
-	}
-	if f != nil && !f.after {
-		f.do(w)
-		return
-	}
-	answer, err := http.Post(strings.TrimSuffix(s.behind.GetAPIURL(), "/")+r.URL.Path, r.Header.Get("Content-Type"), strings.NewReader(string(request)))
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadGateway)
-		return
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode == http.StatusOK && strings.HasSuffix(r.URL.Path, "chat.postMessage") {
-		s.mu.Lock()
-		s.accepted = append(s.accepted, form)
-		s.mu.Unlock()
-	}
-	if f != nil {
-		f.do(w)
-		return
-	}
-	w.WriteHeader(answer.StatusCode)
-	_, _ = io.Copy(w, answer.Body)
-}
-
-func (s *server) keys() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var keys []string
-	for _, f := range s.accepted {
-		var m struct {
-			Event   string         `json:"event_type"`
-			Payload map[string]any `json:"event_payload"`
+// newServer is a workspace behind a door at which things go wrong.
+func newServer(t *testing.T, fate func() *fault) (*httptest.Server, *slackfake.Server) {
+	fake := slackfake.New("#email-api-audit", "#c")
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var f *fault
+		if fate != nil {
+			f = fate()
 		}
-		_ = json.Unmarshal([]byte(f.Get("metadata")), &m)
-		keys = append(keys, fmt.Sprint(m.Payload["key"]))
-	}
-	return keys
+		if f == nil || f.after {
+			fake.ServeHTTP(w, r)
+		}
+		if f != nil {
+			f.do(w)
+		}
+	}))
+	t.Cleanup(front.Close)
+	return front, fake
 }
 
 func answer(status int, body string, header ...string) func(http.ResponseWriter) {
@@ -126,28 +77,68 @@ func enqueue(t *testing.T, id int64, key, channel string) audit.Message {
 }
 
 func TestDeliver(t *testing.T) {
-	s := newServer(t, nil)
-	c := New(token, s.URL, s.Client()) // without the slash that slack-go asks for
+	t.Parallel()
+	fake := slackfake.New("#email-api-audit")
+	url := fake.Start(t)
+	c := New(slackfake.BotToken, strings.TrimSuffix(url, "/"), nil) // without the slash that slack-go asks for
 	msg := enqueue(t, 1, "digest/R-000042", "#email-api-audit")
 	if lane := msg.Lane; lane != "#email-api-audit" {
 		t.Errorf("lane %q", lane)
 	}
-	ts, err := c.Deliver(t.Context(), msg)
-	if err != nil || ts == "" {
-		t.Fatalf("%q, %v", ts, err)
+	receipt, err := c.Deliver(t.Context(), msg)
+	if err != nil {
+		t.Fatal(err)
 	}
-	got := s.accepted[0]
-	if got.Get("channel") != "#email-api-audit" || got.Get("parse") != "none" || got.Get("link_names") != "false" || got.Get("unfurl_links") != "false" {
-		t.Errorf("%v", got)
+	got := fake.Messages("#email-api-audit")[0]
+	if receipt != fake.ID("#email-api-audit")+"/"+got.TS || got.Key != msg.Key {
+		t.Errorf("receipt %q of %+v", receipt, got)
 	}
-	if k := s.keys(); k[0] != msg.Key {
-		t.Errorf("key %q", k)
-	}
-	if !strings.Contains(got.Get("text"), "3 new") || !strings.Contains(got.Get("blocks"), "com.vendor0.app0") {
+	if !strings.Contains(got.Text, "3 new") || !strings.Contains(string(got.Blocks), "com.vendor0.app0") {
 		t.Errorf("posted %v", got)
 	}
-	if team, err := c.Check(t.Context()); err != nil || team == "" {
-		t.Errorf("team %q, %v", team, err)
+	w, err := c.Check(t.Context())
+	if err != nil || w.Team == "" {
+		t.Errorf("%v, %v", w, err)
+	}
+	if d := cmp.Diff(slackfake.AllScopes(), w.Scopes); d != "" {
+		t.Error(d)
+	}
+
+	// Tried before, and accepted: it is found, by a client that does not know the channel's id, too, and not sent again.
+	msg.Attempts = 1
+	for _, c := range []*Client{c, New(slackfake.BotToken, url, nil)} {
+		if again, err := c.Deliver(t.Context(), msg); err != nil || again != receipt {
+			t.Errorf("%q, %v", again, err)
+		}
+	}
+	other := enqueue(t, 2, "digest/R-000043", "#email-api-audit")
+	other.Attempts = 1
+	if r, err := c.Deliver(t.Context(), other); err != nil || r == receipt {
+		t.Errorf("%q, %v", r, err)
+	}
+	if n := len(fake.Messages("")); n != 2 {
+		t.Errorf("%d messages", n)
+	}
+}
+
+// TestMissingScopes: without the right to look, nothing that may be there already is sent again, and it is said which scope is missing.
+func TestMissingScopes(t *testing.T) {
+	t.Parallel()
+	for missing, says := range map[string]string{"chat:write": "chat:write", "channels:history": "channels:history", "channels:read": "channels:read"} {
+		fake := slackfake.New("#c")
+		fake.Scopes = slices.DeleteFunc(slackfake.AllScopes(), func(s string) bool { return s == missing })
+		msg := enqueue(t, 1, "k", "#c")
+		if missing != "chat:write" {
+			msg.Attempts = 1
+		}
+		_, err := New(slackfake.BotToken, fake.Start(t), nil).Deliver(t.Context(), msg)
+		var f *notifier.Failure
+		if !errors.As(err, &f) || !f.Final || !strings.Contains(err.Error(), "missing_scope (the app needs the scope "+says) {
+			t.Errorf("%s: %v", missing, err)
+		}
+		if n := len(fake.Messages("")); n != 0 {
+			t.Errorf("%s: %d messages", missing, n)
+		}
 	}
 }
 
@@ -183,7 +174,7 @@ func TestErrors(t *testing.T) {
 		{"an error that repeats the token", refuse("bad token " + token), true, 0, "an unknown error"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := newServer(t, func() *fault { return &fault{do: c.do} })
+			s, _ := newServer(t, func() *fault { return &fault{do: c.do} })
 			hc := s.Client()
 			hc.Timeout = 500 * time.Millisecond
 			_, err := New(token, s.URL+"/", hc).Deliver(t.Context(), enqueue(t, 1, "k", "#c"))
@@ -209,79 +200,5 @@ func TestErrors(t *testing.T) {
 	}
 	if _, err := New(token, "http://127.0.0.1:1/"+token, nil).Deliver(t.Context(), enqueue(t, 1, "k", "#c")); err == nil || strings.Contains(err.Error(), "SECRET") {
 		t.Errorf("nobody there: %v", err)
-	}
-}
-
-// TestOutboxToSlack: 40 messages to three channels through a door where nearly every second request goes wrong, before or after Slack took the message. All arrive, in
-// order for each channel, and none again once its delivery was recorded.
-func TestOutboxToSlack(t *testing.T) {
-	faults := []*fault{}
-	for _, after := range []bool{false, true} {
-		faults = append(faults, &fault{"429", after, answer(429, "", "Retry-After", "7")}, &fault{"500", after, answer(500, "oops")}, &fault{"reset", after, reset}, &fault{"slow", after, slow})
-	}
-	chance := rand.New(rand.NewPCG(1, 2))
-	var mu sync.Mutex
-	lost, sleeps := 0, 0
-	s := newServer(t, func() *fault {
-		mu.Lock()
-		defer mu.Unlock()
-		if chance.IntN(100) < 55 {
-			return nil
-		}
-		f := faults[chance.IntN(len(faults))]
-		if f.name == "slow" {
-			if sleeps++; sleeps > 4 { // they take real time
-				return nil
-			}
-		}
-		if f.after {
-			lost++
-		}
-		return f
-	})
-	hc := s.Client()
-	hc.Timeout = 500 * time.Millisecond
-	clock, store := &nights.Clock{}, &nights.Store{}
-	for i := range int64(40) {
-		store.Put(enqueue(t, i+1, fmt.Sprintf("digest/%02d", i), fmt.Sprintf("#c%d", i%3)))
-	}
-	confirmed := map[string]bool{}
-	sink := New(token, s.URL, hc)
-	o := &notifier.Outbox{Store: store, Sinks: map[string]notifier.Sink{Sink: sink}, Clock: clock.Now, Sleep: clock.Sleep,
-		Log: func(m audit.Message, _ string, err error) {
-			if confirmed[m.Key] {
-				t.Errorf("%s was sent again", m.Key)
-			}
-			confirmed[m.Key] = err == nil
-		}}
-	left := 40
-	for range 100 {
-		var err error
-		if left, err = o.Flush(context.Background(), 2*time.Minute); err != nil {
-			t.Fatal(err)
-		}
-		if left == 0 {
-			break
-		}
-		_ = clock.Sleep(context.Background(), time.Minute)
-	}
-	if left != 0 {
-		t.Fatalf("%d left", left)
-	}
-	keys := s.keys()
-	if extra := len(keys) - 40; extra != lost {
-		t.Errorf("%d more than one each, of which %d had their answer lost", extra, lost)
-	}
-	first := map[string][]string{}
-	for i, k := range keys {
-		if !slices.Contains(keys[:i], k) {
-			channel := s.accepted[i].Get("channel")
-			first[channel] = append(first[channel], k)
-		}
-	}
-	for channel, ks := range first {
-		if !slices.IsSorted(ks) {
-			t.Errorf("%s got %v", channel, ks)
-		}
 	}
 }

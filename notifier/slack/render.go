@@ -5,39 +5,13 @@
 package slack
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/slack-go/slack"
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/notifier"
-)
-
-// Slack's limits, https://docs.slack.dev/reference/block-kit/blocks. Characters are counted as UTF-16 does, after escaping, which is never less than Slack counts.
-const (
-	maxBlocks  = 50
-	maxText    = 3000 // of a section's or context's text
-	maxHeader  = 150
-	maxMessage = 12000 // of all blocks together; see size
-)
-
-// How much of a text from outside is shown, in characters after escaping.
-const (
-	maxName = 80
-	maxWhy  = 300
-	maxLine = 240
-	maxID   = 60
-)
-
-// How much of a message its lists take at most, so that there is place for findings; a line takes no more than 6 * maxLine. See size.
-const (
-	maxTrouble = 2500
-	maxSources = 2500
-	maxNotes   = 1700
-	maxFinding = 1700
 )
 
 // A Message is what Slack shows: the text where blocks cannot be shown, such as in a notification, and the blocks.
@@ -207,68 +181,4 @@ func plain(text string) *slack.TextBlockObject {
 		text = "-"
 	}
 	return slack.NewTextBlockObject(slack.PlainTextType, text, false, false)
-}
-
-// fit escapes s, https://docs.slack.dev/messaging/formatting-message-text, and shortens it to at most most characters after escaping, the last
-// of them … where it was longer. It cuts between characters, never in an escape.
-func fit(s string, most int) string {
-	var b strings.Builder
-	n, end := 0, 0 // written; where … still has a place
-	for _, r := range s {
-		var e string
-		switch r {
-		case '&':
-			e = "&amp;"
-		case '<':
-			e = "&lt;"
-		case '>':
-			e = "&gt;"
-		default:
-			e = string(r)
-		}
-		n += units(e)
-		if n > most {
-			return strings.TrimRight(b.String()[:end], " ") + "…"
-		}
-		b.WriteString(e)
-		if n < most {
-			end = b.Len()
-		}
-	}
-	return b.String()
-}
-
-// units is the length of s in UTF-16.
-func units(s string) int {
-	n := 0
-	for _, r := range s {
-		n++
-		if r > 0xffff {
-			n++
-		}
-	}
-	return n
-}
-
-// size is how much of maxMessage blocks take. Slack refuses messages of about 13,200 characters by msg_blocks_too_long and does not document what it
-// counts; it is less than the text of some that were refused (slackapi/bolt-js 2509 and 2867). So this counts the most that it could be: the blocks as
-// JSON in ASCII, where a character beyond that takes six.
-func size[B any](blocks ...B) int {
-	n := 0
-	for _, b := range blocks {
-		text, err := json.Marshal(b)
-		if err != nil {
-			return maxMessage + 1
-		}
-		n++ // the comma
-		for _, r := range string(text) {
-			switch {
-			case r < utf8.RuneSelf:
-				n++
-			default:
-				n += 6 * units(string(r))
-			}
-		}
-	}
-	return n
 }
