@@ -121,7 +121,7 @@ type Sources interface {
 	// Read reads what is new in them: calls and reports go to in, the rest is in the Reading.
 	Read(ctx context.Context, r ReadRequest) (*Reading, error)
 	// Errand does an errand of another process's reading: the calls or reports of one file go to in, what else there is of it into the answer. That the
-	// file is not there is an error, for it may be elsewhere; but where the reading is here, it is the source's trouble.
+	// file cannot be read is an error, for elsewhere it may be; but where the reading is here, it is the source's trouble.
 	Errand(ctx context.Context, errand []byte, in Intake, forgotten *Forgotten, here bool) (answer []byte, chunks []Chunk, err error)
 }
 
