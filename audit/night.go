@@ -96,7 +96,7 @@ type Touched struct {
 type Spool struct {
 	Name   string    `json:"name"` // of the file
 	Rows   []Spooled `json:"rows"`
-	Texts  []string  `json:"texts"`  // that rows name by number
+	Texts  Extent    `json:"texts"`  // that rows name by number
 	Chunks []Chunk   `json:"chunks"` // by which the facts' places become lines
 }
 
