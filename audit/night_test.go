@@ -31,7 +31,8 @@ type world struct {
 	silent bool         // the gateway logs no purposes
 	kinds  []audit.Kind // further sources
 	now    time.Time
-	spread bool // over another process
+	spread bool         // over another process
+	parts  []audit.Part // that it did
 }
 
 func newWorld(t *testing.T) *world {
@@ -111,7 +112,7 @@ func (w *world) try(ctx context.Context, asOf string) (*audit.Result, error) {
 	n := &audit.Night{Store: w.store.Night(lease), Archive: w.keep, Sources: src, Checks: checks.All(), Clock: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler),
 		Rules: audit.Rules{Policy: policy, CompleteSince: at("2024-01-01T00:00:00Z"), Purposes: !w.silent}}
 	if w.spread {
-		n.Spread = byItself{n}
+		n.Spread = byItself{n, func(p audit.Part) { w.parts = append(w.parts, p) }}
 	}
 	return n.Run(ctx, audit.Options{AsOf: at(asOf), ScheduledAt: audit.Never, By: "test"})
 }

@@ -52,6 +52,14 @@ func (n *Night) Do(ctx context.Context, run int64, p Part) ([]byte, error) {
 	return n.part(ctx, run, p, false)
 }
 
+// Undo removes what doing a part has left for others, when nobody takes its answer. What is left of it, the next night's sweep removes.
+func (n *Night) Undo(p Part, answer []byte) {
+	var d errandDone
+	if p.Kind == Segment && json.Unmarshal(answer, &d) == nil {
+		n.Archive.Drop([]Spool{d.Spool})
+	}
+}
+
 // part does a part; here: in the process that runs the night.
 func (n *Night) part(ctx context.Context, run int64, p Part, here bool) ([]byte, error) {
 	switch p.Kind {

@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -12,13 +13,17 @@ import (
 )
 
 // byItself is a Spread whose parts are all done by this process, as another one would.
-type byItself struct{ night *audit.Night }
+type byItself struct {
+	night *audit.Night
+	seen  func(p audit.Part)
+}
 
 func (byItself) Hands(context.Context) (int, error) { return 2, nil }
 
 func (b byItself) Do(ctx context.Context, run int64, parts []audit.Part, done func(i int), _ func(context.Context, audit.Part) ([]byte, error)) ([][]byte, error) {
 	answers := make([][]byte, len(parts))
 	for i, p := range parts {
+		b.seen(p)
 		var err error
 		if answers[i], err = b.night.Do(ctx, run, p); err != nil {
 			return nil, err
@@ -26,6 +31,24 @@ func (b byItself) Do(ctx context.Context, run int64, parts []audit.Part, done fu
 		done(i)
 	}
 	return answers, nil
+}
+
+// What a spool holds is not sent: the texts of a file's calls would be in the part of each share of apps.
+func TestAShardDoesNotBringTheTextsOfItsSpools(t *testing.T) {
+	w := newWorld(t)
+	w.spread = true
+	w.write("access-2.jsonl", call("2026-11-22T11:00:00Z", "r1", "a-purpose-of-its-own", "ann"))
+	w.run(firstNight)
+	kinds := map[audit.PartKind]int{}
+	for _, p := range w.parts {
+		kinds[p.Kind]++
+		if bytes.Contains(p.Body, []byte("a-purpose-of-its-own")) {
+			t.Errorf("a part of kind %s brings it: %s", p.Kind, p.Body)
+		}
+	}
+	if kinds[audit.Examine] == 0 {
+		t.Errorf("nothing was spread: %v", kinds)
+	}
 }
 
 // Bytes that are no UTF-8, in lines and in files' names, are the same whoever read them.

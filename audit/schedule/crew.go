@@ -155,7 +155,7 @@ func (c *Crew) do(ctx context.Context, j job) error {
 	if err != nil {
 		return err
 	}
-	_ = c.hold(ctx, j, holder, func(ctx context.Context) ([]byte, error) { return c.Night.Do(ctx, j.Run, p) }) // the part's row says what happened
+	_ = c.hold(ctx, j, holder, p, func(ctx context.Context) ([]byte, error) { return c.Night.Do(ctx, j.Run, p) }) // the part's row says what happened
 	return nil
 }
 
@@ -164,7 +164,7 @@ var errNotWanted = errors.New("nobody wants this part any more")
 
 // hold does a part that holder has taken, with signs of life, and keeps its answer or gives the part back. It returns why the part is not done; nil where
 // it is, or nobody wants it any more.
-func (c *Crew) hold(ctx context.Context, j job, holder string, do func(ctx context.Context) ([]byte, error)) error {
+func (c *Crew) hold(ctx context.Context, j job, holder string, p audit.Part, do func(ctx context.Context) ([]byte, error)) error {
 	began := time.Now()
 	working, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -183,8 +183,12 @@ func (c *Crew) hold(ctx context.Context, j job, holder string, do func(ctx conte
 	answer, err := safely(working, do)
 	if err == nil {
 		ok, ferr := c.Store.FinishPart(ctx, j.Run, j.Number, holder, answer)
-		if ferr == nil && ok {
+		switch {
+		case ferr != nil: // nobody knows whether it was kept
+		case ok:
 			c.Log.Debug("part done", "run", j.Run, "part", j.Number, "took", time.Since(began))
+		default:
+			c.Night.Undo(p, answer)
 		}
 		err = ferr
 	}
@@ -331,5 +335,5 @@ func (s *Spreader) alone(ctx context.Context, run int64, state store.PartState, 
 		return err
 	}
 	s.Crew.Log.Warn("a part of the night failed elsewhere, or nobody takes it up, and is done here", "run", run, "part", state.Number, "tries", state.Tries, "error", state.Error)
-	return s.Crew.hold(ctx, job{Run: run, Number: state.Number}, holder, func(ctx context.Context) ([]byte, error) { return here(ctx, p) })
+	return s.Crew.hold(ctx, job{Run: run, Number: state.Number}, holder, p, func(ctx context.Context) ([]byte, error) { return here(ctx, p) })
 }
