@@ -52,11 +52,15 @@ var ErrChanged = errors.New("findings were changed meanwhile")
 
 // An Archive keeps calls and reports.
 type Archive interface {
+	// ID is the archive's own: processes whose archives have another one do not share them.
+	ID() string
 	Calls(day Day, packs []Pack) (*CallDay, error)
 	Reports(day Day, packs []Pack) (*ReportDay, error)
 	Counting(packs []Pack) (IDs, error)
 	NewIntake(run int64, purged Day, workers int, limit int64, forgotten *Forgotten) (Intake, error)
 	Sweep(inUse []string) error
+	// Holds says whether segments are there up to that byte of each; the error, which one is not.
+	Holds(segments map[string]int64) error
 
 	// NewErrand begins an intake whose facts are sealed by those who Gather its spool.
 	NewErrand(run int64, purged Day, limit int64, forgotten *Forgotten) (Intake, error)
@@ -461,6 +465,9 @@ func (r *running) do() (*Result, error) {
 			return nil, err
 		}
 		r.committed = true
+		if err := r.Archive.Holds(r.written()); err != nil {
+			return nil, err
+		}
 	}
 	began = r.step("make the archive durable", began)
 	defer func() { r.step("publish", began) }()
