@@ -138,7 +138,8 @@ func (c *Contribution) Key() ContributionKey {
 
 // A Publication is all that a run makes visible, at once.
 type Publication struct {
-	Run       *Run // Finished
+	Run       *Run   // Finished
+	Archive   string // id of the archive that its packs lie in
 	Rules     *RulesFrom
 	Purged    Day // facts of earlier days leave the store
 	Retention Retention

@@ -242,6 +242,17 @@ func (r *running) measure(f *Finding, d *delta, t totals) {
 	}
 }
 
+// written names the segments that packs of this run lie in, whoever wrote them, and up to which byte of each.
+func (r *running) written() map[string]int64 {
+	out := map[string]int64{}
+	for _, u := range r.updates {
+		for _, p := range u.Packs {
+			out[p.Segment] = max(out[p.Segment], p.Offset+p.Length)
+		}
+	}
+	return out
+}
+
 // publish works out what becomes of the findings, and makes all of the run visible at once.
 func (r *running) publish(newest []Newest) (*Result, error) {
 	slices.SortFunc(r.updates, func(a, b *appResult) int { return cmp.Compare(a.Key, b.Key) })
@@ -288,7 +299,7 @@ func (r *running) compose(newest []Newest) (*Result, *Publication, error) {
 	run := *r.run
 	run.Status, run.FinishedAt = Finished, At(r.Clock())
 	policy := r.Rules.Policy
-	p := &Publication{Run: &run, Rules: r.newRules, Purged: r.purgedBefore(), Registry: r.version,
+	p := &Publication{Run: &run, Archive: r.Archive.ID(), Rules: r.newRules, Purged: r.purgedBefore(), Registry: r.version,
 		Retention: Retention{Findings: run.AsOf.Add(-policy.RetentionFindings), Trail: run.AsOf.Add(-policy.RetentionTrail)},
 		Newest:    newest, Incidents: r.newIncs, Canaries: r.canaries}
 	for i := range r.reading.Files {

@@ -52,11 +52,15 @@ var ErrChanged = errors.New("findings were changed meanwhile")
 
 // An Archive keeps calls and reports.
 type Archive interface {
+	// ID is the archive's own: processes whose archives have another one do not share them.
+	ID() string
 	Calls(day Day, packs []Pack) (*CallDay, error)
 	Reports(day Day, packs []Pack) (*ReportDay, error)
 	Counting(packs []Pack) (IDs, error)
 	NewIntake(run int64, purged Day, workers int, limit int64, forgotten *Forgotten) (Intake, error)
 	Sweep(inUse []string) error
+	// Holds says whether segments are there up to that byte of each; the error, which one is not.
+	Holds(segments map[string]int64) error
 
 	// NewErrand begins an intake whose facts are sealed by those who Gather its spool.
 	NewErrand(run int64, purged Day, limit int64, forgotten *Forgotten) (Intake, error)
@@ -96,7 +100,7 @@ type Touched struct {
 type Spool struct {
 	Name   string    `json:"name"` // of the file
 	Rows   []Spooled `json:"rows"`
-	Texts  []string  `json:"texts"`  // that rows name by number
+	Texts  Extent    `json:"texts"`  // that rows name by number
 	Chunks []Chunk   `json:"chunks"` // by which the facts' places become lines
 }
 
@@ -121,7 +125,7 @@ type Sources interface {
 	// Read reads what is new in them: calls and reports go to in, the rest is in the Reading.
 	Read(ctx context.Context, r ReadRequest) (*Reading, error)
 	// Errand does an errand of another process's reading: the calls or reports of one file go to in, what else there is of it into the answer. That the
-	// file is not there is an error, for it may be elsewhere; but where the reading is here, it is the source's trouble.
+	// file cannot be read is an error, for elsewhere it may be; but where the reading is here, it is the source's trouble.
 	Errand(ctx context.Context, errand []byte, in Intake, forgotten *Forgotten, here bool) (answer []byte, chunks []Chunk, err error)
 }
 
@@ -461,6 +465,9 @@ func (r *running) do() (*Result, error) {
 			return nil, err
 		}
 		r.committed = true
+		if err := r.Archive.Holds(r.written()); err != nil {
+			return nil, err
+		}
 	}
 	began = r.step("make the archive durable", began)
 	defer func() { r.step("publish", began) }()

@@ -31,7 +31,9 @@ type world struct {
 	silent bool         // the gateway logs no purposes
 	kinds  []audit.Kind // further sources
 	now    time.Time
-	spread bool // over another process
+	spread bool               // over another process
+	parts  []audit.Part       // that it did
+	after  func(p audit.Part) // one of these is done
 }
 
 func newWorld(t *testing.T) *world {
@@ -42,7 +44,7 @@ func newWorld(t *testing.T) *world {
 	if w.store, err = store.Open(ctx, "sqlite://"+filepath.Join(w.dir, "mailreeve.db")); err != nil {
 		t.Fatal(err)
 	}
-	if w.keep, err = archive.Open(filepath.Join(w.dir, "archive"), w.store.ID(), w.store.ArchiveKey()); err != nil {
+	if w.keep, err = archive.Open(ctx, filepath.Join(w.dir, "archive"), w.store); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.keep.Close(); w.store.Close() })
@@ -111,7 +113,12 @@ func (w *world) try(ctx context.Context, asOf string) (*audit.Result, error) {
 	n := &audit.Night{Store: w.store.Night(lease), Archive: w.keep, Sources: src, Checks: checks.All(), Clock: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler),
 		Rules: audit.Rules{Policy: policy, CompleteSince: at("2024-01-01T00:00:00Z"), Purposes: !w.silent}}
 	if w.spread {
-		n.Spread = byItself{n}
+		n.Spread = byItself{n, func(p audit.Part) {
+			w.parts = append(w.parts, p)
+			if w.after != nil {
+				w.after(p)
+			}
+		}}
 	}
 	return n.Run(ctx, audit.Options{AsOf: at(asOf), ScheduledAt: audit.Never, By: "test"})
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -38,10 +39,14 @@ const (
 // shardsPerHand is how many shards there are for each hand: more of them even out what one takes longer for, each is a segment file of the archive.
 const shardsPerHand = 3
 
+// ErrAnotherArchive is Do's where what it wrote would be in an archive that the night does not have.
+var ErrAnotherArchive = errors.New("this worker's archive is another folder than the night's: see that what archive: names is mounted here, and the same everywhere")
+
 // Do does a part of the run that has the number, for another process.
 func (n *Night) Do(ctx context.Context, run int64, p Part) ([]byte, error) {
 	var by struct {
 		Version string `json:"version"`
+		Archive string `json:"archive"`
 	}
 	if err := json.Unmarshal(p.Body, &by); err != nil {
 		return nil, err
@@ -49,7 +54,18 @@ func (n *Night) Do(ctx context.Context, run int64, p Part) ([]byte, error) {
 	if by.Version != n.Version {
 		return nil, fmt.Errorf("the night is run by mailreeve %s, and this is %s: have all machines run the same version", by.Version, n.Version)
 	}
+	if by.Archive != n.Archive.ID() {
+		return nil, ErrAnotherArchive
+	}
 	return n.part(ctx, run, p, false)
+}
+
+// Undo removes what doing a part has left for others, when nobody takes its answer. What is left of it, the next night's sweep removes.
+func (n *Night) Undo(p Part, answer []byte) {
+	var d errandDone
+	if p.Kind == Segment && json.Unmarshal(answer, &d) == nil {
+		n.Archive.Drop([]Spool{d.Spool})
+	}
 }
 
 // part does a part; here: in the process that runs the night.
@@ -66,6 +82,7 @@ func (n *Night) part(ctx context.Context, run int64, p Part, here bool) ([]byte,
 // errand is the body of a Segment.
 type errand struct {
 	Version string          `json:"version"`
+	Archive string          `json:"archive"`
 	Purged  Day             `json:"purged"`
 	Errand  json.RawMessage `json:"errand"` // the sources' own
 }
@@ -107,7 +124,7 @@ func (n *Night) segment(ctx context.Context, run int64, body []byte, here bool) 
 func (r *running) elsewhere(ctx context.Context, errands [][]byte, done func(i int)) ([][]byte, error) {
 	parts := make([]Part, len(errands))
 	for i, e := range errands {
-		body, err := json.Marshal(errand{r.Version, r.led.Purged, e})
+		body, err := json.Marshal(errand{r.Version, r.Archive.ID(), r.led.Purged, e})
 		if err != nil {
 			return nil, err
 		}
@@ -136,6 +153,7 @@ func (r *running) here(ctx context.Context, p Part) ([]byte, error) {
 // shard is the body of an Examine: the apps, and what the examinations of all apps share.
 type shard struct {
 	Version  string            `json:"version"`
+	Archive  string            `json:"archive"`
 	AsOf     Instant           `json:"as_of"`
 	Prev     Instant           `json:"prev"`
 	First    bool              `json:"first"`
@@ -295,7 +313,7 @@ func (r *running) spreadOut(works []*work, records map[string]int, hands int) er
 // shards deals the works out: the largest first, each to the shard that has the fewest records so far.
 func (r *running) shards(works []*work, records map[string]int, n int) []shard {
 	n = min(n, len(works))
-	shared := shard{Version: r.Version, AsOf: r.o.AsOf, Prev: r.prev, First: firstRun(r.led), Purged: r.led.Purged, Rules: r.rules, All: r.incidents, New: r.newIncs,
+	shared := shard{Version: r.Version, Archive: r.Archive.ID(), AsOf: r.o.AsOf, Prev: r.prev, First: firstRun(r.led), Purged: r.led.Purged, Rules: r.rules, All: r.incidents, New: r.newIncs,
 		CanLook: r.canLook, Unset: r.unset, Canaries: r.canaryOf, Files: map[uint32][]byte{}}
 	for id, name := range r.fileNames() {
 		shared.Files[id] = []byte(name)

@@ -4,6 +4,7 @@ package archive
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -21,68 +22,120 @@ import (
 // An Archive is a storage of segments. It belongs to one store.
 type Archive struct {
 	storage storage
+	id      string
 	k0, k1  uint64 // key of the content hashes
 
 	mu   sync.Mutex
 	open map[string]file
 }
 
-const idFile = "archive.json"
+// An Owner is the store that an archive belongs to.
+type Owner interface {
+	ID() string
+	ArchiveKey() []byte // at least 16 bytes
+	// SegmentsInUse names the segments that its packs lie in.
+	SegmentsInUse(ctx context.Context) ([]string, error)
+}
 
-// Open opens the archive in dir for the store of that id, and makes it where there is none. An archive that belongs to another store is refused:
-// its packs are hashed with another key, and its segments would look like leftovers. key holds at least 16 bytes.
-func Open(dir, store string, key []byte) (*Archive, error) {
+const (
+	idFile  = "archive.json"
+	idFile2 = "archive-id.json" // has the id of an archive whose idFile is from before they had any
+)
+
+// Open opens the archive in dir, and makes it where there is none. An archive that belongs to another store is refused: its packs are hashed with another
+// key, and its segments would look like leftovers. It is not made for a store that names segments already: they are elsewhere.
+func Open(ctx context.Context, dir string, store Owner) (*Archive, error) {
 	d, err := openFolder(dir)
 	if err != nil {
 		return nil, fmt.Errorf("archive: %w", err)
 	}
-	return openIn(d, store, key)
+	return openIn(ctx, d, store)
 }
 
 // OpenBucket is Open for an archive in object storage, at s3://bucket/prefix. All that the archive does there ends with ctx.
-func OpenBucket(ctx context.Context, client *s3.Client, url, store string, key []byte) (*Archive, error) {
+func OpenBucket(ctx context.Context, client *s3.Client, url string, store Owner) (*Archive, error) {
 	b, err := openBucket(ctx, client, url)
 	if err != nil {
 		return nil, fmt.Errorf("archive: %w", err)
 	}
-	a, err := openIn(b, store, key)
+	a, err := openIn(ctx, b, store)
 	if err != nil {
 		return nil, errors.Join(err, b.close())
 	}
 	return a, nil
 }
 
-// owner is what archive.json says.
-type owner struct {
-	Store string `json:"store"`
+// a label is what archive.json says.
+type label struct {
+	Store   string `json:"store"`
+	Archive string `json:"archive,omitempty"` // id of the archive itself: processes tell by it whether they have the same one
 }
 
-// belongs says whether the text of an archive's archive.json names the store.
-func belongs(text []byte, where, store string) error {
-	var o owner
+// belongs reads an archive's archive.json, and says whether it names the store.
+func belongs(text []byte, where, store string) (o label, err error) {
 	switch {
 	case json.Unmarshal(text, &o) != nil:
-		return fmt.Errorf("archive: %s/%s is damaged: it should say which store the archive belongs to", where, idFile)
+		return o, fmt.Errorf("archive: %s/%s is damaged: it should say which store the archive belongs to", where, idFile)
 	case store == "":
-		return fmt.Errorf("archive: %s is there, and its store %s is not: mend store: in the configuration, restore the store from a backup, or give a new store an archive of its own", where, o.Store)
+		return o, fmt.Errorf("archive: %s is there, and its store %s is not: mend store: in the configuration, restore the store from a backup, or give a new store an archive of its own", where, o.Store)
 	case o.Store != store:
-		return fmt.Errorf("archive: %s belongs to another store (%s, not %s): set archive: to this store's own folder", where, o.Store, store)
+		return o, fmt.Errorf("archive: %s belongs to another store (%s, not %s): set archive: to this store's own folder", where, o.Store, store)
 	}
-	return nil
+	return o, nil
 }
 
-func openIn(where storage, store string, key []byte) (*Archive, error) {
-	text, err := json.Marshal(owner{store})
-	if err == nil {
-		text, err = where.claim(idFile, append(text, '\n'))
+// gone is the error of an archive that is not there, while its store names segments of it.
+func gone(where string, segments int) error {
+	return fmt.Errorf("%s is gone or empty, and the store names %d segments of it: see that it is mounted, mend archive: in the configuration, or restore the archive from a backup", where, segments)
+}
+
+func openIn(ctx context.Context, where storage, store Owner) (*Archive, error) {
+	a := &Archive{storage: where, k0: binary.LittleEndian.Uint64(store.ArchiveKey()), k1: binary.LittleEndian.Uint64(store.ArchiveKey()[8:]), open: map[string]file{}}
+	mine := func() ([]byte, error) {
+		text, err := json.Marshal(label{store.ID(), rand.Text()})
+		return append(text, '\n'), err
 	}
+	text, err := where.claim(idFile, func() ([]byte, error) {
+		segments, err := store.SegmentsInUse(ctx)
+		if err == nil && len(segments) > 0 {
+			err = gone(where.String(), len(segments))
+		}
+		if err != nil {
+			return nil, err
+		}
+		return mine()
+	})
 	if err != nil {
-		return nil, (&Archive{storage: where}).failed(err)
+		return nil, a.failed(err)
 	}
-	if err := belongs(text, where.String(), store); err != nil {
-		return nil, err
+	l, err := belongs(text, where.String(), store.ID())
+	if err == nil && l.Archive == "" {
+		if text, err = where.claim(idFile2, mine); err != nil {
+			return nil, a.failed(err)
+		}
+		l, err = belongs(text, where.String(), store.ID())
 	}
-	return &Archive{storage: where, k0: binary.LittleEndian.Uint64(key), k1: binary.LittleEndian.Uint64(key[8:]), open: map[string]file{}}, nil
+	a.id = l.Archive
+	return a, err
+}
+
+// ID is the archive's own: processes that have the same one have the same archive.
+func (a *Archive) ID() string { return a.id }
+
+// Holds says whether the archive has segments up to that byte of each; the error, which one it lacks.
+func (a *Archive) Holds(segments map[string]int64) error {
+	for name, need := range segments {
+		size, err := a.storage.size(name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return fmt.Errorf("archive: %s lacks the segment %s, which is of this night: see that each machine that works on a night has the same archive, and run again, nothing was lost", a.storage, name)
+		case err != nil:
+			return fmt.Errorf("archive: %w", err)
+		case size < need:
+			return fmt.Errorf("archive: %s has only %d bytes of the segment %s, which is of this night: %d were written: see the disk, and run again, nothing was lost", a.storage, size, name, need)
+		}
+	}
+	return nil
 }
 
 // Close closes the segments.

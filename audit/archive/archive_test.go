@@ -284,7 +284,7 @@ func factsReadBackAreTheSame(t *testing.T, at storageAt) {
 
 // A call whose path names a forgotten account in the middle of a word, where only forgetting finds it, is the same call when it comes again.
 func TestACopyOfAForgottenCallIsACopy(t *testing.T) {
-	a, err := archive.Open(t.TempDir(), "store", []byte("0123456789abcdef"))
+	a, err := archive.Open(t.Context(), t.TempDir(), owner{id: "store", key: []byte("0123456789abcdef")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -319,7 +319,7 @@ func TestOfTwoStoresOneHasTheFolder(t *testing.T) {
 		var have atomic.Int32
 		for i := range 4 {
 			group.Go(func() {
-				if a, err := archive.Open(dir, fmt.Sprint("store", i), make([]byte, 16)); err == nil {
+				if a, err := archive.Open(t.Context(), dir, owner{id: fmt.Sprint("store", i), key: make([]byte, 16)}); err == nil {
 					have.Add(1)
 					a.Close()
 				}
@@ -367,7 +367,7 @@ func sweepRemovesWhatNoRowNames(t *testing.T, at storageAt) {
 // A damaged pack is an error that names it, never a wrong fact and never a panic.
 func TestDamageIsFound(t *testing.T) {
 	dir := t.TempDir()
-	a, err := archive.Open(dir, "one", make([]byte, 16))
+	a, err := archive.Open(t.Context(), dir, owner{id: "one", key: make([]byte, 16)})
 	if err != nil {
 		t.Fatal(err)
 	}

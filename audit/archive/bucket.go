@@ -86,6 +86,11 @@ func (b *bucket) list() ([]string, error) {
 	return names, nil
 }
 
+func (b *bucket) size(name string) (int64, error) {
+	o, err := b.client.Stat(b.ctx, b.name, b.key(name))
+	return o.Size, err
+}
+
 func (b *bucket) remove(name string) error {
 	b.cache.drop(name)
 	return b.client.Remove(b.ctx, b.name, b.key(name))
@@ -94,10 +99,14 @@ func (b *bucket) remove(name string) error {
 // maxClaim is how large a file may be that claim reads.
 const maxClaim = 1 << 20
 
-func (b *bucket) claim(name string, text []byte) ([]byte, error) {
+func (b *bucket) claim(name string, make func() ([]byte, error)) ([]byte, error) {
 	there, err := b.client.Get(b.ctx, b.name, b.key(name), maxClaim)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return there, err
+	}
+	text, err := make()
+	if err != nil {
+		return nil, err
 	}
 	err = b.client.PutBytes(b.ctx, b.name, b.key(name), text, true)
 	if errors.Is(err, s3.ErrUnsupported) { // then whoever writes last wins, and reads what it wrote

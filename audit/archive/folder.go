@@ -50,10 +50,22 @@ func (d folder) list() ([]string, error) {
 
 func (d folder) remove(name string) error { return os.Remove(d.path(name)) }
 
-func (d folder) claim(name string, text []byte) ([]byte, error) {
+func (d folder) size(name string) (int64, error) {
+	i, err := os.Stat(d.path(name))
+	if err != nil {
+		return 0, err
+	}
+	return i.Size(), nil
+}
+
+func (d folder) claim(name string, make func() ([]byte, error)) ([]byte, error) {
 	there, err := os.ReadFile(d.path(name))
 	if !errors.Is(err, fs.ErrNotExist) {
 		return there, err
+	}
+	text, err := make()
+	if err != nil {
+		return nil, err
 	}
 	f, err := os.CreateTemp(string(d), ".new-*")
 	if err != nil {

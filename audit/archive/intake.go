@@ -92,7 +92,7 @@ type rows struct {
 	spilled []audit.Extent // those that wait in a spool; they come before the blocks
 	blocks  [][]byte
 	spool   func(p []byte, offset int64) error // reads
-	texts   *texts                             // of the worker
+	texts   func() ([]string, error)           // those that the worker numbered
 	resolve resolver
 }
 
@@ -141,11 +141,8 @@ func (r *rows) each(visit func(rows []byte)) error {
 	var buf []byte
 	for _, e := range r.spilled {
 		buf = slices.Grow(buf[:0], int(e.Length))[:e.Length]
-		if err := r.spool(buf, e.Offset); err != nil {
-			return fmt.Errorf("archive: the run's own spool: %w", err)
-		}
-		if xxhash.Sum64(buf) != e.Sum {
-			return fmt.Errorf("archive: the run's own spool is damaged at byte %d: run again", e.Offset)
+		if err := readExtent(r.spool, buf, e); err != nil {
+			return err
 		}
 		visit(buf)
 	}
@@ -156,6 +153,9 @@ func (r *rows) each(visit func(rows []byte)) error {
 	return nil
 }
 
+// numbered is the texts that the worker has numbered.
+func (w *Worker) numbered() ([]string, error) { return w.texts.all, nil }
+
 // of finds the rows of a day.
 func (w *Worker) of(list *[]*rows, kind audit.PackKind, day audit.Day) *rows {
 	for _, r := range slices.Backward(*list) {
@@ -163,7 +163,7 @@ func (w *Worker) of(list *[]*rows, kind audit.PackKind, day audit.Day) *rows {
 			return r
 		}
 	}
-	r := &rows{kind: kind, day: day, texts: &w.texts}
+	r := &rows{kind: kind, day: day, texts: w.numbered}
 	*list = append(*list, r)
 	return r
 }
@@ -368,8 +368,8 @@ func (w *Worker) spill() error {
 			if len(buf) == 0 {
 				return nil
 			}
-			at, err := out.append(buf)
-			r.spilled = append(r.spilled, audit.Extent{Offset: at, Length: int64(len(buf)), Sum: xxhash.Sum64(buf)})
+			e, err := out.extent(buf)
+			r.spilled = append(r.spilled, e)
 			buf = buf[:0]
 			return err
 		}
@@ -389,6 +389,23 @@ func (w *Worker) spill() error {
 		r.blocks = r.blocks[:0]
 		return flush()
 	})
+}
+
+// extent appends an extent of a spool.
+func (w *segmentWriter) extent(p []byte) (audit.Extent, error) {
+	at, err := w.append(p)
+	return audit.Extent{Offset: at, Length: int64(len(p)), Sum: xxhash.Sum64(p)}, err
+}
+
+// readExtent reads into p, which has its length, an extent of a spool.
+func readExtent(spool func(p []byte, offset int64) error, p []byte, e audit.Extent) error {
+	if err := spool(p, e.Offset); err != nil {
+		return fmt.Errorf("archive: the run's own spool: %w", err)
+	}
+	if xxhash.Sum64(p) != e.Sum {
+		return fmt.Errorf("archive: the run's own spool is damaged at byte %d: run again", e.Offset)
+	}
+	return nil
 }
 
 // ownSpool is the intake's spool, which the first to spill makes.
@@ -441,10 +458,10 @@ type textTable struct {
 	of []uint32 // by the worker's number: the day's, from 1
 }
 
-func (r *row) text(from *texts, to *textTable) uint32 {
+func (r *row) text(from []string, to *textTable) uint32 {
 	if n := r.num(); n > 0 {
 		if to.of[n-1] == 0 {
-			to.of[n-1] = to.add(from.all[n-1]) + 1
+			to.of[n-1] = to.add(from[n-1]) + 1
 		}
 		return to.of[n-1] - 1
 	}
@@ -491,9 +508,13 @@ func foldCalls(day audit.Day, list []*rows) (*audit.CallDay, error) {
 	places := map[string]uint32{} // of sites, by their bytes
 	lists := make([][]audit.Call, len(list))
 	for i, r := range list {
+		numbered, err := r.texts()
+		if err != nil {
+			return nil, err
+		}
 		calls := make([]audit.Call, 0, r.n)
-		paths.of, purposes.of = make([]uint32, len(r.texts.all)), make([]uint32, len(r.texts.all))
-		err := r.each(func(b []byte) {
+		paths.of, purposes.of = make([]uint32, len(numbered)), make([]uint32, len(numbered))
+		err = r.each(func(b []byte) {
 			x := row{reader{b: b}}
 			for len(x.b) > 0 {
 				c := audit.Call{At: audit.Instant(x.fixed()), Hash: x.fixed()}
@@ -507,7 +528,7 @@ func foldCalls(day audit.Day, list []*rows) (*audit.CallDay, error) {
 					x.skipIDs()
 					continue
 				}
-				c.Path, c.Purpose = x.text(r.texts, paths), x.text(r.texts, purposes)
+				c.Path, c.Purpose = x.text(numbered, paths), x.text(numbered, purposes)
 				from := x.b
 				shape, p := x.id()
 				raw := from[:len(from)-len(x.b)]

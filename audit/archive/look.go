@@ -35,11 +35,11 @@ func Look(dir, store string, segments map[string]int64) error {
 func look(where string, id []byte, store string, sizes, segments map[string]int64) error {
 	switch {
 	case id == nil && len(segments) > 0:
-		return fmt.Errorf("archive: %s is gone or empty, and the store names %d segments of it: restore the archive from a backup, or mend archive: in the configuration", where, len(segments))
+		return fmt.Errorf("archive: %w", gone(where, len(segments)))
 	case id == nil:
 		return nil
 	}
-	if err := belongs(id, where, store); err != nil {
+	if _, err := belongs(id, where, store); err != nil {
 		return err
 	}
 	var lost, short []string

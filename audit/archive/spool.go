@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 
 	"github.com/mailreeve/mailreeve/audit"
 )
@@ -25,10 +26,11 @@ func (a *Archive) Gather(run int64, spools []audit.Spool) (audit.Intake, error) 
 		s := &spools[i]
 		read := func(p []byte, offset int64) error { return a.readAt(s.Name, p, offset) }
 		resolve := resolverOf(s.Chunks)
+		texts := sync.OnceValues(func() ([]string, error) { return readTexts(read, s.Texts) })
 		for _, x := range s.Rows {
 			key := dayKey{x.App, x.Kind, x.Day}
 			in.rows[key] = append(in.rows[key], &rows{kind: x.Kind, day: x.Day, n: x.Records, spilled: x.Extents, spool: read,
-				texts: &texts{all: s.Texts}, resolve: resolve})
+				texts: texts, resolve: resolve})
 		}
 	}
 	return in, nil
@@ -62,7 +64,13 @@ func (in *Intake) Spool(chunks []audit.Chunk) (audit.Spool, error) {
 	if err := w.spill(); err != nil {
 		return audit.Spool{}, err
 	}
-	out := audit.Spool{Name: in.spool.name, Texts: w.texts.all, Chunks: chunks}
+	out := audit.Spool{Name: in.spool.name, Chunks: chunks}
+	var list writer
+	list.texts(w.texts.all)
+	var err error
+	if out.Texts, err = in.spool.extent(list.b); err != nil {
+		return audit.Spool{}, err
+	}
 	_ = w.each(func(app string, r *rows) error { // visiting fails where the visitor does
 		out.Rows = append(out.Rows, audit.Spooled{App: app, Kind: r.kind, Day: r.day, Records: r.n, Extents: r.spilled})
 		return nil
@@ -71,6 +79,20 @@ func (in *Intake) Spool(chunks []audit.Chunk) (audit.Spool, error) {
 		return audit.Spool{}, err
 	}
 	return out, in.spool.f.Close()
+}
+
+// readTexts reads the texts of a spool.
+func readTexts(spool func(p []byte, offset int64) error, e audit.Extent) ([]string, error) {
+	p := make([]byte, e.Length)
+	if err := readExtent(spool, p, e); err != nil {
+		return nil, err
+	}
+	r := reader{b: p}
+	list := r.texts()
+	if r.bad {
+		return nil, fmt.Errorf("archive: the run's own spool: %w", errDamaged)
+	}
+	return list, nil
 }
 
 // Drop removes spools that nobody needs any more. What is left of them, the next Sweep removes.

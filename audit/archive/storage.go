@@ -11,9 +11,12 @@ type storage interface {
 	// open opens a file for reading. That it is not there may show only when it is read.
 	open(name string) (file, error)
 	list() (names []string, err error)
+	// size is a file's, in bytes. fs.ErrNotExist: it is not there.
+	size(name string) (int64, error)
 	remove(name string) error
-	// claim writes a small file unless it is there, and gives what is there then: of two processes both get what one of them wrote.
-	claim(name string, text []byte) ([]byte, error)
+	// claim writes a small file, whose text it asks for, unless the file is there; and gives what is there then: of two processes both get what one of
+	// them wrote.
+	claim(name string, make func() ([]byte, error)) ([]byte, error)
 	// clean removes what earlier processes left unfinished and that list does not give. Only the holder of the night's lock may call it.
 	clean() error
 	close() error

@@ -19,9 +19,23 @@ import (
 	"github.com/mailreeve/mailreeve/internal/s3test"
 )
 
+// An owner is a store of archives.
+type owner struct {
+	id       string
+	key      []byte
+	segments []string
+}
+
+func (o owner) ID() string { return o.id }
+
+func (o owner) ArchiveKey() []byte { return o.key }
+
+func (o owner) SegmentsInUse(context.Context) ([]string, error) { return o.segments, nil }
+
 // A storageAt opens archives by name in one kind of storage.
 type storageAt struct {
 	open func(name, store string, key []byte) (*archive.Archive, error)
+	put  func(t *testing.T, name, text string) // a file
 	slow bool
 }
 
@@ -30,19 +44,25 @@ func eachStorage(t *testing.T, test func(*testing.T, storageAt)) {
 	t.Run("folder", func(t *testing.T) {
 		dir := t.TempDir()
 		test(t, storageAt{open: func(name, store string, key []byte) (*archive.Archive, error) {
-			return archive.Open(filepath.Join(dir, name), store, key)
+			return archive.Open(t.Context(), filepath.Join(dir, name), owner{id: store, key: key})
+		}, put: func(t *testing.T, name, text string) {
+			path := filepath.Join(dir, name)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+				t.Fatal(err)
+			}
 		}})
 	})
 	t.Run("bucket", func(t *testing.T) {
 		server := s3test.Start(t)
 		s3test.Use(t, server.Address)
-		test(t, storageAt{open: inBucket(t, server.Bucket(t)), slow: true})
+		bucket := server.Bucket(t)
+		test(t, storageAt{open: inBucket(t, bucket), put: func(t *testing.T, name, text string) { server.Put(t, bucket, "some/"+name, []byte(text)) }, slow: true})
 	})
 }
 
 func inBucket(t *testing.T, bucket string) func(name, store string, key []byte) (*archive.Archive, error) {
 	return func(name, store string, key []byte) (*archive.Archive, error) {
-		return archive.OpenBucket(t.Context(), s3.FromEnvironment(), "s3://"+bucket+"/some/"+name, store, key)
+		return archive.OpenBucket(t.Context(), s3.FromEnvironment(), "s3://"+bucket+"/some/"+name, owner{id: store, key: key})
 	}
 }
 
@@ -209,7 +229,7 @@ func TestArchiveStopsAtOnce(t *testing.T) {
 	proxy := server.Proxy(t)
 	s3test.Use(t, proxy.Address)
 	ctx, cancel := context.WithCancel(t.Context())
-	a, err := archive.OpenBucket(ctx, s3.FromEnvironment(), "s3://"+server.Bucket(t), "one", make([]byte, 16))
+	a, err := archive.OpenBucket(ctx, s3.FromEnvironment(), "s3://"+server.Bucket(t), owner{id: "one", key: make([]byte, 16)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,5 +314,69 @@ func TestLookInBucket(t *testing.T) {
 	check("one", nil, "allow s3:PutObject")
 	if keys := server.Keys(t, bucket); len(keys) != 2 {
 		t.Errorf("%v", keys)
+	}
+}
+
+// Whoever opens an archive knows it by the same id, also where its archive.json is from before there were any; another one has another.
+func TestAnArchiveHasAnID(t *testing.T) { eachStorage(t, anArchiveHasAnID) }
+
+func anArchiveHasAnID(t *testing.T, at storageAt) {
+	open := func(name string) string {
+		t.Helper()
+		a, err := at.open(name, "one", make([]byte, 16))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Close()
+		return a.ID()
+	}
+	at.put(t, "old/archive.json", `{"store":"one"}`)
+	fresh, old := open("new"), open("old")
+	if fresh == "" || old == "" || fresh == old {
+		t.Errorf("ids %q and %q", fresh, old)
+	}
+	if got := open("new"); got != fresh {
+		t.Errorf("it is %q, then %q", fresh, got)
+	}
+	if got := open("old"); got != old {
+		t.Errorf("the older one is %q, then %q", old, got)
+	}
+}
+
+// A folder that is empty, because nothing is mounted there, does not become the archive of a store whose facts are elsewhere.
+func TestNoArchiveIsMadeForAStoreThatHasOne(t *testing.T) {
+	dir := t.TempDir()
+	o := owner{id: "one", key: make([]byte, 16), segments: []string{"run-000001.seg"}}
+	if _, err := archive.Open(t.Context(), dir, o); err == nil || !strings.Contains(err.Error(), "see that it is mounted") {
+		t.Errorf("got %v", err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("%v are left, %v", left, err)
+	}
+}
+
+// What a night is about to name has to be there, whole.
+func TestHolds(t *testing.T) { eachStorage(t, holds) }
+
+func holds(t *testing.T, at storageAt) {
+	a, err := at.open("x", "one", make([]byte, 16))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	at.put(t, "x/run-000001.seg", "12345678")
+	for _, x := range []struct {
+		segment string
+		until   int64
+		want    string // of the error
+	}{
+		{"run-000001.seg", 8, ""},
+		{"run-000001.seg", 9, "only 8 bytes of the segment run-000001.seg"},
+		{"run-000002.seg", 1, "lacks the segment run-000002.seg"},
+	} {
+		err := a.Holds(map[string]int64{x.segment: x.until})
+		if x.want == "" && err != nil || x.want != "" && (err == nil || !strings.Contains(err.Error(), x.want)) {
+			t.Errorf("%s up to %d: %v", x.segment, x.until, err)
+		}
 	}
 }

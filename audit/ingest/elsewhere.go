@@ -7,11 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
+	"time"
 
 	"github.com/mailreeve/mailreeve/audit"
-	"github.com/mailreeve/mailreeve/internal/s3"
 )
 
 // A file of calls or reports can be read by any process that sees it: its records go into a spool, and what else there is to tell of it is an Errand's
@@ -28,6 +27,7 @@ type errand struct {
 	Prior  []byte        `json:"prior,omitempty"` // state of the file when it was last read; none: read it whole
 	MaxBad float64       `json:"max_bad"`
 	AsOf   audit.Instant `json:"as_of"`
+	Now    time.Time     `json:"now"` // by the night's clock, which every age is told by
 	Purged audit.Day     `json:"purged"`
 	Watch  []string      `json:"watch,omitempty"` // accounts whose retrievals are of interest
 }
@@ -73,7 +73,7 @@ func (r *reading) bulk(ctx context.Context, tasks []*task) error {
 	}
 	errands := make([][]byte, len(tasks))
 	for i, t := range tasks {
-		e := errand{Kind: t.src.Kind, File: t.file.ID, Path: []byte(t.file.Path), MaxBad: t.src.MaxBad, AsOf: r.req.AsOf, Purged: r.req.Purged,
+		e := errand{Kind: t.src.Kind, File: t.file.ID, Path: []byte(t.file.Path), MaxBad: t.src.MaxBad, AsOf: r.req.AsOf, Now: r.now, Purged: r.req.Purged,
 			Watch: slices.Sorted(maps.Keys(r.observed.hits.all))}
 		if t.prior != nil {
 			e.Prior = t.file.State
@@ -143,16 +143,15 @@ func (s *Sources) Errand(ctx context.Context, text []byte, in audit.Intake, forg
 		hits.add(account)
 	}
 	l := &lines{kind: e.Kind, file: e.File, asOf: e.AsOf, into: in.Worker(0), newest: audit.Ever, purged: e.Purged, forgotten: forgotten, watch: &hits}
-	res, err := Read(ctx, string(e.Path), prior, Options{Workers: 1, Now: s.Now(), Objects: s.Objects}, func(int) Lines { return l })
+	res, err := Read(ctx, string(e.Path), prior, Options{Workers: 1, Now: e.Now, Objects: s.Objects}, func(int) Lines { return l })
 	if ctx.Err() != nil {
 		return nil, nil, cmp.Or(err, ctx.Err())
 	}
 	if l.err != nil {
 		return nil, nil, l.err
 	}
-	missing := errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) || errors.Is(err, s3.ErrUnreachable)
-	if missing && !here {
-		return nil, nil, fmt.Errorf("%w: each machine that works on a night must reach the sources at the same paths", err)
+	if err != nil && !here { // this machine may lack the disk, a right or the credentials: only the night itself can say that it could not look
+		return nil, nil, fmt.Errorf("%w: each machine that works on a night must be able to read the sources, at the same paths", err)
 	}
 	a := answer{Lines: res.Lines, Bases: res.Bases, Skipped: res.Skipped, Bytes: res.Bytes, Newest: l.newest, Future: l.future, Canaries: l.canaries,
 		Expired: in.Worker(0).Expired()[e.File]}

@@ -57,9 +57,10 @@ func random() string {
 // beat is how often a crew, and the holder of a part, give a sign of life.
 const beat = store.Silence / 5
 
-// queueOf is the queue of the parts of nights that a version runs: no other version's crews take them.
-func queueOf(version string) string {
-	sum := sha256.Sum256([]byte(version))
+// queueOf is the queue of the parts of nights that a version runs on an archive: no crews of another version take them, and none that would write what no
+// night finds.
+func queueOf(n *audit.Night) string {
+	sum := sha256.Sum256([]byte(n.Version + " " + n.Archive.ID()))
 	return "night-" + hex.EncodeToString(sum[:6])
 }
 
@@ -120,11 +121,12 @@ func (c *Crew) Serve(ctx context.Context) error {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, j *river.Job[segmentJob]) error { return c.do(ctx, j.Args.job) }))
 	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, j *river.Job[examineJob]) error { return c.do(ctx, j.Args.job) }))
-	q, err := client(c.Store, workers, queueOf(c.Night.Version), c.Hands)
+	q, err := client(c.Store, workers, queueOf(c.Night), c.Hands)
 	if err != nil {
 		return err
 	}
-	if err := c.Store.SignOn(ctx, store.Crew{ID: c.ID(), Hands: c.Hands, Version: c.Night.Version}); err != nil {
+	apart := false
+	if err := c.signOn(ctx, &apart); err != nil {
 		return err
 	}
 	if err := q.Start(ctx); err != nil {
@@ -134,7 +136,7 @@ func (c *Crew) Serve(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 		case <-time.After(beat):
-			if err := c.Store.SignOn(ctx, store.Crew{ID: c.ID(), Hands: c.Hands, Version: c.Night.Version}); err != nil && ctx.Err() == nil {
+			if err := c.signOn(ctx, &apart); err != nil && ctx.Err() == nil {
 				c.Log.Warn("the crew could not give its sign of life; it goes on trying", "error", err)
 			}
 		}
@@ -143,6 +145,23 @@ func (c *Crew) Serve(ctx context.Context) error {
 	off, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	return c.Store.SignOff(off, c.ID())
+}
+
+// signOn gives a sign of life. apart is whether nights have another archive than this crew, so that it has nothing to do: that is said once.
+func (c *Crew) signOn(ctx context.Context, apart *bool) error {
+	mine := c.Night.Archive.ID()
+	if err := c.Store.SignOn(ctx, store.Crew{ID: c.ID(), Hands: c.Hands, Version: c.Night.Version, Archive: mine}); err != nil {
+		return err
+	}
+	nights, err := c.Store.NightsArchive(ctx)
+	if err != nil {
+		return err
+	}
+	was := *apart
+	if *apart = nights != "" && nights != mine; *apart && !was {
+		c.Log.Warn("this process is given no parts of nights", "error", audit.ErrAnotherArchive)
+	}
+	return nil
 }
 
 // do does a part, if it is there to be done.
@@ -155,7 +174,7 @@ func (c *Crew) do(ctx context.Context, j job) error {
 	if err != nil {
 		return err
 	}
-	_ = c.hold(ctx, j, holder, func(ctx context.Context) ([]byte, error) { return c.Night.Do(ctx, j.Run, p) }) // the part's row says what happened
+	_ = c.hold(ctx, j, holder, p, func(ctx context.Context) ([]byte, error) { return c.Night.Do(ctx, j.Run, p) }) // the part's row says what happened
 	return nil
 }
 
@@ -164,7 +183,7 @@ var errNotWanted = errors.New("nobody wants this part any more")
 
 // hold does a part that holder has taken, with signs of life, and keeps its answer or gives the part back. It returns why the part is not done; nil where
 // it is, or nobody wants it any more.
-func (c *Crew) hold(ctx context.Context, j job, holder string, do func(ctx context.Context) ([]byte, error)) error {
+func (c *Crew) hold(ctx context.Context, j job, holder string, p audit.Part, do func(ctx context.Context) ([]byte, error)) error {
 	began := time.Now()
 	working, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -183,8 +202,12 @@ func (c *Crew) hold(ctx context.Context, j job, holder string, do func(ctx conte
 	answer, err := safely(working, do)
 	if err == nil {
 		ok, ferr := c.Store.FinishPart(ctx, j.Run, j.Number, holder, answer)
-		if ferr == nil && ok {
+		switch {
+		case ferr != nil: // nobody knows whether it was kept
+		case ok:
 			c.Log.Debug("part done", "run", j.Run, "part", j.Number, "took", time.Since(began))
+		default:
+			c.Night.Undo(p, answer)
 		}
 		err = ferr
 	}
@@ -215,7 +238,7 @@ type Spreader struct {
 	Night *store.Night // under the night's lock
 }
 
-// Hands is those of all crews that live. Where no other is there than this process's own, it is 0: it does better alone.
+// Hands is those of all crews that live and have the night's archive. Where no other is there than this process's own, it is 0: it does better alone.
 func (s *Spreader) Hands(ctx context.Context) (int, error) {
 	list, err := s.Crew.Store.Crews(ctx)
 	if err != nil {
@@ -224,6 +247,10 @@ func (s *Spreader) Hands(ctx context.Context) (int, error) {
 	hands, others := 0, false
 	for _, c := range list {
 		if c.Silent >= store.Silence || c.Version != s.Crew.Night.Version {
+			continue
+		}
+		if c.Archive != s.Crew.Night.Archive.ID() {
+			s.Crew.Log.Warn("a worker is given no parts of the night: its archive is another folder than this night's", "worker", c.ID)
 			continue
 		}
 		hands += c.Hands
@@ -247,7 +274,7 @@ func (s *Spreader) Do(ctx context.Context, run int64, parts []audit.Part, done f
 	if len(parts) == 0 {
 		return nil, nil
 	}
-	queue := queueOf(s.Crew.Night.Version)
+	queue := queueOf(s.Crew.Night)
 	q, err := client(s.Crew.Store, nil, queue, 0)
 	if err != nil {
 		return nil, err
@@ -331,5 +358,5 @@ func (s *Spreader) alone(ctx context.Context, run int64, state store.PartState, 
 		return err
 	}
 	s.Crew.Log.Warn("a part of the night failed elsewhere, or nobody takes it up, and is done here", "run", run, "part", state.Number, "tries", state.Tries, "error", state.Error)
-	return s.Crew.hold(ctx, job{Run: run, Number: state.Number}, holder, func(ctx context.Context) ([]byte, error) { return here(ctx, p) })
+	return s.Crew.hold(ctx, job{Run: run, Number: state.Number}, holder, p, func(ctx context.Context) ([]byte, error) { return here(ctx, p) })
 }

@@ -122,8 +122,8 @@ func (s *Store) SignOn(ctx context.Context, crew Crew) error {
 		if _, err := t.exec(ctx, `DELETE FROM crews WHERE seen <= `+t.d.now()+` - ?`, (time.Hour).Milliseconds()); err != nil {
 			return err
 		}
-		_, err := t.exec(ctx, `INSERT INTO crews (id, hands, version, seen) VALUES (?, ?, ?, `+t.d.now()+`)
-			ON CONFLICT (id) DO UPDATE SET hands = excluded.hands, seen = excluded.seen`, text(crew.ID), crew.Hands, text(crew.Version))
+		_, err := t.exec(ctx, `INSERT INTO crews (id, hands, version, archive, seen) VALUES (?, ?, ?, ?, `+t.d.now()+`)
+			ON CONFLICT (id) DO UPDATE SET hands = excluded.hands, seen = excluded.seen`, text(crew.ID), crew.Hands, text(crew.Version), text(crew.Archive))
 		return err
 	})
 }
@@ -141,6 +141,7 @@ type Crew struct {
 	ID      string
 	Hands   int
 	Version string        // of its mailreeve
+	Archive string        // id of the archive that it has
 	Silent  time.Duration // since its last sign of life
 }
 
@@ -151,18 +152,25 @@ func (s *Store) Crews(ctx context.Context) (list []Crew, err error) {
 			ID      text
 			Hands   int
 			Version text
+			Archive text
 			Silent  int64
 		}
-		if err := t.all(ctx, &rows, `SELECT id, hands, version, `+t.d.now()+` - seen AS silent FROM crews ORDER BY id`); err != nil {
+		if err := t.all(ctx, &rows, `SELECT id, hands, version, archive, `+t.d.now()+` - seen AS silent FROM crews ORDER BY id`); err != nil {
 			return err
 		}
 		list = nil
 		for _, r := range rows {
-			list = append(list, Crew{string(r.ID), r.Hands, string(r.Version), time.Duration(r.Silent) * time.Millisecond})
+			list = append(list, Crew{string(r.ID), r.Hands, string(r.Version), string(r.Archive), time.Duration(r.Silent) * time.Millisecond})
 		}
 		return nil
 	})
 	return list, err
+}
+
+// NightsArchive is the id of the archive that the last night published into; empty: none has.
+func (s *Store) NightsArchive(ctx context.Context) (id string, err error) {
+	values, err := s.meta(ctx)
+	return values[metaArchive], err
 }
 
 // dropParts forgets the parts of all runs that are not running.

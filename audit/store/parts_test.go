@@ -101,9 +101,9 @@ func TestCrewsSignOnAndOff(t *testing.T) {
 	on(t, func(t *testing.T, url string) {
 		ctx := t.Context()
 		s := open(t, url)
-		must(t, s.SignOn(ctx, store.Crew{ID: "a", Hands: 2, Version: "v1"}))
+		must(t, s.SignOn(ctx, store.Crew{ID: "a", Hands: 2, Version: "v1", Archive: "x"}))
 		must(t, s.SignOn(ctx, store.Crew{ID: "b", Hands: 1}))
-		must(t, s.SignOn(ctx, store.Crew{ID: "a", Hands: 4, Version: "v1"}))
+		must(t, s.SignOn(ctx, store.Crew{ID: "a", Hands: 4, Version: "v1", Archive: "x"}))
 		list, err := s.Crews(ctx)
 		must(t, err)
 		for i := range list {
@@ -112,7 +112,7 @@ func TestCrewsSignOnAndOff(t *testing.T) {
 			}
 			list[i].Silent = 0
 		}
-		same(t, "crews", list, []store.Crew{{ID: "a", Hands: 4, Version: "v1"}, {ID: "b", Hands: 1}})
+		same(t, "crews", list, []store.Crew{{ID: "a", Hands: 4, Version: "v1", Archive: "x"}, {ID: "b", Hands: 1}})
 		must(t, s.SignOff(ctx, "b"))
 		store.Age(s, 2*time.Hour)
 		must(t, s.SignOn(ctx, store.Crew{ID: "c", Hands: 1}))

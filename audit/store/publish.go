@@ -115,8 +115,8 @@ func (w *publishing) numbers(ctx context.Context) error {
 	}
 	w.wasPurged = was.Purged
 	err := w.d.upsert(ctx, w.tx, into, func(add func(...any) error) error {
-		for name, n := range map[string]int{metaPurged: int(w.p.Purged), metaRegistry: w.p.Registry} {
-			if err := add(name, fmt.Sprint(n)); err != nil {
+		for name, value := range map[string]string{metaPurged: fmt.Sprint(int(w.p.Purged)), metaRegistry: fmt.Sprint(w.p.Registry), metaArchive: w.p.Archive} {
+			if err := add(name, value); err != nil {
 				return err
 			}
 		}

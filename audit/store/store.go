@@ -154,6 +154,7 @@ const (
 	metaTrail    = "trail" // the row that is locked while entries are appended
 	metaPurged   = "purged"
 	metaRegistry = "registry"
+	metaArchive  = "archive" // id of the one that the last night published into
 )
 
 func (s *Store) meta(ctx context.Context) (map[string]string, error) {

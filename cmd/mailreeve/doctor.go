@@ -298,10 +298,19 @@ func (d *doctor) crews(ctx context.Context, s *store.Store) {
 		d.wrong("workers", "%w", err)
 		return
 	}
+	archive, err := s.NightsArchive(ctx)
+	if err != nil {
+		d.wrong("workers", "%w", err)
+		return
+	}
 	alive := 0
 	for _, x := range list {
 		if x.Silent > store.Silence {
 			d.warn("workers", "%s has been silent for %s, and was not stopped: its parts are given to others; see what became of it, and start it again", x.ID, x.Silent.Round(time.Second))
+			continue
+		}
+		if archive != "" && x.Archive != archive {
+			d.warn("workers", "%s has another archive than the nights, and is given no parts: see that what archive: names is mounted there, and the same everywhere", x.ID)
 			continue
 		}
 		alive++

@@ -337,6 +337,34 @@ func mistakes() []mistake {
 			time.Sleep(store.Silence + time.Second)
 			return here(w)
 		}, fine: true},
+		{entry: "A worker has another archive", make: func(t *testing.T, binary string) (*ward, func() int) {
+			w := newWard(t, cluster.New(t))
+			good, err := os.ReadFile(w.path("mailreeve.yaml"))
+			w.must(err)
+			// It began before the first night, which would keep it from making an archive; and what it has is not the nights'.
+			packs := `CREATE TABLE kept AS SELECT * FROM packs`
+			w.sql(packs, `DELETE FROM packs`)
+			w.put("worker.yaml", strings.Replace(string(good), "archive: mailreeve.archive", "archive: elsewhere", 1))
+			cmd := exec.Command(binary, "worker", "-c", w.path("worker.yaml"))
+			var said bytes.Buffer
+			cmd.Stderr = &said
+			w.must(cmd.Start())
+			w.await(`SELECT count(*) FROM crews`, "1")
+			w.sql(`INSERT INTO packs SELECT * FROM kept`, `DROP TABLE kept`)
+			w.call("r2")
+			w.put("access-3.jsonl", slackCall(time.Now().Add(-time.Minute).UTC().Format(time.RFC3339), "r3")+"\n")
+			if code := w.say("run"); code != exitDone {
+				t.Errorf("a night beside it: exit %d", code)
+			}
+			code := w.say("doctor")
+			w.must(cmd.Process.Signal(syscall.SIGTERM))
+			w.must(cmd.Wait())
+			w.heard("worker", said.String())
+			if segments, err := filepath.Glob(w.path("elsewhere/*.s*")); err != nil || len(segments) > 0 {
+				t.Errorf("it wrote %v, %v", segments, err)
+			}
+			return w, func() int { return code }
+		}, fine: true},
 		{entry: "The database was restarted during the night", make: func(t *testing.T, _ string) (*ward, func() int) {
 			own := ownCluster(t)
 			w := newWard(t, own.New(t))

@@ -202,7 +202,7 @@ func searchAccounts(t *testing.T, dir, storeURL string) (found bool) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	a, err := archive.Open(filepath.Join(dir, "mailreeve.archive"), s.ID(), s.ArchiveKey())
+	a, err := archive.Open(t.Context(), filepath.Join(dir, "mailreeve.archive"), s)
 	if err != nil {
 		t.Fatal(err)
 	}

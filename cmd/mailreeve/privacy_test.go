@@ -260,7 +260,7 @@ func searchArchive(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	a, err := archive.Open(filepath.Join(dir, "mailreeve.archive"), s.ID(), s.ArchiveKey())
+	a, err := archive.Open(t.Context(), filepath.Join(dir, "mailreeve.archive"), s)
 	if err != nil {
 		t.Fatal(err)
 	}

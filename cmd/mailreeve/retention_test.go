@@ -173,7 +173,7 @@ func TestForgettingBetweenNightsChangesNoNumbers(t *testing.T) {
 func someAccounts(t *testing.T, dir string, rng *rand.Rand, most int) []string {
 	t.Helper()
 	s := openStore(t, dir)
-	a, err := archive.Open(filepath.Join(dir, "mailreeve.archive"), s.ID(), s.ArchiveKey())
+	a, err := archive.Open(t.Context(), filepath.Join(dir, "mailreeve.archive"), s)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -91,9 +91,9 @@ func (c *cli) open(ctx context.Context) (*system, error) {
 		}
 	}
 	if s3.IsURL(s.cfg.Archive) {
-		s.archive, err = archive.OpenBucket(ctx, s.objects, s.cfg.Archive, s.store.ID(), s.store.ArchiveKey())
+		s.archive, err = archive.OpenBucket(ctx, s.objects, s.cfg.Archive, s.store)
 	} else {
-		s.archive, err = archive.Open(s.cfg.Resolve(s.cfg.Archive), s.store.ID(), s.store.ArchiveKey())
+		s.archive, err = archive.Open(ctx, s.cfg.Resolve(s.cfg.Archive), s.store)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.close())

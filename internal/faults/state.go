@@ -166,7 +166,7 @@ func (e *estate) litter(ctx context.Context, s *store.Store, o *state) error {
 			o.litter = append(o.litter, fmt.Sprintf("%d parts of %s", len(parts), r.ID))
 		}
 	}
-	a, err := archive.Open(e.archive, s.ID(), s.ArchiveKey()) // it is still this store's
+	a, err := archive.Open(ctx, e.archive, s) // it is still this store's
 	if err != nil {
 		return err
 	}
