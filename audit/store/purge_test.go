@@ -98,5 +98,25 @@ func TestWhatWasKeptForItsTimeIsPurged(t *testing.T) {
 		if run.Summary.Purged != nil {
 			t.Errorf("purged again: %s", run.Summary.Purged)
 		}
+
+		// Of sites whose events of purged days only come now, what tells their state stays, too.
+		late := func(site string, at audit.Instant, what audit.Event) audit.Lifecycle {
+			return audit.Lifecycle{At: at, App: "a", Site: site, Event: what, Users: -1}
+		}
+		run = byHand()
+		run.AsOf = t0 + 101*day
+		must(t, s.Night(l).Begin(ctx, run))
+		p = finish(run, audit.AppUpdate{Key: "a", StatesAt: audit.Never, Events: []audit.Lifecycle{late("late", t0, audit.Installed), late("late", t0+day, audit.Uninstalled),
+			late("later", t0, audit.Installed), late("latest", t0+60*day, audit.Installed)}})
+		p.Purged = day0 + 50
+		must(t, s.Night(l).Publish(ctx, p))
+		if run.Summary.Purged == nil || run.Summary.Purged.Events != 1 {
+			t.Errorf("late events: %v", run.Summary.Purged)
+		}
+		app, err = s.App(ctx, "a")
+		must(t, err)
+		if len(app.Events) != 3+3 {
+			t.Errorf("after late events: %+v", app.Events)
+		}
 	})
 }
