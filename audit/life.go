@@ -299,13 +299,19 @@ func (r *running) compose(newest []Newest) (*Result, *Publication, error) {
 		}
 	}
 	res := &Result{Run: &run, First: r.led.Last == nil, DryRun: r.o.DryRun}
-	for _, u := range r.updates {
-		update, changes, err := r.liveApp(u)
+	for list := range slices.Chunk(r.updates, batch) {
+		known, err := r.findingsOf(list)
 		if err != nil {
 			return nil, nil, err
 		}
-		p.Apps = append(p.Apps, *update)
-		res.Changes = append(res.Changes, changes...)
+		for i, u := range list {
+			update, changes, err := r.liveApp(u, &known[i])
+			if err != nil {
+				return nil, nil, err
+			}
+			p.Apps = append(p.Apps, *update)
+			res.Changes = append(res.Changes, changes...)
+		}
 	}
 	open, err := r.Store.OpenFindings(r.ctx)
 	if err != nil {
@@ -351,24 +357,78 @@ func (r *running) purgedBefore() Day {
 	return max(before, r.led.Purged)
 }
 
-// liveApp works out what becomes of one app's findings.
-func (r *running) liveApp(u *appResult) (*AppUpdate, []Change, error) {
-	out := u.AppUpdate
-	if len(u.deltas) == 0 && !u.suspended {
-		return &out, nil, nil
+// filed is what is filed of an app.
+type filed struct {
+	findings map[string]*Finding // by id
+	acts     map[string][]Act    // those that have not ended, by finding
+	sets     map[string][]Contribution
+}
+
+// setsAtOnce bounds the occurrences and accounts that are read together.
+const setsAtOnce = 1 << 20
+
+// findingsOf reads what is filed of the apps whose findings the run touches, and the contributions to those of the findings, as far as these are small: a query
+// for each of many would cost more than all else that becomes of them.
+func (r *running) findingsOf(updates []*appResult) ([]filed, error) {
+	out := make([]filed, len(updates))
+	of := map[string]*filed{}
+	var keys []string
+	for i, u := range updates {
+		if len(u.deltas) > 0 || u.suspended {
+			out[i] = filed{map[string]*Finding{}, map[string][]Act{}, map[string][]Contribution{}}
+			of[u.Key] = &out[i]
+			keys = append(keys, u.Key)
+		}
 	}
-	findings, acts, err := r.Store.FindingsOf(r.ctx, u.Key)
+	findings, acts, err := r.Store.FindingsOf(r.ctx, keys...)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	byID := map[string]*Finding{}
 	for i := range findings {
-		byID[findings[i].ID] = &findings[i]
+		of[findings[i].App].findings[findings[i].ID] = &findings[i]
 	}
-	actsOf := map[string][]Act{}
 	for _, a := range acts {
-		actsOf[a.Finding] = append(actsOf[a.Finding], a)
+		x := of[a.App]
+		x.acts[a.Finding] = append(x.acts[a.Finding], a)
 	}
+	var want []FindingKey
+	weight := 0
+	for _, u := range updates {
+		for i := range u.deltas {
+			k := FindingKey{u.deltas[i].check.ID, u.Key, u.deltas[i].subject}
+			f := of[u.Key].findings[k.ID()]
+			if f == nil {
+				continue
+			}
+			if n := f.Occurrences + f.Accounts; weight+n <= setsAtOnce {
+				weight += n
+				want = append(want, k)
+				of[u.Key].sets[f.ID] = nil
+			}
+		}
+	}
+	sets, err := r.Store.ContributionsOf(r.ctx, want...)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range sets {
+		x, id := of[c.App], FindingID(c.Check, c.App, c.Subject)
+		x.sets[id] = append(x.sets[id], c)
+	}
+	return out, nil
+}
+
+// contributionsOf is all contributions to a finding that is filed.
+func (r *running) contributionsOf(known *filed, k FindingKey) ([]Contribution, error) {
+	if list, ok := known.sets[k.ID()]; ok {
+		return list, nil
+	}
+	return r.Store.ContributionsOf(r.ctx, k)
+}
+
+// liveApp works out what becomes of one app's findings.
+func (r *running) liveApp(u *appResult, known *filed) (*AppUpdate, []Change, error) {
+	out := u.AppUpdate
 	var changes []Change
 	step := func(s lifeStep) {
 		f, what, ended, trail := r.live(s)
@@ -387,21 +447,25 @@ func (r *running) liveApp(u *appResult) (*AppUpdate, []Change, error) {
 	seen := map[string]bool{}
 	for i := range u.deltas {
 		d := &u.deltas[i]
-		id := FindingID(d.check.ID, u.Key, d.subject)
+		k := FindingKey{d.check.ID, u.Key, d.subject}
+		id := k.ID()
 		seen[id] = true
-		list, err := r.contributionsAfter(u.Key, d, byID[id] == nil)
-		if err != nil {
-			return nil, nil, err
+		var before []Contribution
+		if known.findings[id] != nil {
+			var err error
+			if before, err = r.contributionsOf(known, k); err != nil {
+				return nil, nil, err
+			}
 		}
-		step(lifeStep{app: u.Key, delta: d, totals: totalsOf(list), before: byID[id], acts: actsOf[id]})
+		step(lifeStep{app: u.Key, delta: d, totals: totalsOf(d.after(before)), before: known.findings[id], acts: known.acts[id]})
 	}
 	if u.suspended {
-		for id, list := range actsOf {
-			if seen[id] || byID[id] == nil || !slices.ContainsFunc(list, func(a Act) bool { return a.Ended == Never && a.Until <= r.o.AsOf }) {
+		for id, list := range known.acts {
+			f := known.findings[id]
+			if seen[id] || f == nil || !slices.ContainsFunc(list, func(a Act) bool { return a.Ended == Never && a.Until <= r.o.AsOf }) {
 				continue
 			}
-			f := byID[id]
-			rest, err := r.Store.ContributionsOf(r.ctx, u.Key, f.Check, f.Subject)
+			rest, err := r.contributionsOf(known, FindingKey{f.Check, u.Key, f.Subject})
 			if err != nil {
 				return nil, nil, err
 			}
@@ -411,16 +475,9 @@ func (r *running) liveApp(u *appResult) (*AppUpdate, []Change, error) {
 	return &out, changes, nil
 }
 
-// contributionsAfter is all contributions to a finding once the delta is applied.
-func (r *running) contributionsAfter(app string, d *delta, isNew bool) ([]Contribution, error) {
+// after is all contributions to a finding once the delta is applied to those before.
+func (d *delta) after(before []Contribution) []Contribution {
 	out := slices.Clone(d.put)
-	if isNew {
-		return out, nil
-	}
-	known, err := r.Store.ContributionsOf(r.ctx, app, d.check.ID, d.subject)
-	if err != nil {
-		return nil, err
-	}
 	replaced := map[Day]bool{}
 	for i := range d.put {
 		replaced[d.put[i].Day] = true
@@ -428,12 +485,12 @@ func (r *running) contributionsAfter(app string, d *delta, isNew bool) ([]Contri
 	for _, k := range d.remove {
 		replaced[k.Day] = true
 	}
-	for _, c := range known {
+	for _, c := range before {
 		if !replaced[c.Day] {
 			out = append(out, c)
 		}
 	}
-	return out, nil
+	return out
 }
 
 func isOpen(s Status) bool { return s == Open || s == Acknowledged || s == InRemediation }

@@ -140,9 +140,9 @@ func TestWhatIsPublishedIsRead(t *testing.T) {
 		same(t, "apps list", list, []store.AppSummary{{Open: map[audit.Severity]int{}}, {Key: app.Key, Name: app.Name, Vendor: "Acme", Listed: true,
 			Approvals: []audit.Approval{approval}, Open: map[audit.Severity]int{audit.Critical: 1}, Accounts: 2}})
 
-		packs, err := s.Packs(ctx, app.Key, audit.CallPack, day0, day0+5)
+		packs, err := s.Packs(ctx, []string{"nobody", app.Key}, day0, day0+5)
 		must(t, err)
-		same(t, "packs", packs, []audit.Pack{pack})
+		same(t, "packs", packs, []audit.Pack{pack, later})
 		packs, err = s.PacksBetween(ctx, t0+2, t0+50)
 		must(t, err)
 		same(t, "packs whose time has come", packs, []audit.Pack{later})
@@ -156,11 +156,12 @@ func TestWhatIsPublishedIsRead(t *testing.T) {
 		must(t, err)
 		same(t, "days of retrievals", days, map[string][]audit.Day{app.Key: {day0}})
 
-		got, err := s.Contributions(ctx, app.Key, []audit.Due{{Day: day0, Checks: []string{"other", c.Check}}, {Day: audit.StateDay, Checks: []string{state.Check}},
-			{Day: audit.StateDay, Checks: []string{state.Check, c.Check}}, {Day: day0 + 1, Checks: []string{c.Check}}})
+		got, err := s.Contributions(ctx, []audit.Due{{App: app.Key, Day: day0, Checks: []string{"other", c.Check}}, {App: app.Key, Day: audit.StateDay, Checks: []string{state.Check}},
+			{App: app.Key, Day: audit.StateDay, Checks: []string{state.Check, c.Check}}, {App: app.Key, Day: day0 + 1, Checks: []string{c.Check}},
+			{App: "nobody", Day: day0, Checks: []string{c.Check}}})
 		must(t, err)
 		same(t, "contributions", got, []audit.Contribution{c, state})
-		got, err = s.ContributionsOf(ctx, app.Key, state.Check, state.Subject)
+		got, err = s.ContributionsOf(ctx, audit.FindingKey{Check: state.Check, App: app.Key, Subject: state.Subject})
 		must(t, err)
 		same(t, "contributions of one finding", got, []audit.Contribution{state})
 
@@ -221,7 +222,8 @@ func TestWhatIsPublishedIsRead(t *testing.T) {
 		must(t, err)
 		facts.Blind, facts.StatesAt, facts.Headers[0], facts.Versions = true, audit.Never, header, append(facts.Versions, audit.AppVersion{From: t0})
 		same(t, "app after the second night", apps[app.Key], facts)
-		got, err = s.Contributions(ctx, app.Key, []audit.Due{{Day: audit.BaseDay, Checks: []string{c.Check}}, {Day: day0, Checks: []string{c.Check}}, {Day: audit.StateDay, Checks: []string{state.Check}}})
+		got, err = s.Contributions(ctx, []audit.Due{{App: app.Key, Day: audit.BaseDay, Checks: []string{c.Check}}, {App: app.Key, Day: day0, Checks: []string{c.Check}},
+			{App: app.Key, Day: audit.StateDay, Checks: []string{state.Check}}})
 		must(t, err)
 		same(t, "contributions after the second night, of which the day was purged", got, []audit.Contribution{audit.Fold([]audit.Contribution{c2})})
 		led, err = s.Ledger(ctx)
@@ -790,7 +792,7 @@ func TestAcceptedWhileANightRuns(t *testing.T) {
 		led, err := s.Ledger(ctx)
 		must(t, err)
 		same(t, "due", led.Due, []audit.Due{{App: "a", Day: audit.StateDay, Checks: []string{f.Check}, Since: run.Seq}})
-		list, err := s.ContributionsOf(ctx, "a", f.Check, f.Subject)
+		list, err := s.ContributionsOf(ctx, audit.FindingKey{Check: f.Check, App: "a", Subject: f.Subject})
 		must(t, err)
 		if len(list) != 1 || len(list[0].Occurrences) != 0 {
 			t.Errorf("what was counted of an accepted finding: %+v", list)
@@ -952,7 +954,7 @@ func TestDamagedRowsAreErrors(t *testing.T) {
 		must(t, s.Night(l).Publish(ctx, p))
 		id := p.Apps[0].Findings[0].ID
 		sets := func() error {
-			_, err := s.ContributionsOf(ctx, app, "purpose-prohibited", "s-0")
+			_, err := s.ContributionsOf(ctx, audit.FindingKey{Check: "purpose-prohibited", App: app, Subject: "s-0"})
 			return err
 		}
 		for _, c := range []struct {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -85,36 +86,50 @@ func dayName(d audit.Day) string {
 	return d.String()
 }
 
-// Contributions gives what the store holds of an app's days and checks, by check, subject and day.
-func (s *Store) Contributions(ctx context.Context, app string, want []audit.Due) ([]audit.Contribution, error) {
-	// Days that want the same checks are read together.
-	days := map[string][]audit.Day{}
+// Contributions gives what the store holds of apps' days and checks, by app, check, subject and day.
+func (s *Store) Contributions(ctx context.Context, want []audit.Due) ([]audit.Contribution, error) {
+	// Days that want the same checks, and apps that want the same of the same days, are read together.
+	type days struct {
+		app, checks string
+	}
+	byApp := map[days][]audit.Day{}
 	for _, w := range want {
-		checks := strings.Join(slices.Sorted(slices.Values(w.Checks)), ",")
-		if checks != "" && !slices.Contains(days[checks], w.Day) {
-			days[checks] = append(days[checks], w.Day)
+		k := days{w.App, strings.Join(slices.Compact(slices.Sorted(slices.Values(w.Checks))), ",")}
+		if k.checks != "" && !slices.Contains(byApp[k], w.Day) {
+			byApp[k] = append(byApp[k], w.Day)
 		}
 	}
-	type name struct {
-		check, subject string
-		day            audit.Day
+	type query struct {
+		checks []string
+		days   []audit.Day
+		apps   []text
 	}
-	got := map[name]bool{}
+	queries := map[string]*query{}
+	for k, list := range byApp {
+		slices.Sort(list)
+		name := fmt.Sprint(k.checks, list)
+		if queries[name] == nil {
+			queries[name] = &query{checks: strings.Split(k.checks, ","), days: list}
+		}
+		queries[name].apps = append(queries[name].apps, text(k.app))
+	}
+	got := map[audit.ContributionKey]bool{}
 	var out []audit.Contribution
-	err := s.read(ctx, "read the contributions of an app", func(t *tx) error {
-		for checks, days := range days {
-			err := chunks(days, func(days []audit.Day) error {
-				for c, err := range t.contributions(ctx, selectContributions+` WHERE app_key = ? AND check_id IN (?) AND day IN (?)`,
-					text(app), strings.Split(checks, ","), days) {
-					if err != nil {
-						return err
+	err := s.read(ctx, "read the contributions of apps", func(t *tx) error {
+		for _, q := range queries {
+			err := chunks(q.days, func(days []audit.Day) error {
+				return chunks(q.apps, func(apps []text) error {
+					for c, err := range t.contributions(ctx, selectContributions+` WHERE app_key IN (?) AND check_id IN (?) AND day IN (?)`, apps, q.checks, days) {
+						if err != nil {
+							return err
+						}
+						if !got[c.Key()] {
+							got[c.Key()] = true
+							out = append(out, *c)
+						}
 					}
-					if n := (name{c.Check, c.Subject, c.Day}); !got[n] {
-						got[n] = true
-						out = append(out, *c)
-					}
-				}
-				return nil
+					return nil
+				})
 			})
 			if err != nil {
 				return err
@@ -127,46 +142,36 @@ func (s *Store) Contributions(ctx context.Context, app string, want []audit.Due)
 }
 
 func compareContributions(a, b audit.Contribution) int {
-	if c := strings.Compare(a.Check, b.Check); c != 0 {
-		return c
-	}
-	if c := strings.Compare(a.Subject, b.Subject); c != 0 {
-		return c
-	}
-	return int(int64(a.Day) - int64(b.Day))
+	return cmp.Or(cmp.Compare(a.App, b.App), cmp.Compare(a.Check, b.Check), cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.Day, b.Day))
 }
 
-// FindingSets walks through all contributions of one finding, by day. They are read while it walks.
-func (s *Store) FindingSets(ctx context.Context, app, check, subject string) iter.Seq2[*audit.Contribution, error] {
-	return func(yield func(*audit.Contribution, error) bool) {
-		stopped := false
-		err := s.read(ctx, "read the contributions of a finding", func(t *tx) error {
-			for c, err := range t.findingSets(ctx, app, check, subject) {
+// ContributionsOf gives all contributions to findings, by app, check, subject and day.
+func (s *Store) ContributionsOf(ctx context.Context, findings ...audit.FindingKey) (list []audit.Contribution, err error) {
+	err = s.read(ctx, "read the contributions to findings", func(t *tx) error {
+		return chunks(findings, func(findings []audit.FindingKey) error {
+			var apps []text
+			var checks, ids []string
+			wanted := map[audit.FindingKey]bool{}
+			for _, k := range findings {
+				apps, checks, ids = append(apps, text(k.App)), append(checks, k.Check), append(ids, k.ID())
+				wanted[k] = true
+			}
+			slices.Sort(apps)
+			slices.Sort(checks)
+			for c, err := range t.contributions(ctx, selectContributions+` WHERE app_key IN (?) AND check_id IN (?) AND finding_id IN (?)`,
+				slices.Compact(apps), slices.Compact(checks), ids) {
 				if err != nil {
 					return err
 				}
-				if !yield(c, nil) {
-					stopped = true
-					return nil
+				if wanted[audit.FindingKey{Check: c.Check, App: c.App, Subject: c.Subject}] {
+					list = append(list, *c)
 				}
 			}
 			return nil
 		})
-		if err != nil && !stopped {
-			yield(nil, err)
-		}
-	}
-}
-
-// ContributionsOf gives all contributions to one finding, by day.
-func (s *Store) ContributionsOf(ctx context.Context, app, check, subject string) (list []audit.Contribution, err error) {
-	for c, err := range s.FindingSets(ctx, app, check, subject) {
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, *c)
-	}
-	return list, nil
+	})
+	slices.SortFunc(list, compareContributions)
+	return list, err
 }
 
 func (t *tx) findingSets(ctx context.Context, app, check, subject string) iter.Seq2[*audit.Contribution, error] {
