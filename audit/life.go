@@ -16,8 +16,8 @@ type totals struct {
 	doubtful bool // all of it is possible only
 }
 
-// evidenceShown is how many rows of evidence a finding shows of its earliest contributions, and of its latest.
-const evidenceShown = 8
+// EvidenceShown is how many rows of evidence a finding shows of its earliest contributions, and of its latest.
+const EvidenceShown = 8
 
 // totalsOf is the union of contributions.
 func totalsOf(list []Contribution) totals {
@@ -32,8 +32,8 @@ func totalsOf(list []Contribution) totals {
 	}
 	t.Holding = HoldingOf(list)
 	slices.SortStableFunc(t.evidence, compareEvidence)
-	if len(t.evidence) > 2*evidenceShown {
-		t.evidence = append(t.evidence[:evidenceShown:evidenceShown], t.evidence[len(t.evidence)-evidenceShown:]...)
+	if len(t.evidence) > 2*EvidenceShown {
+		t.evidence = append(t.evidence[:EvidenceShown:EvidenceShown], t.evidence[len(t.evidence)-EvidenceShown:]...)
 	}
 	return t
 }
@@ -359,9 +359,9 @@ func (r *running) purgedBefore() Day {
 
 // filed is what is filed of an app.
 type filed struct {
-	findings map[string]*Finding // by id
-	acts     map[string][]Act    // those that have not ended, by finding
-	sets     map[string][]Contribution
+	findings map[string]*Finding       // by id
+	acts     map[string][]Act          // those that have not ended, by finding
+	sets     map[string][]Contribution // that stay as they are
 }
 
 // setsAtOnce bounds the occurrences and accounts that are read together.
@@ -391,11 +391,11 @@ func (r *running) findingsOf(updates []*appResult) ([]filed, error) {
 		x := of[a.App]
 		x.acts[a.Finding] = append(x.acts[a.Finding], a)
 	}
-	var want []FindingKey
+	var want []FindingDays
 	weight := 0
 	for _, u := range updates {
 		for i := range u.deltas {
-			k := FindingKey{u.deltas[i].check.ID, u.Key, u.deltas[i].subject}
+			k := u.deltas[i].untouched(u.Key)
 			f := of[u.Key].findings[k.ID()]
 			if f == nil {
 				continue
@@ -418,8 +418,8 @@ func (r *running) findingsOf(updates []*appResult) ([]filed, error) {
 	return out, nil
 }
 
-// contributionsOf is all contributions to a finding that is filed.
-func (r *running) contributionsOf(known *filed, k FindingKey) ([]Contribution, error) {
+// contributionsOf is contributions to a finding that is filed.
+func (r *running) contributionsOf(known *filed, k FindingDays) ([]Contribution, error) {
 	if list, ok := known.sets[k.ID()]; ok {
 		return list, nil
 	}
@@ -447,17 +447,18 @@ func (r *running) liveApp(u *appResult, known *filed) (*AppUpdate, []Change, err
 	seen := map[string]bool{}
 	for i := range u.deltas {
 		d := &u.deltas[i]
-		k := FindingKey{d.check.ID, u.Key, d.subject}
+		k := d.untouched(u.Key)
 		id := k.ID()
 		seen[id] = true
-		var before []Contribution
+		all := slices.Clone(d.put)
 		if known.findings[id] != nil {
-			var err error
-			if before, err = r.contributionsOf(known, k); err != nil {
+			rest, err := r.contributionsOf(known, k)
+			if err != nil {
 				return nil, nil, err
 			}
+			all = append(all, rest...)
 		}
-		step(lifeStep{app: u.Key, delta: d, totals: totalsOf(d.after(before)), before: known.findings[id], acts: known.acts[id]})
+		step(lifeStep{app: u.Key, delta: d, totals: totalsOf(all), before: known.findings[id], acts: known.acts[id]})
 	}
 	if u.suspended {
 		for id, list := range known.acts {
@@ -465,7 +466,7 @@ func (r *running) liveApp(u *appResult, known *filed) (*AppUpdate, []Change, err
 			if seen[id] || f == nil || !slices.ContainsFunc(list, func(a Act) bool { return a.Ended == Never && a.Until <= r.o.AsOf }) {
 				continue
 			}
-			rest, err := r.contributionsOf(known, FindingKey{f.Check, u.Key, f.Subject})
+			rest, err := r.contributionsOf(known, FindingDays{FindingKey: FindingKey{f.Check, u.Key, f.Subject}})
 			if err != nil {
 				return nil, nil, err
 			}
@@ -475,22 +476,16 @@ func (r *running) liveApp(u *appResult, known *filed) (*AppUpdate, []Change, err
 	return &out, changes, nil
 }
 
-// after is all contributions to a finding once the delta is applied to those before.
-func (d *delta) after(before []Contribution) []Contribution {
-	out := slices.Clone(d.put)
-	replaced := map[Day]bool{}
+// untouched names the contributions to the delta's finding that stay as they are.
+func (d *delta) untouched(app string) FindingDays {
+	k := FindingDays{FindingKey: FindingKey{d.check.ID, app, d.subject}}
 	for i := range d.put {
-		replaced[d.put[i].Day] = true
+		k.Without = append(k.Without, d.put[i].Day)
 	}
-	for _, k := range d.remove {
-		replaced[k.Day] = true
+	for _, c := range d.remove {
+		k.Without = append(k.Without, c.Day)
 	}
-	for _, c := range before {
-		if !replaced[c.Day] {
-			out = append(out, c)
-		}
-	}
-	return out
+	return k
 }
 
 func isOpen(s Status) bool { return s == Open || s == Acknowledged || s == InRemediation }

@@ -30,8 +30,9 @@ type Store interface {
 	RetrievalDays(ctx context.Context, from, to Day) (map[string][]Day, error)
 	// Contributions gives those of the days and checks that are wanted, of whatever apps.
 	Contributions(ctx context.Context, want []Due) ([]Contribution, error)
-	// ContributionsOf gives all contributions to findings.
-	ContributionsOf(ctx context.Context, findings ...FindingKey) ([]Contribution, error)
+	// ContributionsOf gives the contributions to findings, and of their evidence as much as a finding shows: EvidenceShown rows of the earliest, and of the
+	// latest.
+	ContributionsOf(ctx context.Context, findings ...FindingDays) ([]Contribution, error)
 	FindingsOf(ctx context.Context, apps ...string) ([]Finding, []Act, error)
 	// ActsEnding gives the acts that run and end by t.
 	ActsEnding(ctx context.Context, t Instant) ([]Act, error)

@@ -66,7 +66,7 @@ func TestWhatWasKeptForItsTimeIsPurged(t *testing.T) {
 			left[f.Subject] = true
 		}
 		same(t, "findings", left, map[string]bool{"younger": true, "suppressed": true, "judged": true, "open": true})
-		list, err := s.ContributionsOf(ctx, audit.FindingKey{Check: "c", App: "a", Subject: "open"})
+		list, err := s.ContributionsOf(ctx, audit.FindingDays{FindingKey: audit.FindingKey{Check: "c", App: "a", Subject: "open"}})
 		must(t, err)
 		same(t, "contributions", list, []audit.Contribution{audit.Fold([]audit.Contribution{counted("open", day0, 1, 2), counted("open", day0+1, 1)}), counted("open", day0+100, 1)})
 		app, err := s.App(ctx, "a")
