@@ -14,8 +14,8 @@ type appDays struct {
 	archive Archive
 	app     string
 	written map[PackKind]map[Day][]Pack
-	known   map[PackKind]map[Day][]Pack
-	asked   map[PackKind]map[Day]bool
+	known   map[PackKind]map[Day][]Pack // of the days that were asked for
+	asked   []span
 
 	calls    memo[*CallDay]
 	reports  memo[*ReportDay]
@@ -57,8 +57,7 @@ func (m *memo[T]) drop(d Day) {
 func newAppDays(ctx context.Context, store Store, archive Archive, app string) *appDays {
 	byKind := func() map[PackKind]map[Day][]Pack { return map[PackKind]map[Day][]Pack{CallPack: {}, ReportPack: {}} }
 	return &appDays{ctx: ctx, store: store, archive: archive, app: app, written: byKind(), known: byKind(),
-		observed: map[Day][]Observation{},
-		asked:    map[PackKind]map[Day]bool{CallPack: {}, ReportPack: {}}, counting: map[PackKind]map[Day]IDs{CallPack: {}, ReportPack: {}}}
+		observed: map[Day][]Observation{}, counting: map[PackKind]map[Day]IDs{CallPack: {}, ReportPack: {}}}
 }
 
 // ahead is how many days are asked of the store at once: a reporting period and a little more.
@@ -66,26 +65,28 @@ const ahead = 20
 
 // stored is the packs of a day that earlier runs wrote.
 func (a *appDays) stored(kind PackKind, day Day) ([]Pack, error) {
-	if !a.asked[kind][day] {
-		packs, err := a.store.Packs(a.ctx, a.app, kind, day, day+ahead)
+	if !a.isKnown(day) {
+		packs, err := a.store.Packs(a.ctx, []string{a.app}, day, day+ahead)
 		if err != nil {
 			return nil, err
 		}
-		for d := day; d <= day+ahead; d++ {
-			if !a.asked[kind][d] {
-				a.asked[kind][d] = true
-				delete(a.known[kind], d)
-			} else {
-				continue
-			}
-			for i := range packs {
-				if packs[i].Day == d {
-					a.known[kind][d] = append(a.known[kind][d], packs[i])
-				}
-			}
-		}
+		a.tell(span{day, day + ahead}, packs)
 	}
 	return a.known[kind][day], nil
+}
+
+func (a *appDays) isKnown(day Day) bool {
+	return slices.ContainsFunc(a.asked, func(s span) bool { return s.from <= day && day <= s.to })
+}
+
+// tell tells of all packs of some days that earlier runs wrote.
+func (a *appDays) tell(days span, packs []Pack) {
+	for _, p := range packs {
+		if !a.isKnown(p.Day) {
+			a.known[p.Kind][p.Day] = append(a.known[p.Kind][p.Day], p)
+		}
+	}
+	a.asked = append(a.asked, days)
 }
 
 func (a *appDays) packs(kind PackKind, day Day) ([]Pack, error) {

@@ -232,20 +232,12 @@ func (r *running) examine(works []*work, workers int) error {
 }
 
 func (r *running) examineBatch(ctx context.Context, works []*work) error {
-	keys := make([]string, len(works))
-	for i, w := range works {
-		keys[i] = w.key
-	}
-	facts, err := r.Store.Apps(ctx, keys)
+	known, err := r.load(ctx, works)
 	if err != nil {
 		return err
 	}
-	for _, w := range works {
-		f := facts[w.key]
-		if f == nil {
-			f = &AppFacts{Key: w.key, StatesAt: Never}
-		}
-		if err := r.examineApp(ctx, w, f); err != nil {
+	for i, w := range works {
+		if err := r.examineApp(ctx, w, &known[i]); err != nil {
 			return fmt.Errorf("app %q: %w", w.key, err)
 		}
 		if err := ctx.Err(); err != nil {
@@ -253,6 +245,106 @@ func (r *running) examineBatch(ctx context.Context, works []*work) error {
 		}
 	}
 	return nil
+}
+
+// loaded is what was read of an app together with others: a query for each of many small apps would cost more than judging them does.
+type loaded struct {
+	facts   *AppFacts
+	days    span // of the packs
+	packs   []Pack
+	counted map[dayCheck][]Contribution // of what the run is sure to judge; a day and check that is missing was not read
+}
+
+// load reads what the run is sure to need of apps.
+func (r *running) load(ctx context.Context, works []*work) ([]loaded, error) {
+	out := make([]loaded, len(works))
+	at := make(map[string]int, len(works))
+	keys := make([]string, len(works))
+	for i, w := range works {
+		keys[i], at[w.key] = w.key, i
+	}
+	facts, err := r.Store.Apps(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	days := span{math.MaxInt32, StateDay} // none
+	var want []Due
+	for i, w := range works {
+		if out[i].facts = facts[w.key]; out[i].facts == nil {
+			out[i].facts = &AppFacts{Key: w.key, StatesAt: Never}
+		}
+		see := func(list []Day) {
+			for _, d := range list {
+				days = span{min(days.from, d), max(days.to, d)}
+			}
+		}
+		see(w.calls)
+		see(w.reports)
+		for touch, list := range w.passed {
+			see(list)
+			if touch == TouchReporting {
+				days.to = max(days.to, r.o.AsOf.Day()) // the reports after the day
+			}
+		}
+		if r.prev != Ever {
+			want = append(want, r.judged(w)...)
+		}
+	}
+	if days.from <= days.to {
+		packs, err := r.Store.Packs(ctx, keys, days.from, days.to)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range packs {
+			x := &out[at[p.App]]
+			x.packs = append(x.packs, p)
+		}
+	}
+	found, err := r.Store.Contributions(ctx, want)
+	if err != nil {
+		return nil, err
+	}
+	for i := range out {
+		out[i].days, out[i].counted = days, map[dayCheck][]Contribution{}
+	}
+	for _, d := range want {
+		for _, c := range d.Checks {
+			out[at[d.App]].counted[dayCheck{d.Day, c}] = nil
+		}
+	}
+	for _, c := range found {
+		x, k := &out[at[c.App]], dayCheck{c.Day, c.Check}
+		x.counted[k] = append(x.counted[k], c)
+	}
+	return out, nil
+}
+
+// judged is what is sure to be judged of an app, whatever its new facts: its states, and the days whose time has come.
+func (r *running) judged(w *work) []Due {
+	states := Due{App: w.key, Day: StateDay}
+	days := map[Day]*Due{}
+	for i := range r.Checks {
+		c := &r.Checks[i]
+		if c.Holds != nil {
+			states.Checks = append(states.Checks, c.ID)
+		}
+		for touch, list := range w.passed {
+			if c.Days == nil || !c.IsTouched(touch) {
+				continue
+			}
+			for _, day := range list {
+				if days[day] == nil {
+					days[day] = &Due{App: w.key, Day: day}
+				}
+				days[day].Checks = append(days[day].Checks, c.ID)
+			}
+		}
+	}
+	out := []Due{states}
+	for _, d := range days {
+		out = append(out, *d)
+	}
+	return out
 }
 
 // counts are what became of lines, and what else is counted: of one app, or of all so far.
@@ -282,8 +374,9 @@ func (c *counts) add(o *counts) {
 }
 
 // examineApp does all that a run has to do for one app.
-func (r *running) examineApp(ctx context.Context, w *work, f *AppFacts) error {
-	x := &examination{running: r, work: w, before: f, days: newAppDays(ctx, r.Store, r.Archive, w.key), ctx: ctx, counts: newCounts()}
+func (r *running) examineApp(ctx context.Context, w *work, known *loaded) error {
+	x := &examination{running: r, work: w, before: known.facts, counted: known.counted, days: newAppDays(ctx, r.Store, r.Archive, w.key), ctx: ctx, counts: newCounts()}
+	x.days.tell(known.days, known.packs)
 	res, err := x.do()
 	if err != nil {
 		return err
@@ -304,10 +397,11 @@ func (r *running) examineApp(ctx context.Context, w *work, f *AppFacts) error {
 type examination struct {
 	*running
 	*work
-	ctx    context.Context
-	before *AppFacts
-	days   *appDays
-	counts counts
+	ctx     context.Context
+	before  *AppFacts
+	counted map[dayCheck][]Contribution // see loaded
+	days    *appDays
+	counts  counts
 
 	d             Dossier
 	out           appResult
@@ -900,10 +994,27 @@ type dayCheck struct {
 // contributions loads what was counted before, by day and check.
 func (x *examination) contributions(want []Due) (map[dayCheck][]Contribution, error) {
 	out := map[dayCheck][]Contribution{}
-	if len(want) == 0 || x.prev == Ever {
+	if x.prev == Ever {
 		return out, nil
 	}
-	found, err := x.Store.Contributions(x.ctx, x.key, want)
+	var more []Due
+	for _, w := range want {
+		ask := Due{App: x.key, Day: w.Day}
+		for _, check := range w.Checks {
+			if list, ok := x.counted[dayCheck{w.Day, check}]; ok {
+				out[dayCheck{w.Day, check}] = list
+			} else if w.Day == StateDay || x.hadFacts(w.Day) {
+				ask.Checks = append(ask.Checks, check)
+			}
+		}
+		if len(ask.Checks) > 0 {
+			more = append(more, ask)
+		}
+	}
+	if len(more) == 0 {
+		return out, nil
+	}
+	found, err := x.Store.Contributions(x.ctx, more)
 	if err != nil {
 		return nil, err
 	}
@@ -912,6 +1023,12 @@ func (x *examination) contributions(want []Due) (map[dayCheck][]Contribution, er
 		out[k] = append(out[k], c)
 	}
 	return out, nil
+}
+
+// hadFacts says whether earlier runs brought anything of a day. Of one without nothing was counted.
+func (x *examination) hadFacts(day Day) bool {
+	_, ok := slices.BinarySearchFunc(x.before.Headers, day, func(h DayHeader, day Day) int { return cmp.Compare(h.Day, day) })
+	return ok
 }
 
 // sees says whether a check can look at the app.

@@ -99,6 +99,20 @@ type Recommendation struct {
 	Decision   string  `json:"decision,omitempty"`
 }
 
+// A FindingKey names a finding.
+type FindingKey struct {
+	Check, App, Subject string
+}
+
+// ID is the finding's id.
+func (k FindingKey) ID() string { return FindingID(k.Check, k.App, k.Subject) }
+
+// FindingDays names the contributions to a finding, those of some days left out.
+type FindingDays struct {
+	FindingKey
+	Without []Day
+}
+
 // FindingID is the id of the finding of a check, app and subject: always the same.
 func FindingID(check, app, subject string) string {
 	h := sha256.Sum256([]byte(check + "\x00" + app + "\x00" + subject))

@@ -250,9 +250,66 @@ func (s IDs) Minus(t IDs) IDs {
 	if s.Len() == 0 || t.Len() == 0 {
 		return s
 	}
-	gone := make([]bool, s.Len())
-	s.Match(t, func(i, _ int) { gone[i] = true })
-	return s.Select(func(i int) bool { return !gone[i] })
+	out := IDs{other: s.other}
+	for shape, w := range widths {
+		out.fixed[shape] = minusPacked(s.fixed[shape], t.fixed[shape], w)
+	}
+	if len(s.other) > 0 && len(t.other) > 0 {
+		out.other = slices.DeleteFunc(slices.Clone(s.other), func(id string) bool {
+			_, found := slices.BinarySearch(t.other, id)
+			return found
+		})
+	}
+	return out
+}
+
+// minusPacked is what a holds and b does not, of sorted ids that are packed in w bytes. It copies stretches of ids that stay, and of a b that is much the
+// larger it does not look at each.
+func minusPacked(a, b []byte, w int) []byte {
+	if len(a) == 0 || len(b) == 0 {
+		return a
+	}
+	skip := 1
+	for len(b) > 16*skip*len(a) {
+		skip *= 2
+	}
+	var out []byte
+	from, j := 0, 0 // what lies in a from from on is not copied yet
+	for i := 0; i < len(a) && j < len(b); i += w {
+		id := a[i : i+w]
+		for step := skip * w; skip > 1 && j+step < len(b) && comparePacked(b[j+step:j+step+w], id) <= 0; {
+			j += step
+		}
+		c := 1
+		for ; j < len(b); j += w {
+			if c = comparePacked(b[j:j+w], id); c >= 0 {
+				break
+			}
+		}
+		if c == 0 {
+			if out == nil {
+				out = make([]byte, 0, len(a)-w)
+			}
+			out = append(out, a[from:i]...)
+			from, j = i+w, j+w
+		}
+	}
+	if from == 0 {
+		return a
+	}
+	return append(out, a[from:]...)
+}
+
+// comparePacked is bytes.Compare of packed ids of one shape, which are never shorter than 8 bytes.
+func comparePacked(a, b []byte) int {
+	x, y := binary.BigEndian.Uint64(a), binary.BigEndian.Uint64(b)
+	switch {
+	case x < y:
+		return -1
+	case x > y:
+		return 1
+	}
+	return bytes.Compare(a[8:], b[8:])
 }
 
 // Union is what any of the sets holds.
@@ -272,26 +329,40 @@ func Union(sets ...IDs) IDs {
 		return a
 	}
 	var out IDs
-	put := func(from IDs, i int) {
-		for shape, w := range widths {
-			t := from.fixed[shape]
-			if n := len(t) / w; i < n {
-				out.fixed[shape] = append(out.fixed[shape], t[i*w:(i+1)*w]...)
-				return
-			} else {
-				i -= n
+	for shape, w := range widths {
+		out.fixed[shape] = unionPacked(a.fixed[shape], b.fixed[shape], w)
+	}
+	out.other = slices.Concat(a.other, b.other)
+	slices.Sort(out.other)
+	out.other = slices.Compact(out.other)
+	return out
+}
+
+// unionPacked is what a or b holds, sorted ids that are packed in w bytes. It copies stretches of ids that only one of them has.
+func unionPacked(a, b []byte, w int) []byte {
+	switch {
+	case len(a) == 0:
+		return b
+	case len(b) == 0:
+		return a
+	}
+	out := make([]byte, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		i := 0 // ids of a up to here come before the first of b
+		c := -1
+		for ; i < len(a); i += w {
+			if c = comparePacked(a[i:i+w], b[:w]); c >= 0 {
+				break
 			}
 		}
-		out.other = append(out.other, from.other[i])
-	}
-	merge(a, b, func(i, j int) {
-		if i >= 0 {
-			put(a, i)
+		out, a = append(out, a[:i]...), a[i:]
+		if c == 0 {
+			b = b[w:]
 		} else {
-			put(b, j)
+			a, b = b, a
 		}
-	})
-	return out
+	}
+	return append(append(out, a...), b...)
 }
 
 // AppendTo appends the set's encoding to p; ReadIDs reads it back.

@@ -16,8 +16,8 @@ type totals struct {
 	doubtful bool // all of it is possible only
 }
 
-// evidenceShown is how many rows of evidence a finding shows of its earliest contributions, and of its latest.
-const evidenceShown = 8
+// EvidenceShown is how many rows of evidence a finding shows of its earliest contributions, and of its latest.
+const EvidenceShown = 8
 
 // totalsOf is the union of contributions.
 func totalsOf(list []Contribution) totals {
@@ -32,8 +32,8 @@ func totalsOf(list []Contribution) totals {
 	}
 	t.Holding = HoldingOf(list)
 	slices.SortStableFunc(t.evidence, compareEvidence)
-	if len(t.evidence) > 2*evidenceShown {
-		t.evidence = append(t.evidence[:evidenceShown:evidenceShown], t.evidence[len(t.evidence)-evidenceShown:]...)
+	if len(t.evidence) > 2*EvidenceShown {
+		t.evidence = append(t.evidence[:EvidenceShown:EvidenceShown], t.evidence[len(t.evidence)-EvidenceShown:]...)
 	}
 	return t
 }
@@ -310,13 +310,19 @@ func (r *running) compose(newest []Newest) (*Result, *Publication, error) {
 		}
 	}
 	res := &Result{Run: &run, First: r.led.Last == nil, DryRun: r.o.DryRun}
-	for _, u := range r.updates {
-		update, changes, err := r.liveApp(u)
+	for list := range slices.Chunk(r.updates, batch) {
+		known, err := r.findingsOf(list)
 		if err != nil {
 			return nil, nil, err
 		}
-		p.Apps = append(p.Apps, *update)
-		res.Changes = append(res.Changes, changes...)
+		for i, u := range list {
+			update, changes, err := r.liveApp(u, &known[i])
+			if err != nil {
+				return nil, nil, err
+			}
+			p.Apps = append(p.Apps, *update)
+			res.Changes = append(res.Changes, changes...)
+		}
 	}
 	open, err := r.Store.OpenFindings(r.ctx)
 	if err != nil {
@@ -362,24 +368,78 @@ func (r *running) purgedBefore() Day {
 	return max(before, r.led.Purged)
 }
 
-// liveApp works out what becomes of one app's findings.
-func (r *running) liveApp(u *appResult) (*AppUpdate, []Change, error) {
-	out := u.AppUpdate
-	if len(u.deltas) == 0 && !u.suspended {
-		return &out, nil, nil
+// filed is what is filed of an app.
+type filed struct {
+	findings map[string]*Finding       // by id
+	acts     map[string][]Act          // those that have not ended, by finding
+	sets     map[string][]Contribution // that stay as they are
+}
+
+// setsAtOnce bounds the occurrences and accounts that are read together.
+const setsAtOnce = 1 << 20
+
+// findingsOf reads what is filed of the apps whose findings the run touches, and the contributions to those of the findings, as far as these are small: a query
+// for each of many would cost more than all else that becomes of them.
+func (r *running) findingsOf(updates []*appResult) ([]filed, error) {
+	out := make([]filed, len(updates))
+	of := map[string]*filed{}
+	var keys []string
+	for i, u := range updates {
+		if len(u.deltas) > 0 || u.suspended {
+			out[i] = filed{map[string]*Finding{}, map[string][]Act{}, map[string][]Contribution{}}
+			of[u.Key] = &out[i]
+			keys = append(keys, u.Key)
+		}
 	}
-	findings, acts, err := r.Store.FindingsOf(r.ctx, u.Key)
+	findings, acts, err := r.Store.FindingsOf(r.ctx, keys...)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	byID := map[string]*Finding{}
 	for i := range findings {
-		byID[findings[i].ID] = &findings[i]
+		of[findings[i].App].findings[findings[i].ID] = &findings[i]
 	}
-	actsOf := map[string][]Act{}
 	for _, a := range acts {
-		actsOf[a.Finding] = append(actsOf[a.Finding], a)
+		x := of[a.App]
+		x.acts[a.Finding] = append(x.acts[a.Finding], a)
 	}
+	var want []FindingDays
+	weight := 0
+	for _, u := range updates {
+		for i := range u.deltas {
+			k := u.deltas[i].untouched(u.Key)
+			f := of[u.Key].findings[k.ID()]
+			if f == nil {
+				continue
+			}
+			if n := f.Occurrences + f.Accounts; weight+n <= setsAtOnce {
+				weight += n
+				want = append(want, k)
+				of[u.Key].sets[f.ID] = nil
+			}
+		}
+	}
+	sets, err := r.Store.ContributionsOf(r.ctx, want...)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range sets {
+		x, id := of[c.App], FindingID(c.Check, c.App, c.Subject)
+		x.sets[id] = append(x.sets[id], c)
+	}
+	return out, nil
+}
+
+// contributionsOf is contributions to a finding that is filed.
+func (r *running) contributionsOf(known *filed, k FindingDays) ([]Contribution, error) {
+	if list, ok := known.sets[k.ID()]; ok {
+		return list, nil
+	}
+	return r.Store.ContributionsOf(r.ctx, k)
+}
+
+// liveApp works out what becomes of one app's findings.
+func (r *running) liveApp(u *appResult, known *filed) (*AppUpdate, []Change, error) {
+	out := u.AppUpdate
 	var changes []Change
 	step := func(s lifeStep) {
 		f, what, ended, trail := r.live(s)
@@ -398,21 +458,26 @@ func (r *running) liveApp(u *appResult) (*AppUpdate, []Change, error) {
 	seen := map[string]bool{}
 	for i := range u.deltas {
 		d := &u.deltas[i]
-		id := FindingID(d.check.ID, u.Key, d.subject)
+		k := d.untouched(u.Key)
+		id := k.ID()
 		seen[id] = true
-		list, err := r.contributionsAfter(u.Key, d, byID[id] == nil)
-		if err != nil {
-			return nil, nil, err
+		all := slices.Clone(d.put)
+		if known.findings[id] != nil {
+			rest, err := r.contributionsOf(known, k)
+			if err != nil {
+				return nil, nil, err
+			}
+			all = append(all, rest...)
 		}
-		step(lifeStep{app: u.Key, delta: d, totals: totalsOf(list), before: byID[id], acts: actsOf[id]})
+		step(lifeStep{app: u.Key, delta: d, totals: totalsOf(all), before: known.findings[id], acts: known.acts[id]})
 	}
 	if u.suspended {
-		for id, list := range actsOf {
-			if seen[id] || byID[id] == nil || !slices.ContainsFunc(list, func(a Act) bool { return a.Ended == Never && a.Until <= r.o.AsOf }) {
+		for id, list := range known.acts {
+			f := known.findings[id]
+			if seen[id] || f == nil || !slices.ContainsFunc(list, func(a Act) bool { return a.Ended == Never && a.Until <= r.o.AsOf }) {
 				continue
 			}
-			f := byID[id]
-			rest, err := r.Store.ContributionsOf(r.ctx, u.Key, f.Check, f.Subject)
+			rest, err := r.contributionsOf(known, FindingDays{FindingKey: FindingKey{f.Check, u.Key, f.Subject}})
 			if err != nil {
 				return nil, nil, err
 			}
@@ -422,29 +487,16 @@ func (r *running) liveApp(u *appResult) (*AppUpdate, []Change, error) {
 	return &out, changes, nil
 }
 
-// contributionsAfter is all contributions to a finding once the delta is applied.
-func (r *running) contributionsAfter(app string, d *delta, isNew bool) ([]Contribution, error) {
-	out := slices.Clone(d.put)
-	if isNew {
-		return out, nil
-	}
-	known, err := r.Store.ContributionsOf(r.ctx, app, d.check.ID, d.subject)
-	if err != nil {
-		return nil, err
-	}
-	replaced := map[Day]bool{}
+// untouched names the contributions to the delta's finding that stay as they are.
+func (d *delta) untouched(app string) FindingDays {
+	k := FindingDays{FindingKey: FindingKey{d.check.ID, app, d.subject}}
 	for i := range d.put {
-		replaced[d.put[i].Day] = true
+		k.Without = append(k.Without, d.put[i].Day)
 	}
-	for _, k := range d.remove {
-		replaced[k.Day] = true
+	for _, c := range d.remove {
+		k.Without = append(k.Without, c.Day)
 	}
-	for _, c := range known {
-		if !replaced[c.Day] {
-			out = append(out, c)
-		}
-	}
-	return out, nil
+	return k
 }
 
 // IsOpen says whether somebody still has to deal with a finding of a status.

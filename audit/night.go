@@ -21,15 +21,19 @@ type Store interface {
 	Ledger(ctx context.Context) (*Ledger, error)
 	SegmentsInUse(ctx context.Context) ([]string, error)
 	Apps(ctx context.Context, keys []string) (map[string]*AppFacts, error)
-	Packs(ctx context.Context, app string, kind PackKind, from, to Day) ([]Pack, error)
+	// Packs gives the packs of both kinds of apps' days from from to to.
+	Packs(ctx context.Context, apps []string, from, to Day) ([]Pack, error)
 	// PacksBetween gives the packs that hold facts after one instant, and up to another.
 	PacksBetween(ctx context.Context, after, upTo Instant) ([]Pack, error)
 	Forgotten(ctx context.Context) (*Forgotten, error)
 	// RetrievalDays gives, by app, those days among from to to that have retrievals.
 	RetrievalDays(ctx context.Context, from, to Day) (map[string][]Day, error)
-	Contributions(ctx context.Context, app string, want []Due) ([]Contribution, error)
-	ContributionsOf(ctx context.Context, app, check, subject string) ([]Contribution, error)
-	FindingsOf(ctx context.Context, app string) ([]Finding, []Act, error)
+	// Contributions gives those of the days and checks that are wanted, of whatever apps.
+	Contributions(ctx context.Context, want []Due) ([]Contribution, error)
+	// ContributionsOf gives the contributions to findings, and of their evidence as much as a finding shows: EvidenceShown rows of the earliest, and of the
+	// latest.
+	ContributionsOf(ctx context.Context, findings ...FindingDays) ([]Contribution, error)
+	FindingsOf(ctx context.Context, apps ...string) ([]Finding, []Act, error)
 	// ActsEnding gives the acts that run and end by t.
 	ActsEnding(ctx context.Context, t Instant) ([]Act, error)
 	// OpenFindings counts, by severity, the findings that are open, acknowledged or in remediation.

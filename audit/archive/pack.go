@@ -157,6 +157,15 @@ func (r *reader) bits(n int) []byte {
 
 func (r *reader) fail() { r.bad, r.b = true, nil }
 
+func allOn(bits []byte, n int) bool {
+	for i := 0; i+8 <= n; i += 8 {
+		if bits[i/8] != 0xff {
+			return false
+		}
+	}
+	return n%8 == 0 || bits[n/8] == 1<<(n%8)-1
+}
+
 func isOn(bits []byte, i int) bool { return bits[i/8]&(1<<(i%8)) != 0 }
 
 func seal(kind audit.PackKind, unit byte, tables, columns []byte) []byte {
@@ -337,6 +346,9 @@ func counting(kind audit.PackKind, p []byte) (audit.IDs, error) {
 	on := t.bits(ids.Len())
 	if t.bad {
 		return audit.IDs{}, errDamaged
+	}
+	if allOn(on, ids.Len()) {
+		return ids, nil
 	}
 	return ids.Select(func(i int) bool { return isOn(on, i) }), nil
 }

@@ -199,9 +199,15 @@ func (s *Store) packs(ctx context.Context, query string, args ...any) (packs []a
 	return packs, err
 }
 
-// Packs gives the packs of an app's days from from to to, by day and run.
-func (s *Store) Packs(ctx context.Context, app string, kind audit.PackKind, from, to audit.Day) ([]audit.Pack, error) {
-	return s.packs(ctx, selectPacks+` WHERE app_key = ? AND kind = ? AND day BETWEEN ? AND ? ORDER BY day, run, segment, place`, text(app), kind, from, to)
+// Packs gives the packs, of calls and reports, of the apps' days from from to to: by app, kind, day and run.
+func (s *Store) Packs(ctx context.Context, apps []string, from, to audit.Day) (packs []audit.Pack, err error) {
+	err = chunks(texts(apps), func(apps []text) error {
+		found, err := s.packs(ctx, selectPacks+` WHERE app_key IN (?) AND kind IN (?, ?) AND day BETWEEN ? AND ? ORDER BY app_key, kind, day, run, segment, place`,
+			apps, audit.CallPack, audit.ReportPack, from, to)
+		packs = append(packs, found...)
+		return err
+	})
+	return packs, err
 }
 
 // PacksBetween gives the packs of all apps that may hold facts after after and up to upTo: those whose time has come since a run at after.

@@ -140,9 +140,9 @@ func TestWhatIsPublishedIsRead(t *testing.T) {
 		same(t, "apps list", list, []store.AppSummary{{Open: map[audit.Severity]int{}}, {Key: app.Key, Name: app.Name, Vendor: "Acme", Listed: true,
 			Approvals: []audit.Approval{approval}, Open: map[audit.Severity]int{audit.Critical: 1}, Accounts: 2}})
 
-		packs, err := s.Packs(ctx, app.Key, audit.CallPack, day0, day0+5)
+		packs, err := s.Packs(ctx, []string{"nobody", app.Key}, day0, day0+5)
 		must(t, err)
-		same(t, "packs", packs, []audit.Pack{pack})
+		same(t, "packs", packs, []audit.Pack{pack, later})
 		packs, err = s.PacksBetween(ctx, t0+2, t0+50)
 		must(t, err)
 		same(t, "packs whose time has come", packs, []audit.Pack{later})
@@ -156,11 +156,12 @@ func TestWhatIsPublishedIsRead(t *testing.T) {
 		must(t, err)
 		same(t, "days of retrievals", days, map[string][]audit.Day{app.Key: {day0}})
 
-		got, err := s.Contributions(ctx, app.Key, []audit.Due{{Day: day0, Checks: []string{"other", c.Check}}, {Day: audit.StateDay, Checks: []string{state.Check}},
-			{Day: audit.StateDay, Checks: []string{state.Check, c.Check}}, {Day: day0 + 1, Checks: []string{c.Check}}})
+		got, err := s.Contributions(ctx, []audit.Due{{App: app.Key, Day: day0, Checks: []string{"other", c.Check}}, {App: app.Key, Day: audit.StateDay, Checks: []string{state.Check}},
+			{App: app.Key, Day: audit.StateDay, Checks: []string{state.Check, c.Check}}, {App: app.Key, Day: day0 + 1, Checks: []string{c.Check}},
+			{App: "nobody", Day: day0, Checks: []string{c.Check}}})
 		must(t, err)
 		same(t, "contributions", got, []audit.Contribution{c, state})
-		got, err = s.ContributionsOf(ctx, app.Key, state.Check, state.Subject)
+		got, err = s.ContributionsOf(ctx, audit.FindingDays{FindingKey: audit.FindingKey{Check: state.Check, App: app.Key, Subject: state.Subject}})
 		must(t, err)
 		same(t, "contributions of one finding", got, []audit.Contribution{state})
 
@@ -221,7 +222,8 @@ func TestWhatIsPublishedIsRead(t *testing.T) {
 		must(t, err)
 		facts.Blind, facts.StatesAt, facts.Headers[0], facts.Versions = true, audit.Never, header, append(facts.Versions, audit.AppVersion{From: t0})
 		same(t, "app after the second night", apps[app.Key], facts)
-		got, err = s.Contributions(ctx, app.Key, []audit.Due{{Day: audit.BaseDay, Checks: []string{c.Check}}, {Day: day0, Checks: []string{c.Check}}, {Day: audit.StateDay, Checks: []string{state.Check}}})
+		got, err = s.Contributions(ctx, []audit.Due{{App: app.Key, Day: audit.BaseDay, Checks: []string{c.Check}}, {App: app.Key, Day: day0, Checks: []string{c.Check}},
+			{App: app.Key, Day: audit.StateDay, Checks: []string{state.Check}}})
 		must(t, err)
 		same(t, "contributions after the second night, of which the day was purged", got, []audit.Contribution{audit.Fold([]audit.Contribution{c2})})
 		led, err = s.Ledger(ctx)
@@ -763,7 +765,7 @@ func TestAcceptedWhileANightRuns(t *testing.T) {
 		led, err := s.Ledger(ctx)
 		must(t, err)
 		same(t, "due", led.Due, []audit.Due{{App: "a", Day: audit.StateDay, Checks: []string{f.Check}, Since: run.Seq}})
-		list, err := s.ContributionsOf(ctx, "a", f.Check, f.Subject)
+		list, err := s.ContributionsOf(ctx, audit.FindingDays{FindingKey: audit.FindingKey{Check: f.Check, App: "a", Subject: f.Subject}})
 		must(t, err)
 		if len(list) != 1 || len(list[0].Occurrences) != 0 {
 			t.Errorf("what was counted of an accepted finding: %+v", list)
@@ -913,6 +915,40 @@ func TestTamperingWithTheTrailIsFound(t *testing.T) {
 	})
 }
 
+// Of a finding's contributions a night reads those that it does not replace, and of their evidence what a finding shows.
+func TestContributionsToFindings(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		ctx := t.Context()
+		s := open(t, url)
+		l := lock(t, s)
+		counted := func(app, subject string, on audit.Day, rows int) audit.Contribution {
+			c := audit.Contribution{Check: "c", App: app, Subject: subject, Day: on, Occurrences: []uint64{1}, First: on.Start(), Last: on.Start(), Accounts: audit.NewIDs(on.String())}
+			for i := range rows {
+				c.Evidence = append(c.Evidence, audit.Evidence{At: on.Start() + audit.Instant(i), Account: "x"})
+			}
+			return c
+		}
+		var put []audit.Contribution
+		for day := range audit.Day(9) {
+			put = append(put, counted("a", "many", day0+day, 3))
+		}
+		few, other := counted("a", "few", day0, 5), counted("b", "few", day0, 1)
+		must(t, s.Night(l).Publish(ctx, finish(begin(t, s, l), audit.AppUpdate{Key: "a", Put: append(put, few)}, audit.AppUpdate{Key: "b", Put: []audit.Contribution{other}})))
+
+		of := func(app, subject string, without ...audit.Day) audit.FindingDays {
+			return audit.FindingDays{FindingKey: audit.FindingKey{Check: "c", App: app, Subject: subject}, Without: without}
+		}
+		got, err := s.ContributionsOf(ctx, of("b", "few"), of("a", "many", day0, day0+7), of("a", "nothing"))
+		must(t, err)
+		want := slices.Concat(put[1:7], put[8:], []audit.Contribution{other})
+		want[3].Evidence = nil // the three before it have the nine earliest rows, the three after it the nine latest
+		same(t, "contributions to two findings", got, want)
+		got, err = s.ContributionsOf(ctx)
+		must(t, err)
+		same(t, "contributions to none", got, []audit.Contribution(nil))
+	})
+}
+
 func TestDamagedRowsAreErrors(t *testing.T) {
 	on(t, func(t *testing.T, url string) {
 		ctx := t.Context()
@@ -925,7 +961,7 @@ func TestDamagedRowsAreErrors(t *testing.T) {
 		must(t, s.Night(l).Publish(ctx, p))
 		id := p.Apps[0].Findings[0].ID
 		sets := func() error {
-			_, err := s.ContributionsOf(ctx, app, "purpose-prohibited", "s-0")
+			_, err := s.ContributionsOf(ctx, audit.FindingDays{FindingKey: audit.FindingKey{Check: "purpose-prohibited", App: app, Subject: "s-0"}})
 			return err
 		}
 		for _, c := range []struct {

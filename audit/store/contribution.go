@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -14,6 +15,7 @@ import (
 type contributionRow struct {
 	App         text          `db:"app_key"`
 	Check       string        `db:"check_id"`
+	Finding     string        `db:"finding_id"`
 	Subject     text          `db:"subject"`
 	Day         audit.Day     `db:"day"`
 	Occurrences int           `db:"occurrences"`
@@ -27,7 +29,7 @@ type contributionRow struct {
 	Doubtful    bool          `db:"doubtful"`
 }
 
-const selectContributions = `SELECT app_key, check_id, subject, day, occurrences, ids, first_at, last_at, accounts, sites, hosts, evidence, doubtful FROM contributions`
+const selectContributions = `SELECT app_key, check_id, finding_id, subject, day, occurrences, ids, first_at, last_at, accounts, sites, hosts, evidence, doubtful FROM contributions`
 
 func contributions() table {
 	return table{name: "contributions", key: []string{"app_key", "check_id", "finding_id", "day"},
@@ -49,6 +51,18 @@ func contributionValues(c *audit.Contribution, run int64) ([]any, error) {
 }
 
 func (r *contributionRow) contribution() (*audit.Contribution, error) {
+	c, err := r.sets()
+	if err == nil {
+		err = r.evidence(c)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// sets is the contribution without its evidence.
+func (r *contributionRow) sets() (*audit.Contribution, error) {
 	c := &audit.Contribution{Check: r.Check, App: string(r.App), Subject: string(r.Subject), Day: r.Day, First: r.First, Last: r.Last, Doubtful: r.Doubtful}
 	var err error
 	c.Occurrences, err = unpackNumbers(r.IDs)
@@ -66,13 +80,19 @@ func (r *contributionRow) contribution() (*audit.Contribution, error) {
 	if err == nil {
 		c.Hosts, err = unpackIDs(r.Hosts)
 	}
+	return c, r.failed(err)
+}
+
+func (r *contributionRow) evidence(c *audit.Contribution) error {
+	return r.failed(unpackJSON(r.Evidence, &c.Evidence))
+}
+
+// failed says which contribution could not be read.
+func (r *contributionRow) failed(err error) error {
 	if err == nil {
-		err = unpackJSON(r.Evidence, &c.Evidence)
+		return nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("the contribution of check %s, app %q, subject %q, day %s: %w", r.Check, r.App, r.Subject, dayName(r.Day), err)
-	}
-	return c, nil
+	return fmt.Errorf("the contribution of check %s, app %q, subject %q, day %s: %w", r.Check, r.App, r.Subject, dayName(r.Day), err)
 }
 
 func dayName(d audit.Day) string {
@@ -85,36 +105,50 @@ func dayName(d audit.Day) string {
 	return d.String()
 }
 
-// Contributions gives what the store holds of an app's days and checks, by check, subject and day.
-func (s *Store) Contributions(ctx context.Context, app string, want []audit.Due) ([]audit.Contribution, error) {
-	// Days that want the same checks are read together.
-	days := map[string][]audit.Day{}
+// Contributions gives what the store holds of apps' days and checks, by app, check, subject and day.
+func (s *Store) Contributions(ctx context.Context, want []audit.Due) ([]audit.Contribution, error) {
+	// Days that want the same checks, and apps that want the same of the same days, are read together.
+	type days struct {
+		app, checks string
+	}
+	byApp := map[days][]audit.Day{}
 	for _, w := range want {
-		checks := strings.Join(slices.Sorted(slices.Values(w.Checks)), ",")
-		if checks != "" && !slices.Contains(days[checks], w.Day) {
-			days[checks] = append(days[checks], w.Day)
+		k := days{w.App, strings.Join(slices.Compact(slices.Sorted(slices.Values(w.Checks))), ",")}
+		if k.checks != "" && !slices.Contains(byApp[k], w.Day) {
+			byApp[k] = append(byApp[k], w.Day)
 		}
 	}
-	type name struct {
-		check, subject string
-		day            audit.Day
+	type query struct {
+		checks []string
+		days   []audit.Day
+		apps   []text
 	}
-	got := map[name]bool{}
+	queries := map[string]*query{}
+	for k, list := range byApp {
+		slices.Sort(list)
+		name := fmt.Sprint(k.checks, list)
+		if queries[name] == nil {
+			queries[name] = &query{checks: strings.Split(k.checks, ","), days: list}
+		}
+		queries[name].apps = append(queries[name].apps, text(k.app))
+	}
+	got := map[audit.ContributionKey]bool{}
 	var out []audit.Contribution
-	err := s.read(ctx, "read the contributions of an app", func(t *tx) error {
-		for checks, days := range days {
-			err := chunks(days, func(days []audit.Day) error {
-				for c, err := range t.contributions(ctx, selectContributions+` WHERE app_key = ? AND check_id IN (?) AND day IN (?)`,
-					text(app), strings.Split(checks, ","), days) {
-					if err != nil {
-						return err
+	err := s.read(ctx, "read the contributions of apps", func(t *tx) error {
+		for _, q := range queries {
+			err := chunks(q.days, func(days []audit.Day) error {
+				return chunks(q.apps, func(apps []text) error {
+					for c, err := range t.contributions(ctx, selectContributions+` WHERE app_key IN (?) AND check_id IN (?) AND day IN (?)`, apps, q.checks, days) {
+						if err != nil {
+							return err
+						}
+						if !got[c.Key()] {
+							got[c.Key()] = true
+							out = append(out, *c)
+						}
 					}
-					if n := (name{c.Check, c.Subject, c.Day}); !got[n] {
-						got[n] = true
-						out = append(out, *c)
-					}
-				}
-				return nil
+					return nil
+				})
 			})
 			if err != nil {
 				return err
@@ -127,44 +161,72 @@ func (s *Store) Contributions(ctx context.Context, app string, want []audit.Due)
 }
 
 func compareContributions(a, b audit.Contribution) int {
-	if c := strings.Compare(a.Check, b.Check); c != 0 {
-		return c
-	}
-	if c := strings.Compare(a.Subject, b.Subject); c != 0 {
-		return c
-	}
-	return int(int64(a.Day) - int64(b.Day))
+	return cmp.Or(cmp.Compare(a.App, b.App), cmp.Compare(a.Check, b.Check), cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.Day, b.Day))
 }
 
-// FindingSets walks through all contributions of one finding, by day. They are read while it walks.
-func (s *Store) FindingSets(ctx context.Context, app, check, subject string) iter.Seq2[*audit.Contribution, error] {
-	return func(yield func(*audit.Contribution, error) bool) {
-		stopped := false
-		err := s.read(ctx, "read the contributions of a finding", func(t *tx) error {
-			for c, err := range t.findingSets(ctx, app, check, subject) {
+// ContributionsOf gives the contributions to findings, by app, check, subject and day. Of the evidence it gives [audit.EvidenceShown] rows or a few more of the
+// earliest of a finding's days, and of the latest: no finding shows more, and to read all of it would cost more than all else.
+func (s *Store) ContributionsOf(ctx context.Context, findings ...audit.FindingDays) (list []audit.Contribution, err error) {
+	err = s.read(ctx, "read the contributions to findings", func(t *tx) error {
+		return chunks(findings, func(findings []audit.FindingDays) error {
+			var apps []text
+			var checks, ids []string
+			without := map[string][]audit.Day{} // by id
+			for _, f := range findings {
+				apps, checks, ids = append(apps, text(f.App)), append(checks, f.Check), append(ids, f.ID())
+				without[f.ID()] = f.Without
+			}
+			slices.Sort(apps)
+			slices.Sort(checks)
+			rows, err := t.contributionRows(ctx, ` WHERE app_key IN (?) AND check_id IN (?) AND finding_id IN (?) ORDER BY app_key, check_id, finding_id, day`,
+				slices.Compact(apps), slices.Compact(checks), ids)
+			if err != nil {
+				return err
+			}
+			rows = slices.DeleteFunc(rows, func(r contributionRow) bool { return slices.Contains(without[r.Finding], r.Day) })
+			for len(rows) > 0 {
+				n := 1
+				for n < len(rows) && rows[n].Finding == rows[0].Finding {
+					n++
+				}
+				of, err := contributionsOf(rows[:n])
 				if err != nil {
 					return err
 				}
-				if !yield(c, nil) {
-					stopped = true
-					return nil
-				}
+				list, rows = append(list, of...), rows[n:]
 			}
 			return nil
 		})
-		if err != nil && !stopped {
-			yield(nil, err)
-		}
-	}
+	})
+	slices.SortFunc(list, compareContributions)
+	return list, err
 }
 
-// ContributionsOf gives all contributions to one finding, by day.
-func (s *Store) ContributionsOf(ctx context.Context, app, check, subject string) (list []audit.Contribution, err error) {
-	for c, err := range s.FindingSets(ctx, app, check, subject) {
+// contributionsOf reads one finding's rows, which are in order of their days, and so is their evidence.
+func contributionsOf(rows []contributionRow) ([]audit.Contribution, error) {
+	list := make([]audit.Contribution, len(rows))
+	for i := range rows {
+		c, err := rows[i].sets()
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, *c)
+		list[i] = *c
+	}
+	first, shown := 0, 0 // up to where evidence was read
+	for ; first < len(rows) && shown < audit.EvidenceShown; first++ {
+		if err := rows[first].evidence(&list[first]); err != nil {
+			return nil, err
+		}
+		shown += len(list[first].Evidence)
+	}
+	shown = 0
+	for i := len(rows) - 1; i >= 0 && shown < audit.EvidenceShown; i-- {
+		if i >= first {
+			if err := rows[i].evidence(&list[i]); err != nil {
+				return nil, err
+			}
+		}
+		shown += len(list[i].Evidence)
 	}
 	return list, nil
 }
@@ -172,6 +234,12 @@ func (s *Store) ContributionsOf(ctx context.Context, app, check, subject string)
 func (t *tx) findingSets(ctx context.Context, app, check, subject string) iter.Seq2[*audit.Contribution, error] {
 	return t.contributions(ctx, selectContributions+` WHERE app_key = ? AND check_id = ? AND finding_id = ? ORDER BY day`,
 		text(app), check, audit.FindingID(check, app, subject))
+}
+
+// contributionRows is the rows of contributions that a condition names.
+func (t *tx) contributionRows(ctx context.Context, where string, args ...any) (list []contributionRow, err error) {
+	err = t.all(ctx, &list, selectContributions+where, args...)
+	return list, err
 }
 
 // contributions walks through the rows of a query.

@@ -38,22 +38,27 @@ func (n *Night) Ledger(ctx context.Context) (*audit.Ledger, error) {
 	return l, nil
 }
 
-// FindingsOf reads all findings of an app, whatever their status, and the suppressions and dismissals of them that have not ended, by id.
-func (n *Night) FindingsOf(ctx context.Context, app string) (findings []audit.Finding, acts []audit.Act, err error) {
-	err = n.read(ctx, "read the findings of an app", func(t *tx) error {
-		var versions []int64
-		if findings, versions, err = t.findings(ctx, selectFindings()+` WHERE f.app_key = ? ORDER BY f.id`, text(app)); err != nil {
-			return err
-		}
-		if acts, err = t.acts(ctx, selectActs+` WHERE a.app_key = ? AND a.ended = ? ORDER BY a.id`, text(app), audit.Never); err != nil {
-			return err
-		}
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		for i := range findings {
-			n.versions[findings[i].ID] = versions[i]
-		}
-		return nil
+// FindingsOf reads all findings of apps, whatever their status, by id, and the suppressions and dismissals of them that have not ended.
+func (n *Night) FindingsOf(ctx context.Context, apps ...string) (findings []audit.Finding, acts []audit.Act, err error) {
+	err = n.read(ctx, "read the findings of apps", func(t *tx) error {
+		findings, acts = nil, nil
+		return chunks(texts(apps), func(apps []text) error {
+			found, versions, err := t.findings(ctx, selectFindings()+` WHERE f.app_key IN (?) ORDER BY f.id`, apps)
+			if err != nil {
+				return err
+			}
+			on, err := t.acts(ctx, selectActs+` WHERE a.app_key IN (?) AND a.ended = ? ORDER BY a.id`, apps, audit.Never)
+			if err != nil {
+				return err
+			}
+			findings, acts = append(findings, found...), append(acts, on...)
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			for i := range found {
+				n.versions[found[i].ID] = versions[i]
+			}
+			return nil
+		})
 	})
 	return findings, acts, err
 }

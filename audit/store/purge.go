@@ -1,8 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/mailreeve/mailreeve/audit"
 )
@@ -99,7 +101,7 @@ func (w *publishing) fold(ctx context.Context) error {
 }
 
 // foldEvents keeps, of the lifecycle events of purged days, what tells the state that each site was in. Only sites with events of the days that are purged
-// just now, or that the run brought, can have more.
+// just now, or that the run brought, can have more; and of them only those with several, which most are not.
 func (w *publishing) foldEvents(ctx context.Context) error {
 	type place struct {
 		App  text `db:"app_key"`
@@ -110,25 +112,36 @@ func (w *publishing) foldEvents(ctx context.Context) error {
 	if w.wasPurged > audit.StateDay {
 		begin = w.wasPurged.Start()
 	}
+	const several = ` GROUP BY l.app_key, l.site HAVING count(*) > 1`
 	var found []place
 	if begin < end {
-		if err := w.all(ctx, &found, `SELECT DISTINCT app_key, site FROM lifecycle WHERE at >= ? AND at < ? ORDER BY app_key, site`, begin, end); err != nil {
+		err := w.all(ctx, &found, `SELECT l.app_key, l.site FROM (SELECT DISTINCT app_key, site FROM lifecycle WHERE at >= ? AND at < ?) s
+			JOIN lifecycle l ON l.app_key = s.app_key AND l.site = s.site WHERE l.at < ?`+several, begin, end, end)
+		if err != nil {
 			return err
 		}
 	}
 	for i := range w.p.Apps {
+		var sites []text
 		for _, e := range w.p.Apps[i].Events {
 			if e.At < begin {
-				found = append(found, place{text(w.p.Apps[i].Key), text(e.Site)})
+				sites = append(sites, text(e.Site))
 			}
 		}
-	}
-	done := map[place]bool{}
-	for _, p := range found {
-		if done[p] {
-			continue
+		slices.Sort(sites)
+		err := chunks(slices.Compact(sites), func(sites []text) error {
+			var more []place
+			err := w.all(ctx, &more, `SELECT l.app_key, l.site FROM lifecycle l WHERE l.app_key = ? AND l.site IN (?) AND l.at < ?`+several,
+				text(w.p.Apps[i].Key), sites, end)
+			found = append(found, more...)
+			return err
+		})
+		if err != nil {
+			return err
 		}
-		done[p] = true
+	}
+	slices.SortFunc(found, func(a, b place) int { return cmp.Or(cmp.Compare(a.App, b.App), cmp.Compare(a.Site, b.Site)) })
+	for _, p := range slices.Compact(found) {
 		var rows []struct {
 			At    audit.Instant `db:"at"`
 			Event audit.Event   `db:"event"`

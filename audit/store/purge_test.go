@@ -66,7 +66,7 @@ func TestWhatWasKeptForItsTimeIsPurged(t *testing.T) {
 			left[f.Subject] = true
 		}
 		same(t, "findings", left, map[string]bool{"younger": true, "suppressed": true, "judged": true, "open": true})
-		list, err := s.ContributionsOf(ctx, "a", "c", "open")
+		list, err := s.ContributionsOf(ctx, audit.FindingDays{FindingKey: audit.FindingKey{Check: "c", App: "a", Subject: "open"}})
 		must(t, err)
 		same(t, "contributions", list, []audit.Contribution{audit.Fold([]audit.Contribution{counted("open", day0, 1, 2), counted("open", day0+1, 1)}), counted("open", day0+100, 1)})
 		app, err := s.App(ctx, "a")
@@ -97,6 +97,26 @@ func TestWhatWasKeptForItsTimeIsPurged(t *testing.T) {
 		must(t, s.Night(l).Publish(ctx, p))
 		if run.Summary.Purged != nil {
 			t.Errorf("purged again: %s", run.Summary.Purged)
+		}
+
+		// Of sites whose events of purged days only come now, what tells their state stays, too.
+		late := func(site string, at audit.Instant, what audit.Event) audit.Lifecycle {
+			return audit.Lifecycle{At: at, App: "a", Site: site, Event: what, Users: -1}
+		}
+		run = byHand()
+		run.AsOf = t0 + 101*day
+		must(t, s.Night(l).Begin(ctx, run))
+		p = finish(run, audit.AppUpdate{Key: "a", StatesAt: audit.Never, Events: []audit.Lifecycle{late("late", t0, audit.Installed), late("late", t0+day, audit.Uninstalled),
+			late("later", t0, audit.Installed), late("latest", t0+60*day, audit.Installed)}})
+		p.Purged = day0 + 50
+		must(t, s.Night(l).Publish(ctx, p))
+		if run.Summary.Purged == nil || run.Summary.Purged.Events != 1 {
+			t.Errorf("late events: %v", run.Summary.Purged)
+		}
+		app, err = s.App(ctx, "a")
+		must(t, err)
+		if len(app.Events) != 3+3 {
+			t.Errorf("after late events: %+v", app.Events)
 		}
 	})
 }

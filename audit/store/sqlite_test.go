@@ -167,7 +167,7 @@ func TestDamagedPages(t *testing.T) {
 	if err == nil {
 		defer s.Close()
 		for a := range 50 {
-			if _, err = s.ContributionsOf(ctx, fmt.Sprintf("com.app.%05d", a), "purpose-prohibited", "s-0"); err != nil {
+			if _, err = s.ContributionsOf(ctx, audit.FindingDays{FindingKey: audit.FindingKey{Check: "purpose-prohibited", App: fmt.Sprintf("com.app.%05d", a), Subject: "s-0"}}); err != nil {
 				break
 			}
 		}

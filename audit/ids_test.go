@@ -1,0 +1,51 @@
+package audit_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/mailreeve/mailreeve/audit"
+)
+
+// A set without another, and both together, are what a slow look at each id says, also where one of the two is much the larger; and neither of them changes.
+func TestMinusAndUnion(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		id := rapid.Custom(func(t *rapid.T) string {
+			n := rapid.IntRange(0, rapid.SampledFrom([]int{20, 2000}).Draw(t, "range")).Draw(t, "n")
+			switch rapid.IntRange(0, 3).Draw(t, "shape") {
+			case 0:
+				return fmt.Sprintf("%024x", n)
+			case 1:
+				return fmt.Sprintf("00000000-0000-0000-0000-%012x", n)
+			case 2:
+				return fmt.Sprintf("557058:00000000-0000-0000-0000-%012x", n)
+			}
+			return fmt.Sprint("account-", n)
+		})
+		list := func(name string) []string {
+			ids := rapid.SliceOfN(id, 0, 30).Draw(t, name)
+			if rapid.Bool().Draw(t, name+" is large") {
+				for i := range 2000 {
+					ids = append(ids, fmt.Sprintf("%024x", 3*i))
+				}
+			}
+			return ids
+		}
+		a, b := list("a"), list("b")
+		want := slices.DeleteFunc(slices.Clone(a), func(id string) bool { return slices.Contains(b, id) })
+		s, o := audit.NewIDs(a...), audit.NewIDs(b...)
+		got := s.Minus(o)
+		if wanted := audit.NewIDs(want...); !slices.Equal(got.Strings(), wanted.Strings()) {
+			t.Fatalf("%v without %v is %v, not %v", a, b, got.Strings(), wanted.Strings())
+		}
+		if got, wanted := audit.Union(s, o), audit.NewIDs(slices.Concat(a, b)...); !slices.Equal(got.Strings(), wanted.Strings()) {
+			t.Fatalf("%v and %v are %v, not %v", a, b, got.Strings(), wanted.Strings())
+		}
+		if !slices.Equal(s.Strings(), audit.NewIDs(a...).Strings()) || !slices.Equal(o.Strings(), audit.NewIDs(b...).Strings()) {
+			t.Fatal("a set has changed")
+		}
+	})
+}
