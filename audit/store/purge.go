@@ -99,7 +99,7 @@ func (w *publishing) fold(ctx context.Context) error {
 }
 
 // foldEvents keeps, of the lifecycle events of purged days, what tells the state that each site was in. Only sites with events of the days that are purged
-// just now, or that the run brought, can have more.
+// just now, or that the run brought, can have more; and of those with one event, as most have in a store that is new, it stays.
 func (w *publishing) foldEvents(ctx context.Context) error {
 	type place struct {
 		App  text `db:"app_key"`
@@ -112,7 +112,9 @@ func (w *publishing) foldEvents(ctx context.Context) error {
 	}
 	var found []place
 	if begin < end {
-		if err := w.all(ctx, &found, `SELECT DISTINCT app_key, site FROM lifecycle WHERE at >= ? AND at < ? ORDER BY app_key, site`, begin, end); err != nil {
+		const several = `SELECT DISTINCT app_key, site FROM lifecycle l WHERE at >= ? AND at < ? AND EXISTS (SELECT 1 FROM lifecycle o
+			WHERE o.app_key = l.app_key AND o.site = l.site AND o.at < ? AND (o.at <> l.at OR o.event <> l.event OR o.users <> l.users)) ORDER BY app_key, site`
+		if err := w.all(ctx, &found, several, begin, end, end); err != nil {
 			return err
 		}
 	}
