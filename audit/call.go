@@ -58,7 +58,7 @@ type CallRecord struct {
 	Purpose   []byte // empty: none declared
 	Auth      Auth
 	Status    int
-	Accounts  [][]byte
+	Accounts  IDList
 }
 
 // A Call is a fact: one call of the Email API by an app, with Site, Path, Purpose and Accounts as indexes into its CallDay.

@@ -53,33 +53,30 @@ func PackID(buf *[MaxPackedID]byte, id []byte) (shape, width int) {
 	return -1, 0
 }
 
-var unhexTable = func() (t [256]byte) {
-	for i := range t {
-		t[i] = 0xff
+// unhex decodes digits, eight at a time, as unhex8 does.
+func unhex(dst, digits []byte) bool {
+	all := uint64(0)
+	for i := 0; i+8 <= len(digits); i += 8 {
+		v, bad := unhex8(digits[i:])
+		binary.LittleEndian.PutUint32(dst[i/2:], v)
+		all |= bad
 	}
-	for i, c := range []byte("0123456789abcdef") {
-		t[c] = byte(i)
-	}
-	return t
-}()
-
-// unhex decodes lower-case hexadecimal digits only: an id must come back exactly as it was.
-func unhex(dst, src []byte) bool {
-	bad := byte(0)
-	for i := range dst {
-		hi, lo := unhexTable[src[2*i]], unhexTable[src[2*i+1]]
-		bad |= hi | lo
-		dst[i] = hi<<4 | lo&15
-	}
-	return bad < 16
+	return all == 0
 }
 
 func packUUID(dst, id []byte) bool {
 	if id[8] != '-' || id[13] != '-' || id[18] != '-' || id[23] != '-' {
 		return false
 	}
-	return unhex(dst[:4], id[:8]) && unhex(dst[4:6], id[9:13]) && unhex(dst[6:8], id[14:18]) &&
-		unhex(dst[8:10], id[19:23]) && unhex(dst[10:16], id[24:36])
+	var digits [32]byte
+	le := binary.LittleEndian
+	le.PutUint64(digits[:], le.Uint64(id))
+	le.PutUint32(digits[8:], le.Uint32(id[9:]))
+	le.PutUint32(digits[12:], le.Uint32(id[14:]))
+	le.PutUint32(digits[16:], le.Uint32(id[19:]))
+	le.PutUint32(digits[20:], le.Uint32(id[24:]))
+	le.PutUint64(digits[24:], le.Uint64(id[28:]))
+	return unhex(dst, digits[:])
 }
 
 // UnpackID is the id that PackID packed.
@@ -397,14 +394,6 @@ func (b *IDsBuilder) Add(id []byte) uint32 {
 	return n
 }
 
-// PackedWidth is the size of a packed id of a shape that PackID gave; 0 for any other number.
-func PackedWidth(shape int) int {
-	if shape < 0 || shape >= nShapes {
-		return 0
-	}
-	return widths[shape]
-}
-
 // AddPacked is Add for an id as PackID packed it.
 func (b *IDsBuilder) AddPacked(shape int, p []byte) uint32 {
 	w := widths[shape]
@@ -424,11 +413,17 @@ func (b *IDsBuilder) AddPacked(shape int, p []byte) uint32 {
 		}
 		if e>>32 == h>>32 {
 			n := uint32(e) - 1
-			if at := int(n) * w; string(b.fixed[shape][at:at+w]) == string(p) {
+			if at := int(n) * w; samePacked(b.fixed[shape][at:at+w], p) {
 				return n<<shapeBits | uint32(shape)
 			}
 		}
 	}
+}
+
+// samePacked says whether two packed ids of one shape are the same, by words that overlap.
+func samePacked(p, q []byte) bool {
+	le, end := binary.LittleEndian, len(p)-8
+	return le.Uint64(p) == le.Uint64(q) && le.Uint64(p[end:]) == le.Uint64(q[end:]) && (end <= 8 || le.Uint32(p[8:]) == le.Uint32(q[8:]))
 }
 
 // hashPacked spreads packed ids over a table.

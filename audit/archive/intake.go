@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -29,6 +30,8 @@ type Intake struct {
 
 	limit int64 // bytes that the workers may hold together
 	held  atomic.Int64
+
+	buffers sync.Pool // of *[]byte, that packs are encoded in
 
 	mu    sync.Mutex
 	spool *segmentWriter
@@ -71,10 +74,10 @@ func (in *Intake) Worker(i int) audit.IntakeWorker { return in.workers[i] }
 type Worker struct {
 	in      *Intake
 	apps    map[string]*appRows
-	texts   texts  // paths and purposes, as they came
-	content []byte // of one record, to be hashed
-	row     []byte // the same, to be kept
-	packed  [audit.MaxPackedID]byte
+	texts   texts       // paths and purposes, as they came
+	recent  recentTexts // among them
+	content []byte      // of one record, to be hashed
+	row     []byte      // the same, to be kept
 	counted int64
 	err     error
 	expired map[uint32]int64 // by file: records of days that were purged
@@ -102,19 +105,19 @@ const (
 	largeExtent = 256 << 10
 )
 
-// add keeps a row.
-func (w *Worker) add(r *rows, row []byte) {
+// add keeps a row, which comes in two parts.
+func (w *Worker) add(r *rows, head, tail []byte) {
 	r.n++
-	last := len(r.blocks) - 1
-	if last < 0 || cap(r.blocks[last])-len(r.blocks[last]) < len(row) {
-		size := firstBlock
+	last, size := len(r.blocks)-1, len(head)+len(tail)
+	if last < 0 || cap(r.blocks[last])-len(r.blocks[last]) < size {
+		next := firstBlock
 		if last >= 0 {
-			size = min(2*cap(r.blocks[last]), largeBlock)
+			next = min(2*cap(r.blocks[last]), largeBlock)
 		}
-		r.blocks = append(r.blocks, w.block(max(size, len(row))))
+		r.blocks = append(r.blocks, w.block(max(next, size)))
 		last++
 	}
-	r.blocks[last] = append(r.blocks[last], row...)
+	r.blocks[last] = append(append(r.blocks[last], head...), tail...)
 }
 
 // block is an empty block of a size.
@@ -136,24 +139,84 @@ func (r *rows) weight() int64 {
 	return n
 }
 
-// each visits the rows, some at a time, and forgets them.
-func (r *rows) each(visit func(rows []byte)) error {
-	var buf []byte
+// size is how many bytes the rows take, wherever they are.
+func (r *rows) size() int64 {
+	n := r.weight()
 	for _, e := range r.spilled {
-		buf = slices.Grow(buf[:0], int(e.Length))[:e.Length]
-		if err := r.spool(buf, e.Offset); err != nil {
-			return fmt.Errorf("archive: the run's own spool: %w", err)
-		}
-		if xxhash.Sum64(buf) != e.Sum {
-			return fmt.Errorf("archive: the run's own spool is damaged at byte %d: run again", e.Offset)
-		}
-		visit(buf)
+		n += e.Length
 	}
-	for _, b := range r.blocks {
-		visit(b)
+	return n
+}
+
+// A rowReader reads rows in the order in which they came, and forgets them.
+type rowReader struct {
+	rows *rows
+	row  // what is left of the piece that was taken last
+	buf  []byte
+}
+
+// more says whether there is another row, which row holds then.
+func (r *rowReader) more() (bool, error) {
+	for len(r.b) == 0 {
+		switch {
+		case len(r.rows.spilled) > 0:
+			e := r.rows.spilled[0]
+			r.buf = slices.Grow(r.buf[:0], int(e.Length))[:e.Length]
+			if err := r.rows.spool(r.buf, e.Offset); err != nil {
+				return false, fmt.Errorf("archive: the run's own spool: %w", err)
+			}
+			if xxhash.Sum64(r.buf) != e.Sum {
+				return false, fmt.Errorf("archive: the run's own spool is damaged at byte %d: run again", e.Offset)
+			}
+			r.rows.spilled, r.b = r.rows.spilled[1:], r.buf
+		case len(r.rows.blocks) > 0:
+			r.b = r.rows.blocks[0]
+			r.rows.blocks[0] = nil
+			r.rows.blocks = r.rows.blocks[1:]
+		default:
+			return false, nil
+		}
 	}
-	r.spilled, r.blocks = nil, nil
-	return nil
+	return true, nil
+}
+
+// merged gives the rows of all lists to read, each with its list's number, from the list whose next is the earliest: lists that are nearly in order make one that is.
+func merged(list []*rows, read func(i int, x *row)) error {
+	readers := make([]rowReader, 0, len(list))
+	for _, r := range list {
+		readers = append(readers, rowReader{rows: r})
+	}
+	for {
+		var first *rowReader
+		number := 0
+		until := uint64(math.MaxUint64) // the earliest of the others
+		for i := range readers {
+			r := &readers[i]
+			if more, err := r.more(); err != nil {
+				return err
+			} else if !more {
+				continue
+			}
+			switch at := r.at(); {
+			case first == nil:
+				first, number = r, i
+			case at < first.at():
+				first, number, until = r, i, first.at()
+			default:
+				until = min(until, at)
+			}
+		}
+		if first == nil {
+			return nil
+		}
+		for more := true; more && first.at() <= until; {
+			read(number, &first.row)
+			var err error
+			if more, err = first.more(); err != nil {
+				return err
+			}
+		}
+	}
 }
 
 // of finds the rows of a day.
@@ -182,21 +245,8 @@ func (w *Worker) put(field []byte) {
 	w.content = append(w.content, field...)
 }
 
-// isPacked marks, in the first byte of an id, its shape; any other id is its length and bytes after isSpelled.
-const (
-	isPacked  = 0x80
-	isSpelled = 0xff
-)
-
-// putID puts a packed id where there is one: half as much to hash.
-func (w *Worker) putID(id []byte) {
-	if shape, n := audit.PackID(&w.packed, id); shape >= 0 {
-		w.content = append(append(w.content, isPacked|byte(shape)), w.packed[:n]...)
-		return
-	}
-	w.content = append(w.content, isSpelled)
-	w.put(id)
-}
+// putID puts an id, packed where it can be.
+func (w *Worker) putID(id []byte) { w.content = audit.AppendID(w.content, id) }
 
 func (w *Worker) putTime(sec, nsec int64) {
 	w.content = binary.LittleEndian.AppendUint64(w.content, uint64(sec))
@@ -216,19 +266,44 @@ const maxTexts = 1 << 12
 
 // keepText puts a text that nothing checked into the row: what looks like an address in it is masked, once per text.
 func (w *Worker) keepText(text []byte) {
-	n, ok := w.texts.place[string(text)]
-	if !ok {
-		clean := w.in.forgotten.Text(address.Redact(string(text)))
-		if len(w.texts.all) >= maxTexts {
-			w.row = append(w.row, 0)
-			w.row = binary.AppendUvarint(w.row, uint64(len(clean)))
-			w.row = append(w.row, clean...)
-			return
+	at := w.recent.slot(text)
+	number := at.number
+	if number == 0 || at.text != string(text) {
+		n, ok := w.texts.place[string(text)]
+		if !ok {
+			clean := w.in.forgotten.Text(address.Redact(string(text)))
+			if len(w.texts.all) >= maxTexts {
+				w.row = append(w.row, 0)
+				w.row = binary.AppendUvarint(w.row, uint64(len(clean)))
+				w.row = append(w.row, clean...)
+				return
+			}
+			n = w.texts.add(clean)
+			w.texts.place[string(text)] = n
 		}
-		n = w.texts.add(clean)
-		w.texts.place[string(text)] = n
+		number = uint64(n) + 1
+		if at.number == 0 { // who came first stays: two that change places would be copied at each line
+			at.text, at.number = string(text), number
+		}
 	}
-	w.row = binary.AppendUvarint(w.row, uint64(n)+1)
+	w.row = binary.AppendUvarint(w.row, number)
+}
+
+// recentTexts are the first texts that came, with their numbers from 1. Mostly a few come again and again, and are found sooner than in a map.
+type recentTexts [64]recentText
+
+type recentText struct {
+	text   string
+	number uint64
+}
+
+func (r *recentTexts) slot(text []byte) *recentText {
+	n := len(text)
+	if n < 8 {
+		return &r[n]
+	}
+	h := (binary.LittleEndian.Uint64(text) ^ binary.LittleEndian.Uint64(text[n-8:]) + uint64(n)) * 0x9E3779B97F4A7C15
+	return &r[h>>58]
 }
 
 // Expired counts, by file, the records of days that were purged.
@@ -243,35 +318,38 @@ func (w *Worker) Call(c *audit.CallRecord, file uint32, place uint64) error {
 		return w.err
 	}
 	w.content = w.content[:0]
-	site := len(w.content)
-	w.putID(c.Site)
-	siteEnd := len(w.content)
 	w.putTime(c.Sec, c.Nsec)
 	w.put(c.RequestID)
 	w.put(c.Path)
 	w.put(c.Purpose)
 	w.content = append(w.content, byte(c.Auth), byte(c.Status), byte(c.Status>>8))
 	w.put(c.App)
+	kept := len(w.content)
+	w.putID(c.Site)
 	ids := len(w.content)
-	w.putAccounts(c, nil)
+	w.putAccounts(&c.Accounts)
 	w.begin(at, place, c.Status)
 	if w.in.forgotten != nil { // what is hashed is the line; what is kept does not name them
 		w.content = w.content[:ids]
-		w.putAccounts(c, w.in.forgotten)
+		w.putKnown(&c.Accounts)
 	}
 	w.row = append(w.row, byte(c.Auth))
 	w.keepText(c.Path)
 	w.keepText(c.Purpose)
-	w.row = append(w.row, w.content[site:siteEnd]...)
-	w.row = append(w.row, w.content[ids:]...)
-	w.add(w.of(&w.app(c.App).calls, audit.CallPack, day), w.row)
-	return w.weigh(int64(len(w.row)))
+	w.add(w.of(&w.app(c.App).calls, audit.CallPack, day), w.row, w.content[kept:])
+	return w.weigh(int64(len(w.row) + len(w.content) - kept))
 }
 
-func (w *Worker) putAccounts(c *audit.CallRecord, forgotten *audit.Forgotten) {
-	w.content = binary.AppendUvarint(w.content, uint64(len(c.Accounts)))
-	for _, id := range c.Accounts {
-		w.putID(forgotten.Account(id))
+func (w *Worker) putAccounts(l *audit.IDList) {
+	w.content = binary.AppendUvarint(w.content, uint64(l.Len()))
+	w.content = append(w.content, l.Packed()...)
+}
+
+// putKnown is putAccounts by the names that they are kept under.
+func (w *Worker) putKnown(l *audit.IDList) {
+	w.content = binary.AppendUvarint(w.content, uint64(l.Len()))
+	for id := range l.All() {
+		w.putID(w.in.forgotten.Account(id))
 	}
 }
 
@@ -296,9 +374,8 @@ func (w *Worker) Report(c *audit.ReportRecord, file uint32, place uint64) error 
 		w.putReported(c, w.in.forgotten)
 	}
 	w.row = binary.AppendVarint(w.row, c.Sec)
-	w.row = append(w.row, w.content[ids:]...)
-	w.add(w.of(&w.app(c.App).reports, audit.ReportPack, day), w.row)
-	return w.weigh(int64(len(w.row)))
+	w.add(w.of(&w.app(c.App).reports, audit.ReportPack, day), w.row, w.content[ids:])
+	return w.weigh(int64(len(w.row) + len(w.content) - ids))
 }
 
 func (w *Worker) putReported(c *audit.ReportRecord, forgotten *audit.Forgotten) {
@@ -408,6 +485,9 @@ func (in *Intake) ownSpool() (*segmentWriter, error) {
 // row reads a row's bytes, which this package wrote in the same run.
 type row struct{ reader }
 
+// at is when the record was that the row begins, such that later ones are larger.
+func (r *row) at() uint64 { return binary.LittleEndian.Uint64(r.b) ^ 1<<63 }
+
 func (r *row) short() uint16 {
 	n := uint16(r.b[0]) | uint16(r.b[1])<<8
 	r.b = r.b[2:]
@@ -422,31 +502,32 @@ func (r *row) byte() byte {
 
 // id gives an id's bytes as it came: packed, with its shape, or spelled, with -1.
 func (r *row) id() (shape int, p []byte) {
-	c := r.byte()
-	n := 0
-	if c == isSpelled {
-		shape, n = -1, int(r.num())
-	} else {
-		shape = int(c &^ isPacked)
-		n = audit.PackedWidth(shape)
-	}
-	p = r.b[:n]
-	r.b = r.b[n:]
+	shape, p, r.b = audit.CutID(r.b)
 	return shape, p
 }
 
-// A textTable numbers the texts of a day, without looking at those that the worker had numbered already.
+// A textTable numbers the texts of a day, without looking at those that a worker had numbered already.
 type textTable struct {
 	*texts
-	of []uint32 // by the worker's number: the day's, from 1
+	of [][]uint32 // by list of rows, and the number that its worker gave: the day's, from 1
 }
 
-func (r *row) text(from *texts, to *textTable) uint32 {
+func newTextTable(list []*rows) *textTable {
+	t := &textTable{texts: newTexts()}
+	for _, r := range list {
+		t.of = append(t.of, make([]uint32, len(r.texts.all)))
+	}
+	return t
+}
+
+// text reads a text of the i-th list of rows, whose worker numbered texts as from says.
+func (r *row) text(i int, from *texts, to *textTable) uint32 {
 	if n := r.num(); n > 0 {
-		if to.of[n-1] == 0 {
-			to.of[n-1] = to.add(from.all[n-1]) + 1
+		known := &to.of[i][n-1]
+		if *known == 0 {
+			*known = to.add(from.all[n-1]) + 1
 		}
-		return to.of[n-1] - 1
+		return *known - 1
 	}
 	n := r.num()
 	s := string(r.b[:n])
@@ -484,74 +565,62 @@ func (r *row) skipIDs() {
 // foldCalls is the rows of one day as that day in order.
 func foldCalls(day audit.Day, list []*rows) (*audit.CallDay, error) {
 	d := &audit.CallDay{Day: day}
-	var ids audit.IDsBuilder
-	var accounts []uint32
-	var ends []int
-	sites, paths, purposes := newTexts(), &textTable{texts: newTexts()}, &textTable{texts: newTexts()}
-	places := map[string]uint32{} // of sites, by their bytes
-	lists := make([][]audit.Call, len(list))
-	for i, r := range list {
-		calls := make([]audit.Call, 0, r.n)
-		paths.of, purposes.of = make([]uint32, len(r.texts.all)), make([]uint32, len(r.texts.all))
-		err := r.each(func(b []byte) {
-			x := row{reader{b: b}}
-			for len(x.b) > 0 {
-				c := audit.Call{At: audit.Instant(x.fixed()), Hash: x.fixed()}
-				var counts bool
-				c.Source, counts = r.resolve(x.fixed())
-				c.Status, c.Auth = x.short(), audit.Auth(x.byte())
-				if !counts {
-					x.skipText() // path
-					x.skipText() // purpose
-					x.id()
-					x.skipIDs()
-					continue
-				}
-				c.Path, c.Purpose = x.text(r.texts, paths), x.text(r.texts, purposes)
-				from := x.b
-				shape, p := x.id()
-				raw := from[:len(from)-len(x.b)]
-				site, ok := places[string(raw)]
-				if !ok {
-					name := string(p)
-					if shape >= 0 {
-						name = audit.UnpackID(shape, p)
-					}
-					site = sites.add(name)
-					places[string(raw)] = site
-				}
-				c.Site = site
-				for range x.num() {
-					if n, ok := x.account(&ids); ok {
-						accounts = append(accounts, n)
-					}
-				}
-				ends = append(ends, len(accounts))
-				calls = append(calls, c)
+	n, size := 0, 0
+	for _, r := range list {
+		n, size = n+r.n, size+int(r.size())
+	}
+	d.Calls = make([]audit.Call, 0, n)
+	accounts := make([]uint32, 0, (size-32*n)/13+1) // of ids as most are, with what else a row takes at least
+	ends := make([]int, 0, n)                       // of each call's among them
+	var ids, sites audit.IDsBuilder
+	paths, purposes := newTextTable(list), newTextTable(list)
+	err := merged(list, func(i int, x *row) {
+		c := audit.Call{At: audit.Instant(x.fixed()), Hash: x.fixed()}
+		var counts bool
+		c.Source, counts = list[i].resolve(x.fixed())
+		c.Status, c.Auth = x.short(), audit.Auth(x.byte())
+		if !counts {
+			x.skipText() // path
+			x.skipText() // purpose
+			x.id()
+			x.skipIDs()
+			return
+		}
+		c.Path, c.Purpose = x.text(i, list[i].texts, paths), x.text(i, list[i].texts, purposes)
+		if shape, p := x.id(); shape >= 0 {
+			c.Site = sites.AddPacked(shape, p)
+		} else {
+			c.Site = sites.Add(p)
+		}
+		for range x.num() {
+			if n, ok := x.account(&ids); ok {
+				accounts = append(accounts, n)
 			}
-		})
-		if err != nil {
-			return nil, err
 		}
-		lists[i] = calls
+		ends = append(ends, len(accounts))
+		d.Calls = append(d.Calls, c)
+	})
+	if err != nil {
+		return nil, err
 	}
-	d.Sites, d.Paths, d.Purposes = sites.all, paths.all, purposes.all
-	var ordinals *audit.Ordinals
+	d.Paths, d.Purposes = paths.all, purposes.all
+	set, ordinals := sites.Set()
+	d.Sites = set.Strings()
+	for i := range d.Calls {
+		d.Calls[i].Site = ordinals.Of(d.Calls[i].Site)
+	}
 	d.Accounts, ordinals = ids.Set()
-	for i, n := range accounts {
-		accounts[i] = ordinals.Of(n)
-	}
-	from, n := 0, 0
-	for _, calls := range lists {
-		for i := range calls {
-			mine := accounts[from:ends[n]:ends[n]]
-			slices.Sort(mine)
-			calls[i].Accounts = slices.Compact(mine)
-			from, n = ends[n], n+1
+	sorter := newSorter(d.Accounts.Len())
+	start := 0
+	for i, end := range ends {
+		mine := accounts[start:end:end]
+		for k, n := range mine {
+			mine[k] = ordinals.Of(n)
 		}
-		sortFacts(calls, callOrder)
+		d.Calls[i].Accounts = sorter.distinct(mine)
+		start = end
 	}
-	d.Calls = mergeSorted(lists, callOrder)
+	sortFacts(d.Calls, callOrder)
 	return d, nil
 }
 
@@ -559,60 +628,56 @@ func foldCalls(day audit.Day, list []*rows) (*audit.CallDay, error) {
 func foldReports(day audit.Day, list []*rows) (*audit.ReportDay, error) {
 	d := &audit.ReportDay{Day: day}
 	var ids audit.IDsBuilder
-	for _, r := range list {
-		err := r.each(func(b []byte) {
-			x := row{reader{b: b}}
-			for len(x.b) > 0 {
-				c := audit.Report{At: audit.Instant(x.fixed()), Hash: x.fixed()}
-				var counts bool
-				c.Source, counts = r.resolve(x.fixed())
-				c.Status = x.short()
-				sec := x.signed()
-				n := x.num()
-				if !counts {
-					for range n {
-						x.id()
-						if x.byte() == 1 {
-							x.signed()
-							x.num()
-						}
-					}
-					for range x.num() {
-						x.id()
-						x.byte()
-					}
-					continue
+	err := merged(list, func(i int, x *row) {
+		c := audit.Report{At: audit.Instant(x.fixed()), Hash: x.fixed()}
+		var counts bool
+		c.Source, counts = list[i].resolve(x.fixed())
+		c.Status = x.short()
+		sec := x.signed()
+		n := x.num()
+		if !counts {
+			for range n {
+				x.id()
+				if x.byte() == 1 {
+					x.signed()
+					x.num()
 				}
-				c.Accounts = make([]audit.Reported, 0, n)
-				for range n {
-					a, ok := x.account(&ids)
-					updated := audit.Ever
-					if x.byte() == 1 {
-						before := x.signed()
-						updated = audit.AtUnix(sec-before, int64(x.num()))
-					}
-					if ok {
-						c.Accounts = append(c.Accounts, audit.Reported{Account: a, Updated: updated})
-					}
-				}
-				n = x.num()
-				c.Answers = make([]audit.Answer, 0, n)
-				for range n {
-					a, ok := x.account(&ids)
-					closed := x.byte() == 1
-					if ok {
-						c.Answers = append(c.Answers, audit.Answer{Account: a, Closed: closed})
-					}
-				}
-				d.Reports = append(d.Reports, c)
 			}
-		})
-		if err != nil {
-			return nil, err
+			for range x.num() {
+				x.id()
+				x.byte()
+			}
+			return
 		}
+		c.Accounts = make([]audit.Reported, 0, n)
+		for range n {
+			a, ok := x.account(&ids)
+			updated := audit.Ever
+			if x.byte() == 1 {
+				before := x.signed()
+				updated = audit.AtUnix(sec-before, int64(x.num()))
+			}
+			if ok {
+				c.Accounts = append(c.Accounts, audit.Reported{Account: a, Updated: updated})
+			}
+		}
+		n = x.num()
+		c.Answers = make([]audit.Answer, 0, n)
+		for range n {
+			a, ok := x.account(&ids)
+			closed := x.byte() == 1
+			if ok {
+				c.Answers = append(c.Answers, audit.Answer{Account: a, Closed: closed})
+			}
+		}
+		d.Reports = append(d.Reports, c)
+	})
+	if err != nil {
+		return nil, err
 	}
 	var ordinals *audit.Ordinals
 	d.Accounts, ordinals = ids.Set()
+	sorter := newSorter(d.Accounts.Len())
 	for i := range d.Reports {
 		c := &d.Reports[i]
 		for k := range c.Accounts {
@@ -621,7 +686,9 @@ func foldReports(day audit.Day, list []*rows) (*audit.ReportDay, error) {
 		for k := range c.Answers {
 			c.Answers[k].Account = ordinals.Of(c.Answers[k].Account)
 		}
-		slices.SortFunc(c.Accounts, compareReported)
+		if !sorter.reported(c.Accounts) {
+			slices.SortFunc(c.Accounts, compareReported)
+		}
 		slices.SortFunc(c.Answers, compareAnswers)
 	}
 	sortFacts(d.Reports, reportOrder)
@@ -629,7 +696,10 @@ func foldReports(day audit.Day, list []*rows) (*audit.ReportDay, error) {
 }
 
 func compareReported(a, b audit.Reported) int {
-	return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Updated, b.Updated))
+	if a.Account != b.Account {
+		return cmp.Compare(a.Account, b.Account)
+	}
+	return cmp.Compare(a.Updated, b.Updated)
 }
 
 func compareAnswers(a, b audit.Answer) int {
@@ -702,8 +772,7 @@ func (in *Intake) SealCalls(app string, day audit.Day, packs []audit.Pack) (fres
 	if left > 0 && len(known.Calls) > 0 { // what a copy of a new fact names, that fact names as well
 		d = compactCalls(d)
 	}
-	p := encodeCalls(d)
-	pack, err = in.write(dayKey{app, audit.CallPack, day}, p, len(d.Calls), d.Calls[0].At, d.Calls[len(d.Calls)-1].At)
+	pack, err = in.write(dayKey{app, audit.CallPack, day}, func(p []byte) []byte { return encodeCalls(p, d) }, len(d.Calls), d.Calls[0].At, d.Calls[len(d.Calls)-1].At)
 	return d, pack, copies, err
 }
 
@@ -743,16 +812,22 @@ func (in *Intake) SealReports(app string, day audit.Day, packs []audit.Pack) (fr
 	if left > 0 && len(known.Reports) > 0 { // what a copy of a new fact names, that fact names as well
 		d = compactReports(d)
 	}
-	p := encodeReports(d)
-	pack, err = in.write(dayKey{app, audit.ReportPack, day}, p, len(d.Reports), d.Reports[0].At, d.Reports[len(d.Reports)-1].At)
+	pack, err = in.write(dayKey{app, audit.ReportPack, day}, func(p []byte) []byte { return encodeReports(p, d) }, len(d.Reports), d.Reports[0].At, d.Reports[len(d.Reports)-1].At)
 	return d, pack, copies, err
 }
 
-func (in *Intake) write(key dayKey, p []byte, records int, first, last audit.Instant) (*audit.Pack, error) {
+func (in *Intake) write(key dayKey, encode func([]byte) []byte, records int, first, last audit.Instant) (*audit.Pack, error) {
 	w, err := in.out()
 	if err != nil {
 		return nil, err
 	}
+	buf, _ := in.buffers.Get().(*[]byte)
+	if buf == nil {
+		buf = new([]byte)
+	}
+	defer in.buffers.Put(buf)
+	p := encode((*buf)[:0])
+	*buf = p
 	at, err := w.append(p)
 	if err != nil {
 		return nil, err

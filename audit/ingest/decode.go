@@ -19,7 +19,7 @@ type Decoder struct {
 
 	app string // of the lifecycle event read last
 
-	accounts [][]byte
+	accounts audit.IDList
 	reported []audit.ReportedRecord
 	answers  []audit.AnswerRecord
 
@@ -613,15 +613,19 @@ func (d *Decoder) id(b []byte, i int) ([]byte, int) {
 }
 
 // ids reads a list of account ids, or null.
-func (d *Decoder) ids(b []byte, i int) ([][]byte, int) {
-	ids := d.accounts[:0]
+func (d *Decoder) ids(b []byte, i int) (audit.IDList, int) {
+	d.accounts.Reset()
 	end := elements(b, i, func(i int) int {
+		if end := i + 25; end < len(b) && b[i] == '"' && b[end] == '"' && d.accounts.AddPacked(b[i+1:end]) { // mostly it is 24 hexadecimal digits
+			return end + 1
+		}
 		v, end := d.id(b, i)
-		ids = append(ids, v)
+		if end >= 0 {
+			d.accounts.Add(v)
+		}
 		return end
 	})
-	d.accounts = ids
-	return ids, end
+	return d.accounts, end
 }
 
 // elements reads a list, or null, each entry by read, and gives where it ends; -1 where the form is not usual.

@@ -363,7 +363,7 @@ func strictCall(line []byte) (audit.CallRecord, error) {
 		if err := checkAccount(a); err != nil {
 			return none, fmt.Errorf("account_ids entry %d %w", i+1, err)
 		}
-		rec.Accounts = append(rec.Accounts, []byte(a))
+		rec.Accounts.Add([]byte(a))
 	}
 	return rec, nil
 }
