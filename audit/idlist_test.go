@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -69,4 +70,37 @@ func TestOnlyLowerCaseDigitsArePacked(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestManyIDsAreSortedAsFewAre holds the sorting by bytes against the sorting by comparison.
+func TestManyIDsAreSortedAsFewAre(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		prefix := rapid.StringMatching(`[0-9a-f]{0,20}`).Draw(t, "prefix") // ids of one time begin alike
+		rest := rapid.SliceOfN(rapid.Uint64(), 100, 300).Draw(t, "rest")
+		site := rapid.Bool().Draw(t, "uuids")
+		var ids []string
+		for _, n := range rest {
+			id := (prefix + fmt.Sprintf("%032x", n*0x9E3779B97F4A7C15))[:24]
+			if site {
+				id = fmt.Sprintf("%06d:%s-%04x-%04x-%04x-%012x", 100000+n%3, id[:8], n%5, n>>60, n>>8&0xffff, n&0xffffff)
+			}
+			ids = append(ids, id)
+		}
+		var b IDsBuilder
+		numbers := make([]uint32, len(ids))
+		for i, id := range ids {
+			numbers[i] = b.Add([]byte(id))
+		}
+		set, ordinals := b.Set()
+		want := slices.Compact(slices.Sorted(slices.Values(ids)))
+		if got := set.Strings(); !slices.Equal(got, want) {
+			t.Fatalf("got %q, want %q", got, want)
+		}
+		for i, id := range ids {
+			if got := set.At(int(ordinals.Of(numbers[i]))); got != id {
+				t.Fatalf("%q is %q in the set", id, got)
+			}
+		}
+	})
 }

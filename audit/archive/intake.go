@@ -81,10 +81,16 @@ type Worker struct {
 	counted int64
 	err     error
 	expired map[uint32]int64 // by file: records of days that were purged
-	free    [][]byte         // large blocks that were spilled
+	arena   arena            // of the rows' blocks
 }
 
-type appRows struct{ calls, reports []*rows }
+type appRows struct{ calls, reports dayRows }
+
+// dayRows are the rows of several days, and those that came last.
+type dayRows struct {
+	last *rows
+	all  []*rows
+}
 
 // rows are the facts of one app and day that were not sealed yet, one after the other as bytes. Tables are made when they are sealed, one app at a time:
 // looking ids up as they come would miss the caches at every one.
@@ -94,6 +100,7 @@ type rows struct {
 	n       int
 	spilled []audit.Extent // those that wait in a spool; they come before the blocks
 	blocks  [][]byte
+	tail    []byte                             // the block that is being filled
 	spool   func(p []byte, offset int64) error // reads
 	texts   *texts                             // of the worker
 	resolve resolver
@@ -108,31 +115,24 @@ const (
 // add keeps a row, which comes in two parts.
 func (w *Worker) add(r *rows, head, tail []byte) {
 	r.n++
-	last, size := len(r.blocks)-1, len(head)+len(tail)
-	if last < 0 || cap(r.blocks[last])-len(r.blocks[last]) < size {
-		next := firstBlock
-		if last >= 0 {
-			next = min(2*cap(r.blocks[last]), largeBlock)
-		}
-		r.blocks = append(r.blocks, w.block(max(next, size)))
-		last++
+	if size := len(head) + len(tail); cap(r.tail)-len(r.tail) < size {
+		next := max(min(2*cap(r.tail), largeBlock), firstBlock, size)
+		r.end()
+		r.tail = w.arena.take(next)[:0]
 	}
-	r.blocks[last] = append(append(r.blocks[last], head...), tail...)
+	r.tail = append(append(r.tail, head...), tail...)
 }
 
-// block is an empty block of a size.
-func (w *Worker) block(size int) []byte {
-	if n := len(w.free); size == largeBlock && n > 0 {
-		b := w.free[n-1]
-		w.free = w.free[:n-1]
-		return b[:0]
+// end ends the block that is being filled.
+func (r *rows) end() {
+	if len(r.tail) > 0 {
+		r.blocks, r.tail = append(r.blocks, r.tail), nil
 	}
-	return make([]byte, 0, size)
 }
 
 // weight is the memory that the rows take, in bytes.
 func (r *rows) weight() int64 {
-	n := int64(0)
+	n := int64(len(r.tail))
 	for _, b := range r.blocks {
 		n += int64(len(b))
 	}
@@ -220,15 +220,19 @@ func merged(list []*rows, read func(i int, x *row)) error {
 }
 
 // of finds the rows of a day.
-func (w *Worker) of(list *[]*rows, kind audit.PackKind, day audit.Day) *rows {
-	for _, r := range slices.Backward(*list) {
+func (w *Worker) of(d *dayRows, kind audit.PackKind, day audit.Day) *rows {
+	if d.last != nil && d.last.day == day {
+		return d.last
+	}
+	for _, r := range d.all {
 		if r.day == day {
+			d.last = r
 			return r
 		}
 	}
-	r := &rows{kind: kind, day: day, texts: &w.texts}
-	*list = append(*list, r)
-	return r
+	d.last = &rows{kind: kind, day: day, texts: &w.texts}
+	d.all = append(d.all, d.last)
+	return d.last
 }
 
 func (w *Worker) app(key []byte) *appRows {
@@ -422,7 +426,7 @@ func (w *Worker) weigh(bytes int64) error {
 // each visits the worker's rows.
 func (w *Worker) each(visit func(app string, r *rows) error) error {
 	for app, a := range w.apps {
-		for _, list := range [][]*rows{a.calls, a.reports} {
+		for _, list := range [][]*rows{a.calls.all, a.reports.all} {
 			for _, r := range list {
 				if err := visit(app, r); err != nil {
 					return err
@@ -440,7 +444,7 @@ func (w *Worker) spill() error {
 		return err
 	}
 	buf := make([]byte, 0, largeExtent)
-	return w.each(func(_ string, r *rows) error {
+	err = w.each(func(_ string, r *rows) error {
 		flush := func() error {
 			if len(buf) == 0 {
 				return nil
@@ -452,6 +456,7 @@ func (w *Worker) spill() error {
 		}
 		r.spool = out.readAt
 		w.in.held.Add(-r.weight())
+		r.end()
 		for _, b := range r.blocks {
 			if len(buf)+len(b) > largeExtent {
 				if err := flush(); err != nil {
@@ -459,13 +464,12 @@ func (w *Worker) spill() error {
 				}
 			}
 			buf = append(buf, b...)
-			if cap(b) == largeBlock {
-				w.free = append(w.free, b)
-			}
 		}
-		r.blocks = r.blocks[:0]
+		r.blocks = nil
 		return flush()
 	})
+	w.arena.reset()
+	return err
 }
 
 // ownSpool is the intake's spool, which the first to spill makes.
@@ -714,12 +718,13 @@ func (in *Intake) Close(resolve func(place uint64) (audit.Source, bool)) ([]audi
 			return nil, w.err
 		}
 		_ = w.each(func(app string, r *rows) error { // visiting fails where the visitor does
+			r.end()
 			r.resolve = resolve
 			key := dayKey{app, r.kind, r.day}
 			in.rows[key] = append(in.rows[key], r)
 			return nil
 		})
-		w.apps, w.free = nil, nil
+		w.apps = nil
 	}
 	var out []audit.Touched
 	for key, list := range in.rows {

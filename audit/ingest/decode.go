@@ -384,6 +384,19 @@ type slot struct {
 	n     int
 	field field
 	text  [48]byte
+	words [2]uint64 // the first 16 bytes
+	masks [2]uint64 // those of them that count
+}
+
+// at says whether b has the slot's text at i.
+func (t *slot) at(b []byte, i int) bool {
+	if i+16 > len(b) {
+		return i+t.n <= len(b) && string(b[i:i+t.n]) == string(t.text[:t.n])
+	}
+	if (load(b, i)^t.words[0])&t.masks[0]|(load(b, i+8)^t.words[1])&t.masks[1] != 0 {
+		return false
+	}
+	return t.n <= 16 || i+t.n <= len(b) && string(b[i+16:i+t.n]) == string(t.text[16:t.n])
 }
 
 // next reads a field's name at b[i], after a brace or comma, and gives the field and where its value begins; -1 where the form is not usual. k counts
@@ -391,7 +404,8 @@ type slot struct {
 func (s *shape) next(b []byte, i int, k *int, classify func([]byte) field) (field, int) {
 	for j := *k; j < s.n && j < *k+3; j++ {
 		t := &s.slots[j]
-		if end := i + t.n; end <= len(b) && string(b[i:end]) == string(t.text[:t.n]) {
+		if t.at(b, i) {
+			end := i + t.n
 			*k = j + 1
 			if end < len(b) && b[end] <= ' ' {
 				end = space(b, end)
@@ -432,7 +446,12 @@ func (s *shape) learn(text []byte, f field, k *int) {
 	}
 	copy(s.slots[*k+1:s.n+1], s.slots[*k:s.n])
 	t := &s.slots[*k]
-	t.n, t.field = copy(t.text[:], text), f
+	*t = slot{field: f}
+	t.n = copy(t.text[:], text)
+	for i := range t.words {
+		t.words[i] = load(t.text[:], 8*i)
+		t.masks[i] = uint64(1)<<(8*max(0, min(t.n-8*i, 8))) - 1
+	}
 	s.n++
 	*k++
 }
