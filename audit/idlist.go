@@ -89,34 +89,52 @@ func CutID(p []byte) (shape int, id, rest []byte) {
 func appendPacked(p, id []byte) ([]byte, bool) {
 	switch len(id) {
 	case 24:
-		a, bad1 := unhex8(id)
-		b, bad2 := unhex8(id[8:])
-		c, bad3 := unhex8(id[16:])
-		if bad1|bad2|bad3 != 0 {
-			return p, false
+		if a, b, ok := unhex24(id); ok {
+			p = binary.LittleEndian.AppendUint64(append(p, isPacked|hex24), a)
+			return binary.LittleEndian.AppendUint32(p, b), true
 		}
-		p = binary.LittleEndian.AppendUint64(append(p, isPacked|hex24), uint64(a)|uint64(b)<<32)
-		return binary.LittleEndian.AppendUint32(p, c), true
-	case 36, 43:
+	case 36:
+		if a, b, ok := unhexUUID(id); ok {
+			p = binary.LittleEndian.AppendUint64(append(p, isPacked|uuid), a)
+			return binary.LittleEndian.AppendUint64(p, b), true
+		}
+	case 43:
 		var buf [MaxPackedID]byte
-		shape, n := PackID(&buf, id)
-		if shape < 0 {
-			return p, false
+		if shape, n := PackID(&buf, id); shape >= 0 {
+			return append(append(p, isPacked|byte(shape)), buf[:n]...), true
 		}
-		return append(append(p, isPacked|byte(shape)), buf[:n]...), true
 	}
 	return p, false
 }
 
-// unhex8 decodes eight lower-case hexadecimal digits into four bytes, the first lowest. bad is 0 where they are: an id must come back exactly as it was.
-func unhex8(digits []byte) (v uint32, bad uint64) {
+// unhex24 gives the 12 bytes that 24 digits spell, the first lowest.
+func unhex24(id []byte) (first uint64, last uint32, ok bool) {
+	le := binary.LittleEndian
+	a, bad1 := unhex8(le.Uint64(id))
+	b, bad2 := unhex8(le.Uint64(id[8:]))
+	c, bad3 := unhex8(le.Uint64(id[16:]))
+	return uint64(a) | uint64(b)<<32, c, bad1|bad2|bad3 == 0
+}
+
+// unhexUUID gives the 16 bytes that a UUID of 36 characters spells, the first lowest.
+func unhexUUID(id []byte) (first, last uint64, ok bool) {
+	le := binary.LittleEndian
+	a, bad1 := unhex8(le.Uint64(id))
+	b, bad2 := unhex8(uint64(le.Uint32(id[9:])) | uint64(le.Uint32(id[14:]))<<32)
+	c, bad3 := unhex8(uint64(le.Uint32(id[19:])) | uint64(le.Uint32(id[24:]))<<32)
+	d, bad4 := unhex8(le.Uint64(id[28:]))
+	ok = bad1|bad2|bad3|bad4 == 0 && id[8] == '-' && id[13] == '-' && id[18] == '-' && id[23] == '-'
+	return uint64(a) | uint64(b)<<32, uint64(c) | uint64(d)<<32, ok
+}
+
+// unhex8 decodes eight lower-case hexadecimal digits, the first lowest, into four bytes. bad is 0 where they are: an id must come back exactly as it was.
+func unhex8(digits uint64) (v uint32, bad uint64) {
 	const ones = 0x0101010101010101
-	w := binary.LittleEndian.Uint64(digits)
-	letter := w >> 6 & ones                // what a letter has, and no digit
-	n := w&(0x0f*ones) + 9*letter          // its value
-	bad = (n + 0x30*ones + 39*letter) ^ w  // written again, it is the same,
-	bad |= ((n+6*ones)>>4 ^ letter) & ones // a letter where it is 10 or more,
-	bad |= n & (0xf0 * ones)               // and below 16
+	letter := digits >> 6 & ones               // what a letter has, and no digit
+	n := digits&(0x0f*ones) + 9*letter         // its value
+	bad = (n + 0x30*ones + 39*letter) ^ digits // written again, it is the same,
+	bad |= ((n+6*ones)>>4 ^ letter) & ones     // a letter where it is 10 or more,
+	bad |= n & (0xf0 * ones)                   // and below 16
 	n = (n<<4 | n>>8) & 0x00ff00ff00ff00ff
 	n = (n | n>>8) & 0x0000ffff0000ffff
 	return uint32(n | n>>16), bad

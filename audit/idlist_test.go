@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"encoding/binary"
 	"fmt"
 	"regexp"
 	"slices"
@@ -55,7 +56,7 @@ func TestOnlyLowerCaseDigitsArePacked(t *testing.T) {
 		for c := range 256 {
 			digits := []byte("09af5b1e")
 			digits[at] = byte(c)
-			v, bad := unhex8(digits)
+			v, bad := unhex8(binary.LittleEndian.Uint64(digits))
 			if good := strings.IndexByte("0123456789abcdef", byte(c)) >= 0; good != (bad == 0) {
 				t.Fatalf("%q: bad %x", digits, bad)
 			} else if !good {

@@ -35,7 +35,13 @@ const MaxPackedID = 20
 // PackID gives the shape of id and its packed bytes in buf; shape is -1 for an id that is none of the packed shapes.
 func PackID(buf *[MaxPackedID]byte, id []byte) (shape, width int) {
 	switch {
-	case len(id) == 24 && unhex(buf[:12], id):
+	case len(id) == 24:
+		a, b, ok := unhex24(id)
+		if !ok {
+			return -1, 0
+		}
+		binary.LittleEndian.PutUint64(buf[:], a)
+		binary.LittleEndian.PutUint32(buf[8:], b)
 		return hex24, 12
 	case len(id) == 36 && packUUID(buf[:16], id):
 		return uuid, 16
@@ -53,30 +59,11 @@ func PackID(buf *[MaxPackedID]byte, id []byte) (shape, width int) {
 	return -1, 0
 }
 
-// unhex decodes digits, eight at a time, as unhex8 does.
-func unhex(dst, digits []byte) bool {
-	all := uint64(0)
-	for i := 0; i+8 <= len(digits); i += 8 {
-		v, bad := unhex8(digits[i:])
-		binary.LittleEndian.PutUint32(dst[i/2:], v)
-		all |= bad
-	}
-	return all == 0
-}
-
 func packUUID(dst, id []byte) bool {
-	if id[8] != '-' || id[13] != '-' || id[18] != '-' || id[23] != '-' {
-		return false
-	}
-	var digits [32]byte
-	le := binary.LittleEndian
-	le.PutUint64(digits[:], le.Uint64(id))
-	le.PutUint32(digits[8:], le.Uint32(id[9:]))
-	le.PutUint32(digits[12:], le.Uint32(id[14:]))
-	le.PutUint32(digits[16:], le.Uint32(id[19:]))
-	le.PutUint32(digits[20:], le.Uint32(id[24:]))
-	le.PutUint64(digits[24:], le.Uint64(id[28:]))
-	return unhex(dst, digits[:])
+	a, b, ok := unhexUUID(id)
+	binary.LittleEndian.PutUint64(dst, a)
+	binary.LittleEndian.PutUint64(dst[8:], b)
+	return ok
 }
 
 // UnpackID is the id that PackID packed.

@@ -3,34 +3,40 @@ package archive
 import "runtime"
 
 // An arena is memory that is given out piece by piece and taken back all at once. A night's rows are most of what it holds in memory, and hold no
-// pointers: beside the garbage collector's heap they neither make that twice as large nor, in large pages, cost a fault for each 4 KiB. The memory goes
+// pointers: beside the garbage collector's heap they do not make that larger than it must be, nor do they cost a fault for each page. The memory goes
 // when nobody can reach the arena any more: who holds pieces of it holds it as well. It is for one goroutine.
 type arena struct {
 	regions [][]byte
-	used    int    // how many of the regions were begun
-	rest    []byte // of the last of these
+	begun   int // how many of the regions were
+	used    int // bytes of the last of these that were given out
+	ready   int // and bytes that the system has backed with memory
 }
 
 const (
 	firstRegion = 1 << 20
 	largeRegion = 32 << 20
+	readyAtOnce = 1 << 20
 )
 
 // take gives n bytes, which hold anything.
 func (a *arena) take(n int) []byte {
-	for len(a.rest) < n {
-		if a.used == len(a.regions) {
+	for a.begun == 0 || len(a.regions[a.begun-1])-a.used < n {
+		if a.begun == len(a.regions) {
 			size := firstRegion
-			if a.used > 0 {
-				size = min(2*len(a.regions[a.used-1]), largeRegion)
+			if a.begun > 0 {
+				size = min(2*len(a.regions[a.begun-1]), largeRegion)
 			}
 			a.grow(max(size, n))
 		}
-		a.rest = a.regions[a.used]
-		a.used++
+		a.begun, a.used, a.ready = a.begun+1, 0, 0
 	}
-	p := a.rest[:n:n]
-	a.rest = a.rest[n:]
+	region := a.regions[a.begun-1]
+	p := region[a.used : a.used+n : a.used+n]
+	for a.used += n; a.ready < a.used; {
+		next := min(a.ready+readyAtOnce, len(region))
+		populate(region[a.ready:next])
+		a.ready = next
+	}
 	return p
 }
 
@@ -45,4 +51,4 @@ func (a *arena) grow(size int) {
 }
 
 // reset takes all back that was given out.
-func (a *arena) reset() { a.used, a.rest = 0, nil }
+func (a *arena) reset() { a.begun, a.used, a.ready = 0, 0, 0 }

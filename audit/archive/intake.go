@@ -329,7 +329,7 @@ func (w *Worker) Call(c *audit.CallRecord, file uint32, place uint64) error {
 	w.content = append(w.content, byte(c.Auth), byte(c.Status), byte(c.Status>>8))
 	w.put(c.App)
 	kept := len(w.content)
-	w.putID(c.Site)
+	w.content = append(w.content, c.Site.Packed()...)
 	ids := len(w.content)
 	w.putAccounts(&c.Accounts)
 	w.begin(at, place, c.Status)

@@ -19,6 +19,7 @@ type Decoder struct {
 
 	app string // of the lifecycle event read last
 
+	site     audit.IDList
 	accounts audit.IDList
 	reported []audit.ReportedRecord
 	answers  []audit.AnswerRecord
@@ -198,7 +199,7 @@ func (d *Decoder) fastCall(b []byte, rec *audit.CallRecord) bool {
 		case fApp:
 			rec.App, i = d.key(b, i)
 		case fSite:
-			rec.Site, i = d.key(b, i)
+			rec.Site, i = d.siteID(b, i)
 		case fPath:
 			rec.Path, i = d.text(b, i)
 		case fAuth:
@@ -238,7 +239,7 @@ func (d *Decoder) fastCall(b []byte, rec *audit.CallRecord) bool {
 		return false
 	}
 	const need = fTS | fRequestID | fSite | fPath | fAuth | fStatus
-	return seen&need == need && len(rec.RequestID) > 0 && len(rec.Site) > 0 && len(rec.Path) > 0 && d.utf8(b)
+	return seen&need == need && len(rec.RequestID) > 0 && rec.Site.Len() > 0 && len(rec.Path) > 0 && d.utf8(b)
 }
 
 // fastReport is fastCall for a line of the reporting API's log.
@@ -629,6 +630,19 @@ func (d *Decoder) id(b []byte, i int) ([]byte, int) {
 		return nil, -1
 	}
 	return v, end
+}
+
+// siteID is key for a site's id, which is mostly a UUID.
+func (d *Decoder) siteID(b []byte, i int) (audit.IDList, int) {
+	d.site.Reset()
+	if end := i + 37; end < len(b) && b[i] == '"' && b[end] == '"' && d.site.AddPacked(b[i+1:end]) {
+		return d.site, end + 1
+	}
+	v, end := d.key(b, i)
+	if len(v) > 0 {
+		d.site.Add(v)
+	}
+	return d.site, end
 }
 
 // ids reads a list of account ids, or null.
