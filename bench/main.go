@@ -119,7 +119,7 @@ func bench(ctx context.Context, o options) error {
 			}
 			all[i] = append(all[i], r)
 			r.row(w, strconv.Itoa(pair+1), e.name)
-			fmt.Fprintf(os.Stderr, "pair %d of %d: %s took %.2f s\n", pair+1, o.pairs, e.name, r.wall)
+			fmt.Fprintf(os.Stderr, "pair %d of %d: %s took %.2f s, %.2f of CPU\n", pair+1, o.pairs, e.name, r.wall, r.user+r.sys)
 		}
 	}
 	for i, e := range engines {

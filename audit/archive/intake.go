@@ -119,6 +119,7 @@ func (w *Worker) add(r *rows, head, tail []byte) {
 		next := max(min(2*cap(r.tail), largeBlock), firstBlock, size)
 		r.end()
 		r.tail = w.arena.take(next)[:0]
+		w.counted += int64(next)
 	}
 	r.tail = append(append(r.tail, head...), tail...)
 }
@@ -132,16 +133,19 @@ func (r *rows) end() {
 
 // weight is the memory that the rows take, in bytes.
 func (r *rows) weight() int64 {
-	n := int64(len(r.tail))
+	n := int64(cap(r.tail))
 	for _, b := range r.blocks {
-		n += int64(len(b))
+		n += int64(cap(b))
 	}
 	return n
 }
 
-// size is how many bytes the rows take, wherever they are.
+// size is how many bytes the rows are, wherever they lie.
 func (r *rows) size() int64 {
-	n := r.weight()
+	n := int64(len(r.tail))
+	for _, b := range r.blocks {
+		n += int64(len(b))
+	}
 	for _, e := range r.spilled {
 		n += e.Length
 	}
@@ -341,7 +345,7 @@ func (w *Worker) Call(c *audit.CallRecord, file uint32, place uint64) error {
 	w.keepText(c.Path)
 	w.keepText(c.Purpose)
 	w.add(w.of(&w.app(c.App).calls, audit.CallPack, day), w.row, w.content[kept:])
-	return w.weigh(int64(len(w.row) + len(w.content) - kept))
+	return w.weigh()
 }
 
 func (w *Worker) putAccounts(l *audit.IDList) {
@@ -379,7 +383,7 @@ func (w *Worker) Report(c *audit.ReportRecord, file uint32, place uint64) error 
 	}
 	w.row = binary.AppendVarint(w.row, c.Sec)
 	w.add(w.of(&w.app(c.App).reports, audit.ReportPack, day), w.row, w.content[ids:])
-	return w.weigh(int64(len(w.row) + len(w.content) - ids))
+	return w.weigh()
 }
 
 func (w *Worker) putReported(c *audit.ReportRecord, forgotten *audit.Forgotten) {
@@ -411,8 +415,8 @@ func bit(b bool) byte {
 
 const weighEvery = 1 << 20
 
-func (w *Worker) weigh(bytes int64) error {
-	if w.counted += bytes; w.counted < weighEvery {
+func (w *Worker) weigh() error {
+	if w.counted < weighEvery {
 		return w.err
 	}
 	held := w.in.held.Add(w.counted)
