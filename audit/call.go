@@ -53,12 +53,12 @@ type CallRecord struct {
 	Nsec      int64 // and nanoseconds
 	RequestID []byte
 	App       []byte // empty: the caller is no app
-	Site      []byte // cloud_id
+	Site      IDList // cloud_id, and nothing else
 	Path      []byte
 	Purpose   []byte // empty: none declared
 	Auth      Auth
 	Status    int
-	Accounts  [][]byte
+	Accounts  IDList
 }
 
 // A Call is a fact: one call of the Email API by an app, with Site, Path, Purpose and Accounts as indexes into its CallDay.
@@ -69,9 +69,9 @@ type Call struct {
 	Site     uint32
 	Path     uint32
 	Purpose  uint32
-	Accounts []uint32 // without UnknownAccount, no account twice, ascending
 	Status   uint16
 	Auth     Auth
+	Accounts []uint32 // without UnknownAccount, no account twice, ascending
 }
 
 // Retrieval says whether the call got the address of at least one account.

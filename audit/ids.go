@@ -35,7 +35,13 @@ const MaxPackedID = 20
 // PackID gives the shape of id and its packed bytes in buf; shape is -1 for an id that is none of the packed shapes.
 func PackID(buf *[MaxPackedID]byte, id []byte) (shape, width int) {
 	switch {
-	case len(id) == 24 && unhex(buf[:12], id):
+	case len(id) == 24:
+		a, b, ok := unhex24(id)
+		if !ok {
+			return -1, 0
+		}
+		binary.LittleEndian.PutUint64(buf[:], a)
+		binary.LittleEndian.PutUint32(buf[8:], b)
 		return hex24, 12
 	case len(id) == 36 && packUUID(buf[:16], id):
 		return uuid, 16
@@ -53,33 +59,11 @@ func PackID(buf *[MaxPackedID]byte, id []byte) (shape, width int) {
 	return -1, 0
 }
 
-var unhexTable = func() (t [256]byte) {
-	for i := range t {
-		t[i] = 0xff
-	}
-	for i, c := range []byte("0123456789abcdef") {
-		t[c] = byte(i)
-	}
-	return t
-}()
-
-// unhex decodes lower-case hexadecimal digits only: an id must come back exactly as it was.
-func unhex(dst, src []byte) bool {
-	bad := byte(0)
-	for i := range dst {
-		hi, lo := unhexTable[src[2*i]], unhexTable[src[2*i+1]]
-		bad |= hi | lo
-		dst[i] = hi<<4 | lo&15
-	}
-	return bad < 16
-}
-
 func packUUID(dst, id []byte) bool {
-	if id[8] != '-' || id[13] != '-' || id[18] != '-' || id[23] != '-' {
-		return false
-	}
-	return unhex(dst[:4], id[:8]) && unhex(dst[4:6], id[9:13]) && unhex(dst[6:8], id[14:18]) &&
-		unhex(dst[8:10], id[19:23]) && unhex(dst[10:16], id[24:36])
+	a, b, ok := unhexUUID(id)
+	binary.LittleEndian.PutUint64(dst, a)
+	binary.LittleEndian.PutUint64(dst[8:], b)
+	return ok
 }
 
 // UnpackID is the id that PackID packed.
@@ -440,7 +424,8 @@ var errIDs = fmt.Errorf("a set of ids is cut off or damaged")
 // An IDsBuilder collects ids. Each distinct id gets a number, which the Ordinals of Set turn into its ordinal.
 type IDsBuilder struct {
 	fixed  [nShapes][]byte   // in the order of their first coming
-	table  [nShapes][]uint64 // open addressing: 32 bits of the hash, and the place in fixed, from 1
+	short  []shortID         // of hex24, as most are: open addressing, as many as a power of two
+	table  [nShapes][]uint64 // of the other shapes, the same: 32 bits of the hash, and the place in fixed, from 1
 	other  []string
 	others map[string]uint32
 }
@@ -468,16 +453,11 @@ func (b *IDsBuilder) Add(id []byte) uint32 {
 	return n
 }
 
-// PackedWidth is the size of a packed id of a shape that PackID gave; 0 for any other number.
-func PackedWidth(shape int) int {
-	if shape < 0 || shape >= nShapes {
-		return 0
-	}
-	return widths[shape]
-}
-
 // AddPacked is Add for an id as PackID packed it.
 func (b *IDsBuilder) AddPacked(shape int, p []byte) uint32 {
+	if shape == hex24 {
+		return b.addShort(p)
+	}
 	w := widths[shape]
 	t := b.table[shape]
 	if len(b.fixed[shape])*2 >= len(t)*w {
@@ -499,6 +479,51 @@ func (b *IDsBuilder) AddPacked(shape int, p []byte) uint32 {
 				return n<<shapeBits | uint32(shape)
 			}
 		}
+	}
+}
+
+// A shortID is 12 bytes and a place, from 1, so that to find one takes one look at memory.
+type shortID struct {
+	a    uint64
+	b, n uint32
+}
+
+func (x *shortID) hash() uint64 {
+	h := (x.a ^ uint64(x.b)*0xC2B2AE3D27D4EB4F) * 0x9E3779B97F4A7C15
+	return h ^ h>>32
+}
+
+func (b *IDsBuilder) addShort(p []byte) uint32 {
+	if len(b.fixed[hex24])*2 >= len(b.short)*12 {
+		b.growShort()
+	}
+	x := shortID{binary.LittleEndian.Uint64(p), binary.LittleEndian.Uint32(p[8:]), uint32(len(b.fixed[hex24])/12) + 1}
+	t := b.short
+	for i := x.hash(); ; i++ {
+		e := &t[i&uint64(len(t)-1)]
+		if e.a == x.a && e.b == x.b && e.n != 0 {
+			return (e.n-1)<<shapeBits | hex24
+		}
+		if e.n == 0 {
+			*e = x
+			b.fixed[hex24] = append(b.fixed[hex24], p...)
+			return (x.n-1)<<shapeBits | hex24
+		}
+	}
+}
+
+func (b *IDsBuilder) growShort() {
+	old := b.short
+	b.short = make([]shortID, max(64, 2*len(old)))
+	for _, x := range old {
+		if x.n == 0 {
+			continue
+		}
+		i := x.hash()
+		for b.short[i&uint64(len(b.short)-1)].n != 0 {
+			i++
+		}
+		b.short[i&uint64(len(b.short)-1)] = x
 	}
 }
 
@@ -558,11 +583,11 @@ func (b *IDsBuilder) Set() (IDs, *Ordinals) {
 		for i := range keys {
 			keys[i] = keyOf(t[i*w:(i+1)*w], uint32(i))
 		}
-		slices.SortFunc(keys, compareKeys)
+		keys = sortKeys(keys)
 		out := make([]byte, 0, len(t))
 		ordinals[shape] = make([]uint32, len(keys))
 		for i := range keys {
-			n := int(keys[i].n)
+			n := int(uint32(keys[i][2]))
 			out = append(out, t[n*w:(n+1)*w]...)
 			ordinals[shape][n] = next
 			next++
@@ -583,32 +608,67 @@ func (b *IDsBuilder) Set() (IDs, *Ordinals) {
 	return s, &ordinals
 }
 
-// A sortKey orders packed ids as their bytes do.
-type sortKey struct {
-	a, b uint64
-	c, n uint32
-}
+// A sortKey is a packed id's bytes, big endian, and in its lowest 32 bits the id's number: it is ordered as they are.
+type sortKey [3]uint64
 
 func keyOf(p []byte, n uint32) sortKey {
-	k := sortKey{a: binary.BigEndian.Uint64(p), n: n}
+	k := sortKey{binary.BigEndian.Uint64(p), 0, uint64(n)}
 	switch len(p) {
 	case 12:
-		k.b = uint64(binary.BigEndian.Uint32(p[8:]))
+		k[1] = uint64(binary.BigEndian.Uint32(p[8:]))
 	case 20:
-		k.c = binary.BigEndian.Uint32(p[16:])
+		k[2] |= uint64(binary.BigEndian.Uint32(p[16:])) << 32
 		fallthrough
 	default:
-		k.b = binary.BigEndian.Uint64(p[8:])
+		k[1] = binary.BigEndian.Uint64(p[8:])
 	}
 	return k
 }
 
 func compareKeys(x, y sortKey) int {
-	switch {
-	case x.a != y.a:
-		return cmp.Compare(x.a, y.a)
-	case x.b != y.b:
-		return cmp.Compare(x.b, y.b)
+	for i := range x {
+		if x[i] != y[i] {
+			return cmp.Compare(x[i], y[i])
+		}
 	}
-	return cmp.Compare(x.c, y.c)
+	return 0
+}
+
+// sortKeys sorts keys, by their bytes from the last to the first where they are many, and gives them, perhaps in other memory.
+func sortKeys(keys []sortKey) []sortKey {
+	const few = 128
+	if len(keys) < few {
+		slices.SortFunc(keys, compareKeys)
+		return keys
+	}
+	var differ sortKey // in which bits
+	for _, k := range keys {
+		for i := range k {
+			differ[i] |= k[i] ^ keys[0][i]
+		}
+	}
+	differ[2] &^= 1<<32 - 1 // the numbers
+	other := make([]sortKey, len(keys))
+	for i := len(differ) - 1; i >= 0; i-- {
+		for shift := 0; shift < 64; shift += 8 {
+			if byte(differ[i]>>shift) == 0 {
+				continue
+			}
+			var place [256]int
+			for j := range keys {
+				place[byte(keys[j][i]>>shift)]++
+			}
+			next := 0
+			for c, n := range place {
+				place[c], next = next, next+n
+			}
+			for j := range keys {
+				to := &place[byte(keys[j][i]>>shift)]
+				other[*to] = keys[j]
+				*to++
+			}
+			keys, other = other, keys
+		}
+	}
+	return keys
 }

@@ -72,7 +72,7 @@ type Notice struct {
 	Kind       NoticeKind      `json:"kind"`
 	Run        string          `json:"run"` // the night after which it was drafted
 	Created    Instant         `json:"created"`
-	About      []FindingKey    `json:"about"`
+	About      []FindingRef    `json:"about"`
 	Recipients []string        `json:"-"`
 	Content    json.RawMessage `json:"content"`
 
@@ -88,8 +88,8 @@ type Notice struct {
 	Version int64 `json:"-"` // counts changes; 0: it is new
 }
 
-// A FindingKey names a finding and its app.
-type FindingKey struct {
+// A FindingRef names a finding by its ID, and its app.
+type FindingRef struct {
 	App     string `json:"app"`
 	Finding string `json:"finding"`
 }
@@ -138,7 +138,7 @@ func (n *Notice) Waits() bool {
 
 // Has says whether the notice is about a finding.
 func (n *Notice) Has(finding string) bool {
-	return slices.ContainsFunc(n.About, func(k FindingKey) bool { return k.Finding == finding })
+	return slices.ContainsFunc(n.About, func(k FindingRef) bool { return k.Finding == finding })
 }
 
 // note is an entry of the trail for each finding of the notice.
@@ -153,7 +153,7 @@ func (n *Notice) note(at Instant, who, what, why string) []TrailEntry {
 
 // Revise gives a notice that waits what it is to say now and to whom. Where that is other than before, an approval no longer holds. Nothing left to say
 // withdraws it.
-func (n Notice) Revise(about []FindingKey, recipients []string, content []byte, now Instant) (Notice, []TrailEntry) {
+func (n Notice) Revise(about []FindingRef, recipients []string, content []byte, now Instant) (Notice, []TrailEntry) {
 	if !n.Waits() {
 		return n, nil
 	}
@@ -288,7 +288,7 @@ const (
 
 // A Matter is what goes on between the platform and a vendor about one finding, from the first notice that was delivered on.
 type Matter struct {
-	FindingKey
+	FindingRef
 	Vendor   string   `json:"vendor"`
 	Check    string   `json:"check"`
 	Severity Severity `json:"severity"`
@@ -333,7 +333,7 @@ func (c *Matter) Notify(n *Notice, f *Finding, p *Policy) (Matter, []TrailEntry)
 		}
 	}
 	at := n.EndedAt
-	now := Matter{FindingKey: FindingKey{f.App, f.ID}, Vendor: n.Vendor, Check: f.Check, Severity: f.Severity, Notice: n.ID, Approver: n.ApprovedBy, Notified: at,
+	now := Matter{FindingRef: FindingRef{f.App, f.ID}, Vendor: n.Vendor, Check: f.Check, Severity: f.Severity, Notice: n.ID, Approver: n.ApprovedBy, Notified: at,
 		Due: max(at.Add(p.Deadlines[f.Severity]), earliest), Rounds: rounds, Answer: NoAnswer, ClaimedAt: Never, DisputedAt: Never, StoppedAt: Never, SecondAt: Never, ClosedAt: Never,
 		Version: version}
 	return now, []TrailEntry{now.note(at, byNight, "deadline set", "the notice was delivered")}

@@ -25,7 +25,7 @@ func theFinding() *Finding {
 // drafted is a notice about the finding that waits for approval.
 func drafted() Notice {
 	n := Draft("v", "Acme", FirstNotice, "R-2", noon)
-	n, _ = n.Revise([]FindingKey{{"a", "F-1"}}, []string{"privacy@acme.example"}, []byte(`{}`), noon)
+	n, _ = n.Revise([]FindingRef{{"a", "F-1"}}, []string{"privacy@acme.example"}, []byte(`{}`), noon)
 	n.Version = 1
 	return n
 }
@@ -88,7 +88,7 @@ func TestAnApprovalPinsRecipientsAndContent(t *testing.T) {
 }
 
 func TestNobodyToSendItTo(t *testing.T) {
-	n, _ := drafted().Revise([]FindingKey{{"a", "F-1"}}, nil, []byte(`{}`), noon)
+	n, _ := drafted().Revise([]FindingRef{{"a", "F-1"}}, nil, []byte(`{}`), noon)
 	var refused *NoticeError
 	if _, _, err := n.Approve("cli:ann@host", "", "x", noon); n.Delivery != NoticeNoContact || !errors.As(err, &refused) || !strings.Contains(err.Error(), "registry") {
 		t.Errorf("%s, %v", n.Delivery, err)
@@ -263,7 +263,7 @@ func TestAFindingThatComesBackIsToldAnew(t *testing.T) {
 	if again.Due != noon.Add(38*oneDay) || len(again.Rounds) != 1 || again.ClosedAt != Never {
 		t.Errorf("%+v", again)
 	}
-	if n := again.Repeats([]Matter{again, {FindingKey: FindingKey{"a", "F-2"}, Check: again.Check, Notified: noon.Add(-400 * oneDay)}}, &p.Ladder); n != 1 {
+	if n := again.Repeats([]Matter{again, {FindingRef: FindingRef{"a", "F-2"}, Check: again.Check, Notified: noon.Add(-400 * oneDay)}}, &p.Ladder); n != 1 {
 		t.Errorf("%d repeats", n)
 	}
 }
@@ -354,7 +354,7 @@ func TestLifeOfANotice(t *testing.T) {
 			case "approve":
 				n, _, _ = n.Approve("cli:ann@host", "", string(n.Content), now) // refused where it does not fit
 			case "revise":
-				about := []FindingKey{{"a", "F-1"}}
+				about := []FindingRef{{"a", "F-1"}}
 				if !IsOpen(f.Status) {
 					about = nil
 				}

@@ -35,6 +35,7 @@ type options struct {
 	market    market.Options
 	from      string
 	only      string
+	sql       string
 	pairs     int
 	threads   int
 	dir       string
@@ -54,6 +55,7 @@ func main() {
 	flag.Uint64Var(&o.market.Seed, "seed", o.market.Seed, "seed of the night")
 	flag.StringVar(&o.from, "from", "jsonl", "how the logs come: jsonl or zst")
 	flag.StringVar(&o.only, "only", "", "measure only this one: mailreeve or duckdb")
+	flag.StringVar(&o.sql, "sql", "tuned", "DuckDB's statements: tuned, plain, or both in turns")
 	flag.IntVar(&o.pairs, "pairs", 3, "pairs of runs")
 	flag.IntVar(&o.threads, "threads", 2, "workers of mailreeve, threads of DuckDB")
 	flag.StringVar(&o.dir, "dir", "", "folder for nights, programs and runs (default: in the user's cache folder)")
@@ -64,7 +66,7 @@ func main() {
 	flag.BoolVar(&o.verbose, "v", false, "print the seconds of DuckDB's steps")
 	flag.Parse()
 	if flag.NArg() > 0 || !slices.Contains([]string{"jsonl", "zst"}, o.from) ||
-		!slices.Contains([]string{"", "mailreeve", "duckdb"}, o.only) || o.pairs < 1 || o.threads < 1 {
+		!slices.Contains([]string{"", "mailreeve", "duckdb"}, o.only) || !slices.Contains([]string{"tuned", "plain", "both"}, o.sql) || o.pairs < 1 || o.threads < 1 {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -117,7 +119,7 @@ func bench(ctx context.Context, o options) error {
 			}
 			all[i] = append(all[i], r)
 			r.row(w, strconv.Itoa(pair+1), e.name)
-			fmt.Fprintf(os.Stderr, "pair %d of %d: %s took %.2f s\n", pair+1, o.pairs, e.name, r.wall)
+			fmt.Fprintf(os.Stderr, "pair %d of %d: %s took %.2f s, %.2f of CPU\n", pair+1, o.pairs, e.name, r.wall, r.user+r.sys)
 		}
 	}
 	for i, e := range engines {
@@ -126,14 +128,20 @@ func bench(ctx context.Context, o options) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	if len(engines) == 2 {
-		ratios := make([]float64, o.pairs)
-		fmt.Print("\nDuckDB's seconds for one of mailreeve's, pair by pair:")
-		for i := range ratios {
-			ratios[i] = all[1][i].wall / all[0][i].wall
-			fmt.Printf(" %.2f", ratios[i])
+	for i := 1; i < len(engines) && engines[0].name == "mailreeve"; i++ {
+		for _, of := range []struct {
+			what    string
+			seconds func(result) float64
+		}{{"seconds", func(r result) float64 { return r.wall }}, {"CPU seconds", func(r result) float64 { return r.user + r.sys }}} {
+			ratios := make([]float64, o.pairs)
+			fmt.Printf("\n%s's %s for one of mailreeve's, pair by pair:", engines[i].name, of.what)
+			for pair := range ratios {
+				ratios[pair] = of.seconds(all[i][pair]) / of.seconds(all[0][pair])
+				fmt.Printf(" %.2f", ratios[pair])
+			}
+			fmt.Printf("; median %.2f", median(ratios))
 		}
-		fmt.Printf("; median %.2f\n", median(ratios))
+		fmt.Println()
 	}
 	return compare(engines, all)
 }
@@ -165,15 +173,15 @@ func compare(engines []engine, all [][]result) error {
 		}
 	}
 	switch {
-	case len(engines) == 2:
-		fmt.Println("Both agree on every finding, in every run.")
+	case len(engines) > 1:
+		fmt.Println("All agree on every finding, in every run.")
 	case len(all[0]) > 1:
 		fmt.Println("All runs agree on every finding.")
 	}
 	return nil
 }
 
-// engine is one of the two that are compared.
+// engine is one of those that are compared.
 type engine struct {
 	name string
 	// run gives the command to measure, in an empty folder.
@@ -216,7 +224,11 @@ func build(ctx context.Context, o *options) ([]engine, error) {
 		if err != nil {
 			return nil, err
 		}
-		engines = append(engines, duckdb(path, o))
+		for _, sql := range []string{"tuned", "plain"} {
+			if o.sql == sql || o.sql == "both" {
+				engines = append(engines, duckdb(path, sql, o))
+			}
+		}
 	}
 	return engines, nil
 }
@@ -250,14 +262,14 @@ func mailreeve(path string, o *options) engine {
 	}
 }
 
-func duckdb(path string, o *options) engine {
+func duckdb(path, sql string, o *options) engine {
 	return engine{
-		name: "duckdb",
+		name: "duckdb-" + sql,
 		run: func(ctx context.Context, dir string) (*exec.Cmd, error) {
 			cmd := exec.CommandContext(ctx, path, "-access", o.market.Glob("access"), "-reports", o.market.Glob("reports"),
 				"-installs", o.market.Glob("installs"), "-apps", o.market.Registry(), "-complete-since", market.CompleteSince,
 				"-as-of", o.market.AsOf().Format(time.RFC3339), "-db", "night.duckdb", "-threads", strconv.Itoa(o.threads),
-				"-memory", o.memory, "-v="+strconv.FormatBool(o.verbose))
+				"-memory", o.memory, "-sql", sql, "-v="+strconv.FormatBool(o.verbose))
 			cmd.Dir = dir
 			if o.verbose {
 				cmd.Stderr = os.Stderr

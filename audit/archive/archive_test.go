@@ -33,10 +33,11 @@ type fact struct {
 }
 
 func (f fact) call() *audit.CallRecord {
-	c := &audit.CallRecord{Sec: f.Sec, Nsec: f.Nsec, RequestID: []byte(f.Request), App: []byte(f.App), Site: []byte(f.Site), Path: []byte(f.Path),
+	c := &audit.CallRecord{Sec: f.Sec, Nsec: f.Nsec, RequestID: []byte(f.Request), App: []byte(f.App), Path: []byte(f.Path),
 		Purpose: []byte(f.Purpose), Auth: audit.OAuth2, Status: f.Status}
+	c.Site.Add([]byte(f.Site))
 	for _, a := range strings.Fields(f.Accounts) {
-		c.Accounts = append(c.Accounts, []byte(a))
+		c.Accounts.Add([]byte(a))
 	}
 	return c
 }

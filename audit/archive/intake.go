@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -29,6 +30,8 @@ type Intake struct {
 
 	limit int64 // bytes that the workers may hold together
 	held  atomic.Int64
+
+	buffers sync.Pool // of *[]byte, that packs are encoded in
 
 	mu    sync.Mutex
 	spool *segmentWriter
@@ -71,17 +74,23 @@ func (in *Intake) Worker(i int) audit.IntakeWorker { return in.workers[i] }
 type Worker struct {
 	in      *Intake
 	apps    map[string]*appRows
-	texts   texts  // paths and purposes, as they came
-	content []byte // of one record, to be hashed
-	row     []byte // the same, to be kept
-	packed  [audit.MaxPackedID]byte
+	texts   texts       // paths and purposes, as they came
+	recent  recentTexts // among them
+	content []byte      // of one record, to be hashed
+	row     []byte      // the same, to be kept
 	counted int64
 	err     error
 	expired map[uint32]int64 // by file: records of days that were purged
-	free    [][]byte         // large blocks that were spilled
+	arena   arena            // of the rows' blocks
 }
 
-type appRows struct{ calls, reports []*rows }
+type appRows struct{ calls, reports dayRows }
+
+// dayRows are the rows of several days, and those that came last.
+type dayRows struct {
+	last *rows
+	all  []*rows
+}
 
 // rows are the facts of one app and day that were not sealed yet, one after the other as bytes. Tables are made when they are sealed, one app at a time:
 // looking ids up as they come would miss the caches at every one.
@@ -91,6 +100,7 @@ type rows struct {
 	n       int
 	spilled []audit.Extent // those that wait in a spool; they come before the blocks
 	blocks  [][]byte
+	tail    []byte                             // the block that is being filled
 	spool   func(p []byte, offset int64) error // reads
 	texts   func() ([]string, error)           // those that the worker numbered
 	resolve resolver
@@ -102,70 +112,131 @@ const (
 	largeExtent = 256 << 10
 )
 
-// add keeps a row.
-func (w *Worker) add(r *rows, row []byte) {
+// add keeps a row, which comes in two parts.
+func (w *Worker) add(r *rows, head, tail []byte) {
 	r.n++
-	last := len(r.blocks) - 1
-	if last < 0 || cap(r.blocks[last])-len(r.blocks[last]) < len(row) {
-		size := firstBlock
-		if last >= 0 {
-			size = min(2*cap(r.blocks[last]), largeBlock)
-		}
-		r.blocks = append(r.blocks, w.block(max(size, len(row))))
-		last++
+	if size := len(head) + len(tail); cap(r.tail)-len(r.tail) < size {
+		next := max(min(2*cap(r.tail), largeBlock), firstBlock, size)
+		r.end()
+		r.tail = w.arena.take(next)[:0]
+		w.counted += int64(next)
 	}
-	r.blocks[last] = append(r.blocks[last], row...)
+	r.tail = append(append(r.tail, head...), tail...)
 }
 
-// block is an empty block of a size.
-func (w *Worker) block(size int) []byte {
-	if n := len(w.free); size == largeBlock && n > 0 {
-		b := w.free[n-1]
-		w.free = w.free[:n-1]
-		return b[:0]
+// end ends the block that is being filled.
+func (r *rows) end() {
+	if len(r.tail) > 0 {
+		r.blocks, r.tail = append(r.blocks, r.tail), nil
 	}
-	return make([]byte, 0, size)
 }
 
 // weight is the memory that the rows take, in bytes.
 func (r *rows) weight() int64 {
-	n := int64(0)
+	n := int64(cap(r.tail))
 	for _, b := range r.blocks {
-		n += int64(len(b))
+		n += int64(cap(b))
 	}
 	return n
 }
 
-// each visits the rows, some at a time, and forgets them.
-func (r *rows) each(visit func(rows []byte)) error {
-	var buf []byte
-	for _, e := range r.spilled {
-		buf = slices.Grow(buf[:0], int(e.Length))[:e.Length]
-		if err := readExtent(r.spool, buf, e); err != nil {
-			return err
-		}
-		visit(buf)
-	}
+// size is how many bytes the rows are, wherever they lie.
+func (r *rows) size() int64 {
+	n := int64(len(r.tail))
 	for _, b := range r.blocks {
-		visit(b)
+		n += int64(len(b))
 	}
-	r.spilled, r.blocks = nil, nil
-	return nil
+	for _, e := range r.spilled {
+		n += e.Length
+	}
+	return n
+}
+
+// A rowReader reads rows in the order in which they came, and forgets them.
+type rowReader struct {
+	rows *rows
+	row  // what is left of the piece that was taken last
+	buf  []byte
+}
+
+// more says whether there is another row, which row holds then.
+func (r *rowReader) more() (bool, error) {
+	for len(r.b) == 0 {
+		switch {
+		case len(r.rows.spilled) > 0:
+			e := r.rows.spilled[0]
+			r.buf = slices.Grow(r.buf[:0], int(e.Length))[:e.Length]
+			if err := readExtent(r.rows.spool, r.buf, e); err != nil {
+				return false, err
+			}
+			r.rows.spilled, r.b = r.rows.spilled[1:], r.buf
+		case len(r.rows.blocks) > 0:
+			r.b = r.rows.blocks[0]
+			r.rows.blocks[0] = nil
+			r.rows.blocks = r.rows.blocks[1:]
+		default:
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// merged gives the rows of all lists to read, each with its list's number, from the list whose next is the earliest: lists that are nearly in order make one that is.
+func merged(list []*rows, read func(i int, x *row)) error {
+	readers := make([]rowReader, 0, len(list))
+	for _, r := range list {
+		readers = append(readers, rowReader{rows: r})
+	}
+	for {
+		var first *rowReader
+		number := 0
+		until := uint64(math.MaxUint64) // the earliest of the others
+		for i := range readers {
+			r := &readers[i]
+			if more, err := r.more(); err != nil {
+				return err
+			} else if !more {
+				continue
+			}
+			switch at := r.at(); {
+			case first == nil:
+				first, number = r, i
+			case at < first.at():
+				first, number, until = r, i, first.at()
+			default:
+				until = min(until, at)
+			}
+		}
+		if first == nil {
+			return nil
+		}
+		for more := true; more && first.at() <= until; {
+			read(number, &first.row)
+			var err error
+			if more, err = first.more(); err != nil {
+				return err
+			}
+		}
+	}
 }
 
 // numbered is the texts that the worker has numbered.
 func (w *Worker) numbered() ([]string, error) { return w.texts.all, nil }
 
 // of finds the rows of a day.
-func (w *Worker) of(list *[]*rows, kind audit.PackKind, day audit.Day) *rows {
-	for _, r := range slices.Backward(*list) {
+func (w *Worker) of(d *dayRows, kind audit.PackKind, day audit.Day) *rows {
+	if d.last != nil && d.last.day == day {
+		return d.last
+	}
+	for _, r := range d.all {
 		if r.day == day {
+			d.last = r
 			return r
 		}
 	}
-	r := &rows{kind: kind, day: day, texts: w.numbered}
-	*list = append(*list, r)
-	return r
+	d.last = &rows{kind: kind, day: day, texts: w.numbered}
+	d.all = append(d.all, d.last)
+	return d.last
 }
 
 func (w *Worker) app(key []byte) *appRows {
@@ -182,21 +253,8 @@ func (w *Worker) put(field []byte) {
 	w.content = append(w.content, field...)
 }
 
-// isPacked marks, in the first byte of an id, its shape; any other id is its length and bytes after isSpelled.
-const (
-	isPacked  = 0x80
-	isSpelled = 0xff
-)
-
-// putID puts a packed id where there is one: half as much to hash.
-func (w *Worker) putID(id []byte) {
-	if shape, n := audit.PackID(&w.packed, id); shape >= 0 {
-		w.content = append(append(w.content, isPacked|byte(shape)), w.packed[:n]...)
-		return
-	}
-	w.content = append(w.content, isSpelled)
-	w.put(id)
-}
+// putID puts an id, packed where it can be.
+func (w *Worker) putID(id []byte) { w.content = audit.AppendID(w.content, id) }
 
 func (w *Worker) putTime(sec, nsec int64) {
 	w.content = binary.LittleEndian.AppendUint64(w.content, uint64(sec))
@@ -216,19 +274,44 @@ const maxTexts = 1 << 12
 
 // keepText puts a text that nothing checked into the row: what looks like an address in it is masked, once per text.
 func (w *Worker) keepText(text []byte) {
-	n, ok := w.texts.place[string(text)]
-	if !ok {
-		clean := w.in.forgotten.Text(address.Redact(string(text)))
-		if len(w.texts.all) >= maxTexts {
-			w.row = append(w.row, 0)
-			w.row = binary.AppendUvarint(w.row, uint64(len(clean)))
-			w.row = append(w.row, clean...)
-			return
+	at := w.recent.slot(text)
+	number := at.number
+	if number == 0 || at.text != string(text) {
+		n, ok := w.texts.place[string(text)]
+		if !ok {
+			clean := w.in.forgotten.Text(address.Redact(string(text)))
+			if len(w.texts.all) >= maxTexts {
+				w.row = append(w.row, 0)
+				w.row = binary.AppendUvarint(w.row, uint64(len(clean)))
+				w.row = append(w.row, clean...)
+				return
+			}
+			n = w.texts.add(clean)
+			w.texts.place[string(text)] = n
 		}
-		n = w.texts.add(clean)
-		w.texts.place[string(text)] = n
+		number = uint64(n) + 1
+		if at.number == 0 { // who came first stays: two that change places would be copied at each line
+			at.text, at.number = string(text), number
+		}
 	}
-	w.row = binary.AppendUvarint(w.row, uint64(n)+1)
+	w.row = binary.AppendUvarint(w.row, number)
+}
+
+// recentTexts are the first texts that came, with their numbers from 1. Mostly a few come again and again, and are found sooner than in a map.
+type recentTexts [64]recentText
+
+type recentText struct {
+	text   string
+	number uint64
+}
+
+func (r *recentTexts) slot(text []byte) *recentText {
+	n := len(text)
+	if n < 8 {
+		return &r[n]
+	}
+	h := (binary.LittleEndian.Uint64(text) ^ binary.LittleEndian.Uint64(text[n-8:]) + uint64(n)) * 0x9E3779B97F4A7C15
+	return &r[h>>58]
 }
 
 // Expired counts, by file, the records of days that were purged.
@@ -243,35 +326,38 @@ func (w *Worker) Call(c *audit.CallRecord, file uint32, place uint64) error {
 		return w.err
 	}
 	w.content = w.content[:0]
-	site := len(w.content)
-	w.putID(c.Site)
-	siteEnd := len(w.content)
 	w.putTime(c.Sec, c.Nsec)
 	w.put(c.RequestID)
 	w.put(c.Path)
 	w.put(c.Purpose)
 	w.content = append(w.content, byte(c.Auth), byte(c.Status), byte(c.Status>>8))
 	w.put(c.App)
+	kept := len(w.content)
+	w.content = append(w.content, c.Site.Packed()...)
 	ids := len(w.content)
-	w.putAccounts(c, nil)
+	w.putAccounts(&c.Accounts)
 	w.begin(at, place, c.Status)
 	if w.in.forgotten != nil { // what is hashed is the line; what is kept does not name them
 		w.content = w.content[:ids]
-		w.putAccounts(c, w.in.forgotten)
+		w.putKnown(&c.Accounts)
 	}
 	w.row = append(w.row, byte(c.Auth))
 	w.keepText(c.Path)
 	w.keepText(c.Purpose)
-	w.row = append(w.row, w.content[site:siteEnd]...)
-	w.row = append(w.row, w.content[ids:]...)
-	w.add(w.of(&w.app(c.App).calls, audit.CallPack, day), w.row)
-	return w.weigh(int64(len(w.row)))
+	w.add(w.of(&w.app(c.App).calls, audit.CallPack, day), w.row, w.content[kept:])
+	return w.weigh()
 }
 
-func (w *Worker) putAccounts(c *audit.CallRecord, forgotten *audit.Forgotten) {
-	w.content = binary.AppendUvarint(w.content, uint64(len(c.Accounts)))
-	for _, id := range c.Accounts {
-		w.putID(forgotten.Account(id))
+func (w *Worker) putAccounts(l *audit.IDList) {
+	w.content = binary.AppendUvarint(w.content, uint64(l.Len()))
+	w.content = append(w.content, l.Packed()...)
+}
+
+// putKnown is putAccounts by the names that they are kept under.
+func (w *Worker) putKnown(l *audit.IDList) {
+	w.content = binary.AppendUvarint(w.content, uint64(l.Len()))
+	for id := range l.All() {
+		w.putID(w.in.forgotten.Account(id))
 	}
 }
 
@@ -296,9 +382,8 @@ func (w *Worker) Report(c *audit.ReportRecord, file uint32, place uint64) error 
 		w.putReported(c, w.in.forgotten)
 	}
 	w.row = binary.AppendVarint(w.row, c.Sec)
-	w.row = append(w.row, w.content[ids:]...)
-	w.add(w.of(&w.app(c.App).reports, audit.ReportPack, day), w.row)
-	return w.weigh(int64(len(w.row)))
+	w.add(w.of(&w.app(c.App).reports, audit.ReportPack, day), w.row, w.content[ids:])
+	return w.weigh()
 }
 
 func (w *Worker) putReported(c *audit.ReportRecord, forgotten *audit.Forgotten) {
@@ -330,8 +415,8 @@ func bit(b bool) byte {
 
 const weighEvery = 1 << 20
 
-func (w *Worker) weigh(bytes int64) error {
-	if w.counted += bytes; w.counted < weighEvery {
+func (w *Worker) weigh() error {
+	if w.counted < weighEvery {
 		return w.err
 	}
 	held := w.in.held.Add(w.counted)
@@ -345,7 +430,7 @@ func (w *Worker) weigh(bytes int64) error {
 // each visits the worker's rows.
 func (w *Worker) each(visit func(app string, r *rows) error) error {
 	for app, a := range w.apps {
-		for _, list := range [][]*rows{a.calls, a.reports} {
+		for _, list := range [][]*rows{a.calls.all, a.reports.all} {
 			for _, r := range list {
 				if err := visit(app, r); err != nil {
 					return err
@@ -363,7 +448,7 @@ func (w *Worker) spill() error {
 		return err
 	}
 	buf := make([]byte, 0, largeExtent)
-	return w.each(func(_ string, r *rows) error {
+	err = w.each(func(_ string, r *rows) error {
 		flush := func() error {
 			if len(buf) == 0 {
 				return nil
@@ -375,6 +460,7 @@ func (w *Worker) spill() error {
 		}
 		r.spool = out.readAt
 		w.in.held.Add(-r.weight())
+		r.end()
 		for _, b := range r.blocks {
 			if len(buf)+len(b) > largeExtent {
 				if err := flush(); err != nil {
@@ -382,13 +468,12 @@ func (w *Worker) spill() error {
 				}
 			}
 			buf = append(buf, b...)
-			if cap(b) == largeBlock {
-				w.free = append(w.free, b)
-			}
 		}
-		r.blocks = r.blocks[:0]
+		r.blocks = nil
 		return flush()
 	})
+	w.arena.reset()
+	return err
 }
 
 // extent appends an extent of a spool.
@@ -425,6 +510,9 @@ func (in *Intake) ownSpool() (*segmentWriter, error) {
 // row reads a row's bytes, which this package wrote in the same run.
 type row struct{ reader }
 
+// at is when the record was that the row begins, such that later ones are larger.
+func (r *row) at() uint64 { return binary.LittleEndian.Uint64(r.b) ^ 1<<63 }
+
 func (r *row) short() uint16 {
 	n := uint16(r.b[0]) | uint16(r.b[1])<<8
 	r.b = r.b[2:]
@@ -439,31 +527,43 @@ func (r *row) byte() byte {
 
 // id gives an id's bytes as it came: packed, with its shape, or spelled, with -1.
 func (r *row) id() (shape int, p []byte) {
-	c := r.byte()
-	n := 0
-	if c == isSpelled {
-		shape, n = -1, int(r.num())
-	} else {
-		shape = int(c &^ isPacked)
-		n = audit.PackedWidth(shape)
-	}
-	p = r.b[:n]
-	r.b = r.b[n:]
+	shape, p, r.b = audit.CutID(r.b)
 	return shape, p
 }
 
-// A textTable numbers the texts of a day, without looking at those that the worker had numbered already.
+// A textTable numbers the texts of a day, without looking at those that a worker had numbered already.
 type textTable struct {
 	*texts
-	of []uint32 // by the worker's number: the day's, from 1
+	of [][]uint32 // by list of rows, and the number that its worker gave: the day's, from 1
 }
 
-func (r *row) text(from []string, to *textTable) uint32 {
-	if n := r.num(); n > 0 {
-		if to.of[n-1] == 0 {
-			to.of[n-1] = to.add(from[n-1]) + 1
+func newTextTable(numbered [][]string) *textTable {
+	t := &textTable{texts: newTexts()}
+	for _, texts := range numbered {
+		t.of = append(t.of, make([]uint32, len(texts)))
+	}
+	return t
+}
+
+// numberedIn is, for each list of rows, the texts that its worker numbered.
+func numberedIn(list []*rows) (numbered [][]string, err error) {
+	numbered = make([][]string, len(list))
+	for i, r := range list {
+		if numbered[i], err = r.texts(); err != nil {
+			return nil, err
 		}
-		return to.of[n-1] - 1
+	}
+	return numbered, nil
+}
+
+// text reads a text of the i-th list of rows, whose worker numbered texts as from says.
+func (r *row) text(i int, from []string, to *textTable) uint32 {
+	if n := r.num(); n > 0 {
+		known := &to.of[i][n-1]
+		if *known == 0 {
+			*known = to.add(from[n-1]) + 1
+		}
+		return *known - 1
 	}
 	n := r.num()
 	s := string(r.b[:n])
@@ -501,78 +601,66 @@ func (r *row) skipIDs() {
 // foldCalls is the rows of one day as that day in order.
 func foldCalls(day audit.Day, list []*rows) (*audit.CallDay, error) {
 	d := &audit.CallDay{Day: day}
-	var ids audit.IDsBuilder
-	var accounts []uint32
-	var ends []int
-	sites, paths, purposes := newTexts(), &textTable{texts: newTexts()}, &textTable{texts: newTexts()}
-	places := map[string]uint32{} // of sites, by their bytes
-	lists := make([][]audit.Call, len(list))
-	for i, r := range list {
-		numbered, err := r.texts()
-		if err != nil {
-			return nil, err
+	n, size := 0, 0
+	for _, r := range list {
+		n, size = n+r.n, size+int(r.size())
+	}
+	d.Calls = make([]audit.Call, 0, n)
+	accounts := make([]uint32, 0, (size-32*n)/13+1) // of ids as most are, with what else a row takes at least
+	ends := make([]int, 0, n)                       // of each call's among them
+	var ids, sites audit.IDsBuilder
+	numbered, err := numberedIn(list)
+	if err != nil {
+		return nil, err
+	}
+	paths, purposes := newTextTable(numbered), newTextTable(numbered)
+	err = merged(list, func(i int, x *row) {
+		c := audit.Call{At: audit.Instant(x.fixed()), Hash: x.fixed()}
+		var counts bool
+		c.Source, counts = list[i].resolve(x.fixed())
+		c.Status, c.Auth = x.short(), audit.Auth(x.byte())
+		if !counts {
+			x.skipText() // path
+			x.skipText() // purpose
+			x.id()
+			x.skipIDs()
+			return
 		}
-		calls := make([]audit.Call, 0, r.n)
-		paths.of, purposes.of = make([]uint32, len(numbered)), make([]uint32, len(numbered))
-		err = r.each(func(b []byte) {
-			x := row{reader{b: b}}
-			for len(x.b) > 0 {
-				c := audit.Call{At: audit.Instant(x.fixed()), Hash: x.fixed()}
-				var counts bool
-				c.Source, counts = r.resolve(x.fixed())
-				c.Status, c.Auth = x.short(), audit.Auth(x.byte())
-				if !counts {
-					x.skipText() // path
-					x.skipText() // purpose
-					x.id()
-					x.skipIDs()
-					continue
-				}
-				c.Path, c.Purpose = x.text(numbered, paths), x.text(numbered, purposes)
-				from := x.b
-				shape, p := x.id()
-				raw := from[:len(from)-len(x.b)]
-				site, ok := places[string(raw)]
-				if !ok {
-					name := string(p)
-					if shape >= 0 {
-						name = audit.UnpackID(shape, p)
-					}
-					site = sites.add(name)
-					places[string(raw)] = site
-				}
-				c.Site = site
-				for range x.num() {
-					if n, ok := x.account(&ids); ok {
-						accounts = append(accounts, n)
-					}
-				}
-				ends = append(ends, len(accounts))
-				calls = append(calls, c)
+		c.Path, c.Purpose = x.text(i, numbered[i], paths), x.text(i, numbered[i], purposes)
+		if shape, p := x.id(); shape >= 0 {
+			c.Site = sites.AddPacked(shape, p)
+		} else {
+			c.Site = sites.Add(p)
+		}
+		for range x.num() {
+			if n, ok := x.account(&ids); ok {
+				accounts = append(accounts, n)
 			}
-		})
-		if err != nil {
-			return nil, err
 		}
-		lists[i] = calls
+		ends = append(ends, len(accounts))
+		d.Calls = append(d.Calls, c)
+	})
+	if err != nil {
+		return nil, err
 	}
-	d.Sites, d.Paths, d.Purposes = sites.all, paths.all, purposes.all
-	var ordinals *audit.Ordinals
+	d.Paths, d.Purposes = paths.all, purposes.all
+	set, ordinals := sites.Set()
+	d.Sites = set.Strings()
+	for i := range d.Calls {
+		d.Calls[i].Site = ordinals.Of(d.Calls[i].Site)
+	}
 	d.Accounts, ordinals = ids.Set()
-	for i, n := range accounts {
-		accounts[i] = ordinals.Of(n)
-	}
-	from, n := 0, 0
-	for _, calls := range lists {
-		for i := range calls {
-			mine := accounts[from:ends[n]:ends[n]]
-			slices.Sort(mine)
-			calls[i].Accounts = slices.Compact(mine)
-			from, n = ends[n], n+1
+	sorter := newSorter(d.Accounts.Len())
+	start := 0
+	for i, end := range ends {
+		mine := accounts[start:end:end]
+		for k, n := range mine {
+			mine[k] = ordinals.Of(n)
 		}
-		sortFacts(calls, callOrder)
+		d.Calls[i].Accounts = sorter.distinct(mine)
+		start = end
 	}
-	d.Calls = mergeSorted(lists, callOrder)
+	sortFacts(d.Calls, callOrder)
 	return d, nil
 }
 
@@ -580,60 +668,56 @@ func foldCalls(day audit.Day, list []*rows) (*audit.CallDay, error) {
 func foldReports(day audit.Day, list []*rows) (*audit.ReportDay, error) {
 	d := &audit.ReportDay{Day: day}
 	var ids audit.IDsBuilder
-	for _, r := range list {
-		err := r.each(func(b []byte) {
-			x := row{reader{b: b}}
-			for len(x.b) > 0 {
-				c := audit.Report{At: audit.Instant(x.fixed()), Hash: x.fixed()}
-				var counts bool
-				c.Source, counts = r.resolve(x.fixed())
-				c.Status = x.short()
-				sec := x.signed()
-				n := x.num()
-				if !counts {
-					for range n {
-						x.id()
-						if x.byte() == 1 {
-							x.signed()
-							x.num()
-						}
-					}
-					for range x.num() {
-						x.id()
-						x.byte()
-					}
-					continue
+	err := merged(list, func(i int, x *row) {
+		c := audit.Report{At: audit.Instant(x.fixed()), Hash: x.fixed()}
+		var counts bool
+		c.Source, counts = list[i].resolve(x.fixed())
+		c.Status = x.short()
+		sec := x.signed()
+		n := x.num()
+		if !counts {
+			for range n {
+				x.id()
+				if x.byte() == 1 {
+					x.signed()
+					x.num()
 				}
-				c.Accounts = make([]audit.Reported, 0, n)
-				for range n {
-					a, ok := x.account(&ids)
-					updated := audit.Ever
-					if x.byte() == 1 {
-						before := x.signed()
-						updated = audit.AtUnix(sec-before, int64(x.num()))
-					}
-					if ok {
-						c.Accounts = append(c.Accounts, audit.Reported{Account: a, Updated: updated})
-					}
-				}
-				n = x.num()
-				c.Answers = make([]audit.Answer, 0, n)
-				for range n {
-					a, ok := x.account(&ids)
-					closed := x.byte() == 1
-					if ok {
-						c.Answers = append(c.Answers, audit.Answer{Account: a, Closed: closed})
-					}
-				}
-				d.Reports = append(d.Reports, c)
 			}
-		})
-		if err != nil {
-			return nil, err
+			for range x.num() {
+				x.id()
+				x.byte()
+			}
+			return
 		}
+		c.Accounts = make([]audit.Reported, 0, n)
+		for range n {
+			a, ok := x.account(&ids)
+			updated := audit.Ever
+			if x.byte() == 1 {
+				before := x.signed()
+				updated = audit.AtUnix(sec-before, int64(x.num()))
+			}
+			if ok {
+				c.Accounts = append(c.Accounts, audit.Reported{Account: a, Updated: updated})
+			}
+		}
+		n = x.num()
+		c.Answers = make([]audit.Answer, 0, n)
+		for range n {
+			a, ok := x.account(&ids)
+			closed := x.byte() == 1
+			if ok {
+				c.Answers = append(c.Answers, audit.Answer{Account: a, Closed: closed})
+			}
+		}
+		d.Reports = append(d.Reports, c)
+	})
+	if err != nil {
+		return nil, err
 	}
 	var ordinals *audit.Ordinals
 	d.Accounts, ordinals = ids.Set()
+	sorter := newSorter(d.Accounts.Len())
 	for i := range d.Reports {
 		c := &d.Reports[i]
 		for k := range c.Accounts {
@@ -642,7 +726,9 @@ func foldReports(day audit.Day, list []*rows) (*audit.ReportDay, error) {
 		for k := range c.Answers {
 			c.Answers[k].Account = ordinals.Of(c.Answers[k].Account)
 		}
-		slices.SortFunc(c.Accounts, compareReported)
+		if !sorter.reported(c.Accounts) {
+			slices.SortFunc(c.Accounts, compareReported)
+		}
 		slices.SortFunc(c.Answers, compareAnswers)
 	}
 	sortFacts(d.Reports, reportOrder)
@@ -650,7 +736,10 @@ func foldReports(day audit.Day, list []*rows) (*audit.ReportDay, error) {
 }
 
 func compareReported(a, b audit.Reported) int {
-	return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Updated, b.Updated))
+	if a.Account != b.Account {
+		return cmp.Compare(a.Account, b.Account)
+	}
+	return cmp.Compare(a.Updated, b.Updated)
 }
 
 func compareAnswers(a, b audit.Answer) int {
@@ -665,12 +754,13 @@ func (in *Intake) Close(resolve func(place uint64) (audit.Source, bool)) ([]audi
 			return nil, w.err
 		}
 		_ = w.each(func(app string, r *rows) error { // visiting fails where the visitor does
+			r.end()
 			r.resolve = resolve
 			key := dayKey{app, r.kind, r.day}
 			in.rows[key] = append(in.rows[key], r)
 			return nil
 		})
-		w.apps, w.free = nil, nil
+		w.apps = nil
 	}
 	var out []audit.Touched
 	for key, list := range in.rows {
@@ -723,8 +813,7 @@ func (in *Intake) SealCalls(app string, day audit.Day, packs []audit.Pack) (fres
 	if left > 0 && len(known.Calls) > 0 { // what a copy of a new fact names, that fact names as well
 		d = compactCalls(d)
 	}
-	p := encodeCalls(d)
-	pack, err = in.write(dayKey{app, audit.CallPack, day}, p, len(d.Calls), d.Calls[0].At, d.Calls[len(d.Calls)-1].At)
+	pack, err = in.write(dayKey{app, audit.CallPack, day}, func(p []byte) []byte { return encodeCalls(p, d) }, len(d.Calls), d.Calls[0].At, d.Calls[len(d.Calls)-1].At)
 	return d, pack, copies, err
 }
 
@@ -764,16 +853,22 @@ func (in *Intake) SealReports(app string, day audit.Day, packs []audit.Pack) (fr
 	if left > 0 && len(known.Reports) > 0 { // what a copy of a new fact names, that fact names as well
 		d = compactReports(d)
 	}
-	p := encodeReports(d)
-	pack, err = in.write(dayKey{app, audit.ReportPack, day}, p, len(d.Reports), d.Reports[0].At, d.Reports[len(d.Reports)-1].At)
+	pack, err = in.write(dayKey{app, audit.ReportPack, day}, func(p []byte) []byte { return encodeReports(p, d) }, len(d.Reports), d.Reports[0].At, d.Reports[len(d.Reports)-1].At)
 	return d, pack, copies, err
 }
 
-func (in *Intake) write(key dayKey, p []byte, records int, first, last audit.Instant) (*audit.Pack, error) {
+func (in *Intake) write(key dayKey, encode func([]byte) []byte, records int, first, last audit.Instant) (*audit.Pack, error) {
 	w, err := in.out()
 	if err != nil {
 		return nil, err
 	}
+	buf, _ := in.buffers.Get().(*[]byte)
+	if buf == nil {
+		buf = new([]byte)
+	}
+	defer in.buffers.Put(buf)
+	p := encode((*buf)[:0])
+	*buf = p
 	at, err := w.append(p)
 	if err != nil {
 		return nil, err

@@ -65,9 +65,9 @@ func mergeSorted[F any](lists [][]F, order func(a, b *F) int) []F {
 	return append(append(out, a...), b...)
 }
 
-// dropCopies keeps the first of equal facts, and none that known holds. Both lists are in order. copies counts what goes by file.
+// dropCopies keeps, in place, the first of equal facts, and none that known holds. Both lists are in order. copies counts what goes by file.
 func dropCopies[F fact](facts, known []F, order func(a, b *F) int, same, sameKnown func(a, b *F) bool) (kept []F, copies map[uint32]int64) {
-	kept = make([]F, 0, len(facts))
+	kept = facts[:0]
 	copies = map[uint32]int64{}
 	k := 0
 next:
@@ -99,7 +99,11 @@ next:
 				continue next
 			}
 		}
-		kept = append(kept, *f)
+		if n := len(kept); n == i {
+			kept = facts[:n+1]
+		} else {
+			kept = append(kept, *f)
+		}
 	}
 	return kept, copies
 }

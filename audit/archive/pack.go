@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -46,7 +47,14 @@ func unitOf(instants func(yield func(audit.Instant) bool)) byte {
 
 type writer struct{ b []byte }
 
-func (w *writer) num(n uint64)    { w.b = binary.AppendUvarint(w.b, n) }
+func (w *writer) num(n uint64) {
+	if n < 0x80 { // mostly
+		w.b = append(w.b, byte(n))
+		return
+	}
+	w.b = binary.AppendUvarint(w.b, n)
+}
+
 func (w *writer) signed(n int64)  { w.b = binary.AppendVarint(w.b, n) }
 func (w *writer) fixed(n uint64)  { w.b = binary.LittleEndian.AppendUint64(w.b, n) }
 func (w *writer) ids(s audit.IDs) { w.b = s.AppendTo(w.b) }
@@ -75,6 +83,15 @@ type reader struct {
 }
 
 func (r *reader) num() uint64 {
+	if len(r.b) > 0 && r.b[0] < 0x80 { // mostly
+		n := uint64(r.b[0])
+		r.b = r.b[1:]
+		return n
+	}
+	return r.long()
+}
+
+func (r *reader) long() uint64 {
 	n, w := binary.Uvarint(r.b)
 	if w <= 0 {
 		r.fail()
@@ -168,15 +185,18 @@ func allOn(bits []byte, n int) bool {
 
 func isOn(bits []byte, i int) bool { return bits[i/8]&(1<<(i%8)) != 0 }
 
-func seal(kind audit.PackKind, unit byte, tables, columns []byte) []byte {
-	out := make([]byte, headerSize, headerSize+len(tables)+len(columns))
-	copy(out, magic)
-	out[4], out[5] = byte(kind), unit
-	binary.LittleEndian.PutUint32(out[8:], uint32(len(tables)))
-	binary.LittleEndian.PutUint32(out[12:], uint32(len(columns)))
-	binary.LittleEndian.PutUint64(out[16:], xxhash.Sum64(tables))
-	binary.LittleEndian.PutUint64(out[24:], xxhash.Sum64(columns))
-	return append(append(out, tables...), columns...)
+// begin is an empty pack in the memory of p.
+func begin(p []byte) writer { return writer{append(p[:0], make([]byte, headerSize)...)} }
+
+// seal completes the header of a pack whose columns begin at a place.
+func seal(p []byte, kind audit.PackKind, unit byte, columns int) []byte {
+	copy(p, magic)
+	p[4], p[5] = byte(kind), unit
+	binary.LittleEndian.PutUint32(p[8:], uint32(columns-headerSize))
+	binary.LittleEndian.PutUint32(p[12:], uint32(len(p)-columns))
+	binary.LittleEndian.PutUint64(p[16:], xxhash.Sum64(p[headerSize:columns]))
+	binary.LittleEndian.PutUint64(p[24:], xxhash.Sum64(p[columns:]))
+	return p
 }
 
 // open splits a pack, or its start that holds the tables, and checks what is there.
@@ -214,8 +234,8 @@ type shape struct {
 	file          uint32
 }
 
-// encodeCalls packs a day's calls. They are in order of time; the tables hold nothing that no call uses.
-func encodeCalls(d *audit.CallDay) []byte {
+// encodeCalls packs a day's calls, in the memory of p where that suffices. They are in order of time; the tables hold nothing that no call uses.
+func encodeCalls(p []byte, d *audit.CallDay) []byte {
 	counts := make([]bool, d.Accounts.Len())
 	shapes := map[shape]uint32{}
 	var order []shape
@@ -228,27 +248,31 @@ func encodeCalls(d *audit.CallDay) []byte {
 			}
 		}
 		s := shape{c.Path, c.Purpose, c.Auth, c.Status, c.Source.File}
-		n, ok := shapes[s]
-		if !ok {
-			n = uint32(len(order))
-			shapes[s] = n
-			order = append(order, s)
+		n := slices.Index(order[:min(len(order), 8)], s) // mostly it is one of a few
+		if n < 0 {
+			m, ok := shapes[s]
+			if !ok {
+				m = uint32(len(order))
+				shapes[s] = m
+				order = append(order, s)
+			}
+			n = int(m)
 		}
-		of[i] = n
+		of[i] = uint32(n)
 	}
-	var t writer
-	t.ids(d.Accounts)
-	t.bits(len(counts), func(i int) bool { return counts[i] })
-	t.texts(d.Sites)
-	t.texts(d.Paths)
-	t.texts(d.Purposes)
-	t.num(uint64(len(order)))
+	w := begin(p)
+	w.ids(d.Accounts)
+	w.bits(len(counts), func(i int) bool { return counts[i] })
+	w.texts(d.Sites)
+	w.texts(d.Paths)
+	w.texts(d.Purposes)
+	w.num(uint64(len(order)))
 	for _, s := range order {
-		t.num(uint64(s.path))
-		t.num(uint64(s.purpose))
-		t.num(uint64(s.auth))
-		t.num(uint64(s.status))
-		t.num(uint64(s.file))
+		w.num(uint64(s.path))
+		w.num(uint64(s.purpose))
+		w.num(uint64(s.auth))
+		w.num(uint64(s.status))
+		w.num(uint64(s.file))
 	}
 	start := d.Day.Start()
 	unit := unitOf(func(yield func(audit.Instant) bool) {
@@ -258,7 +282,8 @@ func encodeCalls(d *audit.CallDay) []byte {
 			}
 		}
 	})
-	w := writer{b: make([]byte, 0, 32*len(d.Calls))}
+	columns := len(w.b)
+	w.b = slices.Grow(w.b, 32*len(d.Calls))
 	w.num(uint64(len(d.Calls)))
 	before, line := start, int64(0)
 	for i := range d.Calls {
@@ -277,7 +302,7 @@ func encodeCalls(d *audit.CallDay) []byte {
 			last = a
 		}
 	}
-	return seal(audit.CallPack, unit, t.b, w.b)
+	return seal(w.b, audit.CallPack, unit, columns)
 }
 
 // decodeCalls reads a pack of a day's calls.
@@ -315,12 +340,7 @@ func decodeCalls(day audit.Day, p []byte) (*audit.CallDay, error) {
 		x.Source = audit.Source{File: shapes[s].file, Line: uint64(line)}
 		from, last := len(accounts), uint64(0)
 		for range k {
-			if len(c.b) > 0 && c.b[0] < 0x80 {
-				last += uint64(c.b[0])
-				c.b = c.b[1:]
-			} else {
-				last += c.num()
-			}
+			last += c.num()
 			accounts = append(accounts, uint32(last))
 		}
 		if k > 0 && last >= uint64(n) {
@@ -353,8 +373,8 @@ func counting(kind audit.PackKind, p []byte) (audit.IDs, error) {
 	return ids.Select(func(i int) bool { return isOn(on, i) }), nil
 }
 
-// encodeReports packs a day's reports, which are in order of time.
-func encodeReports(d *audit.ReportDay) []byte {
+// encodeReports is encodeCalls for reports.
+func encodeReports(p []byte, d *audit.ReportDay) []byte {
 	counts := make([]bool, d.Accounts.Len())
 	var files []uint32
 	place := map[uint32]int{}
@@ -370,12 +390,12 @@ func encodeReports(d *audit.ReportDay) []byte {
 			files = append(files, r.Source.File)
 		}
 	}
-	var t writer
-	t.ids(d.Accounts)
-	t.bits(len(counts), func(i int) bool { return counts[i] })
-	t.num(uint64(len(files)))
+	w := begin(p)
+	w.ids(d.Accounts)
+	w.bits(len(counts), func(i int) bool { return counts[i] })
+	w.num(uint64(len(files)))
 	for _, f := range files {
-		t.num(uint64(f))
+		w.num(uint64(f))
 	}
 	start := d.Day.Start()
 	unit := unitOf(func(yield func(audit.Instant) bool) {
@@ -390,7 +410,7 @@ func encodeReports(d *audit.ReportDay) []byte {
 			}
 		}
 	})
-	w := writer{b: make([]byte, 0, 256*len(d.Reports))}
+	columns := len(w.b)
 	w.num(uint64(len(d.Reports)))
 	before, line := start, int64(0)
 	for i := range d.Reports {
@@ -426,7 +446,7 @@ func encodeReports(d *audit.ReportDay) []byte {
 			last = a.Account
 		}
 	}
-	return seal(audit.ReportPack, unit, t.b, w.b)
+	return seal(w.b, audit.ReportPack, unit, columns)
 }
 
 // decodeReports reads a pack of a day's reports.

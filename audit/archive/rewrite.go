@@ -85,7 +85,7 @@ func renamed(p *audit.Pack, b []byte, r *audit.Renames) ([]byte, bool, error) {
 		if !is {
 			return b, false, nil
 		}
-		return encodeReports(renameReports(d, set, r.Numbers(d.Accounts, set))), true, nil
+		return encodeReports(nil, renameReports(d, set, r.Numbers(d.Accounts, set))), true, nil
 	}
 	d, err := decodeCalls(p.Day, b)
 	if err != nil {
@@ -108,7 +108,7 @@ func renamed(p *audit.Pack, b []byte, r *audit.Renames) ([]byte, bool, error) {
 		c.Accounts = slices.Compact(c.Accounts)
 	}
 	d.Accounts, d.Paths, d.Purposes = set, paths.all, purposes.all
-	return encodeCalls(d), true, nil
+	return encodeCalls(nil, d), true, nil
 }
 
 // renameTexts gives the numbers that texts have under their new names.

@@ -19,7 +19,8 @@ type Decoder struct {
 
 	app string // of the lifecycle event read last
 
-	accounts [][]byte
+	site     audit.IDList
+	accounts audit.IDList
 	reported []audit.ReportedRecord
 	answers  []audit.AnswerRecord
 
@@ -198,7 +199,7 @@ func (d *Decoder) fastCall(b []byte, rec *audit.CallRecord) bool {
 		case fApp:
 			rec.App, i = d.key(b, i)
 		case fSite:
-			rec.Site, i = d.key(b, i)
+			rec.Site, i = d.siteID(b, i)
 		case fPath:
 			rec.Path, i = d.text(b, i)
 		case fAuth:
@@ -238,7 +239,7 @@ func (d *Decoder) fastCall(b []byte, rec *audit.CallRecord) bool {
 		return false
 	}
 	const need = fTS | fRequestID | fSite | fPath | fAuth | fStatus
-	return seen&need == need && len(rec.RequestID) > 0 && len(rec.Site) > 0 && len(rec.Path) > 0 && d.utf8(b)
+	return seen&need == need && len(rec.RequestID) > 0 && rec.Site.Len() > 0 && len(rec.Path) > 0 && d.utf8(b)
 }
 
 // fastReport is fastCall for a line of the reporting API's log.
@@ -384,6 +385,19 @@ type slot struct {
 	n     int
 	field field
 	text  [48]byte
+	words [2]uint64 // the first 16 bytes
+	masks [2]uint64 // those of them that count
+}
+
+// at says whether b has the slot's text at i.
+func (t *slot) at(b []byte, i int) bool {
+	if i+16 > len(b) {
+		return i+t.n <= len(b) && string(b[i:i+t.n]) == string(t.text[:t.n])
+	}
+	if (load(b, i)^t.words[0])&t.masks[0]|(load(b, i+8)^t.words[1])&t.masks[1] != 0 {
+		return false
+	}
+	return t.n <= 16 || i+t.n <= len(b) && string(b[i+16:i+t.n]) == string(t.text[16:t.n])
 }
 
 // next reads a field's name at b[i], after a brace or comma, and gives the field and where its value begins; -1 where the form is not usual. k counts
@@ -391,7 +405,8 @@ type slot struct {
 func (s *shape) next(b []byte, i int, k *int, classify func([]byte) field) (field, int) {
 	for j := *k; j < s.n && j < *k+3; j++ {
 		t := &s.slots[j]
-		if end := i + t.n; end <= len(b) && string(b[i:end]) == string(t.text[:t.n]) {
+		if t.at(b, i) {
+			end := i + t.n
 			*k = j + 1
 			if end < len(b) && b[end] <= ' ' {
 				end = space(b, end)
@@ -432,7 +447,12 @@ func (s *shape) learn(text []byte, f field, k *int) {
 	}
 	copy(s.slots[*k+1:s.n+1], s.slots[*k:s.n])
 	t := &s.slots[*k]
-	t.n, t.field = copy(t.text[:], text), f
+	*t = slot{field: f}
+	t.n = copy(t.text[:], text)
+	for i := range t.words {
+		t.words[i] = load(t.text[:], 8*i)
+		t.masks[i] = uint64(1)<<(8*max(0, min(t.n-8*i, 8))) - 1
+	}
 	s.n++
 	*k++
 }
@@ -612,16 +632,33 @@ func (d *Decoder) id(b []byte, i int) ([]byte, int) {
 	return v, end
 }
 
+// siteID is key for a site's id, which is mostly a UUID.
+func (d *Decoder) siteID(b []byte, i int) (audit.IDList, int) {
+	d.site.Reset()
+	if end := i + 37; end < len(b) && b[i] == '"' && b[end] == '"' && d.site.AddPacked(b[i+1:end]) {
+		return d.site, end + 1
+	}
+	v, end := d.key(b, i)
+	if len(v) > 0 {
+		d.site.Add(v)
+	}
+	return d.site, end
+}
+
 // ids reads a list of account ids, or null.
-func (d *Decoder) ids(b []byte, i int) ([][]byte, int) {
-	ids := d.accounts[:0]
+func (d *Decoder) ids(b []byte, i int) (audit.IDList, int) {
+	d.accounts.Reset()
 	end := elements(b, i, func(i int) int {
+		if end := i + 25; end < len(b) && b[i] == '"' && b[end] == '"' && d.accounts.AddPacked(b[i+1:end]) { // mostly it is 24 hexadecimal digits
+			return end + 1
+		}
 		v, end := d.id(b, i)
-		ids = append(ids, v)
+		if end >= 0 {
+			d.accounts.Add(v)
+		}
 		return end
 	})
-	d.accounts = ids
-	return ids, end
+	return d.accounts, end
 }
 
 // elements reads a list, or null, each entry by read, and gives where it ends; -1 where the form is not usual.

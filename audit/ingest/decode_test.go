@@ -213,7 +213,11 @@ func TestCallReads(t *testing.T) {
 	if got := audit.AtUnix(rec.Sec, rec.Nsec).String(); got != "2026-11-22T03:14:15.123Z" {
 		t.Errorf("ts %s", got)
 	}
-	got := fmt.Sprintf("%s %s %s %s %s %s %d %s", rec.RequestID, rec.App, rec.Site, rec.Path, rec.Auth, rec.Purpose, rec.Status, bytes.Join(rec.Accounts, []byte(" ")))
+	var accounts []string
+	for id := range rec.Accounts.All() {
+		accounts = append(accounts, string(id))
+	}
+	got := fmt.Sprintf("%s %s %s %s %s %s %d %s", rec.RequestID, rec.App, slices.Collect(rec.Site.All())[0], rec.Path, rec.Auth, rec.Purpose, rec.Status, strings.Join(accounts, " "))
 	want := "9f86d081884c7d65 com.acme.mailer f58131cb-b67d-43c7-b30d-6b58d40bd077 /rest/api/3/user/email/bulk connect-jwt security-alerts 200 " +
 		"5b10a2844c20165700ede21f 5b10a2844c20165700ede220 5b10a2844c20165700ede221 5b10a2844c20165700ede222"
 	if got != want {
@@ -407,7 +411,7 @@ func FuzzCall(f *testing.F) {
 	warm.fastCall([]byte(callLine), new(audit.CallRecord))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		d := warm
-		d.accounts, d.plain, d.stack = nil, nil, nil
+		d.site, d.accounts, d.plain, d.stack = audit.IDList{}, audit.IDList{}, nil, nil
 		cold, _ := sameCall(t, new(Decoder), line)
 		if hot, _ := sameCall(t, &d, line); hot != cold {
 			t.Fatalf("the fast reader takes it %v after nothing, %v after another line: %q", cold, hot, line)

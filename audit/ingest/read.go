@@ -436,7 +436,9 @@ const byteOrderMark = "\ufeff"
 
 // line delivers a line, perhaps with the \r of its end; first is the file's first.
 func (d *delivery) line(p []byte, first bool) {
-	p = bytes.TrimSuffix(p, []byte{'\r'})
+	if n := len(p); n > 0 && p[n-1] == '\r' {
+		p = p[:n-1]
+	}
 	if len(p) > d.limit {
 		d.tooLong()
 		return

@@ -579,7 +579,7 @@ func (l *lines) spot() {
 		return
 	}
 	at := audit.AtUnix(l.call.Sec, l.call.Nsec)
-	for _, id := range l.call.Accounts {
+	for id := range l.call.Accounts.All() {
 		id = l.forgotten.Account(id)
 		if l.watch.has(id) && at.Day() >= l.purged {
 			l.canaries = append(l.canaries, audit.Canary{Account: string(id), App: string(l.call.App), Retrieved: at})

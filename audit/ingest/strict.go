@@ -357,13 +357,14 @@ func strictCall(line []byte) (audit.CallRecord, error) {
 	if err := noAddress("app_key", app, "cloud_id", site); err != nil {
 		return none, err
 	}
-	rec := audit.CallRecord{Sec: at.Unix(), Nsec: int64(at.Nanosecond()), RequestID: []byte(id), App: []byte(app), Site: []byte(site),
+	rec := audit.CallRecord{Sec: at.Unix(), Nsec: int64(at.Nanosecond()), RequestID: []byte(id), App: []byte(app),
 		Path: []byte(path), Purpose: []byte(purpose), Auth: kind, Status: int(*status)}
+	rec.Site.Add([]byte(site))
 	for i, a := range accounts {
 		if err := checkAccount(a); err != nil {
 			return none, fmt.Errorf("account_ids entry %d %w", i+1, err)
 		}
-		rec.Accounts = append(rec.Accounts, []byte(a))
+		rec.Accounts.Add([]byte(a))
 	}
 	return rec, nil
 }

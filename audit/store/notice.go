@@ -113,7 +113,7 @@ func (s *Store) Matters(ctx context.Context, open bool) (list []audit.Matter, er
 
 // FindingNotice is what notices make of a finding.
 type FindingNotice struct {
-	audit.FindingKey
+	audit.FindingRef
 	NotifiedAt, DueAt audit.Instant
 	Recommend         *audit.Recommendation // nil: as it is
 }
@@ -123,7 +123,7 @@ type NoticesChanged struct {
 	Notices  []audit.Notice // Version as it was read; 0: new
 	Matters  []audit.Matter // likewise
 	Findings []FindingNotice
-	Open     []audit.FindingKey // that have to be open still
+	Open     []audit.FindingRef // that have to be open still
 	Messages []audit.Message
 	Trail    []audit.TrailEntry
 }
@@ -303,9 +303,9 @@ func (s *Store) Registrants(ctx context.Context, keys []string) (map[string]Regi
 			if err := t.all(ctx, &waiting, `SELECT app_key, request_id, since FROM requests WHERE app_key IN (?)`, keys); err != nil {
 				return err
 			}
-			since := map[audit.FindingKey]audit.Instant{}
+			since := map[audit.FindingRef]audit.Instant{}
 			for _, r := range waiting {
-				since[audit.FindingKey{App: string(r.App), Finding: string(r.Request)}] = r.Since
+				since[audit.FindingRef{App: string(r.App), Finding: string(r.Request)}] = r.Since
 			}
 			for _, k := range keys {
 				r := Registrant{Waiting: audit.Never}
@@ -317,7 +317,7 @@ func (s *Store) Registrants(ctx context.Context, keys []string) (map[string]Regi
 				}
 				for i := range facts.Approvals {
 					if a := &facts.Approvals[i]; waits(a) {
-						if at, ok := since[audit.FindingKey{App: string(k), Finding: a.RequestID}]; ok {
+						if at, ok := since[audit.FindingRef{App: string(k), Finding: a.RequestID}]; ok {
 							r.Waiting = min(r.Waiting, at)
 						}
 					}

@@ -39,14 +39,14 @@ func TestNoticesAreKept(t *testing.T) {
 		s := open(t, url)
 		f := finding("a"+hostileJSON(), "purpose-prohibited", "marketing")
 		publish(t, s, false, audit.AppUpdate{Key: f.App, StatesAt: audit.Never, Findings: []audit.Finding{f}})
-		key := audit.FindingKey{App: f.App, Finding: f.ID}
+		key := audit.FindingRef{App: f.App, Finding: f.ID}
 
 		n := audit.Draft("v"+hostileJSON(), hostileJSON(), audit.FirstNotice, "R-000001", t0)
-		n, trail := n.Revise([]audit.FindingKey{key}, []string{"privacy@acme.example"}, []byte(`{"id":"x"}`), t0)
-		m := audit.Matter{FindingKey: key, Vendor: n.Vendor, Notice: n.ID, Notified: t0, Due: t0 + 9, Answer: audit.NoAnswer, ClaimedAt: audit.Never,
+		n, trail := n.Revise([]audit.FindingRef{key}, []string{"privacy@acme.example"}, []byte(`{"id":"x"}`), t0)
+		m := audit.Matter{FindingRef: key, Vendor: n.Vendor, Notice: n.ID, Notified: t0, Due: t0 + 9, Answer: audit.NoAnswer, ClaimedAt: audit.Never,
 			DisputedAt: audit.Never, StoppedAt: audit.Never, SecondAt: audit.Never, ClosedAt: audit.Never, Rounds: []audit.Instant{1, 2}, Stopped: time.Hour}
 		change := store.NoticesChanged{Notices: []audit.Notice{n}, Matters: []audit.Matter{m}, Trail: trail, Open: n.About,
-			Findings: []store.FindingNotice{{FindingKey: key, NotifiedAt: t0, DueAt: t0 + 9, Recommend: &audit.Recommendation{Act: "warn", ProposedBy: "night", ProposedAt: t0}}},
+			Findings: []store.FindingNotice{{FindingRef: key, NotifiedAt: t0, DueAt: t0 + 9, Recommend: &audit.Recommendation{Act: "warn", ProposedBy: "night", ProposedAt: t0}}},
 			Messages: []audit.Message{{Key: "notice " + n.ID, Sink: "email", Lane: "l", Body: []byte(`{}`), Created: t0, NextAt: t0}}}
 		must(t, s.ChangeNotices(ctx, change))
 		n.Version, m.Version = 1, 1
@@ -69,8 +69,8 @@ func TestNoticesAreKept(t *testing.T) {
 		change.Messages[0].Key = "late"
 		for name, c := range map[string]store.NoticesChanged{
 			"new, and there already": {Notices: []audit.Notice{n0(n)}, Trail: change.Trail, Messages: change.Messages},
-			"changed meanwhile":      {Messages: change.Messages, Trail: change.Trail, Notices: []audit.Notice{n}, Matters: []audit.Matter{{FindingKey: key, Version: 9}}},
-			"a finding that is gone": {Messages: change.Messages, Trail: change.Trail, Open: []audit.FindingKey{{App: f.App, Finding: "F-GONE"}}},
+			"changed meanwhile":      {Messages: change.Messages, Trail: change.Trail, Notices: []audit.Notice{n}, Matters: []audit.Matter{{FindingRef: key, Version: 9}}},
+			"a finding that is gone": {Messages: change.Messages, Trail: change.Trail, Open: []audit.FindingRef{{App: f.App, Finding: "F-GONE"}}},
 		} {
 			if err := s.ChangeNotices(ctx, c); !errors.Is(err, store.ErrChanged) {
 				t.Errorf("%s: %v", name, err)

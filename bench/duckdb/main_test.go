@@ -7,7 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/mailreeve/mailreeve/bench/internal/market"
 	"github.com/mailreeve/mailreeve/bench/internal/verdict"
 )
 
@@ -32,7 +34,7 @@ func TestRun(t *testing.T) {
 	}
 	twice := call("01:00:00", "a", "s1", `"marketing"`, "200", `"x","y"`)
 	o := options{
-		completeSince: "2026-01-01T00:00:00Z", asOf: "2026-11-23T02:30:00Z", threads: 1, db: filepath.Join(dir, "n.duckdb"),
+		sql: "tuned", completeSince: "2026-01-01T00:00:00Z", asOf: "2026-11-23T02:30:00Z", threads: 1, db: filepath.Join(dir, "n.duckdb"),
 		access: write("access.jsonl", twice,
 			call("01:00:01", "a", "s2", `"marketing"`, "200", `"x"`),
 			twice,
@@ -90,5 +92,31 @@ func TestRun(t *testing.T) {
 	}
 	if _, err := run(context.Background(), o); err == nil {
 		t.Error("wrote into a database that was there")
+	}
+}
+
+// TestPlainFindsWhatTunedFinds runs both on one synthetic night.
+func TestPlainFindsWhatTunedFinds(t *testing.T) {
+	m := market.Defaults()
+	m.Dir, m.Lines, m.Apps, m.Sites, m.Workers = t.TempDir(), 20_000, 120, 20, 1
+	if err := market.Write(m); err != nil {
+		t.Fatal(err)
+	}
+	found := map[string][]verdict.Finding{}
+	for _, sql := range []string{"tuned", "plain"} {
+		got, err := run(context.Background(), options{
+			sql: sql, completeSince: market.CompleteSince, asOf: m.AsOf().Format(time.RFC3339), threads: 1, db: filepath.Join(m.Dir, sql+".duckdb"),
+			access: m.Glob("access"), reports: m.Glob("reports"), installs: m.Glob("installs"), apps: m.Registry(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found[sql] = got.Findings
+	}
+	if len(verdict.Totals(found["tuned"])) < 3 {
+		t.Fatalf("a night without %v says little", verdict.Totals(found["tuned"]))
+	}
+	if diff := verdict.Diff("tuned", found["tuned"], "plain", found["plain"]); diff != "" {
+		t.Error(diff)
 	}
 }

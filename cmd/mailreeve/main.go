@@ -34,10 +34,14 @@ func main() {
 	os.Exit(code)
 }
 
-// limitMemory lets the garbage collector work harder before a night takes more than a gigabyte. GOMEMLIMIT says otherwise.
+// limitMemory lets the garbage collector work seldom while the heap is small, and harder before a night takes more than a gigabyte together with the rows
+// that lie beside the heap. GOGC and GOMEMLIMIT say otherwise.
 func limitMemory() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(300)
+	}
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(850 << 20)
+		debug.SetMemoryLimit(500 << 20)
 	}
 }
 

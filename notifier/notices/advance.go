@@ -111,7 +111,7 @@ func (d *Desk) bounced(ctx context.Context, b email.Bounce) error {
 		}
 		change.Matters, change.Trail = append(change.Matters, after), append(change.Trail, trail...)
 		if after.ClosedAt != audit.Never {
-			change.Findings = append(change.Findings, store.FindingNotice{FindingKey: m.FindingKey, NotifiedAt: audit.Never, DueAt: audit.Never})
+			change.Findings = append(change.Findings, store.FindingNotice{FindingRef: m.FindingRef, NotifiedAt: audit.Never, DueAt: audit.Never})
 		}
 	}
 	return d.Store.ChangeNotices(ctx, change)
@@ -171,7 +171,7 @@ func (d *Desk) arrived(ctx context.Context, n *audit.Notice, change *store.Notic
 				continue
 			}
 			change.Matters, change.Trail = append(change.Matters, after), append(change.Trail, trail...)
-			change.Findings = append(change.Findings, store.FindingNotice{FindingKey: after.FindingKey, NotifiedAt: after.Notified, DueAt: after.Due})
+			change.Findings = append(change.Findings, store.FindingNotice{FindingRef: after.FindingRef, NotifiedAt: after.Notified, DueAt: after.Due})
 		case m != nil && m.Second == n.ID && m.SecondAt == audit.Never:
 			m.SecondAt = n.EndedAt
 			change.Matters = append(change.Matters, *m)
@@ -238,7 +238,7 @@ func (d *Desk) Reply(ctx context.Context, id, finding string, r audit.Reply) (do
 			change.Matters[i], change.Trail = m, append(change.Trail, trail...)
 			j := slices.IndexFunc(change.Findings, func(f store.FindingNotice) bool { return f.Finding == k.Finding })
 			if j < 0 {
-				change.Findings, j = append(change.Findings, store.FindingNotice{FindingKey: k, NotifiedAt: m.Notified}), len(change.Findings)
+				change.Findings, j = append(change.Findings, store.FindingNotice{FindingRef: k, NotifiedAt: m.Notified}), len(change.Findings)
 			}
 			change.Findings[j].DueAt = m.Due
 			done = append(done, m)
@@ -349,7 +349,7 @@ func (d *Desk) Tasks(ctx context.Context) ([]Task, error) {
 
 // unanswered says whether anything that a notice was to tell is still to be told.
 func (v *view) unanswered(n *audit.Notice) bool {
-	return slices.ContainsFunc(n.About, func(k audit.FindingKey) bool {
+	return slices.ContainsFunc(n.About, func(k audit.FindingRef) bool {
 		f, m := v.findings[k.Finding], v.matter[k.Finding]
 		return f != nil && audit.IsOpen(f.Status) && (n.Kind != audit.FirstNotice || m == nil || m.ClosedAt != audit.Never)
 	})

@@ -137,10 +137,10 @@ func worst(a, b subject) int {
 }
 
 // keys names what a notice is about.
-func keys(about []subject) []audit.FindingKey {
-	out := make([]audit.FindingKey, len(about))
+func keys(about []subject) []audit.FindingRef {
+	out := make([]audit.FindingRef, len(about))
 	for i := range about {
-		out[i] = audit.FindingKey{App: about[i].finding.App, Finding: about[i].finding.ID}
+		out[i] = audit.FindingRef{App: about[i].finding.App, Finding: about[i].finding.ID}
 	}
 	return out
 }
@@ -149,7 +149,7 @@ func keys(about []subject) []audit.FindingKey {
 const maxRecipients = 100
 
 // recipients are the contacts of the vendor of some apps: each once, in order.
-func recipients(registry map[string]store.Registrant, about []audit.FindingKey) []string {
+func recipients(registry map[string]store.Registrant, about []audit.FindingRef) []string {
 	known := map[string]string{}
 	for _, k := range about {
 		r, ok := registry[k.App]

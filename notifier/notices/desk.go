@@ -237,7 +237,7 @@ func (v *view) matters(ctx context.Context) error {
 			}
 		}
 		change := store.NoticesChanged{Trail: trail}
-		of := store.FindingNotice{FindingKey: m.FindingKey, NotifiedAt: after.Notified, DueAt: after.Due}
+		of := store.FindingNotice{FindingRef: m.FindingRef, NotifiedAt: after.Notified, DueAt: after.Due}
 		if due == audit.StepRecommend && v.held {
 			due = ""
 		}
@@ -246,7 +246,7 @@ func (v *view) matters(ctx context.Context) error {
 			var e *audit.TrailEntry
 			if of.Recommend, e = v.propose(&after, f); e != nil {
 				change.Trail = append(change.Trail, *e)
-				change.Open = []audit.FindingKey{m.FindingKey}
+				change.Open = []audit.FindingRef{m.FindingRef}
 			}
 		}
 		if !equal(m, &after) {
