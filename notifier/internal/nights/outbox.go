@@ -76,7 +76,7 @@ func (s *Store) Lanes(context.Context) (list []audit.Lane, err error) {
 	for i := range list {
 		l := &list[i]
 		for _, m := range s.due(l.Sink, l.Name) {
-			l.Next = min(l.Next, m.NextAt)
+			l.Next = min(l.Next, dueAt(m))
 		}
 		l.Next = max(l.Next, s.next[lane{l.Sink, l.Name}], s.next[lane{sink: "/" + l.Sink}])
 	}
@@ -97,6 +97,14 @@ func (s *Store) due(sink, name string) (list []*audit.Message) {
 	return list
 }
 
+// dueAt is when m may be tried. What was not written to be sent later may be at once, whatever the writer's clock says.
+func dueAt(m *audit.Message) audit.Instant {
+	if !m.Failed && m.NextAt <= m.Created {
+		return audit.Ever
+	}
+	return m.NextAt
+}
+
 // Take is notifier.Store's.
 func (s *Store) Take(_ context.Context, sink, name, holder string, now, until audit.Instant) (*audit.Claim, error) {
 	s.mu.Lock()
@@ -106,7 +114,7 @@ func (s *Store) Take(_ context.Context, sink, name, holder string, now, until au
 		return nil, nil
 	}
 	for _, m := range s.due(sink, name) {
-		if m.NextAt > now {
+		if dueAt(m) > now {
 			continue
 		}
 		if s.held == nil {
