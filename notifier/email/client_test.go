@@ -353,7 +353,7 @@ func TestCancelledDeliveryEnds(t *testing.T) {
 // under one Message-ID: SMTP has no way to ask whether a message was taken.
 func TestUnreliableServer(t *testing.T) {
 	t.Parallel()
-	const mails = 25
+	const mails = 12
 	s := smtptest.Start(t, smtptest.Options{})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
