@@ -91,6 +91,7 @@ type Notices struct {
 	Approve     string `yaml:"approve"`
 	Bounces     string `yaml:"bounces"`
 	FormURL     string `yaml:"form_url"` // where a vendor asks for approval
+	Templates   string `yaml:"templates"` // a folder; "": the built-in ones
 }
 
 // Console is the reviewers' web console.

@@ -113,6 +113,7 @@ func (c *cli) doctor(ctx context.Context, send bool) []symptom {
 	d.secrets()
 	d.browser()
 	d.slack(ctx, send)
+	d.mail(ctx)
 	return d.found
 }
 

@@ -34,6 +34,9 @@ func (s *system) sinks() map[string]notifier.Sink {
 	if s.slack {
 		sinks[slack.Sink] = slack.New(os.Getenv(s.cfg.Slack.TokenEnv), s.cfg.Slack.APIURL, http.DefaultClient)
 	}
+	if s.cfg.Notices.SMTP != "" {
+		sinks[email.Sink] = mailSink(s.cfg)
+	}
 	return sinks
 }
 

@@ -116,14 +116,15 @@ func (b body) compose() (from string, to []string, raw []byte, err error) {
 	if err != nil {
 		return "", nil, nil, err
 	}
-	err = errors.Join(
-		write(alternative, "text/plain", "quoted-printable", "", []byte(b.Text)),
-		write(alternative, "text/html", "quoted-printable", "", []byte(b.HTML)),
-		alternative.Close(),
-		write(mixed, "application/json", "base64", "notice.json", b.JSON),
-		mixed.Close(),
-	)
-	return sender.Address, to, out.Bytes(), err
+	err = write(alternative, "text/plain", "quoted-printable", "", []byte(b.Text))
+	if b.HTML != "" {
+		err = errors.Join(err, write(alternative, "text/html", "quoted-printable", "", []byte(b.HTML)))
+	}
+	err = errors.Join(err, alternative.Close())
+	if len(b.JSON) > 0 && string(b.JSON) != "null" {
+		err = errors.Join(err, write(mixed, "application/json", "base64", "notice.json", b.JSON))
+	}
+	return sender.Address, to, out.Bytes(), errors.Join(err, mixed.Close())
 }
 
 // boundary cannot be in what it parts: it is no text that anybody could know before.

@@ -10,12 +10,12 @@ import (
 	"github.com/mailreeve/mailreeve/notifier"
 )
 
-// A Mail is a notice as it is sent.
+// A Mail is a notice as it is sent. A mail to others may have no HTML and no JSON.
 type Mail struct {
-	Subject string          `json:"subject"` // one line
-	Text    string          `json:"text"`    // complete by itself
-	HTML    string          `json:"html"`    // the same for who reads HTML; loads nothing
-	JSON    json.RawMessage `json:"json"`    // the same for programs: the notice, by docs/notice.schema.json
+	Subject string          `json:"subject"`        // one line
+	Text    string          `json:"text"`           // complete by itself
+	HTML    string          `json:"html,omitempty"` // the same for who reads HTML; loads nothing
+	JSON    json.RawMessage `json:"json,omitempty"` // the same for programs: the notice, by docs/notice.schema.json
 }
 
 // How much of a text from outside a mail shows, in characters; JSON has it whole.
