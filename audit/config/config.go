@@ -90,7 +90,7 @@ type Notices struct {
 	ReplyTo     string `yaml:"reply_to"`
 	Approve     string `yaml:"approve"`
 	Bounces     string `yaml:"bounces"`
-	FormURL     string `yaml:"form_url"` // where a vendor asks for approval
+	FormURL     string `yaml:"form_url"`  // where a vendor asks for approval
 	Templates   string `yaml:"templates"` // a folder; "": the built-in ones
 }
 

@@ -22,13 +22,13 @@ import (
 
 // A Desk writes to vendors, and follows what becomes of it.
 type Desk struct {
-	Store     *store.Store
-	Policy    *audit.Policy
-	Mail      config.Notices
-	FormURL   string           // where approval is asked for; empty: nowhere
-	PageURL   string           // of the vendors' page; empty: there is none
-	Clock     audit.Clock
-	Log       *slog.Logger
+	Store   *store.Store
+	Policy  *audit.Policy
+	Mail    config.Notices
+	FormURL string // where approval is asked for; empty: nowhere
+	PageURL string // of the vendors' page; empty: there is none
+	Clock   audit.Clock
+	Log     *slog.Logger
 
 	// Compose makes the messages that tell others of news. Nil: nobody is told.
 	Compose notifier.Composer
