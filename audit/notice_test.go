@@ -449,3 +449,31 @@ func TestLifeOfANotice(t *testing.T) {
 		}
 	})
 }
+
+// What the policy's four_eyes names takes two people, whoever proposed it.
+func TestFourEyes(t *testing.T) {
+	p := DefaultPolicy()
+	p.FourEyes = []string{"delist"}
+	decide := func(f Finding, by, act string) (Finding, error) {
+		done, err := Deed{Kind: DoDecide, By: by, At: noon, Act: act, Policy: p}.Do(f, nil)
+		if err != nil {
+			return f, err
+		}
+		return done.Finding, nil
+	}
+	f := *theFinding()
+	f.Recommendation = &Recommendation{Act: "delist", ProposedBy: byNight, ProposedAt: noon, DecidedAt: Never}
+	if g, err := decide(f, "cli:ann@host", "warn"); err != nil || g.Recommendation.Decision != "warn" {
+		t.Errorf("what four_eyes does not name: %+v, %v", g.Recommendation, err)
+	}
+	f, err := decide(f, "cli:ann@host", "")
+	if err != nil || f.Recommendation.DecidedBy != "" || f.Recommendation.ProposedBy != "cli:ann@host" {
+		t.Fatalf("%+v, %v", f.Recommendation, err)
+	}
+	if _, err := decide(f, "cli:ann@host", ""); err == nil || !strings.Contains(err.Error(), "another person") {
+		t.Errorf("one person decided twice: %v", err)
+	}
+	if f, err = decide(f, "cli:bob@host", ""); err != nil || f.Recommendation.Decision != "delist" || f.Recommendation.DecidedBy != "cli:bob@host" {
+		t.Errorf("%+v, %v", f.Recommendation, err)
+	}
+}

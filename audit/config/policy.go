@@ -123,7 +123,9 @@ func ParsePolicy(name string, text []byte) (*audit.Policy, error) {
 			p.Ladder.Reminders = append(p.Ladder.Reminders, time.Duration(d))
 		}
 	}
-	p.FourEyes = f.FourEyes
+	if len(f.FourEyes) > 0 {
+		p.FourEyes = f.FourEyes
+	}
 	for s, d := range f.Deadlines {
 		if !slices.Contains(audit.Severities(), audit.Severity(s)) {
 			return nil, fmt.Errorf("%s: deadlines: %q is none of critical, high, medium, low", name, s)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,6 +17,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit/address"
 	"github.com/mailreeve/mailreeve/audit/store"
 	"github.com/mailreeve/mailreeve/notifier"
+	"github.com/mailreeve/mailreeve/notifier/email"
 	"github.com/mailreeve/mailreeve/notifier/notices"
 	"github.com/mailreeve/mailreeve/notifier/slack"
 )
@@ -24,6 +26,7 @@ import (
 func (s *system) desk() *notices.Desk {
 	d := notices.New(s.store, s.cfg, s.clock, s.log)
 	d.Compose = s.compose
+	d.Templates = sync.OnceValues(func() (*email.Templates, error) { return mailTemplates(s.cfg) })
 	return d
 }
 

@@ -55,14 +55,12 @@ var errCut = errors.New("unreliable: the connection was cut")
 // A conn is an SMTP connection as its server sees it. The server reads, then writes; SMTP takes turns.
 type conn struct {
 	net.Conn
-
-	mu sync.Mutex // Forward reads and writes at once
 	faults
 
 	mu     sync.Mutex // of what follows, and of chance: a Forward reads and writes at one time
-	data   bool   // a message is coming
-	last   []byte // that was read of it, at most so many bytes as end it
-	taken  bool   // the server has the whole message, and has not answered
+	data   bool       // a message is coming
+	last   []byte     // that was read of it, at most so many bytes as end it
+	taken  bool       // the server has the whole message, and has not answered
 	broken bool
 }
 

@@ -22,17 +22,18 @@ import (
 
 // A Desk writes to vendors, and follows what becomes of it.
 type Desk struct {
-	Store     *store.Store
-	Policy    *audit.Policy
-	Mail      config.Notices
-	FormURL   string           // where approval is asked for; empty: nowhere
-	PageURL   string           // of the vendors' page; empty: there is none
-	Templates *email.Templates // nil: the built-in ones
-	Clock     audit.Clock
-	Log       *slog.Logger
+	Store   *store.Store
+	Policy  *audit.Policy
+	Mail    config.Notices
+	FormURL string // where approval is asked for; empty: nowhere
+	PageURL string // of the vendors' page; empty: there is none
+	Clock   audit.Clock
+	Log     *slog.Logger
 
 	// Compose makes the messages that tell others of news. Nil: nobody is told.
 	Compose notifier.Composer
+	// Templates gives what mails are made with. Nil: the built-in ones.
+	Templates func() (*email.Templates, error)
 	// Bounces gives what came back of mails. Nil: nothing is known of that.
 	Bounces func(ctx context.Context, each func(email.Bounce) error) error
 }
@@ -530,7 +531,14 @@ func (d *Desk) Mailed(n *audit.Notice) (email.Mail, error) {
 	if err := json.Unmarshal(n.Content, &content); err != nil {
 		return email.Mail{}, fmt.Errorf("notice %s: %w", n.ID, err)
 	}
-	return email.Render(content, d.Templates)
+	var t *email.Templates
+	if d.Templates != nil {
+		var err error
+		if t, err = d.Templates(); err != nil {
+			return email.Mail{}, err
+		}
+	}
+	return email.Render(content, t)
 }
 
 // pin is the digest of what is sent and to whom.
