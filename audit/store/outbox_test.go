@@ -231,3 +231,19 @@ func TestOneTakes(t *testing.T) {
 		}
 	})
 }
+
+// What waits in an older store is sent after the upgrade.
+func TestMessagesOfAnOlderStoreAreKept(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		db := older(t, url, 5)
+		for key, sent := range map[string]audit.Instant{"waits": audit.Never, "sent": t0} {
+			_, err := db.Exec(`INSERT INTO outbox (key, sink, body, created, attempts, next_at, sent_at, error, receipt) VALUES ($1, 'slack', $2, $3, 1, $3, $4, '429', '')`, key, []byte("{}"), t0, sent)
+			must(t, err)
+		}
+		must(t, db.Close())
+		s := open(t, url)
+		claim := take(t, s, "", "me", t0, "waits")
+		must(t, s.Delivered(t.Context(), claim, "r", t0, t0))
+		take(t, s, "", "me", t0, "")
+	})
+}

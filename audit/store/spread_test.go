@@ -135,20 +135,9 @@ func TestAFindingIsFoundByItsID(t *testing.T) {
 func TestActsOfAnOlderStoreGetTheirApp(t *testing.T) {
 	on(t, func(t *testing.T, url string) {
 		ctx := t.Context()
-		driver, dsn, dialect, schema := "postgres", url, goose.DialectPostgres, migrations.Postgres
-		if path, ok := strings.CutPrefix(url, "sqlite://"); ok {
-			driver, dsn, dialect, schema = "sqlite", fileDSN(path), goose.DialectSQLite3, migrations.SQLite
-		}
-		db, err := sql.Open(driver, dsn)
-		must(t, err)
-		files, err := schema()
-		must(t, err)
-		p, err := goose.NewProvider(dialect, db, files)
-		must(t, err)
-		_, err = p.UpTo(ctx, 2)
-		must(t, err)
+		db := older(t, url, 2)
 		id := audit.FindingID("purpose-prohibited", "com.acme", "marketing")
-		_, err = db.Exec(`INSERT INTO findings (id, app_key, check_id, subject, clause, severity, confidence, status, reason, title, explanation, remediation,
+		_, err := db.Exec(`INSERT INTO findings (id, app_key, check_id, subject, clause, severity, confidence, status, reason, title, explanation, remediation,
 			first_seen, last_seen, first_run, last_run, occurrences, accounts, sites, latest_run, latest_occurrences, latest_accounts, worsened, assignee,
 			notified_at, due_at, policy, registry, evidence, version)
 			VALUES ($1, 'com.acme', 'purpose-prohibited', 'marketing', 'P6', 'critical', 'certain', 'suppressed', '', '', '', '', 0, 0, '', '', 1, 1, 1, '', 0, 0, $2, '',
@@ -165,6 +154,24 @@ func TestActsOfAnOlderStoreGetTheirApp(t *testing.T) {
 			t.Errorf("acts after the upgrade: %+v", acts)
 		}
 	})
+}
+
+// older is a database whose schema has an older version.
+func older(t *testing.T, url string, version int64) *sql.DB {
+	t.Helper()
+	driver, dsn, dialect, schema := "postgres", url, goose.DialectPostgres, migrations.Postgres
+	if path, ok := strings.CutPrefix(url, "sqlite://"); ok {
+		driver, dsn, dialect, schema = "sqlite", fileDSN(path), goose.DialectSQLite3, migrations.SQLite
+	}
+	db, err := sql.Open(driver, dsn)
+	must(t, err)
+	files, err := schema()
+	must(t, err)
+	p, err := goose.NewProvider(dialect, db, files)
+	must(t, err)
+	_, err = p.UpTo(t.Context(), version)
+	must(t, err)
+	return db
 }
 
 // fileDSN is a SQLite file's path as its driver takes it.

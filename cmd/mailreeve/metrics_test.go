@@ -3,7 +3,10 @@ package main
 import (
 	"io"
 	"log/slog"
+	"net"
+	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -90,5 +93,46 @@ mailreeve_outbox_oldest_waiting_seconds{sink="webhook"} 25200
 	}
 	if code, _ := get(); code != 500 {
 		t.Errorf("a store that is closed: %d", code)
+	}
+}
+
+func TestMetricsAreServed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	c := &cli{out: io.Discard, err: io.Discard, clock: time.Now, config: filepath.Join(dir, "mailreeve.yaml")}
+	if err := os.WriteFile(c.config, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.openStore(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.cfg.Metrics.Listen = taken.Addr().String()
+	if _, err := s.serveMetrics(t.Context()); err == nil || !strings.Contains(err.Error(), "metrics.listen") {
+		t.Errorf("an address that is taken: %v", err)
+	}
+	if err := taken.Close(); err != nil {
+		t.Fatal(err)
+	}
+	stop, err := s.serveMetrics(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := http.Get("http://" + s.cfg.Metrics.Listen + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Body.Close()
+	if a.StatusCode != http.StatusOK {
+		t.Error(a.Status)
+	}
+	stop()
+	if _, err := http.Get("http://" + s.cfg.Metrics.Listen + "/metrics"); err == nil {
+		t.Error("it is still served")
 	}
 }

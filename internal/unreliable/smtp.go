@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"sync"
 	"sync/atomic"
 )
 
@@ -55,6 +56,8 @@ var errCut = errors.New("unreliable: the connection was cut")
 type conn struct {
 	net.Conn
 	faults
+
+	mu     sync.Mutex // of what follows, and of chance: a Forward reads and writes at one time
 	data   bool   // a message is coming
 	last   []byte // that was read of it, at most so many bytes as end it
 	taken  bool   // the server has the whole message, and has not answered
@@ -65,10 +68,12 @@ var end = []byte("\r\n.\r\n")
 
 // Read gives the server what its client says.
 func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.broken {
 		return 0, errCut
 	}
-	n, err := c.Conn.Read(p)
 	for i := 0; i < n && c.data; i++ {
 		c.last = append(c.last[max(0, len(c.last)-len(end)+1):], p[i])
 		if !bytes.Equal(c.last, end) {
@@ -87,6 +92,8 @@ func (c *conn) Read(p []byte) (int, error) {
 
 // Write gives the client what its server answers.
 func (c *conn) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.broken {
 		return 0, errCut
 	}
