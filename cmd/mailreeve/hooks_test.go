@@ -20,6 +20,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/config"
 	"github.com/mailreeve/mailreeve/internal/jirafake"
+	"github.com/mailreeve/mailreeve/internal/smtptest"
 	"github.com/mailreeve/mailreeve/notifier"
 )
 
@@ -308,5 +309,32 @@ func TestMistakesInHooksAreNamed(t *testing.T) {
 		if code != exitFailed || !strings.Contains(out, want) || strings.Contains(strings.ReplaceAll(out, "secrets come", ""), "secret") || strings.Contains(out, "s3cr3t") {
 			t.Errorf("%s: exit %d: %s", text, code, out)
 		}
+	}
+}
+
+// doctor --send tries each receiver: a message to Slack, mail and webhooks; Jira and the heartbeat are left as they are.
+func TestDoctorSends(t *testing.T) {
+	server := smtptest.Start(t, smtptest.Options{})
+	s := newSlack(t)
+	o := newOthers(t, s)
+	o.write("mailreeve.yaml", o.read("mailreeve.yaml")+`notices: {smtp: "smtp://`+server.SMTP+`", from: compliance@platform.example}
+alerts: {mail: [ops@platform.example]}
+`)
+	runAt(t, o.dir, "2026-11-23T02:30:00Z")
+	o.told()
+	posted, beats, issues := s.posted(), o.beats, len(o.jira.Issues())
+	_, out, errs := mailreeve(t, o.dir, "doctor", "--send")
+	for _, want := range []string{"#audit has the test message", "took the test message, to 1 operator;", "has the test message, and answered 204",
+		"knows the account (Mailreeve Bot), the project AUDIT and its issue type", "answers; its URL was not called"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s%s", want, out, errs)
+		}
+	}
+	if strings.Contains(out, "path-secret") || strings.Contains(out, hookSecret) {
+		t.Errorf("it shows a secret:\n%s", out)
+	}
+	mails := server.Messages(t)
+	if got := o.told(); len(mails) != 1 || s.posted() == posted || !slices.Equal(got, []string{"test "}) || o.beats != beats || len(o.jira.Issues()) != issues {
+		t.Errorf("%d mails, %d posts, events %q, %d beats, %d issues", len(mails), s.posted()-posted, got, o.beats-beats, len(o.jira.Issues())-issues)
 	}
 }

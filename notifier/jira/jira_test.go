@@ -248,7 +248,7 @@ func TestNoIssueTwiceThoughSearchIsLate(t *testing.T) {
 func TestUnreliableJira(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(next http.Handler) http.Handler { return unreliable.Handler(next, 7, 0.3) })
-	const groups = 2
+	const groups = 1
 	var first, second, third []audit.Change
 	for i := range groups {
 		f := p7(fmt.Sprint("app", i), "user-sync")

@@ -176,7 +176,7 @@ func TestEachIsToldOnce(t *testing.T) {
 	var h history
 	told := map[string]int{}
 	total := 0
-	for n := range Window + 10 {
+	for n := range Window + 3 {
 		switch {
 		case n >= 40 && n < 50:
 			h = h.failed(n, "no room")
@@ -185,7 +185,7 @@ func TestEachIsToldOnce(t *testing.T) {
 		default:
 			h = h.night(n, access(1000, 0))
 		}
-		if n > 130 && n < Window-5 {
+		if n > 130 && n < Window-2 {
 			continue // nothing happens
 		}
 		runs := slices.Clone(h[max(0, len(h)-Window):])
