@@ -99,12 +99,12 @@ func (b *bucket) remove(name string) error {
 // maxClaim is how large a file may be that claim reads.
 const maxClaim = 1 << 20
 
-func (b *bucket) claim(name string, make func() ([]byte, error)) ([]byte, error) {
+func (b *bucket) claim(name string, fresh func() ([]byte, error)) ([]byte, error) {
 	there, err := b.client.Get(b.ctx, b.name, b.key(name), maxClaim)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return there, err
 	}
-	text, err := make()
+	text, err := fresh()
 	if err != nil {
 		return nil, err
 	}

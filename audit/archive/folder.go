@@ -58,12 +58,12 @@ func (d folder) size(name string) (int64, error) {
 	return i.Size(), nil
 }
 
-func (d folder) claim(name string, make func() ([]byte, error)) ([]byte, error) {
+func (d folder) claim(name string, fresh func() ([]byte, error)) ([]byte, error) {
 	there, err := os.ReadFile(d.path(name))
 	if !errors.Is(err, fs.ErrNotExist) {
 		return there, err
 	}
-	text, err := make()
+	text, err := fresh()
 	if err != nil {
 		return nil, err
 	}

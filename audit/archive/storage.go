@@ -16,7 +16,7 @@ type storage interface {
 	remove(name string) error
 	// claim writes a small file, whose text it asks for, unless the file is there; and gives what is there then: of two processes both get what one of
 	// them wrote.
-	claim(name string, make func() ([]byte, error)) ([]byte, error)
+	claim(name string, fresh func() ([]byte, error)) ([]byte, error)
 	// clean removes what earlier processes left unfinished and that list does not give. Only the holder of the night's lock may call it.
 	clean() error
 	close() error
