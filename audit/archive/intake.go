@@ -7,7 +7,6 @@ import (
 	"math"
 	"slices"
 	"sync"
-	"sync/atomic"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/dchest/siphash"
@@ -28,8 +27,7 @@ type Intake struct {
 	forgotten *audit.Forgotten
 	segment   *segmentWriter
 
-	limit int64 // bytes that the workers may hold together
-	held  atomic.Int64
+	limit int64 // bytes that the workers may hold together, each as much as the others
 
 	buffers sync.Pool // of *[]byte, that packs are encoded in
 
@@ -78,7 +76,7 @@ type Worker struct {
 	recent  recentTexts // among them
 	content []byte      // of one record, to be hashed
 	row     []byte      // the same, to be kept
-	counted int64
+	held    int64       // bytes of blocks
 	err     error
 	expired map[uint32]int64 // by file: records of days that were purged
 	arena   arena            // of the rows' blocks
@@ -119,7 +117,7 @@ func (w *Worker) add(r *rows, head, tail []byte) {
 		next := max(min(2*cap(r.tail), largeBlock), firstBlock, size)
 		r.end()
 		r.tail = w.arena.take(next)[:0]
-		w.counted += int64(next)
+		w.held += int64(next)
 	}
 	r.tail = append(append(r.tail, head...), tail...)
 }
@@ -129,15 +127,6 @@ func (r *rows) end() {
 	if len(r.tail) > 0 {
 		r.blocks, r.tail = append(r.blocks, r.tail), nil
 	}
-}
-
-// weight is the memory that the rows take, in bytes.
-func (r *rows) weight() int64 {
-	n := int64(cap(r.tail))
-	for _, b := range r.blocks {
-		n += int64(cap(b))
-	}
-	return n
 }
 
 // size is how many bytes the rows are, wherever they lie.
@@ -413,15 +402,9 @@ func bit(b bool) byte {
 	return 0
 }
 
-const weighEvery = 1 << 20
-
+// weigh spills what the worker holds once that is more than its share: each worker's arena keeps what it ever took.
 func (w *Worker) weigh() error {
-	if w.counted < weighEvery {
-		return w.err
-	}
-	held := w.in.held.Add(w.counted)
-	w.counted = 0
-	if held > w.in.limit && w.err == nil {
+	if w.held > max(w.in.limit/int64(len(w.in.workers)), largeBlock) && w.err == nil {
 		w.err = w.spill()
 	}
 	return w.err
@@ -459,7 +442,6 @@ func (w *Worker) spill() error {
 			return err
 		}
 		r.spool = out.readAt
-		w.in.held.Add(-r.weight())
 		r.end()
 		for _, b := range r.blocks {
 			if len(buf)+len(b) > largeExtent {
@@ -473,6 +455,7 @@ func (w *Worker) spill() error {
 		return flush()
 	})
 	w.arena.reset()
+	w.held = 0
 	return err
 }
 

@@ -41,7 +41,7 @@ func limitMemory() {
 		debug.SetGCPercent(300)
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(500 << 20)
+		debug.SetMemoryLimit(450 << 20)
 	}
 }
 
