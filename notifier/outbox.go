@@ -28,6 +28,7 @@ type Failure struct {
 	Err        error
 	Final      bool          // it will not pass by itself
 	RetryAfter time.Duration // the receiver asked to be left alone that long; 0: it did not
+	Everyone   bool          // it asked that for all the sink's receivers, as where they are of one account
 }
 
 func (f *Failure) Error() string { return f.Err.Error() }
@@ -245,8 +246,11 @@ func miss(attempts int, now audit.Instant, err error) audit.Miss {
 		m.Next = now.Add(min(FinalPause<<min(attempts, 10), MaxPause))
 	}
 	if f.RetryAfter > 0 {
-		m.Sink = now.Add(min(f.RetryAfter, maxRetryAfter))
-		m.Next = max(m.Next, m.Sink)
+		until := now.Add(min(f.RetryAfter, maxRetryAfter))
+		m.Next, m.Lane = max(m.Next, until), max(m.Lane, until)
+		if f.Everyone {
+			m.Sink = until
+		}
 	}
 	return m
 }

@@ -78,7 +78,7 @@ func TestOutboxObeysRetryAfter(t *testing.T) {
 	tries := 0
 	o, store, s := outbox(func(m audit.Message) error {
 		if tries++; tries == 1 {
-			return &notifier.Failure{Err: errors.New("429"), RetryAfter: 40 * time.Second}
+			return &notifier.Failure{Err: errors.New("429"), RetryAfter: 40 * time.Second, Everyone: true}
 		}
 		return nil
 	})

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -33,7 +34,7 @@ import (
 func (s *system) hookComposers() []notifier.Composer {
 	var list []notifier.Composer
 	if len(s.cfg.Webhooks) > 0 {
-		list = append(list, s.hooks().Tell)
+		list = append(list, s.hooks().Tell, s.tellOfNotices)
 	}
 	if s.cfg.Jira.URL != "" {
 		list = append(list, s.jira().Tell)
@@ -101,9 +102,20 @@ func (s *system) heart() *heartbeat.Heart {
 	})
 }
 
-// tellOfNotice makes the messages that tell other systems of a notice that a vendor was sent.
-func (s *system) tellOfNotice(n notifier.Notice, at audit.Instant) ([]audit.Message, error) {
-	return s.hooks().Noticed(n, at)
+// tellOfNotices makes the messages that tell other systems of notices that vendors were sent.
+func (s *system) tellOfNotices(news notifier.News) (list []audit.Message, err error) {
+	for i := range news.Notices {
+		var n notifier.Notice
+		if err := json.Unmarshal(news.Notices[i].Content, &n); err != nil {
+			return nil, fmt.Errorf("notice %s: %w", news.Notices[i].ID, err)
+		}
+		more, err := s.hooks().Noticed(n, news.At)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, more...)
+	}
+	return list, nil
 }
 
 var projectKey = regexp.MustCompile(`^[A-Z][A-Z0-9_]+$`)

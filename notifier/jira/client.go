@@ -462,7 +462,7 @@ func (c *Client) class(err error) error {
 	case r.status/100 == 3:
 		return final(fmt.Errorf("%w (redirects are not followed: configure where it leads to)", told))
 	case r.status == http.StatusTooManyRequests, r.status/100 == 5, r.status == http.StatusRequestTimeout:
-		return &notifier.Failure{Err: told, RetryAfter: r.wait}
+		return &notifier.Failure{Err: told, RetryAfter: r.wait, Everyone: true}
 	case r.status == http.StatusConflict: // the issue is being written
 		return told
 	}

@@ -63,6 +63,16 @@ func (d *Desk) sent(ctx context.Context) error {
 				return err
 			}
 		}
+		receipt, err := email.ParseReceipt(m.Receipt)
+		if err != nil {
+			return fmt.Errorf("notice %s: %w", n.ID, err)
+		}
+		if len(receipt.Refused) > 0 { // the server took it for others: for these it is a bounce that came at once
+			r := receipt.Refused[0]
+			if change, err = d.returned(ctx, n, strings.TrimSpace(r.Status+" "+r.Says), change); err != nil {
+				return err
+			}
+		}
 		if err := d.Store.ChangeNotices(ctx, change); err != nil {
 			return err
 		}
@@ -95,14 +105,24 @@ func (d *Desk) bounced(ctx context.Context, b email.Bounce) error {
 	if !b.Final {
 		return nil
 	}
-	n, trail := was.Bounced(address.Redact(notifier.Line(strings.TrimSpace(b.Status+" "+b.Says))), now)
-	if n.Delivery == was.Delivery {
-		return nil
+	change, err = d.returned(ctx, was, strings.TrimSpace(b.Status+" "+b.Says), change)
+	if err != nil || len(change.Notices) == 0 {
+		return err
 	}
-	change.Notices, change.Trail = []audit.Notice{n}, trail
+	return d.Store.ChangeNotices(ctx, change)
+}
+
+// returned adds to a change that a notice did not arrive at a recipient, and why.
+func (d *Desk) returned(ctx context.Context, was audit.Notice, why string, change store.NoticesChanged) (store.NoticesChanged, error) {
+	now := audit.At(d.Clock())
+	n, trail := was.Bounced(address.Redact(notifier.Line(why)), now)
+	if n.Delivery == was.Delivery {
+		return change, nil
+	}
+	change.Notices, change.Trail = []audit.Notice{n}, append(change.Trail, trail...)
 	matters, err := d.Store.Matters(ctx, true)
 	if err != nil {
-		return err
+		return change, err
 	}
 	for _, m := range matters {
 		after, changed, trail := m.Undelivered(n.ID, now)
@@ -114,7 +134,7 @@ func (d *Desk) bounced(ctx context.Context, b email.Bounce) error {
 			change.Findings = append(change.Findings, store.FindingNotice{FindingRef: m.FindingRef, NotifiedAt: audit.Never, DueAt: audit.Never})
 		}
 	}
-	return d.Store.ChangeNotices(ctx, change)
+	return change, nil
 }
 
 func (d *Desk) settled(ctx context.Context) error {

@@ -41,6 +41,7 @@ type office struct {
 	bounces []email.Bounce
 	news    []notifier.News
 	mails   []audit.Message // that were taken from the outbox
+	refused []email.Refusal // recipients whom the mail server does not take
 	seen    int64           // of the trail
 }
 
@@ -146,10 +147,16 @@ func (o *office) deliver() {
 	for _, m := range waiting {
 		claim, err := o.Store.Take(o.t.Context(), m.Sink, m.Lane, "test", o.now, o.now.Add(time.Minute))
 		o.must(err)
-		o.must(o.Store.Delivered(o.t.Context(), claim, "ok", o.now, o.now))
+		o.must(o.Store.Delivered(o.t.Context(), claim, o.receipt(), o.now, o.now))
 		o.mails = append(o.mails, m)
 	}
 	o.must(o.Advance(o.t.Context()))
+}
+
+func (o *office) receipt() string {
+	r, err := json.Marshal(email.Receipt{Refused: o.refused})
+	o.must(err)
+	return string(r)
 }
 
 func (o *office) only() audit.Notice {
@@ -405,6 +412,25 @@ func TestAFirstRunTellsNobody(t *testing.T) {
 	o.must(err)
 	o.must(o.Night(t.Context()))
 	o.only()
+}
+
+// A recipient whom the mail server refuses while it takes the mail for others is a bounce that comes at once.
+func TestARefusedRecipient(t *testing.T) {
+	t.Parallel()
+	bad := finding("purpose-prohibited", app, "marketing")
+	o := filed(t, bad)
+	n := o.only()
+	o.approve(n.ID)
+	o.refused = []email.Refusal{{To: 1, Status: "5.1.1", Says: "no such user"}}
+	o.deliver()
+	if n = o.only(); n.Delivery != audit.NoticeBounced || n.Why != "5.1.1 no such user" {
+		t.Errorf("%s (%s)", n.Delivery, n.Why)
+	}
+	o.now = o.now.Add(2 * day)
+	o.must(o.Advance(t.Context()))
+	if f, err := o.Store.Finding(t.Context(), bad.ID); err != nil || f.DueAt != audit.Never {
+		t.Errorf("due %v, %v", f.DueAt, err)
+	}
 }
 
 func TestBounces(t *testing.T) {

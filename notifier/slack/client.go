@@ -256,7 +256,7 @@ func (c *Client) class(err error, scope string) error {
 	var refused slack.SlackErrorResponse
 	switch {
 	case errors.As(err, &limited):
-		return &notifier.Failure{Err: fmt.Errorf("slack: asked to wait %s", limited.RetryAfter), RetryAfter: limited.RetryAfter}
+		return &notifier.Failure{Err: fmt.Errorf("slack: asked to wait %s", limited.RetryAfter), RetryAfter: limited.RetryAfter, Everyone: true}
 	case errors.As(err, &status):
 		err := fmt.Errorf("slack: answered with status %d", status.Code)
 		if status.Code < 500 && status.Code != http.StatusTooManyRequests && status.Code != http.StatusRequestTimeout {
