@@ -90,7 +90,7 @@ func appendPacked(p, id []byte) ([]byte, bool) {
 	switch len(id) {
 	case 24:
 		if a, b, ok := unhex24(id); ok {
-			p = binary.LittleEndian.AppendUint64(append(p, isPacked|hex24), a)
+			p = binary.LittleEndian.AppendUint64(append(p, isPacked+hex24), a)
 			return binary.LittleEndian.AppendUint32(p, b), true
 		}
 	case 36:

@@ -502,12 +502,12 @@ func (b *IDsBuilder) addShort(p []byte) uint32 {
 	for i := x.hash(); ; i++ {
 		e := &t[i&uint64(len(t)-1)]
 		if e.a == x.a && e.b == x.b && e.n != 0 {
-			return (e.n-1)<<shapeBits | hex24
+			return (e.n-1)<<shapeBits + hex24
 		}
 		if e.n == 0 {
 			*e = x
 			b.fixed[hex24] = append(b.fixed[hex24], p...)
-			return (x.n-1)<<shapeBits | hex24
+			return (x.n-1)<<shapeBits + hex24
 		}
 	}
 }

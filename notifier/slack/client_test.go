@@ -23,7 +23,6 @@ const token = slackfake.BotToken
 
 // A fault is what goes wrong with a request. after: Slack has taken the message.
 type fault struct {
-	name  string
 	after bool
 	do    func(w http.ResponseWriter)
 }
