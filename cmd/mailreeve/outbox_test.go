@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -76,10 +77,42 @@ func (r *receiver) check(written []audit.Message) (wrong []string) {
 // A world is a receiver and the processes that deliver to it; what befalls their attempts is decided before. It is a sink.
 type world struct {
 	*receiver
+	stands chan chan struct{} // a process stands still; what it gives lets it go on
+
+	clock   sync.Mutex // of what follows: a process looks at the clock while another stands still
 	fates   []string
 	now     time.Time
-	stands  chan chan struct{} // a process stands still; what it gives lets it go on
 	strange []string
+}
+
+func (w *world) time() time.Time {
+	w.clock.Lock()
+	defer w.clock.Unlock()
+	return w.now
+}
+
+func (w *world) later(d time.Duration) {
+	w.clock.Lock()
+	defer w.clock.Unlock()
+	w.now = w.now.Add(d)
+}
+
+func (w *world) wonder(what string) {
+	w.clock.Lock()
+	defer w.clock.Unlock()
+	w.strange = append(w.strange, what)
+}
+
+// fate is what befalls the next attempt.
+func (w *world) fate() string {
+	w.clock.Lock()
+	defer w.clock.Unlock()
+	if len(w.fates) == 0 {
+		return "arrives"
+	}
+	next := w.fates[0]
+	w.fates = w.fates[1:]
+	return next
 }
 
 // What may befall an attempt. A process that stands still for too long loses its lane.
@@ -90,15 +123,11 @@ func fates() []string {
 func (w *world) Deliver(_ context.Context, m audit.Message) (string, error) {
 	if receipt, ok := w.find(m.Key); ok {
 		if m.Attempts == 0 {
-			w.strange = append(w.strange, m.Key+" arrived, and its sink is not told that it was tried")
+			w.wonder(m.Key + " arrived, and its sink is not told that it was tried")
 		}
 		return receipt, nil
 	}
-	fate := "arrives"
-	if len(w.fates) > 0 {
-		fate, w.fates = w.fates[0], w.fates[1:]
-	}
-	switch fate {
+	switch w.fate() {
 	case "is lost":
 		return "", errors.New("reset")
 	case "is told to wait":
@@ -148,32 +177,32 @@ func TestOutboxesShareAStore(t *testing.T) {
 			on    chan struct{} // nil: it does not stand still
 		}
 		start := func() *process {
-			return &process{Outbox: &notifier.Outbox{Store: s, Sinks: map[string]notifier.Sink{sink: w}, Clock: func() time.Time { return w.now },
-				Sleep: func(_ context.Context, d time.Duration) error { w.now = w.now.Add(d); return nil }}}
+			return &process{Outbox: &notifier.Outbox{Store: s, Sinks: map[string]notifier.Sink{sink: w}, Clock: w.time,
+				Sleep: func(_ context.Context, d time.Duration) error { w.later(d); return nil }}}
 		}
 		processes := []*process{start(), start(), start()}
-		finished := false
+		var finished atomic.Bool
 		step := func(i int, patience time.Duration) {
 			p := processes[i]
 			if p.on == nil {
 				p.ended = make(chan struct{})
-				finished = false
+				finished.Store(false)
 				go func() {
 					defer close(p.ended)
 					if _, err := p.Flush(ctx, patience); err != nil {
-						w.strange = append(w.strange, err.Error())
+						w.wonder(err.Error())
 					}
-					finished = true
+					finished.Store(true)
 				}()
 			} else {
-				finished = false
+				finished.Store(false)
 				close(p.on)
 				p.on = nil
 			}
 			select {
 			case p.on = <-w.stands:
 			case <-p.ended:
-				if !finished { // it was killed
+				if !finished.Load() { // it was killed
 					processes[i] = start()
 				}
 			}
@@ -187,7 +216,7 @@ func TestOutboxesShareAStore(t *testing.T) {
 		}
 		for range 200 {
 			step(rapid.IntRange(0, 2).Draw(rt, "process"), time.Duration(rapid.IntRange(0, 60).Draw(rt, "patience"))*time.Second)
-			w.now = w.now.Add(time.Duration(rapid.IntRange(0, 20).Draw(rt, "later")) * time.Second)
+			w.later(time.Duration(rapid.IntRange(0, 20).Draw(rt, "later")) * time.Second)
 			if !slices.ContainsFunc(mine(), func(m audit.Message) bool { return m.SentAt == audit.Never }) {
 				break
 			}
