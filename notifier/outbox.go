@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/address"
 )
 
 // A Sink gives messages to their receivers. It is called for several messages at a time, those of one lane one after another.
@@ -237,7 +238,7 @@ func (o *Outbox) settle(ctx context.Context) (n int, err error) {
 
 // miss says what to do after an attempt that failed at a time, after so many others.
 func miss(attempts int, now audit.Instant, err error) audit.Miss {
-	m := audit.Miss{Error: Shorten(Line(err.Error()), 500), Next: now.Add(Backoff(attempts)), Lane: now.Add(Pace), Sink: audit.Ever}
+	m := audit.Miss{Error: Shorten(Line(address.Redact(err.Error())), 500), Next: now.Add(Backoff(attempts)), Lane: now.Add(Pace), Sink: audit.Ever}
 	var f *Failure
 	if !errors.As(err, &f) {
 		return m

@@ -194,7 +194,7 @@ func (s *Store) Take(ctx context.Context, sink, lane, holder string, now, until 
 			return nothing
 		}
 		found, err := t.messages(ctx, selectMessages+` WHERE sent_at = ? AND sink = ? AND lane = ? AND (failed = 1 AND next_at <= ? OR failed = 0 AND (next_at <= ? OR next_at <= created)
-			AND id = (SELECT min(id) FROM outbox WHERE sent_at = ? AND sink = ? AND lane = ? AND failed = 0)) ORDER BY id LIMIT 1`,
+			AND id = (SELECT min(id) FROM outbox WHERE sent_at = ? AND sink = ? AND lane = ? AND failed = 0)) ORDER BY failed, id LIMIT 1`,
 			audit.Never, sink, text(lane), now, now, audit.Never, sink, text(lane))
 		if err != nil {
 			return err

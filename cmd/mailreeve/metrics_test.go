@@ -50,10 +50,10 @@ mailreeve_findings_open{severity="critical"} 1
 mailreeve_findings_open{severity="high"} 0
 mailreeve_findings_open{severity="low"} 0
 mailreeve_findings_open{severity="medium"} 3
-# HELP mailreeve_outbox_messages_delivered_total Messages that were delivered, as far as retention.trail goes.
-# TYPE mailreeve_outbox_messages_delivered_total counter
-mailreeve_outbox_messages_delivered_total{sink="slack"} 1
-mailreeve_outbox_messages_delivered_total{sink="webhook"} 0
+# HELP mailreeve_outbox_messages_delivered Messages that were delivered, as far as retention.trail goes.
+# TYPE mailreeve_outbox_messages_delivered gauge
+mailreeve_outbox_messages_delivered{sink="slack"} 1
+mailreeve_outbox_messages_delivered{sink="webhook"} 0
 # HELP mailreeve_outbox_messages_failed Messages whose delivery failed for good. They are tried again, but somebody has to mend something.
 # TYPE mailreeve_outbox_messages_failed gauge
 mailreeve_outbox_messages_failed{sink="slack"} 0
@@ -71,7 +71,7 @@ mailreeve_outbox_oldest_waiting_seconds{sink="slack"} 0
 mailreeve_outbox_oldest_waiting_seconds{sink="webhook"} 25200
 `
 	m := newMetrics(sys.store, sys.clock)
-	names := []string{"mailreeve_findings_open", "mailreeve_outbox_messages_delivered_total", "mailreeve_outbox_messages_failed", "mailreeve_outbox_messages_stuck",
+	names := []string{"mailreeve_findings_open", "mailreeve_outbox_messages_delivered", "mailreeve_outbox_messages_failed", "mailreeve_outbox_messages_stuck",
 		"mailreeve_outbox_messages_waiting", "mailreeve_outbox_oldest_waiting_seconds"}
 	if err := testutil.CollectAndCompare(m, strings.NewReader(want), names...); err != nil {
 		t.Error(err)

@@ -125,8 +125,9 @@ func (s *system) deliver(ctx context.Context, since audit.Instant, patience time
 			return nil
 		}
 		what := count(len(own), "message", "messages")
-		if i := slices.IndexFunc(own, func(m audit.Message) bool { return m.Failed }); i >= 0 {
-			return fmt.Errorf("%s could not be delivered; what is left is kept, and sent by serve or the next run once this is mended: %s", what, own[i].Error)
+		failed := slices.IndexFunc(own, func(m audit.Message) bool { return m.Failed })
+		if failed >= 0 && !slices.ContainsFunc(own, func(m audit.Message) bool { return !m.Failed }) {
+			return fmt.Errorf("%s could not be delivered; what is left is kept, and sent by serve or the next run once this is mended: %s", what, own[failed].Error)
 		}
 		if time.Now().After(end) {
 			return fmt.Errorf("%s could not be delivered yet; what is left is kept, and sent by serve or the next run: %s", what, cmp.Or(own[0].Error, "others wait before it"))

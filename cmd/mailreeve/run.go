@@ -83,11 +83,16 @@ func (c *cli) run(ctx context.Context, o audit.Options) error {
 		if err := s.store.RetryFailed(ctx); err != nil { // whoever runs it may have mended what failed
 			return err
 		}
-		if err := s.deliver(ctx, since, patience); err != nil {
-			return fmt.Errorf("run %s is filed, but its digest is not delivered: %w", res.Run.ID, err)
+		delivered := s.deliver(ctx, since, patience)
+		if delivered != nil {
+			delivered = fmt.Errorf("run %s is filed, but not all that it has to tell is delivered: %w", res.Run.ID, delivered)
 		}
-		if err := s.betweenNights(ctx); err != nil {
-			return fmt.Errorf("run %s is filed, but not all that is known of notices: %w", res.Run.ID, err)
+		noted := s.betweenNights(ctx)
+		if noted != nil {
+			noted = fmt.Errorf("run %s is filed, but not all that is known of notices: %w", res.Run.ID, noted)
+		}
+		if err := errors.Join(delivered, noted); err != nil {
+			return err
 		}
 	}
 	if !res.Looked() {

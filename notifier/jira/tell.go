@@ -46,6 +46,9 @@ type body struct {
 // Tell makes the messages that tell of news: for each group the one that makes its issue, which is written only once, and one that updates it.
 func (c *Client) Tell(n notifier.News) ([]audit.Message, error) {
 	news := n.At.String()
+	for _, e := range n.Trail { // one command, or press, acts on several findings at one time
+		news += " " + e.Finding + " " + e.What
+	}
 	head := "A person acted"
 	if n.Result != nil {
 		news = n.Result.Run.ID
