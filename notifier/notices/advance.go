@@ -311,11 +311,15 @@ func (d *Desk) Tasks(ctx context.Context) ([]Task, error) {
 	for i := range v.notices {
 		n := &v.notices[i]
 		t := Task{About: n.ID, Vendor: n.VendorName, Since: n.Created}
+		if _, bad := contacts(v.registry, n.About); bad > 0 && n.Waits() && n.Delivery != audit.NoticeNoContact {
+			add(Task{What: "contact", About: n.ID, Vendor: n.VendorName, Since: n.Created,
+				Says: fmt.Sprintf("of the contacts that the registry names, %d are no mail addresses, and are left out: have them corrected there", bad)})
+		}
 		switch n.Delivery {
 		case audit.NoticeDrafted:
 			t.What, t.Says, t.Command = "approve", "it waits for approval", "mailreeve notices approve "+n.ID
 		case audit.NoticeNoContact:
-			t.What, t.Says = "contact", "the registry names nobody to send it to: have the vendor's contact entered there"
+			t.What, t.Says = "contact", "the registry names nobody whom mail can be sent to: have the vendor's contact entered there, or corrected"
 		case audit.NoticeBounced:
 			if !v.unanswered(n) {
 				continue

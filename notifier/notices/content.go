@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"net/mail"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit/store"
 	"github.com/mailreeve/mailreeve/checks"
 	"github.com/mailreeve/mailreeve/notifier"
+	"github.com/mailreeve/mailreeve/notifier/email"
 )
 
 // linkFor is how long a vendor's link holds: longer than any deadline with all that can be added to it.
@@ -148,23 +148,32 @@ func keys(about []subject) []audit.FindingRef {
 // maxRecipients is to how many a notice goes at most.
 const maxRecipients = 100
 
-// recipients are the contacts of the vendor of some apps: each once, in order.
+// recipients are the contacts of the vendor of some apps that mail can be sent to: each once, in order.
 func recipients(registry map[string]store.Registrant, about []audit.FindingRef) []string {
-	known := map[string]string{}
+	list, _ := contacts(registry, about)
+	return list
+}
+
+// contacts are the recipients, and how many contacts are left out because they are no addresses.
+func contacts(registry map[string]store.Registrant, about []audit.FindingRef) (out []string, bad int) {
+	known, wrong := map[string]string{}, map[string]bool{}
 	for _, k := range about {
 		r, ok := registry[k.App]
 		if !ok {
 			continue
 		}
 		for _, s := range append([]string{r.App.Vendor.Email}, r.App.Vendor.Contacts...) {
-			if a, err := mail.ParseAddress(s); err == nil {
-				known[strings.ToLower(a.Address)] = a.Address
+			switch a, err := email.Canonical(s); {
+			case err == nil:
+				known[strings.ToLower(a)] = a
+			case strings.TrimSpace(s) != "":
+				wrong[s] = true
 			}
 		}
 	}
-	out := []string{}
+	out = []string{}
 	for _, k := range slices.Sorted(maps.Keys(known)) {
 		out = append(out, known[k])
 	}
-	return out[:min(len(out), maxRecipients)]
+	return out[:min(len(out), maxRecipients)], len(wrong)
 }

@@ -96,9 +96,7 @@ func (d *Desk) Night(ctx context.Context) error {
 	if !d.On() {
 		return nil
 	}
-	if err := d.Advance(ctx); err != nil {
-		return err
-	}
+	advanced := d.Advance(ctx) // what is wrong there, as with a mailbox, keeps nobody else waiting
 	err := again(func() error {
 		nights, err := d.nights(ctx)
 		if err != nil || len(nights) == 0 {
@@ -111,17 +109,12 @@ func (d *Desk) Night(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for _, step := range []func(context.Context) error{v.matters, v.followUps, v.drafts} {
-			if err := step(ctx); err != nil {
-				return err
-			}
+		if err := v.matters(ctx); err != nil {
+			return err
 		}
-		return nil
+		return errors.Join(v.followUps(ctx), v.drafts(ctx))
 	})
-	if err != nil {
-		return err
-	}
-	return d.Queue(ctx)
+	return errors.Join(advanced, err, d.Queue(ctx))
 }
 
 // A view is all that a night's steps look at, and what they have changed of it.
@@ -301,49 +294,55 @@ func (v *view) wrote(vendor string) bool {
 	})
 }
 
-// followUps writes second notices and reminders. While an abnormal night holds up notices, they wait.
+// followUps writes second notices and reminders; one that fails does not stop the others. While an abnormal night holds up notices, they wait.
 func (v *view) followUps(ctx context.Context) error {
 	if v.held {
 		return nil
 	}
 	vendors := slices.Concat(slices.Collect(maps.Keys(v.second)), slices.Collect(maps.Keys(v.due)))
 	slices.Sort(vendors)
+	var failed []error
 	for _, vendor := range slices.Compact(vendors) {
-		if v.wrote(vendor) {
-			continue
+		if !v.wrote(vendor) {
+			failed = append(failed, v.followUp(ctx, vendor))
 		}
-		kind, step, about := audit.SecondNotice, audit.StepSecond, v.second[vendor]
-		if len(about) == 0 {
-			kind, step, about = audit.Reminder, audit.StepRemind, v.due[vendor]
-		}
-		slices.SortFunc(about, worst)
-		_, name := v.vendor(about[0].finding.App)
-		n := audit.Draft(vendor, name, kind, v.run, v.now)
-		n, trail, err := v.written(n, about)
-		if err != nil {
-			return err
-		}
-		if kind == audit.Reminder && v.covered(&n, about) {
-			if n, trail, err = v.approved(n, about[0].matter.Approver, "night", "covered by the approval of what it reminds of"); err != nil {
-				return err
-			}
-		} else if v.Mail.Approve == "auto" && n.Delivery == audit.NoticeDrafted {
-			var more []audit.TrailEntry
-			if n, more, err = v.approved(n, audit.ApprovedByPolicy, audit.ApprovedByPolicy, ""); err != nil {
-				return err
-			}
-			trail = append(trail, more...)
-		}
-		change := store.NoticesChanged{Notices: []audit.Notice{n}, Trail: trail, Open: n.About}
-		for i := range about {
-			change.Matters = append(change.Matters, about[i].matter.Did(step, n.ID, v.now, &v.Policy.Ladder))
-		}
-		if err := v.Store.ChangeNotices(ctx, change); err != nil {
-			return err
-		}
-		n.Version++
-		v.notices = append(v.notices, n)
 	}
+	return errors.Join(failed...)
+}
+
+// followUp writes a vendor's second notice, or else its reminder.
+func (v *view) followUp(ctx context.Context, vendor string) error {
+	kind, step, about := audit.SecondNotice, audit.StepSecond, v.second[vendor]
+	if len(about) == 0 {
+		kind, step, about = audit.Reminder, audit.StepRemind, v.due[vendor]
+	}
+	slices.SortFunc(about, worst)
+	_, name := v.vendor(about[0].finding.App)
+	n := audit.Draft(vendor, name, kind, v.run, v.now)
+	n, trail, err := v.written(n, about)
+	if err != nil {
+		return err
+	}
+	if kind == audit.Reminder && v.covered(&n, about) {
+		if n, trail, err = v.approved(n, about[0].matter.Approver, "night", "covered by the approval of what it reminds of"); err != nil {
+			return err
+		}
+	} else if v.Mail.Approve == "auto" && n.Delivery == audit.NoticeDrafted {
+		var more []audit.TrailEntry
+		if n, more, err = v.approved(n, audit.ApprovedByPolicy, audit.ApprovedByPolicy, ""); err != nil {
+			return err
+		}
+		trail = append(trail, more...)
+	}
+	change := store.NoticesChanged{Notices: []audit.Notice{n}, Trail: trail, Open: n.About}
+	for i := range about {
+		change.Matters = append(change.Matters, about[i].matter.Did(step, n.ID, v.now, &v.Policy.Ladder))
+	}
+	if err := v.Store.ChangeNotices(ctx, change); err != nil {
+		return err
+	}
+	n.Version++
+	v.notices = append(v.notices, n)
 	return nil
 }
 
@@ -401,11 +400,10 @@ func (v *view) drafts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var failed []error
 	for i := range v.notices {
 		if n := &v.notices[i]; n.Waits() {
-			if err := v.revise(ctx, n, about); err != nil {
-				return err
-			}
+			failed = append(failed, v.revise(ctx, n, about))
 		}
 	}
 	for _, vendor := range slices.Sorted(maps.Keys(about)) {
@@ -415,11 +413,9 @@ func (v *view) drafts(ctx context.Context) error {
 		}
 		_, name := v.vendor(about[vendor][0].finding.App)
 		n := audit.Draft(vendor, name, audit.FirstNotice, v.run, v.now)
-		if err := v.put(ctx, n, about[vendor]); err != nil {
-			return err
-		}
+		failed = append(failed, v.put(ctx, n, about[vendor]))
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 // revise writes a notice that waits anew, and takes into a draft what is new of its vendor. What was approved stays as it is, unless something of it is no
@@ -600,7 +596,7 @@ func (d *Desk) Approve(ctx context.Context, id, by, reason string) (*audit.Notic
 }
 
 // Queue puts what is approved into the outbox, at most one notice a vendor and night, unless an abnormal night holds up notices. What would be sent otherwise
-// than it was approved has to be approved anew.
+// than it was approved has to be approved anew. One that fails does not stop the others.
 func (d *Desk) Queue(ctx context.Context) error {
 	if !d.On() {
 		return nil
@@ -628,24 +624,27 @@ func (d *Desk) Queue(ctx context.Context) error {
 				queued[n.Vendor] = true
 			}
 		}
+		var failed []error
 		for i := range waiting {
 			n := &waiting[i]
 			if queued[n.Vendor] {
 				continue
 			}
 			if err := v.revise(ctx, n, nil); err != nil {
-				return err
+				failed = append(failed, err)
+				continue
 			}
 			j := slices.IndexFunc(v.notices, func(x audit.Notice) bool { return x.ID == n.ID })
 			if j < 0 || v.notices[j].Delivery != audit.NoticeApproved {
 				continue
 			}
 			if err := v.enqueue(ctx, v.notices[j]); err != nil {
-				return err
+				failed = append(failed, fmt.Errorf("notice %s: %w", n.ID, err))
+				continue
 			}
 			queued[n.Vendor] = true
 		}
-		return nil
+		return errors.Join(failed...)
 	})
 }
 

@@ -365,6 +365,50 @@ func TestNewContactsNeedANewApproval(t *testing.T) {
 	}
 }
 
+// A contact that no mail can be sent to is left out and a task; neither it nor a notice that fails keeps other vendors waiting.
+func TestABadContactStopsNobody(t *testing.T) {
+	t.Parallel()
+	other := acme("com.other", `"a b"@other.example`)
+	other.Vendor.ID, other.Vendor.Email = "v-0", "x@my_host.example"
+	broken := acme("com.broken")
+	broken.Vendor.ID = "v-9"
+	o := newOffice(t)
+	o.night(true, []*audit.App{acme(app, "x@ab--cd.example"), other, broken})
+	o.now = o.now.Add(day)
+	o.night(false, nil, finding("purpose-prohibited", app, "marketing"), finding("purpose-prohibited", other.Key, "marketing"), finding("purpose-prohibited", broken.Key, "marketing"))
+	o.now = o.now.Add(day)
+	o.night(false, nil)
+	list, err := o.Store.Notices(t.Context(), store.NoticeFilter{})
+	o.must(err)
+	for _, n := range list {
+		if want := map[string][]string{"v-0": {`"a b"@other.example`}}[n.Vendor]; want != nil && !slices.Equal(n.Recipients, want) {
+			t.Errorf("%s: %q", n.Vendor, n.Recipients)
+		}
+	}
+	tasks, err := o.Tasks(t.Context())
+	o.must(err)
+	if n := len(slices.DeleteFunc(tasks, func(x notices.Task) bool { return x.What != "contact" })); n != 2 {
+		t.Errorf("%d tasks", n)
+	}
+	for _, n := range list {
+		_, err := o.Approve(t.Context(), n.ID, ann, "")
+		o.must(err)
+	}
+	// What one notice says can no longer be read.
+	i := slices.IndexFunc(list, func(n audit.Notice) bool { return n.Vendor == "v-0" })
+	n, err := o.Store.Notice(t.Context(), list[i].ID)
+	o.must(err)
+	n.Content = json.RawMessage(`[]`)
+	o.must(o.Store.ChangeNotices(t.Context(), store.NoticesChanged{Notices: []audit.Notice{*n}}))
+	if err := o.Queue(t.Context()); err == nil || !strings.Contains(err.Error(), n.ID) {
+		t.Errorf("%v", err)
+	}
+	o.deliver()
+	if len(o.mails) != 2 {
+		t.Errorf("%d mails", len(o.mails))
+	}
+}
+
 func TestAnAbnormalNightHoldsUpEveryNotice(t *testing.T) {
 	t.Parallel()
 	o := filed(t, finding("purpose-prohibited", app, "marketing"))
