@@ -56,18 +56,22 @@ func (d *Desk) sent(ctx context.Context) error {
 		if !ok {
 			continue
 		}
-		n, trail := list[i].Sent(m.SentAt)
-		change := store.NoticesChanged{Notices: []audit.Notice{n}, Trail: trail}
-		if d.Compose != nil {
-			if change.Messages, err = d.Compose(notifier.News{At: audit.At(d.Clock()), Notices: []audit.Notice{n}, Trail: trail}); err != nil {
-				return err
-			}
-		}
+		n, change := list[i], store.NoticesChanged{}
 		receipt, err := email.ParseReceipt(m.Receipt)
 		if err != nil {
 			return fmt.Errorf("notice %s: %w", n.ID, err)
 		}
-		if len(receipt.Refused) > 0 { // the server took it for others: for these it is a bounce that came at once
+		if len(receipt.Refused) < max(len(n.Recipients), 1) { // it was sent to somebody
+			var trail []audit.TrailEntry
+			n, trail = n.Sent(m.SentAt)
+			change = store.NoticesChanged{Notices: []audit.Notice{n}, Trail: trail}
+			if d.Compose != nil {
+				if change.Messages, err = d.Compose(notifier.News{At: audit.At(d.Clock()), Notices: []audit.Notice{n}, Trail: trail}); err != nil {
+					return err
+				}
+			}
+		}
+		if len(receipt.Refused) > 0 { // for these it is a bounce that came at once
 			r := receipt.Refused[0]
 			if change, err = d.returned(ctx, n, strings.TrimSpace(r.Status+" "+r.Says), change); err != nil {
 				return err

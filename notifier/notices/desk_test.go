@@ -462,7 +462,12 @@ func TestAFirstRunTellsNobody(t *testing.T) {
 func TestARefusedRecipient(t *testing.T) {
 	t.Parallel()
 	bad := finding("purpose-prohibited", app, "marketing")
-	o := filed(t, bad)
+	o := newOffice(t)
+	o.night(true, []*audit.App{acme(app, "legal@acme.example")})
+	o.now = o.now.Add(day)
+	o.night(false, nil, bad)
+	o.now = o.now.Add(day)
+	o.night(false, nil)
 	n := o.only()
 	o.approve(n.ID)
 	o.refused = []email.Refusal{{To: 1, Status: "5.1.1", Says: "no such user"}}
@@ -474,6 +479,33 @@ func TestARefusedRecipient(t *testing.T) {
 	o.must(o.Advance(t.Context()))
 	if f, err := o.Store.Finding(t.Context(), bad.ID); err != nil || f.DueAt != audit.Never {
 		t.Errorf("due %v, %v", f.DueAt, err)
+	}
+}
+
+// Where all are refused nothing was sent: it is a bounce, and another contact gets a notice of its own.
+func TestAllRecipientsRefused(t *testing.T) {
+	t.Parallel()
+	o := filed(t, finding("purpose-prohibited", app, "marketing"))
+	n := o.only()
+	o.approve(n.ID)
+	o.refused = []email.Refusal{{To: 0, Status: "5.1.1", Says: "no such user"}}
+	o.deliver()
+	if n = o.only(); n.Delivery != audit.NoticeBounced || n.SentAt != audit.Never || len(o.news) != 0 {
+		t.Errorf("%s, sent %s, %d were told", n.Delivery, n.SentAt, len(o.news))
+	}
+	tasks, err := o.Tasks(t.Context())
+	o.must(err)
+	if len(tasks) != 1 || tasks[0].What != "bounced" {
+		t.Errorf("%+v", tasks)
+	}
+	o.now = o.now.Add(day)
+	corrected := acme(app)
+	corrected.Vendor.Email = "right@acme.example"
+	o.night(false, []*audit.App{corrected})
+	list, err := o.Store.Notices(t.Context(), store.NoticeFilter{Deliveries: []audit.Delivery{audit.NoticeDrafted}})
+	o.must(err)
+	if len(list) != 1 || !slices.Equal(list[0].Recipients, []string{"right@acme.example"}) {
+		t.Errorf("%+v", list)
 	}
 }
 
