@@ -35,6 +35,7 @@ func TestDoctorLooksAtMail(t *testing.T) {
 		{"no password", strings.Replace(good, "TEST_MAIL_PASSWORD", "TEST_MAIL_NONE", 1), []string{"set both or none"}, true},
 		{"nobody listens", `smtp: "smtp://` + nobody.Addr().String() + `", from: compliance@platform.example`, []string{"connection refused"}, true},
 		{"no sender", `smtp: "smtp://` + server.SMTP + `"`, []string{"notices.from is no address"}, true},
+		{"a sender only", "from: compliance@platform.example", []string{"notices.smtp is missing"}, true},
 		{"no server", `smtp: "mail.platform.example"`, []string{"write smtp://host:port"}, true},
 		{"a template of a field that is none", "templates: bad", []string{filepath.Join("bad", "mail.txt") + ":2"}, true},
 		{"no Maildir", "bounces: own", []string{"no Maildir"}, true},

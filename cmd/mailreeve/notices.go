@@ -548,7 +548,7 @@ delivered before, for whomever it is.`,
 
 func (c *cli) sendNotices(ctx context.Context, s *system, retry bool) error {
 	d := s.desk()
-	if !d.On() {
+	if !d.On() || s.cfg.Notices.SMTP == "" {
 		return fmt.Errorf("%s: notices: say how vendors are written to, with smtp and from", s.cfg.Path)
 	}
 	if n, err := d.Held(ctx); err != nil {

@@ -56,7 +56,7 @@ func newOffice(t *testing.T) *office {
 			t.Error(err)
 		}
 	})
-	cfg := &config.Config{Policy: audit.DefaultPolicy(), Notices: config.Notices{From: "compliance@platform.example", FormURL: "https://platform.example/form"}}
+	cfg := &config.Config{Policy: audit.DefaultPolicy(), Notices: config.Notices{SMTP: "smtp://localhost:1025", From: "compliance@platform.example", FormURL: "https://platform.example/form"}}
 	o := &office{t: t, now: start}
 	o.Desk = notices.New(s, cfg, func() time.Time { return o.now.Time() }, slog.New(slog.DiscardHandler))
 	o.Bounces = func(_ context.Context, each func(email.Bounce) error) error {
@@ -349,6 +349,105 @@ func TestNothingIsSentOfWhatWasTakenBack(t *testing.T) {
 		if n := o.only(); n.Delivery != audit.NoticeWithdrawn || len(o.mails) != 0 {
 			t.Errorf("%s: it is %s, and %d mails were sent", when, n.Delivery, len(o.mails))
 		}
+	}
+}
+
+// What a first notice tells has to be fit to be told when it goes out, too.
+func TestNothingIsSentOfWhatIsNoLongerTold(t *testing.T) {
+	t.Parallel()
+	bad := finding("purpose-prohibited", app, "marketing")
+	for name, change := range map[string]func(*audit.Finding){
+		"possible":   func(f *audit.Finding) { f.Confidence = audit.Possible },
+		"likely":     func(f *audit.Finding) { f.Confidence = audit.Likely },
+		"suppressed": func(f *audit.Finding) { f.Status = audit.Suppressed },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := filed(t, bad)
+			_, err := o.Approve(t.Context(), o.only().ID, ann, "")
+			o.must(err)
+			now := bad
+			change(&now)
+			o.now = o.now.Add(day)
+			o.night(false, nil, now)
+			o.deliver()
+			if n := o.only(); n.Delivery != audit.NoticeWithdrawn || len(o.mails) != 0 {
+				t.Errorf("it is %s, and %d mails were sent", n.Delivery, len(o.mails))
+			}
+		})
+	}
+}
+
+// A reminder or second notice that waits goes out only while what it says holds.
+func TestFollowUpsThatNoLongerHold(t *testing.T) {
+	t.Parallel()
+	bad := finding("purpose-prohibited", app, "marketing")
+	for name, x := range map[string]struct {
+		kind    audit.NoticeKind
+		at      int // days after it was told
+		replies []audit.Reply
+		wait    time.Duration
+	}{
+		"a dispute":                    {audit.SecondNotice, 36, []audit.Reply{{Kind: audit.ReplyDispute, By: bob}}, 0},
+		"a fix":                        {audit.SecondNotice, 36, []audit.Reply{{Kind: audit.ReplyFix, By: bob}}, 0},
+		"an extension":                 {audit.SecondNotice, 36, []audit.Reply{{Kind: audit.ReplyExtension, By: bob}, {Kind: audit.GrantExtension, By: bob, For: 28 * day}}, 0},
+		"a reminder past its deadline": {audit.Reminder, 26, nil, 4 * day},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := filed(t, bad)
+			first := o.only()
+			o.approve(first.ID)
+			o.deliver()
+			for range x.at {
+				o.now = o.now.Add(day)
+				if x.kind == audit.Reminder { // to new contacts, so that it waits for approval
+					o.night(false, []*audit.App{acme(app, "new@acme.example")})
+				} else {
+					o.night(false, nil)
+				}
+			}
+			of := func(n audit.Notice) bool { return n.Kind == x.kind }
+			list, err := o.Store.Notices(t.Context(), store.NoticeFilter{})
+			o.must(err)
+			i := slices.IndexFunc(list, func(n audit.Notice) bool { return of(n) && n.Delivery == audit.NoticeDrafted })
+			if i < 0 {
+				t.Fatalf("no %s waits: %+v", x.kind, list)
+			}
+			for _, r := range x.replies {
+				r.Text = "so"
+				_, err := o.Reply(t.Context(), first.ID, bad.ID, r)
+				o.must(err)
+			}
+			o.now = o.now.Add(x.wait)
+			o.approve(list[i].ID) // without a night in between
+			n, err := o.Store.Notice(t.Context(), list[i].ID)
+			o.must(err)
+			if n.Delivery != audit.NoticeWithdrawn {
+				t.Errorf("it is %s", n.Delivery)
+			}
+			o.now = o.now.Add(day)
+			o.night(false, nil)
+			list, err = o.Store.Notices(t.Context(), store.NoticeFilter{Deliveries: []audit.Delivery{audit.NoticeDrafted, audit.NoticeApproved}})
+			o.must(err)
+			if slices.ContainsFunc(list, of) {
+				t.Error("it was drafted again")
+			}
+		})
+	}
+}
+
+// Without a mail server notices are drafted and approved, and nothing goes where nobody takes it.
+func TestWithoutAMailServer(t *testing.T) {
+	t.Parallel()
+	o := filed(t, finding("purpose-prohibited", app, "marketing"))
+	o.Mail.SMTP = ""
+	o.approve(o.only().ID)
+	if n := o.only(); n.Delivery != audit.NoticeApproved || n.Queued() {
+		t.Errorf("%+v", n)
+	}
+	if waiting, err := o.Store.Pending(t.Context()); err != nil || len(waiting) != 0 {
+		t.Errorf("%v, %v", waiting, err)
 	}
 }
 
