@@ -573,6 +573,9 @@ func (c *cli) sendNotices(ctx context.Context, s *system, retry bool) error {
 	if err != nil {
 		return errors.Join(delivery, err)
 	}
+	if len(list) == 0 {
+		fmt.Fprintln(c.out, "nothing is approved, or on its way")
+	}
 	for _, n := range list {
 		state := string(n.Delivery)
 		if n.Delivery == audit.NoticeApproved {
@@ -609,7 +612,7 @@ With extension-granted --days, extension-refused, dispute-accepted and dispute-r
 				return usagef("--kind: %q is none of %s", kind, kinds)
 			case r.Kind != audit.ReplyViewed && strings.TrimSpace(r.Text) == "":
 				return usagef("%s --kind %s needs --text", cmd.CommandPath(), kind)
-			case (r.Kind == audit.GrantExtension) != (days > 0):
+			case (r.Kind == audit.GrantExtension) != cmd.Flags().Changed("days") || cmd.Flags().Changed("days") && days < 1:
 				return usagef("--days: give days, 1 or more, with --kind %s, and only there", audit.GrantExtension)
 			}
 			s, err := c.openStore(cmd.Context())
@@ -625,13 +628,10 @@ With extension-granted --days, extension-refused, dispute-accepted and dispute-r
 				finding = f.ID
 			}
 			done, err := s.desk().Reply(cmd.Context(), args[0], finding, r)
-			if err != nil {
-				return err
-			}
 			for _, m := range done {
 				fmt.Fprintln(c.out, shown(fmt.Sprintf("%s: %s, due %s", m.Finding, m.Answer, when(m.Due))))
 			}
-			return nil
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&kind, "kind", "", "one of "+kinds+" (needed)")

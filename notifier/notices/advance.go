@@ -109,11 +109,37 @@ func (d *Desk) bounced(ctx context.Context, b email.Bounce) error {
 	if !b.Final {
 		return nil
 	}
-	change, err = d.returned(ctx, was, strings.TrimSpace(b.Status+" "+b.Says), change)
+	why := strings.TrimSpace(b.Status + " " + b.Says)
+	if !sentTo(&was, b.Recipient) {
+		for _, k := range was.About {
+			change.Trail = append(change.Trail, audit.TrailEntry{At: now, Who: "night", What: "notice did not reach another", Finding: k.Finding,
+				Why: "a report about somebody to whom it was not sent, as where a contact forwards its mail: " + address.Redact(notifier.Line(why)), Details: map[string]any{"notice": was.ID}})
+		}
+		return d.Store.ChangeNotices(ctx, change)
+	}
+	if was.Delivery == audit.NoticeDelivered && len(was.Recipients) > 1 {
+		n, trail := was.Missed(address.Redact(notifier.Line(why)), now)
+		if len(trail) == 0 {
+			return nil
+		}
+		return d.Store.ChangeNotices(ctx, store.NoticesChanged{Notices: []audit.Notice{n}, Trail: trail})
+	}
+	change, err = d.returned(ctx, was, why, change)
 	if err != nil || len(change.Notices) == 0 {
 		return err
 	}
 	return d.Store.ChangeNotices(ctx, change)
+}
+
+// sentTo says whether a notice was sent to the recipient that a report names, if it names one.
+func sentTo(n *audit.Notice, named string) bool {
+	if named == "" {
+		return true
+	}
+	if a, err := email.Canonical(named); err == nil {
+		named = a
+	}
+	return slices.ContainsFunc(n.Recipients, func(r string) bool { return strings.EqualFold(r, named) })
 }
 
 // returned adds to a change that a notice did not arrive at a recipient, and why.
@@ -204,10 +230,12 @@ func (d *Desk) arrived(ctx context.Context, n *audit.Notice, change *store.Notic
 	return nil
 }
 
-// Reply takes what a vendor answered to a notice, or what a person decides about it, for all findings of the notice, or for one.
+// Reply takes what a vendor answered to a notice, or what a person decides about it, for all findings of the notice, or for one. Where it fits some only,
+// done are these, and the error says why it does not fit the others.
 func (d *Desk) Reply(ctx context.Context, id, finding string, r audit.Reply) (done []audit.Matter, err error) {
+	var refused []error
 	err = again(func() error {
-		done = nil
+		done, refused = nil, nil
 		n, err := d.Store.Notice(ctx, id)
 		if err != nil {
 			return err
@@ -239,7 +267,6 @@ func (d *Desk) Reply(ctx context.Context, id, finding string, r audit.Reply) (do
 		if err != nil {
 			return err
 		}
-		var refused []error
 		for _, k := range n.About {
 			if finding != "" && k.Finding != finding {
 				continue
@@ -268,11 +295,14 @@ func (d *Desk) Reply(ctx context.Context, id, finding string, r audit.Reply) (do
 			done = append(done, m)
 		}
 		if len(done) == 0 {
-			return errors.Join(refused...)
+			return nil
 		}
 		return d.Store.ChangeNotices(ctx, change)
 	})
-	return done, err
+	if err != nil {
+		return nil, err
+	}
+	return done, errors.Join(refused...)
 }
 
 // A Task is something that waits for a person.
@@ -329,6 +359,12 @@ func (d *Desk) Tasks(ctx context.Context) ([]Task, error) {
 				continue
 			}
 			t.What, t.Since, t.Says = "bounced", n.EndedAt, "it did not arrive ("+n.Why+"): have the vendor's contact corrected in the registry, or reach it otherwise and enter the answer"
+		case audit.NoticeDelivered:
+			goesOn := func(k audit.FindingRef) bool { m := v.matter[k.Finding]; return m != nil && m.ClosedAt == audit.Never }
+			if !n.MissedSome() || !slices.ContainsFunc(n.About, goesOn) {
+				continue
+			}
+			t.What, t.Since, t.Says = "bounced", n.EndedAt, "the deadline runs, but it did not arrive at one of its recipients ("+n.Why+"): make sure that the vendor knows of it, and have the contact corrected in the registry"
 		default:
 			continue
 		}

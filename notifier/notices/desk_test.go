@@ -660,6 +660,80 @@ func TestBounces(t *testing.T) {
 	}
 }
 
+// A report counts for those to whom the notice was sent, and once others have it a person decides.
+func TestWhoseBounce(t *testing.T) {
+	t.Parallel()
+	bad := finding("purpose-prohibited", app, "marketing")
+	for name, x := range map[string]struct {
+		who   string
+		after time.Duration
+		want  audit.Delivery
+		task  bool
+	}{
+		"somebody else":            {"member@list.example", time.Hour, audit.NoticeSent, false},
+		"one of two":               {"LEGAL@acme.example", time.Hour, audit.NoticeBounced, true},
+		"one of two, a day late":   {"legal@acme.example", 2 * day, audit.NoticeDelivered, true},
+		"somebody else, days late": {"member@list.example", 2 * day, audit.NoticeDelivered, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOffice(t)
+			o.night(true, []*audit.App{acme(app, "legal@acme.example")})
+			o.now = o.now.Add(day)
+			o.night(false, nil, bad)
+			o.now = o.now.Add(day)
+			o.night(false, nil)
+			n := o.only()
+			o.approve(n.ID)
+			o.deliver()
+			o.now = o.now.Add(x.after)
+			o.must(o.Advance(t.Context()))
+			id, err := email.MessageID(notices.Key(&n), o.Mail.From)
+			o.must(err)
+			o.later()
+			o.bounces = []email.Bounce{{MessageID: id, Recipient: x.who, Final: true, Status: "5.1.1", Says: "no such user"}}
+			o.must(o.Advance(t.Context()))
+			f, err := o.Store.Finding(t.Context(), bad.ID)
+			o.must(err)
+			if n = o.only(); n.Delivery != x.want || (f.DueAt != audit.Never) != (x.want == audit.NoticeDelivered) {
+				t.Errorf("%s, due %s", n.Delivery, f.DueAt)
+			}
+			if lines := o.later(); len(lines) == 0 || !strings.Contains(lines[0], "no such user") {
+				t.Errorf("the trail says %q", lines)
+			}
+			tasks, err := o.Tasks(t.Context())
+			o.must(err)
+			if got := slices.ContainsFunc(tasks, func(x notices.Task) bool { return x.What == "bounced" }); got != x.task {
+				t.Errorf("%+v", tasks)
+			}
+			if x.want == audit.NoticeDelivered && x.task {
+				_, err := o.Reply(t.Context(), n.ID, "", audit.Reply{Kind: audit.ReplyViewed, By: ann})
+				o.must(err)
+				if tasks, err := o.Tasks(t.Context()); err != nil || len(tasks) != 0 {
+					t.Errorf("answered: %+v, %v", tasks, err)
+				}
+			}
+		})
+	}
+}
+
+// What fits some findings only is taken for these, and says why not for the others.
+func TestAnAnswerThatFitsSome(t *testing.T) {
+	t.Parallel()
+	one, two := finding("purpose-prohibited", app, "marketing"), finding("purpose-prohibited", app, "training-onboarding")
+	o := filed(t, one, two)
+	n := o.only()
+	o.approve(n.ID)
+	o.deliver()
+	dispute := audit.Reply{Kind: audit.ReplyDispute, By: ann, Text: "no"}
+	_, err := o.Reply(t.Context(), n.ID, one.ID, dispute)
+	o.must(err)
+	done, err := o.Reply(t.Context(), n.ID, "", dispute)
+	if len(done) != 1 || done[0].Finding != two.ID || err == nil || !strings.Contains(err.Error(), one.ID) {
+		t.Errorf("%+v, %v", done, err)
+	}
+}
+
 func TestAnswers(t *testing.T) {
 	t.Parallel()
 	bad := finding("purpose-prohibited", app, "marketing")
