@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,7 +58,7 @@ func (s *system) keepWriting(ctx context.Context) {
 
 // abnormal tells, once, of a night that files so much that somebody should look before vendors are told of anything.
 func (s *system) abnormal(n notifier.News) ([]audit.Message, error) {
-	if n.Result == nil {
+	if n.Result == nil || !s.desk().On() {
 		return nil, nil
 	}
 	run := n.Result.Run
@@ -301,10 +302,13 @@ func (c *cli) noticesListCommand() *cobra.Command {
 }
 
 // sayHeld says on stderr where an abnormal night holds up notices.
-func (c *cli) sayHeld(ctx context.Context, d *notices.Desk) error {
+func (c *cli) sayHeld(ctx context.Context, d *notices.Desk) error { return printHeld(ctx, c.err, d) }
+
+// printHeld says where an abnormal night holds up notices, if there are any.
+func printHeld(ctx context.Context, w io.Writer, d *notices.Desk) error {
 	n, err := d.Held(ctx)
-	if n != nil {
-		fmt.Fprintf(c.err, "%s was abnormal: it filed %d critical and high findings, and more than %d are abnormal; every notice waits until mailreeve notices release %s\n",
+	if n != nil && d.On() {
+		fmt.Fprintf(w, "%s was abnormal: it filed %d critical and high findings, and more than %d are abnormal; every notice waits until mailreeve notices release %s\n",
 			n.Run, n.Severe, n.Limit, n.Run)
 	}
 	return err

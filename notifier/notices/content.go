@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/address"
@@ -25,7 +27,7 @@ const evidenceRows = 10
 // incident says whether a finding is one that the vendor has to answer for at once.
 func incident(check string) bool {
 	switch check {
-	case "ui-exposure", "ui-payload-exposure", "ui-hash-exposure", "third-party-sharing", "access-not-installed":
+	case "ui-exposure", "ui-payload-exposure", "ui-hash-exposure", "third-party-sharing", "mail-third-party", "access-not-installed":
 		return true
 	}
 	return false
@@ -59,7 +61,7 @@ func (d *Desk) content(n *audit.Notice, about []subject, issued audit.Instant) n
 	out.Answer = notifier.NoticeAnswer{URL: url, ReplyTo: cmp.Or(d.Mail.ReplyTo, d.Mail.From),
 		How: "Reply to this mail, and name the finding. You can say that it is mended and since when, ask once for more time, or dispute it and say why."}
 	if url != "" {
-		out.Answer.How = "Answer on your page, which also lists the accounts, or reply to this mail. You can say that it is mended and since when, ask once for more time, or dispute it and say why. The link is for you only."
+		out.Answer.How = "Answer on your page, which also lists the accounts, or reply to this mail. You can say that it is mended and since when, ask once for more time, or dispute it and say why."
 	}
 	for i := range about {
 		f := &about[i].finding
@@ -74,6 +76,27 @@ func (d *Desk) content(n *audit.Notice, about []subject, issued audit.Instant) n
 	return out
 }
 
+// hide takes an account's id out of a text, where it stands as a word of its own: a short one may be part of any other.
+func hide(text, id string) string {
+	part := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+	var b strings.Builder
+	for {
+		before, after, found := strings.Cut(text, id)
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		last, _ := utf8.DecodeLastRuneInString(b.String())
+		next, _ := utf8.DecodeRuneInString(after)
+		if len(id) < 6 && (part(last) || part(next)) {
+			b.WriteString(id)
+		} else {
+			b.WriteString("an account")
+		}
+		text = after
+	}
+}
+
 func (d *Desk) told(f *audit.Finding, m *audit.Matter) notifier.NoticeFinding {
 	x := notifier.NoticeFinding{ID: f.ID, Check: f.Check, Clause: f.Clause, ClauseText: checks.ClauseText(f.Clause), Severity: string(f.Severity), AppKey: line(f.App),
 		AppName: line(f.AppName), Subject: line(f.Subject), Title: line(f.Title), Seen: line(cmp.Or(f.Explanation, f.Title)), Occurrences: f.Occurrences,
@@ -85,7 +108,7 @@ func (d *Desk) told(f *audit.Finding, m *audit.Matter) notifier.NoticeFinding {
 		}
 		detail := e.Detail
 		if e.Account != "" {
-			detail = strings.ReplaceAll(detail, e.Account, "an account")
+			detail = hide(detail, e.Account)
 		}
 		x.Evidence = append(x.Evidence, notifier.NoticeEvidence{At: at.Time(), Site: line(e.Site), Detail: line(detail)})
 	}
@@ -104,10 +127,14 @@ func (d *Desk) told(f *audit.Finding, m *audit.Matter) notifier.NoticeFinding {
 func (d *Desk) next(kind audit.NoticeKind) []string {
 	l := &d.Policy.Ladder
 	days := func(t time.Duration) string {
-		if n := int(t / (24 * time.Hour)); n != 1 {
-			return fmt.Sprintf("%d days", n)
+		n, unit := int(t/(24*time.Hour)), "day"
+		if n == 0 {
+			n, unit = int(t/time.Hour), "hour"
 		}
-		return "1 day"
+		if n != 1 {
+			unit += "s"
+		}
+		return fmt.Sprintf("%d %s", n, unit)
 	}
 	decides := "If that is not answered either, people at the platform decide what follows for the app, which may be that it is no longer approved, or no longer listed."
 	if kind == audit.SecondNotice {
