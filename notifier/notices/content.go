@@ -68,8 +68,7 @@ func (d *Desk) content(n *audit.Notice, about []subject, issued audit.Instant) n
 		out.Findings = append(out.Findings, d.told(f, about[i].matter))
 		if n.Kind == audit.FirstNotice && incident(f.Check) && len(out.Asks) == 0 {
 			out.Asks = questions()
-			by := issued.Add(l.IncidentBy).Time()
-			out.AnswerBy = &by
+			out.AnswerHours = int((l.IncidentBy + time.Hour - 1) / time.Hour)
 		}
 	}
 	out.Next = d.next(n.Kind)

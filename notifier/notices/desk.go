@@ -586,10 +586,6 @@ func (d *Desk) Approve(ctx context.Context, id, by, reason string) (*audit.Notic
 				return fmt.Errorf("notice %s: %w", n.ID, err)
 			}
 			content.IssuedAt = v.now.Time()
-			if content.AnswerBy != nil {
-				at := v.now.Add(d.Policy.Ladder.IncidentBy).Time()
-				content.AnswerBy = &at
-			}
 			if content.Answer.URL != "" {
 				content.Answer.URL = link(d.PageURL, d.Store.LinkKey(), n.Vendor, v.now.Add(linkFor))
 			}
