@@ -100,15 +100,19 @@ func NoticeID(vendor, run string) string {
 	return "N-" + crockford.EncodeToString(h[:8])[:10]
 }
 
-// VendorKey is what the vendor of an app is known by: its id, else its name; an app whose vendor nobody named stands for its own.
+// VendorKey is what the vendor of an app is known by: its id, else its name; an app whose vendor nobody named stands for its own. No two of these are the
+// same: what is no id bears a prefix, and so does an id that looks as if it did.
 func VendorKey(app string, v Vendor) string {
+	const id, name, own = "id:", "name:", "app:"
 	switch {
+	case strings.HasPrefix(v.ID, id), strings.HasPrefix(v.ID, name), strings.HasPrefix(v.ID, own):
+		return id + v.ID
 	case v.ID != "":
 		return v.ID
 	case v.Name != "":
-		return strings.ToLower(v.Name)
+		return name + strings.ToLower(v.Name)
 	}
-	return "app:" + app
+	return own + app
 }
 
 // Draft is a notice of a night that nobody has approved yet.
@@ -253,6 +257,21 @@ func (n Notice) Bounced(why string, at Instant) (Notice, []TrailEntry) {
 	n.Delivery, n.EndedAt, n.Why = NoticeBounced, at, why
 	return n, n.note(at, byNight, "notice bounced", why)
 }
+
+const missed = "not at one recipient: "
+
+// Missed says that a notice that was delivered came back from one of its recipients after all. What follows from that is for a person to decide: the
+// others have it. why holds no address.
+func (n Notice) Missed(why string, at Instant) (Notice, []TrailEntry) {
+	if n.Delivery != NoticeDelivered || n.Why == answered || n.MissedSome() {
+		return n, nil
+	}
+	n.Why = missed + why
+	return n, n.note(at, byNight, "notice missed a recipient", why)
+}
+
+// MissedSome says whether the notice came back from one of its recipients after it was delivered, and nobody has answered it.
+func (n *Notice) MissedSome() bool { return strings.HasPrefix(n.Why, missed) }
 
 const answered = "the vendor answered"
 

@@ -477,3 +477,18 @@ func TestFourEyes(t *testing.T) {
 		t.Errorf("%+v, %v", f.Recommendation, err)
 	}
 }
+
+func TestVendorKey(t *testing.T) {
+	t.Parallel()
+	seen := map[string]Vendor{}
+	for _, v := range []Vendor{{ID: "v1"}, {Name: "V1"}, {ID: "name:v1"}, {ID: "app:a"}, {ID: "id:app:a"}, {}} {
+		key := VendorKey("a", v)
+		if was, ok := seen[key]; ok {
+			t.Errorf("%+v and %+v are both %q", was, v, key)
+		}
+		seen[key] = v
+	}
+	if got := VendorKey("a", Vendor{ID: "v1", Name: "Other"}); got != "v1" {
+		t.Errorf("%q", got)
+	}
+}

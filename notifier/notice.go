@@ -25,9 +25,11 @@ type Notice struct {
 	IssuedAt time.Time       `json:"issued_at"`
 	Findings []NoticeFinding `json:"findings"`  // worst first; of a reminder, those that are not answered
 	Asks     []string        `json:"asks"`      // questions of an incident: category, scope, since when, users affected; empty: none are asked
-	AnswerBy *time.Time      `json:"answer_by"` // of the questions; nil: none are asked
-	Answer   NoticeAnswer    `json:"answer"`
-	Next     []string        `json:"next"` // what happens next, in order
+	AnswerBy *time.Time      `json:"answer_by"` // of the questions; nil: none are asked, or AnswerHours says it
+	// AnswerHours is how many hours from this mail on the questions are to be answered in; 0: none are asked. No time is named: a mail may be held up.
+	AnswerHours int          `json:"answer_hours"`
+	Answer      NoticeAnswer `json:"answer"`
+	Next        []string     `json:"next"` // what happens next, in order
 }
 
 // A NoticeVendor is who is written to.

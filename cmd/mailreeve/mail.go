@@ -68,6 +68,10 @@ func (d *doctor) mail(ctx context.Context) {
 			d.ok("mail", "%s in %s", count(t.Reports, "report waits", "reports wait"), d.cfg.Resolve(n.Bounces))
 		}
 	}
+	if n.SMTP == "" && n.From != "" {
+		d.wrong("mail", "notices.smtp is missing: notices are drafted, and none is sent: name the mail server, or take notices.from away")
+		return
+	}
 	if n.SMTP == "" {
 		d.ok("mail", "not configured: vendors are not written to")
 		return

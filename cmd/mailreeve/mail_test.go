@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mailreeve/mailreeve/internal/smtptest"
 	"github.com/mailreeve/mailreeve/notifier/email"
@@ -35,6 +36,7 @@ func TestDoctorLooksAtMail(t *testing.T) {
 		{"no password", strings.Replace(good, "TEST_MAIL_PASSWORD", "TEST_MAIL_NONE", 1), []string{"set both or none"}, true},
 		{"nobody listens", `smtp: "smtp://` + nobody.Addr().String() + `", from: compliance@platform.example`, []string{"connection refused"}, true},
 		{"no sender", `smtp: "smtp://` + server.SMTP + `"`, []string{"notices.from is no address"}, true},
+		{"a sender only", "from: compliance@platform.example", []string{"notices.smtp is missing"}, true},
 		{"no server", `smtp: "mail.platform.example"`, []string{"write smtp://host:port"}, true},
 		{"a template of a field that is none", "templates: bad", []string{filepath.Join("bad", "mail.txt") + ":2"}, true},
 		{"no Maildir", "bounces: own", []string{"no Maildir"}, true},
@@ -92,5 +94,26 @@ func TestMailSinkSaysWhatIsWrong(t *testing.T) {
 	}
 	if _, err := sink.Deliver(t.Context(), m); err == nil || !strings.Contains(err.Error(), "notices.smtp") {
 		t.Error(err)
+	}
+}
+
+// TestRunSaysAbnormal: without Slack what run prints says it; without notices there is nothing to hold up.
+func TestRunSaysAbnormal(t *testing.T) {
+	t.Parallel()
+	for _, notices := range []bool{true, false} {
+		w := emptyWard(t, "")
+		w.put("policy.yaml", "notices: {abnormal: {findings: 0, times: 0}}\n")
+		w.configure("archive:", "policy: policy.yaml\narchive:")
+		if notices {
+			w.configure("archive:", "notices: {from: compliance@platform.example}\narchive:")
+		}
+		w.say("run")
+		call := strings.ReplaceAll(slackCall(time.Now().Add(-time.Minute).UTC().Format(time.RFC3339), "r2"), `"acme"`, `"basil"`)
+		w.put("access-2.jsonl", call+"\n")
+		w.output.Reset()
+		w.say("run")
+		if got := strings.Contains(w.output.String(), "was abnormal"); got != notices {
+			t.Errorf("with notices %t: %s", notices, w.output.String())
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,7 +58,7 @@ func (s *system) keepWriting(ctx context.Context) {
 
 // abnormal tells, once, of a night that files so much that somebody should look before vendors are told of anything.
 func (s *system) abnormal(n notifier.News) ([]audit.Message, error) {
-	if n.Result == nil {
+	if n.Result == nil || !s.desk().On() {
 		return nil, nil
 	}
 	run := n.Result.Run
@@ -301,10 +302,13 @@ func (c *cli) noticesListCommand() *cobra.Command {
 }
 
 // sayHeld says on stderr where an abnormal night holds up notices.
-func (c *cli) sayHeld(ctx context.Context, d *notices.Desk) error {
+func (c *cli) sayHeld(ctx context.Context, d *notices.Desk) error { return printHeld(ctx, c.err, d) }
+
+// printHeld says where an abnormal night holds up notices, if there are any.
+func printHeld(ctx context.Context, w io.Writer, d *notices.Desk) error {
 	n, err := d.Held(ctx)
-	if n != nil {
-		fmt.Fprintf(c.err, "%s was abnormal: it filed %d critical and high findings, and more than %d are abnormal; every notice waits until mailreeve notices release %s\n",
+	if n != nil && d.On() {
+		fmt.Fprintf(w, "%s was abnormal: it filed %d critical and high findings, and more than %d are abnormal; every notice waits until mailreeve notices release %s\n",
 			n.Run, n.Severe, n.Limit, n.Run)
 	}
 	return err
@@ -548,7 +552,7 @@ delivered before, for whomever it is.`,
 
 func (c *cli) sendNotices(ctx context.Context, s *system, retry bool) error {
 	d := s.desk()
-	if !d.On() {
+	if !d.On() || s.cfg.Notices.SMTP == "" {
 		return fmt.Errorf("%s: notices: say how vendors are written to, with smtp and from", s.cfg.Path)
 	}
 	if n, err := d.Held(ctx); err != nil {
@@ -572,6 +576,9 @@ func (c *cli) sendNotices(ctx context.Context, s *system, retry bool) error {
 	list, err := s.store.Notices(ctx, store.NoticeFilter{Deliveries: []audit.Delivery{audit.NoticeApproved, audit.NoticeSent}})
 	if err != nil {
 		return errors.Join(delivery, err)
+	}
+	if len(list) == 0 {
+		fmt.Fprintln(c.out, "nothing is approved, or on its way")
 	}
 	for _, n := range list {
 		state := string(n.Delivery)
@@ -609,7 +616,7 @@ With extension-granted --days, extension-refused, dispute-accepted and dispute-r
 				return usagef("--kind: %q is none of %s", kind, kinds)
 			case r.Kind != audit.ReplyViewed && strings.TrimSpace(r.Text) == "":
 				return usagef("%s --kind %s needs --text", cmd.CommandPath(), kind)
-			case (r.Kind == audit.GrantExtension) != (days > 0):
+			case (r.Kind == audit.GrantExtension) != cmd.Flags().Changed("days") || cmd.Flags().Changed("days") && days < 1:
 				return usagef("--days: give days, 1 or more, with --kind %s, and only there", audit.GrantExtension)
 			}
 			s, err := c.openStore(cmd.Context())
@@ -625,13 +632,10 @@ With extension-granted --days, extension-refused, dispute-accepted and dispute-r
 				finding = f.ID
 			}
 			done, err := s.desk().Reply(cmd.Context(), args[0], finding, r)
-			if err != nil {
-				return err
-			}
 			for _, m := range done {
 				fmt.Fprintln(c.out, shown(fmt.Sprintf("%s: %s, due %s", m.Finding, m.Answer, when(m.Due))))
 			}
-			return nil
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&kind, "kind", "", "one of "+kinds+" (needed)")

@@ -217,7 +217,12 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-func (s *system) attempted(m audit.Message, _ string, err error) {
+func (s *system) attempted(m audit.Message, receipt string, err error) {
+	if err == nil && m.Sink == email.Sink {
+		if r, err := email.ParseReceipt(receipt); err == nil && len(r.Refused) > 0 {
+			s.log.Warn("the mail server refused recipients of a mail", "key", m.Key, "refused", len(r.Refused), "first", r.Refused[0].Says)
+		}
+	}
 	if err != nil {
 		s.log.Warn("a message could not be delivered", "key", m.Key, "sink", m.Sink, "attempt", m.Attempts+1, "error", err)
 	}

@@ -80,6 +80,11 @@ func (c *cli) run(ctx context.Context, o audit.Options) error {
 	}
 	c.blind(res)
 	if !res.DryRun {
+		if !s.slack {
+			if err := printHeld(ctx, c.out, s.desk()); err != nil {
+				return err
+			}
+		}
 		if err := s.store.RetryFailed(ctx); err != nil { // whoever runs it may have mended what failed
 			return err
 		}

@@ -103,6 +103,9 @@ func (s *system) scheduled(ctx context.Context, scheduledAt, asOf time.Time) err
 			s.log.Error("the digest cannot be printed", "run", run.ID, "error", err)
 		}
 		fmt.Fprint(s.out, d.Text())
+		if err := printHeld(ctx, s.out, s.desk()); err != nil {
+			s.log.Error("whether the night was abnormal cannot be printed", "run", run.ID, "error", err)
+		}
 	}
 	if err := s.deliver(ctx, since, time.Minute); err != nil { // the night has run all the same
 		s.log.Warn("the night's digest waits in the outbox, and is tried again", "run", run.ID, "error", err)

@@ -78,10 +78,10 @@ func New(c Config) (*Client, error) {
 // patience is how often a mail is tried until those recipients whose server asks to come later are left out: about an hour.
 const patience = 20
 
-// A Receipt is what a Client returns of a mail that was accepted, as JSON.
+// A Receipt is what a Client returns of a mail that is done with, as JSON.
 type Receipt struct {
 	MessageID string    `json:"message_id"`
-	Refused   []Refusal `json:"refused"` // recipients whom the server did not take it for; it took it for all others
+	Refused   []Refusal `json:"refused"` // recipients whom the server did not take it for; it took it for all others, if there are any
 }
 
 // A Refusal says which recipient was refused, and why.
@@ -101,9 +101,9 @@ func ParseReceipt(s string) (Receipt, error) {
 }
 
 // Deliver gives msg to the server, and returns a Receipt. It is delivered to those of its recipients whom the server takes, and the others are in the
-// receipt. Where the server asks to come later for some (4xx), it is first tried for all again.
+// receipt, also where these are all. Where the server asks to come later for some (4xx), it is first tried for all again.
 //
-// What the server refuses for good (5xx), and what is wrong with the configuration, is a *notifier.Failure that is final; anything else passes. No error and
+// What the server refuses of the mail for good (5xx), as where it does not forward mail for us, and what is wrong with the configuration, is a *notifier.Failure that is final; anything else passes. No error and
 // no receipt holds an address, the user name or the password.
 func (c *Client) Deliver(ctx context.Context, msg audit.Message) (receipt string, err error) {
 	var b body
@@ -124,6 +124,7 @@ func (c *Client) Deliver(ctx context.Context, msg audit.Message) (receipt string
 	}
 	var refused []Refusal
 	var first error
+	theirs := true // who is refused is so for what he is
 	for i, address := range to {
 		err := s.Rcpt("<" + address + ">")
 		if err == nil {
@@ -140,16 +141,25 @@ func (c *Client) Deliver(ctx context.Context, msg audit.Message) (receipt string
 		if later && msg.Attempts < patience {
 			return "", first
 		}
+		theirs = theirs && recipients(answer)
 		refused = append(refused, Refusal{To: i, Status: status(answer.Msg), Says: c.plain(answer.Error())})
 	}
-	if len(refused) == len(to) {
+	if len(refused) < len(to) {
+		if err := s.data(raw); err != nil {
+			return "", c.class(ctx, "message", err)
+		}
+	} else if !theirs {
 		return "", first
-	}
-	if err := s.data(raw); err != nil {
-		return "", c.class(ctx, "message", err)
 	}
 	r, err := json.Marshal(Receipt{MessageID: b.MessageID, Refused: append([]Refusal{}, refused...)})
 	return string(r), err
+}
+
+// recipients says whether an answer is about the recipient, and not about us: credentials, forwarding and the order of commands have codes of their own
+// (RFC 4954; RFC 3463, 3.6 and 3.8).
+func recipients(answer *textproto.Error) bool {
+	s := status(answer.Msg)
+	return answer.Code >= 550 && answer.Code <= 553 && !strings.HasPrefix(s, "5.5.") && !strings.HasPrefix(s, "5.7.")
 }
 
 // Check connects, and authenticates, and sends nothing.

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/mail"
+	"net/textproto"
 	"slices"
 	"strings"
 	"testing"
@@ -179,6 +180,24 @@ func TestSecure(t *testing.T) {
 	}
 }
 
+// What is wrong with us is no matter of the recipient, in whatever answer it comes.
+func TestWhoseRefusal(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[textproto.Error]bool{
+		{Code: 550, Msg: "5.1.1 no such user"}:            true,
+		{Code: 553, Msg: "no such mailbox"}:               true,
+		{Code: 552, Msg: "5.2.2 mailbox full"}:            true,
+		{Code: 554, Msg: "5.7.1 relay access denied"}:     false,
+		{Code: 550, Msg: "5.7.1 we do not relay"}:         false,
+		{Code: 530, Msg: "5.7.0 authentication required"}: false,
+		{Code: 503, Msg: "5.5.1 MAIL first"}:              false,
+	} {
+		if got := recipients(&answer); got != want {
+			t.Errorf("%d %s: %t", answer.Code, answer.Msg, got)
+		}
+	}
+}
+
 func TestRefusedRecipients(t *testing.T) {
 	t.Parallel()
 	s := smtptest.Start(t, smtptest.Options{Only: `^(a|c)@acme\.example$`})
@@ -194,10 +213,15 @@ func TestRefusedRecipients(t *testing.T) {
 	if n := len(s.Messages(t)); n != 1 {
 		t.Errorf("%d mails", n)
 	}
-	_, err = c.Deliver(t.Context(), enqueue(t, 2, "none", Envelope{From: envelope.From, To: []string{"b@acme.example"}}))
-	var f *notifier.Failure
-	if !errors.As(err, &f) || !f.Final || strings.Contains(err.Error(), "acme") {
-		t.Errorf("all refused: %v", err)
+	receipt, err = c.Deliver(t.Context(), enqueue(t, 2, "none", Envelope{From: envelope.From, To: []string{"b@acme.example", "d@acme.example"}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := ParseReceipt(receipt); err != nil || len(r.Refused) != 2 || strings.Contains(receipt, "acme") {
+		t.Errorf("all refused: %s, %v", receipt, err)
+	}
+	if n := len(s.Messages(t)); n != 1 {
+		t.Errorf("all refused: %d mails", n)
 	}
 }
 
@@ -269,7 +293,8 @@ func TestWhatServersSay(t *testing.T) {
 		{"a recipient later, for an hour", "RCPT TO:<privacy", "450 4.2.0 privacy@acme.example is greylisted", patience, false, "", 1},
 		{"all later, for an hour", "RCPT", "450 4.2.0 greylisted", patience, false, "recipient 1: 450", 0},
 		{"a recipient unknown", "RCPT TO:<privacy", "550 5.1.1 <privacy@acme.example>: no such user", 0, false, "", 1},
-		{"all unknown", "RCPT", "550 5.1.1 no such user", 0, true, "550", 0},
+		{"all unknown", "RCPT", "550 5.1.1 no such user", 0, false, "", 2},
+		{"no forwarding", "RCPT", "554 5.7.1 relay access denied", 0, true, "recipient 1: 554", 0},
 		{"data refused", "DATA", "554 5.5.1 no", 0, true, "message: 554", 0},
 		{"the message refused", ".", "550 5.7.1 looks like spam to privacy@acme.example", 0, true, "message: 550", 0},
 		{"the message later", ".", "452 4.3.1 disk full", 0, false, "message: 452", 0},

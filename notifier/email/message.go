@@ -86,7 +86,7 @@ func (b body) compose() (from string, to []string, raw []byte, err error) {
 		if err != nil {
 			return "", nil, nil, fmt.Errorf("recipient %d: %w", i+1, err)
 		}
-		to, names = append(to, a.Address), append(names, a.String())
+		to, names = append(to, bare(a)), append(names, a.String())
 	}
 	var h message.Header // its fields come out in the opposite order
 	h.SetContentType("multipart/mixed", map[string]string{"boundary": b.boundary("mixed")})
@@ -124,7 +124,7 @@ func (b body) compose() (from string, to []string, raw []byte, err error) {
 	if len(b.JSON) > 0 && string(b.JSON) != "null" {
 		err = errors.Join(err, write(mixed, "application/json", "base64", "notice.json", b.JSON))
 	}
-	return sender.Address, to, out.Bytes(), errors.Join(err, mixed.Close())
+	return bare(sender), to, out.Bytes(), errors.Join(err, mixed.Close())
 }
 
 // boundary cannot be in what it parts: it is no text that anybody could know before.
@@ -182,6 +182,24 @@ func parseAddress(s string) (*mail.Address, error) {
 		return nil, errors.New("its domain is none")
 	}
 	return &mail.Address{Name: notifier.Shorten(notifier.Line(a.Name), maxName), Address: local + "@" + domain}, nil
+}
+
+// bare is an address as SMTP has it: without a name, its local part quoted where it must be.
+func bare(a *mail.Address) string {
+	s := (&mail.Address{Address: a.Address}).String()
+	return s[1 : len(s)-1]
+}
+
+// Canonical is an address as [Enqueue] takes it, without a name. What Enqueue would refuse is an error, which does not name it.
+func Canonical(s string) (string, error) {
+	a, err := parseAddress(s)
+	if err != nil {
+		return "", err
+	}
+	if _, err := parseAddress(bare(a)); err != nil {
+		return "", err
+	}
+	return bare(a), nil
 }
 
 // cutLast cuts s around the last sep.

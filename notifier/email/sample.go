@@ -72,8 +72,7 @@ func Samples() []notifier.Notice {
 	second.IssuedAt = due.Add(7 * 24 * time.Hour)
 	second.Next = next[2:]
 	incident := kind(notifier.FirstNotice, exposure)
-	by := at.Add(24 * time.Hour)
-	incident.AnswerBy = &by
+	incident.AnswerHours = 24
 	incident.Asks = []string{
 		"What kind of data was visible, and to whom?",
 		"On how many sites and in which versions of the app?",

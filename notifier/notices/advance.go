@@ -56,18 +56,22 @@ func (d *Desk) sent(ctx context.Context) error {
 		if !ok {
 			continue
 		}
-		n, trail := list[i].Sent(m.SentAt)
-		change := store.NoticesChanged{Notices: []audit.Notice{n}, Trail: trail}
-		if d.Compose != nil {
-			if change.Messages, err = d.Compose(notifier.News{At: audit.At(d.Clock()), Notices: []audit.Notice{n}, Trail: trail}); err != nil {
-				return err
-			}
-		}
+		n, change := list[i], store.NoticesChanged{}
 		receipt, err := email.ParseReceipt(m.Receipt)
 		if err != nil {
 			return fmt.Errorf("notice %s: %w", n.ID, err)
 		}
-		if len(receipt.Refused) > 0 { // the server took it for others: for these it is a bounce that came at once
+		if len(receipt.Refused) < max(len(n.Recipients), 1) { // it was sent to somebody
+			var trail []audit.TrailEntry
+			n, trail = n.Sent(m.SentAt)
+			change = store.NoticesChanged{Notices: []audit.Notice{n}, Trail: trail}
+			if d.Compose != nil {
+				if change.Messages, err = d.Compose(notifier.News{At: audit.At(d.Clock()), Notices: []audit.Notice{n}, Trail: trail}); err != nil {
+					return err
+				}
+			}
+		}
+		if len(receipt.Refused) > 0 { // for these it is a bounce that came at once
 			r := receipt.Refused[0]
 			if change, err = d.returned(ctx, n, strings.TrimSpace(r.Status+" "+r.Says), change); err != nil {
 				return err
@@ -105,11 +109,37 @@ func (d *Desk) bounced(ctx context.Context, b email.Bounce) error {
 	if !b.Final {
 		return nil
 	}
-	change, err = d.returned(ctx, was, strings.TrimSpace(b.Status+" "+b.Says), change)
+	why := strings.TrimSpace(b.Status + " " + b.Says)
+	if !sentTo(&was, b.Recipient) {
+		for _, k := range was.About {
+			change.Trail = append(change.Trail, audit.TrailEntry{At: now, Who: "night", What: "notice did not reach another", Finding: k.Finding,
+				Why: "a report about somebody to whom it was not sent, as where a contact forwards its mail: " + address.Redact(notifier.Line(why)), Details: map[string]any{"notice": was.ID}})
+		}
+		return d.Store.ChangeNotices(ctx, change)
+	}
+	if was.Delivery == audit.NoticeDelivered && len(was.Recipients) > 1 {
+		n, trail := was.Missed(address.Redact(notifier.Line(why)), now)
+		if len(trail) == 0 {
+			return nil
+		}
+		return d.Store.ChangeNotices(ctx, store.NoticesChanged{Notices: []audit.Notice{n}, Trail: trail})
+	}
+	change, err = d.returned(ctx, was, why, change)
 	if err != nil || len(change.Notices) == 0 {
 		return err
 	}
 	return d.Store.ChangeNotices(ctx, change)
+}
+
+// sentTo says whether a notice was sent to the recipient that a report names, if it names one.
+func sentTo(n *audit.Notice, named string) bool {
+	if named == "" {
+		return true
+	}
+	if a, err := email.Canonical(named); err == nil {
+		named = a
+	}
+	return slices.ContainsFunc(n.Recipients, func(r string) bool { return strings.EqualFold(r, named) })
 }
 
 // returned adds to a change that a notice did not arrive at a recipient, and why.
@@ -200,10 +230,12 @@ func (d *Desk) arrived(ctx context.Context, n *audit.Notice, change *store.Notic
 	return nil
 }
 
-// Reply takes what a vendor answered to a notice, or what a person decides about it, for all findings of the notice, or for one.
+// Reply takes what a vendor answered to a notice, or what a person decides about it, for all findings of the notice, or for one. Where it fits some only,
+// done are these, and the error says why it does not fit the others.
 func (d *Desk) Reply(ctx context.Context, id, finding string, r audit.Reply) (done []audit.Matter, err error) {
+	var refused []error
 	err = again(func() error {
-		done = nil
+		done, refused = nil, nil
 		n, err := d.Store.Notice(ctx, id)
 		if err != nil {
 			return err
@@ -235,7 +267,6 @@ func (d *Desk) Reply(ctx context.Context, id, finding string, r audit.Reply) (do
 		if err != nil {
 			return err
 		}
-		var refused []error
 		for _, k := range n.About {
 			if finding != "" && k.Finding != finding {
 				continue
@@ -264,11 +295,14 @@ func (d *Desk) Reply(ctx context.Context, id, finding string, r audit.Reply) (do
 			done = append(done, m)
 		}
 		if len(done) == 0 {
-			return errors.Join(refused...)
+			return nil
 		}
 		return d.Store.ChangeNotices(ctx, change)
 	})
-	return done, err
+	if err != nil {
+		return nil, err
+	}
+	return done, errors.Join(refused...)
 }
 
 // A Task is something that waits for a person.
@@ -311,16 +345,26 @@ func (d *Desk) Tasks(ctx context.Context) ([]Task, error) {
 	for i := range v.notices {
 		n := &v.notices[i]
 		t := Task{About: n.ID, Vendor: n.VendorName, Since: n.Created}
+		if _, bad := contacts(v.registry, n.About); bad > 0 && n.Waits() && n.Delivery != audit.NoticeNoContact {
+			add(Task{What: "contact", About: n.ID, Vendor: n.VendorName, Since: n.Created,
+				Says: fmt.Sprintf("of the contacts that the registry names, %d are no mail addresses, and are left out: have them corrected there", bad)})
+		}
 		switch n.Delivery {
 		case audit.NoticeDrafted:
 			t.What, t.Says, t.Command = "approve", "it waits for approval", "mailreeve notices approve "+n.ID
 		case audit.NoticeNoContact:
-			t.What, t.Says = "contact", "the registry names nobody to send it to: have the vendor's contact entered there"
+			t.What, t.Says = "contact", "the registry names nobody whom mail can be sent to: have the vendor's contact entered there, or corrected"
 		case audit.NoticeBounced:
 			if !v.unanswered(n) {
 				continue
 			}
 			t.What, t.Since, t.Says = "bounced", n.EndedAt, "it did not arrive ("+n.Why+"): have the vendor's contact corrected in the registry, or reach it otherwise and enter the answer"
+		case audit.NoticeDelivered:
+			goesOn := func(k audit.FindingRef) bool { m := v.matter[k.Finding]; return m != nil && m.ClosedAt == audit.Never }
+			if !n.MissedSome() || !slices.ContainsFunc(n.About, goesOn) {
+				continue
+			}
+			t.What, t.Since, t.Says = "bounced", n.EndedAt, "the deadline runs, but it did not arrive at one of its recipients ("+n.Why+"): make sure that the vendor knows of it, and have the contact corrected in the registry"
 		default:
 			continue
 		}

@@ -4,16 +4,18 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"net/mail"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/address"
 	"github.com/mailreeve/mailreeve/audit/store"
 	"github.com/mailreeve/mailreeve/checks"
 	"github.com/mailreeve/mailreeve/notifier"
+	"github.com/mailreeve/mailreeve/notifier/email"
 )
 
 // linkFor is how long a vendor's link holds: longer than any deadline with all that can be added to it.
@@ -25,7 +27,7 @@ const evidenceRows = 10
 // incident says whether a finding is one that the vendor has to answer for at once.
 func incident(check string) bool {
 	switch check {
-	case "ui-exposure", "ui-payload-exposure", "ui-hash-exposure", "third-party-sharing", "access-not-installed":
+	case "ui-exposure", "ui-payload-exposure", "ui-hash-exposure", "third-party-sharing", "mail-third-party", "access-not-installed":
 		return true
 	}
 	return false
@@ -59,19 +61,39 @@ func (d *Desk) content(n *audit.Notice, about []subject, issued audit.Instant) n
 	out.Answer = notifier.NoticeAnswer{URL: url, ReplyTo: cmp.Or(d.Mail.ReplyTo, d.Mail.From),
 		How: "Reply to this mail, and name the finding. You can say that it is mended and since when, ask once for more time, or dispute it and say why."}
 	if url != "" {
-		out.Answer.How = "Answer on your page, which also lists the accounts, or reply to this mail. You can say that it is mended and since when, ask once for more time, or dispute it and say why. The link is for you only."
+		out.Answer.How = "Answer on your page, which also lists the accounts, or reply to this mail. You can say that it is mended and since when, ask once for more time, or dispute it and say why."
 	}
 	for i := range about {
 		f := &about[i].finding
 		out.Findings = append(out.Findings, d.told(f, about[i].matter))
 		if n.Kind == audit.FirstNotice && incident(f.Check) && len(out.Asks) == 0 {
 			out.Asks = questions()
-			by := issued.Add(l.IncidentBy).Time()
-			out.AnswerBy = &by
+			out.AnswerHours = int((l.IncidentBy + time.Hour - 1) / time.Hour)
 		}
 	}
 	out.Next = d.next(n.Kind)
 	return out
+}
+
+// hide takes an account's id out of a text, where it stands as a word of its own: a short one may be part of any other.
+func hide(text, id string) string {
+	part := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+	var b strings.Builder
+	for {
+		before, after, found := strings.Cut(text, id)
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		last, _ := utf8.DecodeLastRuneInString(b.String())
+		next, _ := utf8.DecodeRuneInString(after)
+		if len(id) < 6 && (part(last) || part(next)) {
+			b.WriteString(id)
+		} else {
+			b.WriteString("an account")
+		}
+		text = after
+	}
 }
 
 func (d *Desk) told(f *audit.Finding, m *audit.Matter) notifier.NoticeFinding {
@@ -85,7 +107,7 @@ func (d *Desk) told(f *audit.Finding, m *audit.Matter) notifier.NoticeFinding {
 		}
 		detail := e.Detail
 		if e.Account != "" {
-			detail = strings.ReplaceAll(detail, e.Account, "an account")
+			detail = hide(detail, e.Account)
 		}
 		x.Evidence = append(x.Evidence, notifier.NoticeEvidence{At: at.Time(), Site: line(e.Site), Detail: line(detail)})
 	}
@@ -104,10 +126,14 @@ func (d *Desk) told(f *audit.Finding, m *audit.Matter) notifier.NoticeFinding {
 func (d *Desk) next(kind audit.NoticeKind) []string {
 	l := &d.Policy.Ladder
 	days := func(t time.Duration) string {
-		if n := int(t / (24 * time.Hour)); n != 1 {
-			return fmt.Sprintf("%d days", n)
+		n, unit := int(t/(24*time.Hour)), "day"
+		if n == 0 {
+			n, unit = int(t/time.Hour), "hour"
 		}
-		return "1 day"
+		if n != 1 {
+			unit += "s"
+		}
+		return fmt.Sprintf("%d %s", n, unit)
 	}
 	decides := "If that is not answered either, people at the platform decide what follows for the app, which may be that it is no longer approved, or no longer listed."
 	if kind == audit.SecondNotice {
@@ -148,23 +174,32 @@ func keys(about []subject) []audit.FindingRef {
 // maxRecipients is to how many a notice goes at most.
 const maxRecipients = 100
 
-// recipients are the contacts of the vendor of some apps: each once, in order.
+// recipients are the contacts of the vendor of some apps that mail can be sent to: each once, in order.
 func recipients(registry map[string]store.Registrant, about []audit.FindingRef) []string {
-	known := map[string]string{}
+	list, _ := contacts(registry, about)
+	return list
+}
+
+// contacts are the recipients, and how many contacts are left out because they are no addresses.
+func contacts(registry map[string]store.Registrant, about []audit.FindingRef) (out []string, bad int) {
+	known, wrong := map[string]string{}, map[string]bool{}
 	for _, k := range about {
 		r, ok := registry[k.App]
 		if !ok {
 			continue
 		}
 		for _, s := range append([]string{r.App.Vendor.Email}, r.App.Vendor.Contacts...) {
-			if a, err := mail.ParseAddress(s); err == nil {
-				known[strings.ToLower(a.Address)] = a.Address
+			switch a, err := email.Canonical(s); {
+			case err == nil:
+				known[strings.ToLower(a)] = a
+			case strings.TrimSpace(s) != "":
+				wrong[s] = true
 			}
 		}
 	}
-	out := []string{}
+	out = []string{}
 	for _, k := range slices.Sorted(maps.Keys(known)) {
 		out = append(out, known[k])
 	}
-	return out[:min(len(out), maxRecipients)]
+	return out[:min(len(out), maxRecipients)], len(wrong)
 }

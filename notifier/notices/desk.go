@@ -49,7 +49,7 @@ func New(s *store.Store, cfg *config.Config, clock audit.Clock, log *slog.Logger
 	return d
 }
 
-// On says whether the configuration says how vendors are written to. If it does not, nothing is drafted.
+// On says whether the configuration says who writes to vendors. If it does not, nothing is drafted. Without a mail server, too, nothing is sent.
 func (d *Desk) On() bool { return d.Mail.From != "" }
 
 // tries is how often something is begun again where others were in the way.
@@ -96,9 +96,7 @@ func (d *Desk) Night(ctx context.Context) error {
 	if !d.On() {
 		return nil
 	}
-	if err := d.Advance(ctx); err != nil {
-		return err
-	}
+	advanced := d.Advance(ctx) // what is wrong there, as with a mailbox, keeps nobody else waiting
 	err := again(func() error {
 		nights, err := d.nights(ctx)
 		if err != nil || len(nights) == 0 {
@@ -111,17 +109,12 @@ func (d *Desk) Night(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for _, step := range []func(context.Context) error{v.matters, v.followUps, v.drafts} {
-			if err := step(ctx); err != nil {
-				return err
-			}
+		if err := v.matters(ctx); err != nil {
+			return err
 		}
-		return nil
+		return errors.Join(v.followUps(ctx), v.drafts(ctx))
 	})
-	if err != nil {
-		return err
-	}
-	return d.Queue(ctx)
+	return errors.Join(advanced, err, d.Queue(ctx))
 }
 
 // A view is all that a night's steps look at, and what they have changed of it.
@@ -137,10 +130,13 @@ type view struct {
 	registry map[string]store.Registrant
 	due      map[string][]subject // reminders, by vendor
 	second   map[string][]subject
+
+	night     map[string]audit.NightCount // by run
+	commented map[string]bool             // findings that are likely, by a person
 }
 
 func (d *Desk) view(ctx context.Context) (*view, error) {
-	v := &view{Desk: d, matter: map[string]*audit.Matter{}, findings: map[string]*audit.Finding{}, due: map[string][]subject{}, second: map[string][]subject{}}
+	v := &view{Desk: d, night: map[string]audit.NightCount{}, matter: map[string]*audit.Matter{}, findings: map[string]*audit.Finding{}, due: map[string][]subject{}, second: map[string][]subject{}}
 	var err error
 	if v.nights, err = d.nights(ctx); err != nil || len(v.nights) == 0 {
 		return v, err
@@ -179,8 +175,31 @@ func (d *Desk) view(ctx context.Context) (*view, error) {
 	for _, f := range slices.Concat(open, known) {
 		v.findings[f.ID], apps[f.App] = &f, true
 	}
-	v.registry, err = d.Store.Registrants(ctx, slices.Sorted(maps.Keys(apps)))
+	if v.registry, err = d.Store.Registrants(ctx, slices.Sorted(maps.Keys(apps))); err != nil {
+		return v, err
+	}
+	for _, n := range v.nights {
+		v.night[n.Run] = n
+	}
+	var likely []string
+	for id, f := range v.findings {
+		if f.Confidence == audit.Likely {
+			likely = append(likely, id)
+		}
+	}
+	v.commented, err = d.Store.Commented(ctx, likely)
 	return v, err
+}
+
+// telling says whether a finding's vendor is to be told of it: nil, or why not.
+func (v *view) telling(f *audit.Finding) error {
+	filed := v.night[f.FirstRun]
+	last := v.nights[len(v.nights)-1].AsOf
+	x := audit.Prospect{Finding: f, Matter: v.matter[f.ID], Filed: filed.AsOf, Night: last, Baseline: filed.Baseline && !filed.Released, Commented: v.commented[f.ID]}
+	if r, ok := v.registry[f.App]; ok && r.Waiting != audit.Never {
+		x.Waited = time.Duration(last - r.Waiting)
+	}
+	return x.Telling(&v.Policy.Ladder)
 }
 
 // findings gives the findings of ids, those that there are.
@@ -226,7 +245,7 @@ func (v *view) matters(ctx context.Context) error {
 		if f != nil && m.Answer == audit.FixClaimed {
 			clean = audit.CleanNights(m.ClaimedAt, f, runs)
 		}
-		if n := notice[after.Second]; n != nil && (n.Delivery == audit.NoticeWithdrawn || n.Delivery == audit.NoticeBounced && !slices.Equal(n.Recipients, recipients(v.registry, n.About))) {
+		if n := notice[after.Second]; n != nil && (n.Delivery == audit.NoticeWithdrawn || !n.Has(id) || n.Delivery == audit.NoticeBounced && !slices.Equal(n.Recipients, recipients(v.registry, n.About))) {
 			after.Second, after.SecondAt = "", audit.Never
 		}
 		for {
@@ -262,6 +281,9 @@ func (v *view) matters(ctx context.Context) error {
 			*m = after
 		}
 		vendor, _ := v.vendor(m.App)
+		if kind := map[audit.Step]audit.NoticeKind{audit.StepRemind: audit.Reminder, audit.StepSecond: audit.SecondNotice}[due]; kind == "" || !v.follows(kind, m, f) {
+			continue
+		}
 		switch due {
 		case audit.StepRemind:
 			v.due[vendor] = append(v.due[vendor], subject{*f, m})
@@ -270,6 +292,13 @@ func (v *view) matters(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// follows says whether a reminder or second notice about a matter is still true and fair: its clock runs, on the side of the deadline that it speaks of, and
+// no fix is claimed since which nothing more was found.
+func (v *view) follows(kind audit.NoticeKind, m *audit.Matter, f *audit.Finding) bool {
+	claimed := m.Answer == audit.FixClaimed && (kind == audit.Reminder || f.LastSeen <= m.ClaimedAt)
+	return !m.Over() && !m.Stands() && !claimed && (v.now >= m.Due) == (kind == audit.SecondNotice)
 }
 
 func equal(a, b *audit.Matter) bool {
@@ -301,49 +330,55 @@ func (v *view) wrote(vendor string) bool {
 	})
 }
 
-// followUps writes second notices and reminders. While an abnormal night holds up notices, they wait.
+// followUps writes second notices and reminders; one that fails does not stop the others. While an abnormal night holds up notices, they wait.
 func (v *view) followUps(ctx context.Context) error {
 	if v.held {
 		return nil
 	}
 	vendors := slices.Concat(slices.Collect(maps.Keys(v.second)), slices.Collect(maps.Keys(v.due)))
 	slices.Sort(vendors)
+	var failed []error
 	for _, vendor := range slices.Compact(vendors) {
-		if v.wrote(vendor) {
-			continue
+		if !v.wrote(vendor) {
+			failed = append(failed, v.followUp(ctx, vendor))
 		}
-		kind, step, about := audit.SecondNotice, audit.StepSecond, v.second[vendor]
-		if len(about) == 0 {
-			kind, step, about = audit.Reminder, audit.StepRemind, v.due[vendor]
-		}
-		slices.SortFunc(about, worst)
-		_, name := v.vendor(about[0].finding.App)
-		n := audit.Draft(vendor, name, kind, v.run, v.now)
-		n, trail, err := v.written(n, about)
-		if err != nil {
-			return err
-		}
-		if kind == audit.Reminder && v.covered(&n, about) {
-			if n, trail, err = v.approved(n, about[0].matter.Approver, "night", "covered by the approval of what it reminds of"); err != nil {
-				return err
-			}
-		} else if v.Mail.Approve == "auto" && n.Delivery == audit.NoticeDrafted {
-			var more []audit.TrailEntry
-			if n, more, err = v.approved(n, audit.ApprovedByPolicy, audit.ApprovedByPolicy, ""); err != nil {
-				return err
-			}
-			trail = append(trail, more...)
-		}
-		change := store.NoticesChanged{Notices: []audit.Notice{n}, Trail: trail, Open: n.About}
-		for i := range about {
-			change.Matters = append(change.Matters, about[i].matter.Did(step, n.ID, v.now, &v.Policy.Ladder))
-		}
-		if err := v.Store.ChangeNotices(ctx, change); err != nil {
-			return err
-		}
-		n.Version++
-		v.notices = append(v.notices, n)
 	}
+	return errors.Join(failed...)
+}
+
+// followUp writes a vendor's second notice, or else its reminder.
+func (v *view) followUp(ctx context.Context, vendor string) error {
+	kind, step, about := audit.SecondNotice, audit.StepSecond, v.second[vendor]
+	if len(about) == 0 {
+		kind, step, about = audit.Reminder, audit.StepRemind, v.due[vendor]
+	}
+	slices.SortFunc(about, worst)
+	_, name := v.vendor(about[0].finding.App)
+	n := audit.Draft(vendor, name, kind, v.run, v.now)
+	n, trail, err := v.written(n, about)
+	if err != nil {
+		return err
+	}
+	if kind == audit.Reminder && v.covered(&n, about) {
+		if n, trail, err = v.approved(n, about[0].matter.Approver, "night", "covered by the approval of what it reminds of"); err != nil {
+			return err
+		}
+	} else if v.Mail.Approve == "auto" && n.Delivery == audit.NoticeDrafted {
+		var more []audit.TrailEntry
+		if n, more, err = v.approved(n, audit.ApprovedByPolicy, audit.ApprovedByPolicy, ""); err != nil {
+			return err
+		}
+		trail = append(trail, more...)
+	}
+	change := store.NoticesChanged{Notices: []audit.Notice{n}, Trail: trail, Open: n.About}
+	for i := range about {
+		change.Matters = append(change.Matters, about[i].matter.Did(step, n.ID, v.now, &v.Policy.Ladder))
+	}
+	if err := v.Store.ChangeNotices(ctx, change); err != nil {
+		return err
+	}
+	n.Version++
+	v.notices = append(v.notices, n)
 	return nil
 }
 
@@ -397,15 +432,11 @@ func (v *view) approved(n audit.Notice, by, who, why string) (audit.Notice, []au
 
 // drafts writes what vendors are to be told first, or writes anew what nobody has approved yet.
 func (v *view) drafts(ctx context.Context) error {
-	about, err := v.news(ctx)
-	if err != nil {
-		return err
-	}
+	about := v.news()
+	var failed []error
 	for i := range v.notices {
 		if n := &v.notices[i]; n.Waits() {
-			if err := v.revise(ctx, n, about); err != nil {
-				return err
-			}
+			failed = append(failed, v.revise(ctx, n, about))
 		}
 	}
 	for _, vendor := range slices.Sorted(maps.Keys(about)) {
@@ -415,11 +446,9 @@ func (v *view) drafts(ctx context.Context) error {
 		}
 		_, name := v.vendor(about[vendor][0].finding.App)
 		n := audit.Draft(vendor, name, audit.FirstNotice, v.run, v.now)
-		if err := v.put(ctx, n, about[vendor]); err != nil {
-			return err
-		}
+		failed = append(failed, v.put(ctx, n, about[vendor]))
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 // revise writes a notice that waits anew, and takes into a draft what is new of its vendor. What was approved stays as it is, unless something of it is no
@@ -431,9 +460,8 @@ func (v *view) revise(ctx context.Context, n *audit.Notice, news map[string][]su
 		if f == nil || !audit.IsOpen(f.Status) {
 			continue
 		}
-		goesOn := m != nil && m.ClosedAt == audit.Never
-		if goesOn == (n.Kind == audit.FirstNotice) || goesOn && m.Over() {
-			continue // told meanwhile; or nothing is to be followed up any more
+		if n.Kind == audit.FirstNotice && v.telling(f) != nil || n.Kind != audit.FirstNotice && (m == nil || !v.follows(n.Kind, m, f)) {
+			continue
 		}
 		about = append(about, subject{*f, m})
 	}
@@ -478,22 +506,7 @@ func (v *view) put(ctx context.Context, n audit.Notice, about []subject) error {
 }
 
 // news are the findings that vendors are to be told of, and are not yet, by vendor.
-func (v *view) news(ctx context.Context) (map[string][]subject, error) {
-	var likely []string
-	for id, f := range v.findings {
-		if f.Confidence == audit.Likely {
-			likely = append(likely, id)
-		}
-	}
-	commented, err := v.Store.Commented(ctx, likely)
-	if err != nil {
-		return nil, err
-	}
-	nights := map[string]audit.NightCount{}
-	for _, n := range v.nights {
-		nights[n.Run] = n
-	}
-	last := v.nights[len(v.nights)-1]
+func (v *view) news() map[string][]subject {
 	written := map[string]bool{} // in a notice that waits or is on its way, or came back from those who would get the next, too
 	for i := range v.notices {
 		n := &v.notices[i]
@@ -508,12 +521,7 @@ func (v *view) news(ctx context.Context) (map[string][]subject, error) {
 	about := map[string][]subject{}
 	for _, id := range slices.Sorted(maps.Keys(v.findings)) {
 		f := v.findings[id]
-		filed := nights[f.FirstRun]
-		x := audit.Prospect{Finding: f, Matter: v.matter[id], Filed: filed.AsOf, Night: last.AsOf, Baseline: filed.Baseline && !filed.Released, Commented: commented[id]}
-		if r, ok := v.registry[f.App]; ok && r.Waiting != audit.Never {
-			x.Waited = time.Duration(last.AsOf - r.Waiting)
-		}
-		if written[id] || x.Telling(&v.Policy.Ladder) != nil {
+		if written[id] || v.telling(f) != nil {
 			continue
 		}
 		vendor, _ := v.vendor(f.App)
@@ -522,7 +530,7 @@ func (v *view) news(ctx context.Context) (map[string][]subject, error) {
 	for _, list := range about {
 		slices.SortFunc(list, worst)
 	}
-	return about, nil
+	return about
 }
 
 // Mailed is a notice as it is sent.
@@ -578,10 +586,6 @@ func (d *Desk) Approve(ctx context.Context, id, by, reason string) (*audit.Notic
 				return fmt.Errorf("notice %s: %w", n.ID, err)
 			}
 			content.IssuedAt = v.now.Time()
-			if content.AnswerBy != nil {
-				at := v.now.Add(d.Policy.Ladder.IncidentBy).Time()
-				content.AnswerBy = &at
-			}
 			if content.Answer.URL != "" {
 				content.Answer.URL = link(d.PageURL, d.Store.LinkKey(), n.Vendor, v.now.Add(linkFor))
 			}
@@ -599,10 +603,10 @@ func (d *Desk) Approve(ctx context.Context, id, by, reason string) (*audit.Notic
 	return &out, err
 }
 
-// Queue puts what is approved into the outbox, at most one notice a vendor and night, unless an abnormal night holds up notices. What would be sent otherwise
-// than it was approved has to be approved anew.
+// Queue puts what is approved into the outbox, where there is a mail server, at most one notice a vendor and night, unless an abnormal night holds up notices. What would be sent otherwise
+// than it was approved has to be approved anew. One that fails does not stop the others.
 func (d *Desk) Queue(ctx context.Context) error {
-	if !d.On() {
+	if !d.On() || d.Mail.SMTP == "" {
 		return nil
 	}
 	return again(func() error {
@@ -628,24 +632,27 @@ func (d *Desk) Queue(ctx context.Context) error {
 				queued[n.Vendor] = true
 			}
 		}
+		var failed []error
 		for i := range waiting {
 			n := &waiting[i]
 			if queued[n.Vendor] {
 				continue
 			}
 			if err := v.revise(ctx, n, nil); err != nil {
-				return err
+				failed = append(failed, err)
+				continue
 			}
 			j := slices.IndexFunc(v.notices, func(x audit.Notice) bool { return x.ID == n.ID })
 			if j < 0 || v.notices[j].Delivery != audit.NoticeApproved {
 				continue
 			}
 			if err := v.enqueue(ctx, v.notices[j]); err != nil {
-				return err
+				failed = append(failed, fmt.Errorf("notice %s: %w", n.ID, err))
+				continue
 			}
 			queued[n.Vendor] = true
 		}
-		return nil
+		return errors.Join(failed...)
 	})
 }
 

@@ -56,7 +56,7 @@ func newOffice(t *testing.T) *office {
 			t.Error(err)
 		}
 	})
-	cfg := &config.Config{Policy: audit.DefaultPolicy(), Notices: config.Notices{From: "compliance@platform.example", FormURL: "https://platform.example/form"}}
+	cfg := &config.Config{Policy: audit.DefaultPolicy(), Notices: config.Notices{SMTP: "smtp://localhost:1025", From: "compliance@platform.example", FormURL: "https://platform.example/form"}}
 	o := &office{t: t, now: start}
 	o.Desk = notices.New(s, cfg, func() time.Time { return o.now.Time() }, slog.New(slog.DiscardHandler))
 	o.Bounces = func(_ context.Context, each func(email.Bounce) error) error {
@@ -293,7 +293,7 @@ func TestANoticeHoldsAllThatIsNew(t *testing.T) {
 	}
 	var c notifier.Notice
 	o.must(json.Unmarshal(n.Content, &c))
-	if len(c.Asks) != 4 || c.AnswerBy == nil || c.Findings[2].FormURL != "https://platform.example/form" || c.Findings[0].FormURL != "" || c.Findings[2].DueDays != 56 ||
+	if len(c.Asks) != 4 || c.AnswerBy != nil || c.AnswerHours != 24 || c.Findings[2].FormURL != "https://platform.example/form" || c.Findings[0].FormURL != "" || c.Findings[2].DueDays != 56 ||
 		c.Findings[2].Evidence[0].At != scope.FirstSeen.Time() || c.Answer.URL != "" || c.Answer.ReplyTo != "compliance@platform.example" {
 		t.Errorf("%+v", c)
 	}
@@ -352,6 +352,105 @@ func TestNothingIsSentOfWhatWasTakenBack(t *testing.T) {
 	}
 }
 
+// What a first notice tells has to be fit to be told when it goes out, too.
+func TestNothingIsSentOfWhatIsNoLongerTold(t *testing.T) {
+	t.Parallel()
+	bad := finding("purpose-prohibited", app, "marketing")
+	for name, change := range map[string]func(*audit.Finding){
+		"possible":   func(f *audit.Finding) { f.Confidence = audit.Possible },
+		"likely":     func(f *audit.Finding) { f.Confidence = audit.Likely },
+		"suppressed": func(f *audit.Finding) { f.Status = audit.Suppressed },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := filed(t, bad)
+			_, err := o.Approve(t.Context(), o.only().ID, ann, "")
+			o.must(err)
+			now := bad
+			change(&now)
+			o.now = o.now.Add(day)
+			o.night(false, nil, now)
+			o.deliver()
+			if n := o.only(); n.Delivery != audit.NoticeWithdrawn || len(o.mails) != 0 {
+				t.Errorf("it is %s, and %d mails were sent", n.Delivery, len(o.mails))
+			}
+		})
+	}
+}
+
+// A reminder or second notice that waits goes out only while what it says holds.
+func TestFollowUpsThatNoLongerHold(t *testing.T) {
+	t.Parallel()
+	bad := finding("purpose-prohibited", app, "marketing")
+	for name, x := range map[string]struct {
+		kind    audit.NoticeKind
+		at      int // days after it was told
+		replies []audit.Reply
+		wait    time.Duration
+	}{
+		"a dispute":                    {audit.SecondNotice, 36, []audit.Reply{{Kind: audit.ReplyDispute, By: bob}}, 0},
+		"a fix":                        {audit.SecondNotice, 36, []audit.Reply{{Kind: audit.ReplyFix, By: bob}}, 0},
+		"an extension":                 {audit.SecondNotice, 36, []audit.Reply{{Kind: audit.ReplyExtension, By: bob}, {Kind: audit.GrantExtension, By: bob, For: 28 * day}}, 0},
+		"a reminder past its deadline": {audit.Reminder, 26, nil, 4 * day},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := filed(t, bad)
+			first := o.only()
+			o.approve(first.ID)
+			o.deliver()
+			for range x.at {
+				o.now = o.now.Add(day)
+				if x.kind == audit.Reminder { // to new contacts, so that it waits for approval
+					o.night(false, []*audit.App{acme(app, "new@acme.example")})
+				} else {
+					o.night(false, nil)
+				}
+			}
+			of := func(n audit.Notice) bool { return n.Kind == x.kind }
+			list, err := o.Store.Notices(t.Context(), store.NoticeFilter{})
+			o.must(err)
+			i := slices.IndexFunc(list, func(n audit.Notice) bool { return of(n) && n.Delivery == audit.NoticeDrafted })
+			if i < 0 {
+				t.Fatalf("no %s waits: %+v", x.kind, list)
+			}
+			for _, r := range x.replies {
+				r.Text = "so"
+				_, err := o.Reply(t.Context(), first.ID, bad.ID, r)
+				o.must(err)
+			}
+			o.now = o.now.Add(x.wait)
+			o.approve(list[i].ID) // without a night in between
+			n, err := o.Store.Notice(t.Context(), list[i].ID)
+			o.must(err)
+			if n.Delivery != audit.NoticeWithdrawn {
+				t.Errorf("it is %s", n.Delivery)
+			}
+			o.now = o.now.Add(day)
+			o.night(false, nil)
+			list, err = o.Store.Notices(t.Context(), store.NoticeFilter{Deliveries: []audit.Delivery{audit.NoticeDrafted, audit.NoticeApproved}})
+			o.must(err)
+			if slices.ContainsFunc(list, of) {
+				t.Error("it was drafted again")
+			}
+		})
+	}
+}
+
+// Without a mail server notices are drafted and approved, and nothing goes where nobody takes it.
+func TestWithoutAMailServer(t *testing.T) {
+	t.Parallel()
+	o := filed(t, finding("purpose-prohibited", app, "marketing"))
+	o.Mail.SMTP = ""
+	o.approve(o.only().ID)
+	if n := o.only(); n.Delivery != audit.NoticeApproved || n.Queued() {
+		t.Errorf("%+v", n)
+	}
+	if waiting, err := o.Store.Pending(t.Context()); err != nil || len(waiting) != 0 {
+		t.Errorf("%v, %v", waiting, err)
+	}
+}
+
 func TestNewContactsNeedANewApproval(t *testing.T) {
 	t.Parallel()
 	o := filed(t, finding("purpose-prohibited", app, "marketing"))
@@ -362,6 +461,50 @@ func TestNewContactsNeedANewApproval(t *testing.T) {
 	o.deliver()
 	if n := o.only(); n.Delivery != audit.NoticeDrafted || len(n.Recipients) != 2 || len(o.mails) != 0 {
 		t.Errorf("%+v", n)
+	}
+}
+
+// A contact that no mail can be sent to is left out and a task; neither it nor a notice that fails keeps other vendors waiting.
+func TestABadContactStopsNobody(t *testing.T) {
+	t.Parallel()
+	other := acme("com.other", `"a b"@other.example`)
+	other.Vendor.ID, other.Vendor.Email = "v-0", "x@my_host.example"
+	broken := acme("com.broken")
+	broken.Vendor.ID = "v-9"
+	o := newOffice(t)
+	o.night(true, []*audit.App{acme(app, "x@ab--cd.example"), other, broken})
+	o.now = o.now.Add(day)
+	o.night(false, nil, finding("purpose-prohibited", app, "marketing"), finding("purpose-prohibited", other.Key, "marketing"), finding("purpose-prohibited", broken.Key, "marketing"))
+	o.now = o.now.Add(day)
+	o.night(false, nil)
+	list, err := o.Store.Notices(t.Context(), store.NoticeFilter{})
+	o.must(err)
+	for _, n := range list {
+		if want := map[string][]string{"v-0": {`"a b"@other.example`}}[n.Vendor]; want != nil && !slices.Equal(n.Recipients, want) {
+			t.Errorf("%s: %q", n.Vendor, n.Recipients)
+		}
+	}
+	tasks, err := o.Tasks(t.Context())
+	o.must(err)
+	if n := len(slices.DeleteFunc(tasks, func(x notices.Task) bool { return x.What != "contact" })); n != 2 {
+		t.Errorf("%d tasks", n)
+	}
+	for _, n := range list {
+		_, err := o.Approve(t.Context(), n.ID, ann, "")
+		o.must(err)
+	}
+	// What one notice says can no longer be read.
+	i := slices.IndexFunc(list, func(n audit.Notice) bool { return n.Vendor == "v-0" })
+	n, err := o.Store.Notice(t.Context(), list[i].ID)
+	o.must(err)
+	n.Content = json.RawMessage(`[]`)
+	o.must(o.Store.ChangeNotices(t.Context(), store.NoticesChanged{Notices: []audit.Notice{*n}}))
+	if err := o.Queue(t.Context()); err == nil || !strings.Contains(err.Error(), n.ID) {
+		t.Errorf("%v", err)
+	}
+	o.deliver()
+	if len(o.mails) != 2 {
+		t.Errorf("%d mails", len(o.mails))
 	}
 }
 
@@ -418,7 +561,12 @@ func TestAFirstRunTellsNobody(t *testing.T) {
 func TestARefusedRecipient(t *testing.T) {
 	t.Parallel()
 	bad := finding("purpose-prohibited", app, "marketing")
-	o := filed(t, bad)
+	o := newOffice(t)
+	o.night(true, []*audit.App{acme(app, "legal@acme.example")})
+	o.now = o.now.Add(day)
+	o.night(false, nil, bad)
+	o.now = o.now.Add(day)
+	o.night(false, nil)
 	n := o.only()
 	o.approve(n.ID)
 	o.refused = []email.Refusal{{To: 1, Status: "5.1.1", Says: "no such user"}}
@@ -430,6 +578,33 @@ func TestARefusedRecipient(t *testing.T) {
 	o.must(o.Advance(t.Context()))
 	if f, err := o.Store.Finding(t.Context(), bad.ID); err != nil || f.DueAt != audit.Never {
 		t.Errorf("due %v, %v", f.DueAt, err)
+	}
+}
+
+// Where all are refused nothing was sent: it is a bounce, and another contact gets a notice of its own.
+func TestAllRecipientsRefused(t *testing.T) {
+	t.Parallel()
+	o := filed(t, finding("purpose-prohibited", app, "marketing"))
+	n := o.only()
+	o.approve(n.ID)
+	o.refused = []email.Refusal{{To: 0, Status: "5.1.1", Says: "no such user"}}
+	o.deliver()
+	if n = o.only(); n.Delivery != audit.NoticeBounced || n.SentAt != audit.Never || len(o.news) != 0 {
+		t.Errorf("%s, sent %s, %d were told", n.Delivery, n.SentAt, len(o.news))
+	}
+	tasks, err := o.Tasks(t.Context())
+	o.must(err)
+	if len(tasks) != 1 || tasks[0].What != "bounced" {
+		t.Errorf("%+v", tasks)
+	}
+	o.now = o.now.Add(day)
+	corrected := acme(app)
+	corrected.Vendor.Email = "right@acme.example"
+	o.night(false, []*audit.App{corrected})
+	list, err := o.Store.Notices(t.Context(), store.NoticeFilter{Deliveries: []audit.Delivery{audit.NoticeDrafted}})
+	o.must(err)
+	if len(list) != 1 || !slices.Equal(list[0].Recipients, []string{"right@acme.example"}) {
+		t.Errorf("%+v", list)
 	}
 }
 
@@ -482,6 +657,80 @@ func TestBounces(t *testing.T) {
 				t.Errorf("%d drafts", len(list))
 			}
 		})
+	}
+}
+
+// A report counts for those to whom the notice was sent, and once others have it a person decides.
+func TestWhoseBounce(t *testing.T) {
+	t.Parallel()
+	bad := finding("purpose-prohibited", app, "marketing")
+	for name, x := range map[string]struct {
+		who   string
+		after time.Duration
+		want  audit.Delivery
+		task  bool
+	}{
+		"somebody else":            {"member@list.example", time.Hour, audit.NoticeSent, false},
+		"one of two":               {"LEGAL@acme.example", time.Hour, audit.NoticeBounced, true},
+		"one of two, a day late":   {"legal@acme.example", 2 * day, audit.NoticeDelivered, true},
+		"somebody else, days late": {"member@list.example", 2 * day, audit.NoticeDelivered, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOffice(t)
+			o.night(true, []*audit.App{acme(app, "legal@acme.example")})
+			o.now = o.now.Add(day)
+			o.night(false, nil, bad)
+			o.now = o.now.Add(day)
+			o.night(false, nil)
+			n := o.only()
+			o.approve(n.ID)
+			o.deliver()
+			o.now = o.now.Add(x.after)
+			o.must(o.Advance(t.Context()))
+			id, err := email.MessageID(notices.Key(&n), o.Mail.From)
+			o.must(err)
+			o.later()
+			o.bounces = []email.Bounce{{MessageID: id, Recipient: x.who, Final: true, Status: "5.1.1", Says: "no such user"}}
+			o.must(o.Advance(t.Context()))
+			f, err := o.Store.Finding(t.Context(), bad.ID)
+			o.must(err)
+			if n = o.only(); n.Delivery != x.want || (f.DueAt != audit.Never) != (x.want == audit.NoticeDelivered) {
+				t.Errorf("%s, due %s", n.Delivery, f.DueAt)
+			}
+			if lines := o.later(); len(lines) == 0 || !strings.Contains(lines[0], "no such user") {
+				t.Errorf("the trail says %q", lines)
+			}
+			tasks, err := o.Tasks(t.Context())
+			o.must(err)
+			if got := slices.ContainsFunc(tasks, func(x notices.Task) bool { return x.What == "bounced" }); got != x.task {
+				t.Errorf("%+v", tasks)
+			}
+			if x.want == audit.NoticeDelivered && x.task {
+				_, err := o.Reply(t.Context(), n.ID, "", audit.Reply{Kind: audit.ReplyViewed, By: ann})
+				o.must(err)
+				if tasks, err := o.Tasks(t.Context()); err != nil || len(tasks) != 0 {
+					t.Errorf("answered: %+v, %v", tasks, err)
+				}
+			}
+		})
+	}
+}
+
+// What fits some findings only is taken for these, and says why not for the others.
+func TestAnAnswerThatFitsSome(t *testing.T) {
+	t.Parallel()
+	one, two := finding("purpose-prohibited", app, "marketing"), finding("purpose-prohibited", app, "training-onboarding")
+	o := filed(t, one, two)
+	n := o.only()
+	o.approve(n.ID)
+	o.deliver()
+	dispute := audit.Reply{Kind: audit.ReplyDispute, By: ann, Text: "no"}
+	_, err := o.Reply(t.Context(), n.ID, one.ID, dispute)
+	o.must(err)
+	done, err := o.Reply(t.Context(), n.ID, "", dispute)
+	if len(done) != 1 || done[0].Finding != two.ID || err == nil || !strings.Contains(err.Error(), one.ID) {
+		t.Errorf("%+v, %v", done, err)
 	}
 }
 
