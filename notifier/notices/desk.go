@@ -16,6 +16,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/config"
 	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/checks"
 	"github.com/mailreeve/mailreeve/notifier"
 	"github.com/mailreeve/mailreeve/notifier/email"
 )
@@ -222,16 +223,17 @@ func (v *view) matters(ctx context.Context) error {
 			continue
 		}
 		f := v.findings[id]
-		after, due, trail, clean := *m, audit.Step(""), []audit.TrailEntry(nil), 0
+		after, due, trail, since := *m, audit.Step(""), []audit.TrailEntry(nil), audit.Nights{}
 		if f != nil && m.Answer == audit.FixClaimed {
-			clean = audit.CleanNights(m.ClaimedAt, f, runs)
+			check, _ := checks.Get(f.Check)
+			since = audit.NightsSince(m.ClaimedAt, f, check.Nature, runs)
 		}
 		if n := notice[after.Second]; n != nil && (n.Delivery == audit.NoticeWithdrawn || n.Delivery == audit.NoticeBounced && !slices.Equal(n.Recipients, recipients(v.registry, n.About))) {
 			after.Second, after.SecondAt = "", audit.Never
 		}
 		for {
 			var more []audit.TrailEntry
-			after, due, more = after.Advance(f, clean, v.now, &v.Policy.Ladder)
+			after, due, more = after.Advance(f, since, v.now, &v.Policy.Ladder)
 			trail = append(trail, more...)
 			if due != audit.StepOverdue {
 				break
@@ -341,6 +343,10 @@ func (v *view) followUps(ctx context.Context) error {
 		if err := v.Store.ChangeNotices(ctx, change); err != nil {
 			return err
 		}
+		for i := range about {
+			*about[i].matter = change.Matters[i]
+			about[i].matter.Version++
+		}
 		n.Version++
 		v.notices = append(v.notices, n)
 	}
@@ -432,7 +438,7 @@ func (v *view) revise(ctx context.Context, n *audit.Notice, news map[string][]su
 			continue
 		}
 		goesOn := m != nil && m.ClosedAt == audit.Never
-		if goesOn == (n.Kind == audit.FirstNotice) || goesOn && m.Over() {
+		if goesOn == (n.Kind == audit.FirstNotice) || goesOn && !m.Wants(n) {
 			continue // told meanwhile; or nothing is to be followed up any more
 		}
 		about = append(about, subject{*f, m})
