@@ -486,18 +486,25 @@ func TestWhoIsTold(t *testing.T) {
 // Whatever happens in whatever order: nothing is escalated without delivery, nothing is sent about a finding that is gone, and deadlines never move back.
 func TestLifeOfANotice(t *testing.T) {
 	p := noticePolicy()
+	outer := t
 	rapid.Check(t, func(t *rapid.T) {
 		n, f, now := drafted(), theFinding(), noon
 		var m *Matter
 		queues := 0
+		if rapid.Bool().Draw(t, "told") { // else few would come far
+			n, queues, now = sentAt(outer, noon), 1, noon.Add(oneDay)
+			n, _ = n.Settled(now, &p.Ladder)
+			x, _ := m.Notify(&n, f, p)
+			m = &x
+		}
 		ever := map[Step]bool{}
 		for range rapid.IntRange(1, 60).Draw(t, "events") {
-			now = now.Add(time.Duration(rapid.IntRange(0, 6*24).Draw(t, "hours")) * time.Hour)
+			now = now.Add(time.Duration(rapid.IntRange(24, 12*24).Draw(t, "hours")) * time.Hour)
 			due := Ever
 			if m != nil && m.ClosedAt == Never {
 				due = m.Due
 			}
-			switch rapid.SampledFrom([]string{"approve", "revise", "queue", "sent", "bounce", "settle", "reply", "advance", "advance", "advance", "status", "more"}).Draw(t, "event") {
+			switch rapid.SampledFrom([]string{"approve", "revise", "queue", "sent", "bounce", "settle", "reply", "advance", "advance", "advance", "advance", "advance", "advance", "advance", "advance", "advance", "advance", "advance", "status", "more"}).Draw(t, "event") {
 			case "approve":
 				n, _, _ = n.Approve("cli:ann@host", "", string(n.Content), now) // refused where it does not fit
 			case "revise":
