@@ -325,7 +325,10 @@ type Matter struct {
 	DisputedAt      Instant       `json:"disputed_at"`        // of the open dispute; Never: none is open
 	StoppedAt       Instant       `json:"stopped_at"`         // up to when Due counts the time that the clock stands; Never: it runs
 	Stopped         time.Duration `json:"stopped,omitempty"`  // of all disputes
+	Quiet           bool          `json:"quiet,omitempty"`    // the clock stands because the finding is suppressed or dismissed, or its fix verified
+	Refuted         bool          `json:"refuted,omitempty"`  // a fix was claimed that was none: another such claim holds up nothing
 	DisputeAccepted bool          `json:"dispute_accepted,omitempty"`
+	Seen            string        `json:"seen,omitempty"` // the run that last added to the finding when the vendor was found right
 
 	Reminded    int     `json:"reminded"`         // reminders that are no longer due
 	Overdue     bool    `json:"overdue"`          // a person was told
@@ -347,7 +350,7 @@ func (c *Matter) Notify(n *Notice, f *Finding, p *Policy) (Matter, []TrailEntry)
 			return *c, nil
 		}
 		rounds, version, earliest = slices.Clone(c.Rounds), c.Version, c.Due
-		if c.Notified != Never {
+		if c.Notified != Never && !c.DisputeAccepted {
 			rounds = append(rounds, c.Notified)
 		}
 	}
@@ -363,17 +366,40 @@ func (c *Matter) note(at Instant, who, what, why string) TrailEntry {
 }
 
 // Over says that nothing more is to be sent or proposed about the matter.
-func (c *Matter) Over() bool { return c.ClosedAt != Never || c.Answer == Verified || c.DisputeAccepted }
+func (c *Matter) Over() bool { return c.ClosedAt != Never || c.Answer == Verified }
+
+// Fresh says whether more was found since the vendor was found right: its fix verified, or its dispute accepted.
+func (c *Matter) Fresh(f *Finding) bool { return f.Latest.Occurrences > 0 && f.Latest.Run != c.Seen }
+
+// waits says whether the vendor awaits something that may spare it what follows the deadline: a decision about an extension, or nights that look at its fix.
+func (c *Matter) waits() bool { return c.ExtensionAsked || c.fixing() }
+
+func (c *Matter) fixing() bool { return c.Answer == FixClaimed && !c.Refuted }
+
+// Wants says whether a reminder or second notice that waits is still to be sent.
+func (c *Matter) Wants(n *Notice) bool {
+	return !c.Over() && !c.Stands() && (n.Kind != SecondNotice || c.Second == n.ID && !c.waits())
+}
 
 // tick moves the deadline by the time that the clock stood up to now.
 func (c *Matter) tick(now Instant, l *Ladder) {
 	if c.StoppedAt == Never || now <= c.StoppedAt {
 		return
 	}
-	stood := min(time.Duration(now-c.StoppedAt), l.DisputeMax-c.Stopped)
-	c.Due, c.Stopped, c.StoppedAt = c.Due.Add(stood), c.Stopped+stood, now
-	if c.Stopped >= l.DisputeMax {
-		c.StoppedAt = Never
+	stood := time.Duration(now - c.StoppedAt)
+	if !c.Quiet {
+		stood = min(stood, l.DisputeMax-c.Stopped)
+		c.Stopped += stood
+	}
+	c.Due, c.StoppedAt = c.Due.Add(stood), now
+	c.Overdue = c.Overdue && now >= c.Due
+}
+
+// run lets the clock stand or run from now on, up to which its time was counted.
+func (c *Matter) run(now Instant, l *Ladder) {
+	c.StoppedAt = Never
+	if c.Quiet || c.DisputedAt != Never && c.Stopped < l.DisputeMax {
+		c.StoppedAt = now
 	}
 }
 
@@ -415,9 +441,9 @@ type Reply struct {
 	For  time.Duration // of an extension that is granted
 }
 
-// Reply takes an answer or decision into the matter. A [NoticeError] where it does not fit.
-func (c Matter) Reply(r Reply, l *Ladder) (Matter, []TrailEntry, error) {
-	if why := c.unfit(r, l); why != "" {
+// Reply takes an answer or decision about a finding into its matter. A [NoticeError] where it does not fit.
+func (c Matter) Reply(r Reply, f *Finding, l *Ladder) (Matter, []TrailEntry, error) {
+	if why := c.unfit(r, f, l); why != "" {
 		return c, nil, &NoticeError{c.Notice, "take " + string(r.Kind) + " for " + c.Finding + " into", why}
 	}
 	c.tick(r.At, l)
@@ -431,12 +457,12 @@ func (c Matter) Reply(r Reply, l *Ladder) (Matter, []TrailEntry, error) {
 		c.Answer, c.ExtensionAsked = ExtensionRequested, true
 	case ReplyDispute:
 		c.Answer, c.DisputedAt = Disputed, r.At
-		if c.Stopped < l.DisputeMax {
-			c.StoppedAt = r.At
-		}
 	case ReplyFix:
 		c.Answer, c.ClaimedAt = FixClaimed, r.At
 	case GrantExtension:
+		if r.At >= c.Due { // what followed the old deadline has yet to follow the new one
+			c.Second, c.SecondAt, c.Recommended = "", Never, false
+		}
 		c.ExtensionAsked, c.Extended, c.Due = false, r.For, c.Due.Add(r.For)
 		c.Reminded, c.Overdue = 0, false
 		what = "extension granted"
@@ -444,12 +470,16 @@ func (c Matter) Reply(r Reply, l *Ladder) (Matter, []TrailEntry, error) {
 		c.ExtensionAsked = false
 		what = "extension refused"
 	case AcceptDispute, RejectDispute:
-		c.DisputedAt, c.StoppedAt = Never, Never
-		c.DisputeAccepted = r.Kind == AcceptDispute
+		c.DisputedAt = Never
 		what = "dispute rejected"
-		if c.DisputeAccepted {
+		if r.Kind == AcceptDispute {
+			c.DisputeAccepted, c.Seen = true, f.Latest.Run
+			c.close(r.At)
 			what = "dispute accepted"
 		}
+	}
+	if c.ClosedAt == Never {
+		c.run(r.At, l)
 	}
 	if !r.Kind.ByVendor() && !c.DisputeAccepted && c.Answer != FixClaimed && c.DisputedAt == Never {
 		c.Answer = Viewed
@@ -458,21 +488,21 @@ func (c Matter) Reply(r Reply, l *Ladder) (Matter, []TrailEntry, error) {
 }
 
 // unfit says why a reply does not fit; "" where it does.
-func (c *Matter) unfit(r Reply, l *Ladder) string {
+func (c *Matter) unfit(r Reply, f *Finding, l *Ladder) string {
 	switch r.Kind {
 	case ReplyViewed, ReplyExtension, ReplyDispute, ReplyFix, GrantExtension, RefuseExtension, AcceptDispute, RejectDispute:
 	default:
 		return "nobody can answer that"
 	}
 	switch {
-	case c.ClosedAt != Never:
+	case c.DisputeAccepted:
+		return "its dispute was accepted"
+	case f == nil || c.ClosedAt != Never:
 		return "the finding is no longer open"
 	case r.At < c.Notified:
 		return "the notice was delivered only later"
 	case c.Answer == Verified:
 		return "its fix is verified"
-	case c.DisputeAccepted:
-		return "its dispute was accepted"
 	}
 	switch r.Kind {
 	case ReplyExtension:
@@ -529,9 +559,14 @@ const (
 	StepRecommend Step = "recommend"
 )
 
-// Advance moves a matter on to now: f is its finding as it is, clean how many nights since the fix was claimed looked and added nothing. due is what is to be
-// sent or proposed next; the matter does not count it as done, that is for [Matter.Did]. The finding of a matter that is closed is neither written about nor escalated.
-func (c Matter) Advance(f *Finding, clean int, now Instant, l *Ladder) (after Matter, due Step, trail []TrailEntry) {
+// close ends the matter.
+func (c *Matter) close(at Instant) {
+	c.ClosedAt, c.StoppedAt, c.DisputedAt, c.ExtensionAsked, c.Quiet = at, Never, Never, false, false
+}
+
+// Advance moves a matter on to now: f is its finding as it is, nights are those since the fix was claimed. due is what is to be sent or proposed next; the
+// matter does not count it as done, that is for [Matter.Did]. The finding of a matter that is closed is neither written about nor escalated.
+func (c Matter) Advance(f *Finding, nights Nights, now Instant, l *Ladder) (after Matter, due Step, trail []TrailEntry) {
 	if c.ClosedAt != Never {
 		return c, "", nil
 	}
@@ -543,16 +578,17 @@ func (c Matter) Advance(f *Finding, clean int, now Instant, l *Ladder) (after Ma
 				why += ": " + f.Reason
 			}
 		}
-		c.ClosedAt, c.StoppedAt, c.DisputedAt, c.ExtensionAsked = now, Never, Never, false
+		c.close(now)
 		return c, "", []TrailEntry{c.note(now, byNight, "notice ended", why)}
 	}
-	c.tick(now, l)
-	if c.Answer == FixClaimed && clean >= l.CleanNights {
-		c.Answer = Verified
-		return c, "", []TrailEntry{c.note(now, byNight, "fix verified", fmt.Sprintf("%d nights looked, and found nothing more", clean))}
+	trail = c.examine(f, nights, now, l)
+	if quiet := !IsOpen(f.Status) || c.Answer == Verified; !quiet || !c.Quiet { // of a long quiet the time is counted once it ends
+		c.tick(now, l)
+		c.Quiet = quiet
+		c.run(now, l)
 	}
-	if c.Over() || c.Stands() || !IsOpen(f.Status) {
-		return c, "", nil
+	if c.Stands() {
+		return c, "", trail
 	}
 	passed := 0 // reminders whose time has come; only the last of them is worth sending
 	for _, before := range l.Reminders {
@@ -560,18 +596,35 @@ func (c Matter) Advance(f *Finding, clean int, now Instant, l *Ladder) (after Ma
 			passed++
 		}
 	}
+	late := now >= c.Due.Add(l.Second) && !c.waits()
 	switch {
-	case now < c.Due && passed > c.Reminded && c.Answer != FixClaimed:
-		return c, StepRemind, nil
+	case now < c.Due && passed > c.Reminded && !c.fixing():
+		return c, StepRemind, trail
 	case now >= c.Due && !c.Overdue:
 		c.Overdue = true
-		return c, StepOverdue, []TrailEntry{c.note(now, byNight, "overdue", "the deadline has passed: somebody should look")}
-	case now >= c.Due.Add(l.Second) && c.Second == "":
-		return c, StepSecond, nil
-	case c.SecondAt != Never && !c.Recommended:
-		return c, StepRecommend, nil
+		return c, StepOverdue, append(trail, c.note(now, byNight, "overdue", "the deadline has passed: somebody should look"))
+	case late && c.Second == "":
+		return c, StepSecond, trail
+	case late && c.SecondAt != Never && !c.Recommended:
+		return c, StepRecommend, trail
 	}
-	return c, "", nil
+	return c, "", trail
+}
+
+// examine holds a claimed or verified fix against what nights found since.
+func (c *Matter) examine(f *Finding, nights Nights, now Instant, l *Ladder) []TrailEntry {
+	switch {
+	case c.Answer == FixClaimed && nights.Clean >= l.CleanNights:
+		c.Answer, c.Seen = Verified, f.Latest.Run
+		return []TrailEntry{c.note(now, byNight, "fix verified", fmt.Sprintf("%d nights looked, and found nothing more", nights.Clean))}
+	case c.Answer == FixClaimed && nights.Looked >= l.CleanNights && nights.Clean == 0:
+		c.Answer, c.ClaimedAt, c.Refuted = Viewed, Never, true
+		return []TrailEntry{c.note(now, byNight, "fix not verified", fmt.Sprintf("%d nights looked, and it still holds, or the last of them found more", nights.Looked))}
+	case c.Answer == Verified && c.Fresh(f):
+		c.Answer, c.ClaimedAt, c.Refuted = Viewed, Never, true
+		return []TrailEntry{c.note(now, byNight, "fix no longer verified", "more was found since")}
+	}
+	return nil
 }
 
 // Did counts a step as done. notice is the one that it made.
@@ -595,7 +648,8 @@ func (c Matter) Undelivered(notice string, at Instant) (after Matter, changed bo
 	switch {
 	case c.ClosedAt != Never:
 	case c.Notice == notice && c.Answer == NoAnswer:
-		c.ClosedAt, c.StoppedAt, c.Notified = at, Never, Never
+		c.close(at)
+		c.Notified = Never
 		return c, true, []TrailEntry{c.note(at, byNight, "deadline dropped", "the notice bounced after all")}
 	case c.Second == notice && !c.Recommended && c.SecondAt != Never:
 		c.SecondAt = Never
@@ -615,7 +669,7 @@ func Recommend(s Severity, repeats, accounts int, l *Ladder) string {
 	return acts[min(max(level, 1), len(acts)-1)]
 }
 
-// Repeats counts the notices of c's app and check in the time before c's own that make it a repeat.
+// Repeats counts the notices of c's app and check in the time before c's own that make it a repeat. Those whose dispute was accepted do not count.
 func (c *Matter) Repeats(of []Matter, l *Ladder) (n int) {
 	for i := range of {
 		o := &of[i]
@@ -623,7 +677,7 @@ func (c *Matter) Repeats(of []Matter, l *Ladder) (n int) {
 			continue
 		}
 		told := slices.Clone(o.Rounds)
-		if o.Finding != c.Finding {
+		if o.Finding != c.Finding && !o.DisputeAccepted {
 			told = append(told, o.Notified)
 		}
 		for _, at := range told {
@@ -635,19 +689,29 @@ func (c *Matter) Repeats(of []Matter, l *Ladder) (n int) {
 	return n
 }
 
-// CleanNights counts the nights after a claimed fix that looked at a finding's check and added nothing to it. runs are in order.
-func CleanNights(claimed Instant, f *Finding, runs []Run) (n int) {
+// Nights are those since a fix was claimed that looked at the finding's check.
+type Nights struct {
+	Looked int
+	Clean  int // how many of them, up to the last, found nothing more
+}
+
+// NightsSince counts the nights since a fix was claimed. A state that is not resolved holds, though it adds nothing: no night of it is clean. runs are in order.
+func NightsSince(claimed Instant, f *Finding, nature Nature, runs []Run) (n Nights) {
 	for i := range runs {
 		r := &runs[i]
 		if r.Status != Finished || r.AsOf <= claimed {
 			continue
 		}
-		if f.Latest.Run == r.ID && f.Latest.Occurrences > 0 {
-			n = 0
-			continue
+		looked := slices.ContainsFunc(r.Summary.Checks, func(c CheckResult) bool { return c.ID == f.Check && c.Looked })
+		more := f.Latest.Run == r.ID && f.Latest.Occurrences > 0
+		if looked || more {
+			n.Looked++
 		}
-		if slices.ContainsFunc(r.Summary.Checks, func(c CheckResult) bool { return c.ID == f.Check && c.Looked }) {
-			n++
+		switch {
+		case more || nature == IsState:
+			n.Clean = 0
+		case looked:
+			n.Clean++
 		}
 	}
 	return n
@@ -703,6 +767,7 @@ var (
 	ErrNotOpen   = errors.New("it is not open")
 	ErrNoApp     = errors.New("it is about no app")
 	ErrTold      = errors.New("its vendor was told")
+	ErrDisputed  = errors.New("its vendor's dispute was accepted, and nothing was found since")
 	ErrPossible  = errors.New("it is only possible")
 	ErrNoComment = errors.New("it is likely, and no reviewer has commented on it")
 	ErrBaseline  = errors.New("a first run filed it, and nobody has released that")
@@ -720,6 +785,8 @@ func (x *Prospect) Telling(l *Ladder) error {
 		return ErrNoApp
 	case x.Matter != nil && x.Matter.ClosedAt == Never:
 		return ErrTold
+	case x.Matter != nil && x.Matter.DisputeAccepted && !x.Matter.Fresh(f):
+		return ErrDisputed
 	case f.Confidence == Possible:
 		return ErrPossible
 	case f.Confidence == Likely && !x.Commented:

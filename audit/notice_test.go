@@ -130,7 +130,7 @@ func TestLadder(t *testing.T) {
 	for day := 1; day < 60; day++ {
 		now := noon.Add(time.Duration(day) * oneDay)
 		var due Step
-		if m, due, _ = m.Advance(f, 0, now, &p.Ladder); due == "" {
+		if m, due, _ = m.Advance(f, Nights{}, now, &p.Ladder); due == "" {
 			continue
 		}
 		got[day] = due
@@ -150,12 +150,12 @@ func TestAfterALongPauseOneReminderIsEnough(t *testing.T) {
 	p := noticePolicy()
 	m, f := told(t), theFinding()
 	now := m.Due.Add(-oneDay)
-	m, due, _ := m.Advance(f, 0, now, &p.Ladder)
+	m, due, _ := m.Advance(f, Nights{}, now, &p.Ladder)
 	if due != StepRemind {
 		t.Fatal(due)
 	}
 	m = m.Did(due, "", now, &p.Ladder)
-	if _, due, _ = m.Advance(f, 0, now, &p.Ladder); due != "" {
+	if _, due, _ = m.Advance(f, Nights{}, now, &p.Ladder); due != "" {
 		t.Error("reminded twice")
 	}
 }
@@ -199,7 +199,7 @@ func TestReplies(t *testing.T) {
 			m := told(t)
 			due := m.Due
 			for i, s := range x.says {
-				after, _, err := m.Reply(Reply{Kind: s.kind, By: s.by, At: start.Add(time.Duration(s.day) * oneDay), For: time.Duration(s.days) * oneDay}, &p.Ladder)
+				after, _, err := m.Reply(Reply{Kind: s.kind, By: s.by, At: start.Add(time.Duration(s.day) * oneDay), For: time.Duration(s.days) * oneDay}, theFinding(), &p.Ladder)
 				switch {
 				case i == len(x.says)-1 && x.wrong != "":
 					if err == nil || !strings.Contains(err.Error(), x.wrong) {
@@ -219,7 +219,7 @@ func TestReplies(t *testing.T) {
 
 func TestACleanFixIsVerified(t *testing.T) {
 	p := noticePolicy()
-	m, _, err := told(t).Reply(Reply{Kind: ReplyFix, By: "cli:ann@host", At: noon.Add(2 * oneDay)}, &p.Ladder)
+	m, _, err := told(t).Reply(Reply{Kind: ReplyFix, By: "cli:ann@host", At: noon.Add(2 * oneDay)}, theFinding(), &p.Ladder)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,22 +230,169 @@ func TestACleanFixIsVerified(t *testing.T) {
 	failed := run("R-6", 6, true)
 	failed.Status = Failed
 	runs := []Run{run("R-2", 2, true), run("R-3", 3, true), run("R-4", 4, false), run("R-5", 5, true), failed, run("R-7", 7, true)}
-	if n := CleanNights(m.ClaimedAt, f, runs); n != 3 { // 3, 5, 7
-		t.Errorf("%d clean nights", n)
+	if n := NightsSince(m.ClaimedAt, f, IsEvent, runs); n != (Nights{3, 3}) { // 3, 5, 7
+		t.Errorf("%+v", n)
+	}
+	if n := NightsSince(m.ClaimedAt, f, IsState, runs); n != (Nights{3, 0}) {
+		t.Errorf("of a state that holds, %+v", n)
 	}
 	f.Latest = Latest{Run: "R-5", Occurrences: 1}
-	if n := CleanNights(m.ClaimedAt, f, runs); n != 1 {
-		t.Errorf("%d clean nights since one that found more", n)
+	if n := NightsSince(m.ClaimedAt, f, IsEvent, runs); n != (Nights{3, 1}) {
+		t.Errorf("since one that found more, %+v", n)
 	}
-	if after, _, _ := m.Advance(f, 2, noon.Add(7*oneDay), &p.Ladder); after.Answer != FixClaimed {
+	if after, _, _ := m.Advance(f, Nights{2, 2}, noon.Add(7*oneDay), &p.Ladder); after.Answer != FixClaimed {
 		t.Error("verified too soon")
 	}
-	after, due, trail := m.Advance(f, 3, m.Due.Add(30*oneDay), &p.Ladder)
+	after, due, trail := m.Advance(f, Nights{3, 3}, m.Due.Add(30*oneDay), &p.Ladder)
 	if after.Answer != Verified || due != "" || trail[0].What != "fix verified" {
 		t.Errorf("%s, %s", after.Answer, due)
 	}
-	if _, due, _ := after.Advance(f, 3, m.Due.Add(60*oneDay), &p.Ladder); due != "" {
+	if _, due, _ := after.Advance(f, Nights{3, 3}, m.Due.Add(60*oneDay), &p.Ladder); due != "" {
 		t.Errorf("of what is mended, %s", due)
+	}
+}
+
+// night is what a matter is after a night, and what is due; what is due counts as done, and a second notice as delivered at once.
+func (c Matter) night(f *Finding, nights Nights, now Instant, l *Ladder) (Matter, Step) {
+	c, due, _ := c.Advance(f, nights, now, l)
+	c = c.Did(due, "N-2", now, l)
+	if due == StepSecond {
+		c.SecondAt = now
+	}
+	return c, due
+}
+
+func must(t *testing.T) func(Matter, []TrailEntry, error) Matter {
+	return func(m Matter, _ []TrailEntry, err error) Matter {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+}
+
+// A fix that nights do not confirm holds up the ladder once only.
+func TestAFixThatIsNoneHoldsUpTheLadderOnce(t *testing.T) {
+	p, f := noticePolicy(), theFinding()
+	m := told(t)
+	late := m.Due.Add(p.Ladder.Second)
+	m, _ = m.night(f, Nights{}, m.Due, &p.Ladder) // overdue
+	claim := Reply{Kind: ReplyFix, By: "cli:ann@host", At: late}
+	m = must(t)(m.Reply(claim, f, &p.Ladder))
+	for looked := range p.Ladder.CleanNights {
+		var due Step
+		if m, due = m.night(f, Nights{Looked: looked}, late, &p.Ladder); due != "" || m.Answer != FixClaimed {
+			t.Fatalf("after %d nights: %s, %s", looked, m.Answer, due)
+		}
+	}
+	m, due := m.night(f, Nights{Looked: p.Ladder.CleanNights}, late, &p.Ladder)
+	if m.Answer != Viewed || due != StepSecond {
+		t.Errorf("it still holds: %s, %s", m.Answer, due)
+	}
+	m = must(t)(m.Reply(claim, f, &p.Ladder))
+	if _, due = m.night(f, Nights{}, late, &p.Ladder); due != StepRecommend {
+		t.Errorf("a second claim: %q", due)
+	}
+}
+
+// What comes after a verified fix is held against the deadline, of which as much is left as when the fix was verified.
+func TestAVerifiedFixThatDoesNotLast(t *testing.T) {
+	p, f := noticePolicy(), theFinding()
+	m := must(t)(told(t).Reply(Reply{Kind: ReplyFix, By: "cli:ann@host", At: noon.Add(2 * oneDay)}, f, &p.Ladder))
+	f.Latest = Latest{Run: "R-1", Occurrences: 4}
+	verified, left := noon.Add(6*oneDay), time.Duration(m.Due-noon.Add(6*oneDay))
+	m, _ = m.night(f, Nights{3, 3}, verified, &p.Ladder)
+	if m.Answer != Verified {
+		t.Fatal(m.Answer)
+	}
+	f.Latest = Latest{Run: "R-90", Occurrences: 1}
+	again := noon.Add(90 * oneDay)
+	m, due := m.night(f, Nights{}, again, &p.Ladder)
+	if m.Answer != Viewed || due != "" || m.Due != again.Add(left) {
+		t.Errorf("%s, %q, due %s", m.Answer, due, m.Due)
+	}
+	var steps []Step
+	for day := range 60 {
+		if m, due = m.night(f, Nights{}, again.Add(time.Duration(day)*oneDay), &p.Ladder); due != "" {
+			steps = append(steps, due)
+		}
+	}
+	if want := []Step{StepRemind, StepRemind, StepOverdue, StepSecond, StepRecommend}; !slices.Equal(steps, want) {
+		t.Errorf("%v", steps)
+	}
+}
+
+// An accepted dispute ends the matter: its vendor is told of what comes after, and of nothing else; it is no notice that later ones repeat.
+func TestAnAcceptedDisputeEndsTheMatter(t *testing.T) {
+	p, f := noticePolicy(), theFinding()
+	f.Latest = Latest{Run: "R-1", Occurrences: 4}
+	m := must(t)(told(t).Reply(Reply{Kind: ReplyDispute, By: "cli:ann@host", At: noon.Add(2 * oneDay)}, f, &p.Ladder))
+	m = must(t)(m.Reply(Reply{Kind: AcceptDispute, By: "cli:bob@host", At: noon.Add(3 * oneDay)}, f, &p.Ladder))
+	x := Prospect{Finding: f, Matter: &m, Filed: noon, Night: noon.Add(9 * oneDay)}
+	if err := x.Telling(&p.Ladder); m.ClosedAt != noon.Add(3*oneDay) || !errors.Is(err, ErrDisputed) {
+		t.Errorf("closed at %s, %v", m.ClosedAt, err)
+	}
+	f.Latest = Latest{Run: "R-9", Occurrences: 1}
+	if err := x.Telling(&p.Ladder); err != nil {
+		t.Error(err)
+	}
+	n, _ := sentAt(t, noon.Add(9*oneDay)).Settled(noon.Add(10*oneDay), &p.Ladder)
+	if again, _ := m.Notify(&n, f, p); again.ClosedAt != Never || again.DisputeAccepted || len(again.Rounds) != 0 {
+		t.Errorf("%+v", again)
+	}
+}
+
+// Whatever moves the deadline moves what follows it, a second notice before a granted extension too.
+func TestALaterDeadlineComesFirst(t *testing.T) {
+	p, f := noticePolicy(), theFinding()
+	m := told(t)
+	late := m.Due.Add(p.Ladder.Second)
+	m, _ = m.night(f, Nights{}, m.Due, &p.Ladder)
+	say := func(m Matter, kind ReplyKind, at Instant) Matter {
+		t.Helper()
+		return must(t)(m.Reply(Reply{Kind: kind, By: "cli:bob@host", At: at, For: 28 * oneDay}, f, &p.Ladder))
+	}
+	if _, due := say(m, ReplyExtension, late).night(f, Nights{}, late, &p.Ladder); due != "" {
+		t.Errorf("while an extension waits for a decision: %s", due)
+	}
+	m, due := m.night(f, Nights{}, late, &p.Ladder)
+	if due != StepSecond {
+		t.Fatal(due)
+	}
+	m = say(say(m, ReplyExtension, late), GrantExtension, late)
+	if m.SecondAt != Never || m.Wants(&Notice{ID: "N-2", Kind: SecondNotice}) {
+		t.Errorf("second notice %q at %s", m.Second, m.SecondAt)
+	}
+	for day := range 28 {
+		now := late.Add(time.Duration(day) * oneDay)
+		if m, due = m.night(f, Nights{}, now, &p.Ladder); now < m.Due.Add(p.Ladder.Second) && (due == StepRecommend || due == StepSecond) {
+			t.Errorf("due %s: %s at %s", m.Due, due, now)
+		}
+	}
+	if m, due = m.night(f, Nights{}, late.Add(28*oneDay), &p.Ladder); due != StepSecond {
+		t.Errorf("after the longer time: %q", due)
+	}
+}
+
+// While nobody looks at a finding its deadline does not come nearer.
+func TestTheClockStandsWhileAFindingIsQuiet(t *testing.T) {
+	for _, status := range []Status{Suppressed, FalsePositive} {
+		p, f := noticePolicy(), theFinding()
+		m := told(t)
+		left, from := 10*oneDay, m.Due.Add(-10*oneDay)
+		f.Status = status
+		for day := range 100 {
+			if m, _ = m.night(f, Nights{}, from.Add(time.Duration(day)*oneDay), &p.Ladder); !m.Stands() {
+				t.Fatal("the clock runs")
+			}
+		}
+		f.Status = Open
+		now := from.Add(100 * oneDay)
+		m, due := m.night(f, Nights{}, now, &p.Ladder)
+		if m.Due != now.Add(left) || m.Stopped != 0 || due != StepRemind {
+			t.Errorf("%s: due %s, %q", status, m.Due, due)
+		}
 	}
 }
 
@@ -253,7 +400,7 @@ func TestAFindingThatComesBackIsToldAnew(t *testing.T) {
 	p := noticePolicy()
 	m, f := told(t), theFinding()
 	f.Status, f.Reason = Resolved, "mended"
-	m, _, trail := m.Advance(f, 0, noon.Add(5*oneDay), &p.Ladder)
+	m, _, trail := m.Advance(f, Nights{}, noon.Add(5*oneDay), &p.Ladder)
 	if m.ClosedAt == Never || len(trail) != 1 {
 		t.Fatal("it goes on")
 	}
@@ -339,18 +486,25 @@ func TestWhoIsTold(t *testing.T) {
 // Whatever happens in whatever order: nothing is escalated without delivery, nothing is sent about a finding that is gone, and deadlines never move back.
 func TestLifeOfANotice(t *testing.T) {
 	p := noticePolicy()
+	outer := t
 	rapid.Check(t, func(t *rapid.T) {
 		n, f, now := drafted(), theFinding(), noon
 		var m *Matter
 		queues := 0
+		if rapid.Bool().Draw(t, "told") { // else few would come far
+			n, queues, now = sentAt(outer, noon), 1, noon.Add(oneDay)
+			n, _ = n.Settled(now, &p.Ladder)
+			x, _ := m.Notify(&n, f, p)
+			m = &x
+		}
 		ever := map[Step]bool{}
 		for range rapid.IntRange(1, 60).Draw(t, "events") {
-			now = now.Add(time.Duration(rapid.IntRange(0, 6*24).Draw(t, "hours")) * time.Hour)
+			now = now.Add(time.Duration(rapid.IntRange(24, 12*24).Draw(t, "hours")) * time.Hour)
 			due := Ever
 			if m != nil && m.ClosedAt == Never {
 				due = m.Due
 			}
-			switch rapid.SampledFrom([]string{"approve", "revise", "queue", "sent", "bounce", "settle", "reply", "advance", "advance", "advance", "status"}).Draw(t, "event") {
+			switch rapid.SampledFrom([]string{"approve", "revise", "queue", "sent", "bounce", "settle", "reply", "advance", "advance", "advance", "advance", "advance", "advance", "advance", "advance", "advance", "advance", "advance", "status", "more"}).Draw(t, "event") {
 			case "approve":
 				n, _, _ = n.Approve("cli:ann@host", "", string(n.Content), now) // refused where it does not fit
 			case "revise":
@@ -381,7 +535,7 @@ func TestLifeOfANotice(t *testing.T) {
 				}
 			case "settle":
 				was := n.Delivery
-				if n, _ = n.Settled(now, &p.Ladder); n.Delivery != was {
+				if n, _ = n.Settled(now, &p.Ladder); n.Delivery != was && IsOpen(f.Status) {
 					after, _ := m.Notify(&n, f, p)
 					m = &after
 				}
@@ -394,13 +548,13 @@ func TestLifeOfANotice(t *testing.T) {
 					if err != nil {
 						break
 					}
-					if n = after; was != NoticeDelivered {
+					if n = after; was != NoticeDelivered && IsOpen(f.Status) {
 						x, _ := m.Notify(&n, f, p)
 						m = &x
 					}
 				}
 				if m != nil {
-					if x, _, err := m.Reply(r, &p.Ladder); err == nil {
+					if x, _, err := m.Reply(r, f, &p.Ladder); err == nil {
 						m = &x
 					}
 				}
@@ -408,7 +562,13 @@ func TestLifeOfANotice(t *testing.T) {
 				if m == nil {
 					break
 				}
-				x, step, _ := m.Advance(f, rapid.IntRange(0, 4).Draw(t, "clean"), now, &p.Ladder)
+				nights := Nights{Looked: rapid.IntRange(0, 4).Draw(t, "looked")}
+				nights.Clean = rapid.IntRange(0, nights.Looked).Draw(t, "clean")
+				wasQuiet := m.Quiet
+				x, step, _ := m.Advance(f, nights, now, &p.Ladder)
+				if wasQuiet && (step == StepSecond || step == StepRecommend) && now >= x.Due && !m.Overdue {
+					t.Fatalf("%s, and the clock stood until now", step)
+				}
 				if step != "" {
 					switch {
 					case n.Delivery != NoticeDelivered:
@@ -417,8 +577,10 @@ func TestLifeOfANotice(t *testing.T) {
 						t.Fatalf("%s about a finding that is %s", step, f.Status)
 					case step == StepRecommend && x.SecondAt == Never:
 						t.Fatal("recommended before the second notice was delivered")
-					case step == StepSecond && now < x.Due.Add(p.Ladder.Second):
-						t.Fatal("a second notice too soon")
+					case (step == StepSecond || step == StepRecommend) && now < x.Due.Add(p.Ladder.Second):
+						t.Fatalf("%s too soon", step)
+					case (step == StepSecond || step == StepRecommend) && (x.ExtensionAsked || x.Answer == FixClaimed && !x.Refuted):
+						t.Fatalf("%s, and the vendor awaits something", step)
 					case x.Answer == Verified || x.DisputeAccepted || x.Stands():
 						t.Fatalf("%s, and it is %s", step, x.Answer)
 					case ever[step] && step == StepSecond && x.Second != "":
@@ -431,6 +593,15 @@ func TestLifeOfANotice(t *testing.T) {
 					x.SecondAt = now
 				}
 				m = &x
+				switch {
+				case m.ClosedAt != Never:
+				case !IsOpen(f.Status) && !m.Stands():
+					t.Fatalf("the clock runs while the finding is %s", f.Status)
+				case m.Answer == Verified && m.Fresh(f):
+					t.Fatal("a fix is verified, and more was found since")
+				}
+			case "more":
+				f.Latest = Latest{Run: fmt.Sprint("R-", now), Occurrences: 1}
 			case "status":
 				f.Status = rapid.SampledFrom(Statuses()).Draw(t, "status")
 			}
@@ -443,8 +614,8 @@ func TestLifeOfANotice(t *testing.T) {
 				t.Fatalf("the clock stood for %s", m.Stopped)
 			case m != nil && m.Extended > p.Ladder.ExtensionMax:
 				t.Fatalf("extended by %s", m.Extended)
-			case m == nil && (n.Delivery == NoticeDelivered):
-				t.Fatal("delivered, and no deadline")
+			case m != nil && m.DisputeAccepted && m.ClosedAt == Never:
+				t.Fatal("its dispute was accepted, and it goes on")
 			}
 		}
 	})

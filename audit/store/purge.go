@@ -235,7 +235,8 @@ func (w *publishing) purgeFindings(ctx context.Context) error {
 	return nil
 }
 
-// purgeHistory erases the details of old entries of the trail, which stay, and drops old runs, messages that were delivered, and the lanes of those that none was sent in since.
+// purgeHistory erases the details of old entries of the trail, which stay, and drops old runs, messages that were delivered, and the lanes of those that none was sent in
+// since. What a vendor was told of a matter that goes on stays.
 func (w *publishing) purgeHistory(ctx context.Context) error {
 	before := w.p.Retention.Trail
 	for _, q := range []struct {
@@ -246,7 +247,9 @@ func (w *publishing) purgeHistory(ctx context.Context) error {
 		{&w.purged.Details, `UPDATE trail SET body = NULL, salt = NULL WHERE at < ? AND body IS NOT NULL`, []any{before}},
 		{&w.purged.Runs, `DELETE FROM runs WHERE as_of < ? AND status <> 'running' AND seq < ?`, []any{before, w.p.Run.Seq}},
 		{&w.purged.Messages, `DELETE FROM outbox WHERE sent_at < ?`, []any{before}},
-		{&w.purged.Messages, `DELETE FROM notices WHERE created < ? AND delivery IN (?)`, []any{before, []audit.Delivery{audit.NoticeDelivered, audit.NoticeBounced, audit.NoticeWithdrawn}}},
+		{&w.purged.Messages, `DELETE FROM notices WHERE created < ? AND delivery IN (?) AND NOT EXISTS (SELECT 1 FROM matters m
+			WHERE m.closed_at = ? AND m.vendor = notices.vendor AND notices.body LIKE '%' || m.finding_id || '%')`,
+			[]any{before, []audit.Delivery{audit.NoticeDelivered, audit.NoticeBounced, audit.NoticeWithdrawn}, audit.Never}},
 	} {
 		if err := w.drop(ctx, q.counted, q.query, q.args...); err != nil {
 			return err

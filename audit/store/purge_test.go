@@ -120,3 +120,38 @@ func TestWhatWasKeptForItsTimeIsPurged(t *testing.T) {
 		}
 	})
 }
+
+// However short the history is kept: what a vendor was told of a matter that goes on stays.
+func TestNoticesOfOpenMattersAreKept(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		ctx := t.Context()
+		s := open(t, url)
+		f, g := finding("a", "c", "goes on"), finding("a", "c", "closed")
+		publish(t, s, false, audit.AppUpdate{Key: "a", StatesAt: audit.Never, Findings: []audit.Finding{f, g}})
+		var change store.NoticesChanged
+		for i, x := range []struct {
+			about  audit.Finding
+			closed audit.Instant
+		}{{f, audit.Never}, {g, t0 + 1}} {
+			key := audit.FindingRef{App: "a", Finding: x.about.ID}
+			n := audit.Draft("v", "Acme", audit.FirstNotice, []string{"R-1", "R-2"}[i], t0)
+			n.About, n.Delivery = []audit.FindingRef{key}, audit.NoticeDelivered
+			change.Notices = append(change.Notices, n)
+			change.Matters = append(change.Matters, audit.Matter{FindingRef: key, Vendor: "v", Notice: n.ID, Answer: audit.NoAnswer, ClaimedAt: audit.Never,
+				DisputedAt: audit.Never, StoppedAt: audit.Never, SecondAt: audit.Never, ClosedAt: x.closed})
+		}
+		must(t, s.ChangeNotices(ctx, change))
+		l := lock(t, s)
+		run := byHand()
+		run.AsOf = t0 + audit.Instant(100*24*time.Hour)
+		must(t, s.Night(l).Begin(ctx, run))
+		p := finish(run)
+		p.Retention = audit.Retention{Findings: t0, Trail: run.AsOf}
+		must(t, s.Night(l).Publish(ctx, p))
+		left, err := s.Notices(ctx, store.NoticeFilter{})
+		must(t, err)
+		if len(left) != 1 || left[0].ID != change.Notices[0].ID {
+			t.Errorf("left: %+v", left)
+		}
+	})
+}

@@ -216,6 +216,9 @@ func (d *Desk) arrived(ctx context.Context, n *audit.Notice, change *store.Notic
 		}
 		switch {
 		case n.Kind == audit.FirstNotice:
+			if !audit.IsOpen(f.Status) {
+				continue // closed while the notice was on its way: should it come back, its vendor is told anew
+			}
 			after, trail := m.Notify(n, f, d.Policy)
 			if len(trail) == 0 {
 				continue
@@ -267,6 +270,14 @@ func (d *Desk) Reply(ctx context.Context, id, finding string, r audit.Reply) (do
 		if err != nil {
 			return err
 		}
+		var ids []string
+		for _, k := range n.About {
+			ids = append(ids, k.Finding)
+		}
+		found, err := d.findings(ctx, ids)
+		if err != nil {
+			return err
+		}
 		for _, k := range n.About {
 			if finding != "" && k.Finding != finding {
 				continue
@@ -276,12 +287,16 @@ func (d *Desk) Reply(ctx context.Context, id, finding string, r audit.Reply) (do
 			if i < 0 {
 				j := slices.IndexFunc(all, of)
 				if j < 0 {
-					refused = append(refused, &audit.NoticeError{ID: n.ID, What: "take " + string(r.Kind) + " for " + k.Finding + " into", Why: "it was not delivered"})
+					refused = append(refused, &audit.NoticeError{ID: n.ID, What: "take " + string(r.Kind) + " for " + k.Finding + " into", Why: "it was not delivered, or the finding was no longer open then"})
 					continue
 				}
 				change.Matters, i = append(change.Matters, all[j]), len(change.Matters)
 			}
-			m, trail, err := change.Matters[i].Reply(r, &d.Policy.Ladder)
+			var f *audit.Finding
+			if j := slices.IndexFunc(found, func(f audit.Finding) bool { return f.ID == k.Finding }); j >= 0 {
+				f = &found[j]
+			}
+			m, trail, err := change.Matters[i].Reply(r, f, &d.Policy.Ladder)
 			if err != nil {
 				refused = append(refused, err)
 				continue
@@ -292,6 +307,9 @@ func (d *Desk) Reply(ctx context.Context, id, finding string, r audit.Reply) (do
 				change.Findings, j = append(change.Findings, store.FindingNotice{FindingRef: k, NotifiedAt: m.Notified}), len(change.Findings)
 			}
 			change.Findings[j].DueAt = m.Due
+			if m.ClosedAt != audit.Never {
+				change.Findings[j].DueAt = audit.Never
+			}
 			done = append(done, m)
 		}
 		if len(done) == 0 {
@@ -372,7 +390,8 @@ func (d *Desk) Tasks(ctx context.Context) ([]Task, error) {
 	}
 	for _, m := range v.matter {
 		f := v.findings[m.Finding]
-		if m.ClosedAt != audit.Never || f == nil || !audit.IsOpen(f.Status) {
+		disputed := m.DisputeAccepted && f != nil && !m.Fresh(f)
+		if f == nil || !audit.IsOpen(f.Status) || m.ClosedAt != audit.Never && !disputed {
 			continue
 		}
 		_, name := v.vendor(m.App)
@@ -381,7 +400,7 @@ func (d *Desk) Tasks(ctx context.Context) ([]Task, error) {
 		case m.DisputedAt != audit.Never:
 			t.What, t.Since, t.Says = "dispute", m.DisputedAt, "the vendor disputes it; another person than "+m.Approver+" decides"
 			t.Command = "mailreeve notices answer " + m.Notice + " --finding " + m.Finding + " --kind dispute-accepted|dispute-rejected --text …"
-		case m.DisputeAccepted:
+		case disputed:
 			t.What, t.Says, t.Command = "dismiss", "the dispute was accepted", "mailreeve findings dismiss "+m.Finding+" --reason …"
 		case m.ExtensionAsked:
 			t.What, t.Says = "extension", "the vendor asks for more time"

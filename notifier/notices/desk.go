@@ -16,6 +16,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/config"
 	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/checks"
 	"github.com/mailreeve/mailreeve/notifier"
 	"github.com/mailreeve/mailreeve/notifier/email"
 )
@@ -241,16 +242,17 @@ func (v *view) matters(ctx context.Context) error {
 			continue
 		}
 		f := v.findings[id]
-		after, due, trail, clean := *m, audit.Step(""), []audit.TrailEntry(nil), 0
+		after, due, trail, since := *m, audit.Step(""), []audit.TrailEntry(nil), audit.Nights{}
 		if f != nil && m.Answer == audit.FixClaimed {
-			clean = audit.CleanNights(m.ClaimedAt, f, runs)
+			check, _ := checks.Get(f.Check)
+			since = audit.NightsSince(m.ClaimedAt, f, check.Nature, runs)
 		}
 		if n := notice[after.Second]; n != nil && (n.Delivery == audit.NoticeWithdrawn || !n.Has(id) || n.Delivery == audit.NoticeBounced && !slices.Equal(n.Recipients, recipients(v.registry, n.About))) {
 			after.Second, after.SecondAt = "", audit.Never
 		}
 		for {
 			var more []audit.TrailEntry
-			after, due, more = after.Advance(f, clean, v.now, &v.Policy.Ladder)
+			after, due, more = after.Advance(f, since, v.now, &v.Policy.Ladder)
 			trail = append(trail, more...)
 			if due != audit.StepOverdue {
 				break
@@ -377,6 +379,10 @@ func (v *view) followUp(ctx context.Context, vendor string) error {
 	if err := v.Store.ChangeNotices(ctx, change); err != nil {
 		return err
 	}
+	for i := range about {
+		*about[i].matter = change.Matters[i]
+		about[i].matter.Version++
+	}
 	n.Version++
 	v.notices = append(v.notices, n)
 	return nil
@@ -460,8 +466,12 @@ func (v *view) revise(ctx context.Context, n *audit.Notice, news map[string][]su
 		if f == nil || !audit.IsOpen(f.Status) {
 			continue
 		}
-		if n.Kind == audit.FirstNotice && v.telling(f) != nil || n.Kind != audit.FirstNotice && (m == nil || !v.follows(n.Kind, m, f)) {
-			continue
+		goesOn := m != nil && m.ClosedAt == audit.Never
+		switch {
+		case n.Kind == audit.FirstNotice && (goesOn || v.telling(f) != nil):
+			continue // told meanwhile, or nothing to be told any more
+		case n.Kind != audit.FirstNotice && (!goesOn || !v.follows(n.Kind, m, f) || !m.Wants(n)):
+			continue // nothing is to be followed up any more
 		}
 		about = append(about, subject{*f, m})
 	}

@@ -841,3 +841,60 @@ func TestToken(t *testing.T) {
 		}
 	}
 }
+
+// Of a finding that was closed while its notice was on its way no deadline is set; its vendor is told anew once it comes back.
+func TestClosedWhileTheNoticeIsOnItsWay(t *testing.T) {
+	t.Parallel()
+	bad := finding("purpose-prohibited", app, "marketing")
+	o := filed(t, bad)
+	o.approve(o.only().ID)
+	o.deliver()
+	quiet := bad
+	quiet.Status = audit.Suppressed
+	o.now = o.now.Add(2 * day)
+	o.night(false, nil, quiet)
+	f, err := o.Store.Finding(t.Context(), bad.ID)
+	o.must(err)
+	if n := o.only(); n.Delivery != audit.NoticeDelivered || f.DueAt != audit.Never {
+		t.Errorf("%s, due %s", n.Delivery, f.DueAt)
+	}
+	o.now = o.now.Add(day)
+	o.night(false, nil, bad)
+	list, err := o.Store.Notices(t.Context(), store.NoticeFilter{Deliveries: []audit.Delivery{audit.NoticeDrafted}})
+	o.must(err)
+	if len(list) != 1 {
+		t.Errorf("%d drafts", len(list))
+	}
+}
+
+// An accepted dispute leaves no deadline, and a task until somebody dismisses the finding. What is found later is told anew.
+func TestAnAcceptedDispute(t *testing.T) {
+	t.Parallel()
+	bad := finding("purpose-prohibited", app, "marketing")
+	o := filed(t, bad)
+	n := o.only()
+	o.approve(n.ID)
+	o.deliver()
+	for _, r := range []audit.Reply{{Kind: audit.ReplyDispute, By: ann, Text: "no"}, {Kind: audit.AcceptDispute, By: bob, Text: "right"}} {
+		o.now = o.now.Add(time.Hour)
+		_, err := o.Reply(t.Context(), n.ID, bad.ID, r)
+		o.must(err)
+	}
+	o.now = o.now.Add(day)
+	o.night(false, nil)
+	o.only()
+	tasks, err := o.Tasks(t.Context())
+	o.must(err)
+	f, err := o.Store.Finding(t.Context(), bad.ID)
+	o.must(err)
+	if f.DueAt != audit.Never || !slices.ContainsFunc(tasks, func(x notices.Task) bool { return x.What == "dismiss" && x.About == bad.ID }) {
+		t.Errorf("due %s, %+v", f.DueAt, tasks)
+	}
+	o.now = o.now.Add(day)
+	o.night(false, nil, bad)
+	list, err := o.Store.Notices(t.Context(), store.NoticeFilter{Deliveries: []audit.Delivery{audit.NoticeDrafted}})
+	o.must(err)
+	if len(list) != 1 || !list[0].Has(bad.ID) {
+		t.Errorf("%+v", list)
+	}
+}
