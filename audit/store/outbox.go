@@ -98,7 +98,7 @@ func (s *Store) EnqueueMessages(ctx context.Context, messages ...audit.Message) 
 	return s.write(ctx, "write into the outbox", func(t *tx) error { return t.enqueue(ctx, messages) })
 }
 
-// Retry lets a message that is not delivered be tried now. One that failed for good holds nothing back, also if it fails again. [ErrNotFound] where there is no such message.
+// Retry lets a message be tried now. One that failed for good holds nothing back, also if it fails again; one that is delivered by now stays so. [ErrNotFound] where there is no such message.
 func (s *Store) Retry(ctx context.Context, id int64) error {
 	return s.write(ctx, fmt.Sprintf("let message %d be tried again", id), func(t *tx) error {
 		found, err := t.messages(ctx, selectMessages+` WHERE id = ?`, id)
@@ -110,7 +110,7 @@ func (s *Store) Retry(ctx context.Context, id int64) error {
 		}
 		m := found[0]
 		if m.SentAt != audit.Never {
-			return fmt.Errorf("it was delivered at %s", m.SentAt)
+			return nil // another process has just delivered it
 		}
 		if _, err := t.exec(ctx, `UPDATE outbox SET next_at = ? WHERE id = ?`, audit.Ever, id); err != nil {
 			return err

@@ -535,35 +535,52 @@ func (c *cli) noticesSendCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "send",
 		Short: "Send the notices that are approved",
-		Long: `send gives what is approved to the mail server, and says what is on its way. serve does so by itself. --retry also tries again at once what could not be
-delivered before, for whomever it is.`,
+		Long: `send gives what is approved to the mail server, and says what is on its way. serve does so by itself. --retry also tries again at once what failed or
+waits for more than 6 hours, for whomever it is.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := c.openStore(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer s.close()
-			return c.sendNotices(cmd.Context(), s, retry)
+			var retried error
+			if retry {
+				if retried = s.retryStuck(cmd.Context()); !s.writesToVendors() {
+					return retried
+				}
+			}
+			return errors.Join(retried, c.sendNotices(cmd.Context(), s))
 		},
 	}
 	cmd.Flags().BoolVar(&retry, "retry", false, "also try again what could not be delivered")
 	return cmd
 }
 
-func (c *cli) sendNotices(ctx context.Context, s *system, retry bool) error {
+func (s *system) writesToVendors() bool { return s.desk().On() && s.cfg.Notices.SMTP != "" }
+
+// retryStuck tries again at once what failed for good or waits for too long, to whomever it goes: also where no vendor may be written to now.
+func (s *system) retryStuck(ctx context.Context) error {
+	stuck, err := s.store.Stuck(ctx, audit.At(s.clock()))
+	if err != nil {
+		return err
+	}
+	for _, m := range stuck {
+		if err := s.store.Retry(ctx, m.ID); err != nil {
+			return fmt.Errorf("message %s: %w", m.Key, err)
+		}
+	}
+	return s.deliver(ctx, audit.Ever, patience)
+}
+
+func (c *cli) sendNotices(ctx context.Context, s *system) error {
 	d := s.desk()
-	if !d.On() || s.cfg.Notices.SMTP == "" {
+	if !s.writesToVendors() {
 		return fmt.Errorf("%s: notices: say how vendors are written to, with smtp and from", s.cfg.Path)
 	}
 	if n, err := d.Held(ctx); err != nil {
 		return err
 	} else if n != nil {
 		return fmt.Errorf("%s was abnormal: nothing is sent until somebody has looked, and mailreeve notices release %s", n.Run, n.Run)
-	}
-	if retry {
-		if err := s.store.RetryFailed(ctx); err != nil {
-			return err
-		}
 	}
 	since := audit.At(s.clock())
 	if err := s.betweenNights(ctx); err != nil {

@@ -29,6 +29,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit/store"
 	"github.com/mailreeve/mailreeve/internal/unreliable"
 	"github.com/mailreeve/mailreeve/notifier"
+	"github.com/mailreeve/mailreeve/notifier/slack"
 )
 
 // A receiver takes messages, and can be asked whether it has one.
@@ -477,4 +478,33 @@ func TestOperatorsAreToldOnceOfWhatIsStuck(t *testing.T) {
 	told(1)
 	now = now.Add(24 * time.Hour)
 	told(2)
+}
+
+// What waits for too long is tried at once when somebody says so, also where no vendor is written to.
+func TestRetryingWhatIsStuck(t *testing.T) {
+	s := newSlack(t)
+	dir := slackDir(t, s)
+	c := &cli{out: io.Discard, err: io.Discard, clock: time.Now, config: filepath.Join(dir, "mailreeve.yaml")}
+	sys, err := c.open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := audit.At(time.Now())
+	m, err := slack.Enqueue("late", "#audit", slack.Message{Text: "late"}, now.Add(-7*time.Hour))
+	if err == nil {
+		err = sys.store.EnqueueMessages(t.Context(), m)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	claim, err := sys.store.Take(t.Context(), m.Sink, m.Lane, "me", now, now+1)
+	if err == nil {
+		err = sys.store.Missed(t.Context(), claim, audit.Miss{Error: "503", Next: now.Add(24 * time.Hour), Lane: now.Add(24 * time.Hour), Sink: audit.Ever})
+	}
+	if err := errors.Join(err, sys.close()); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs := mailreeve(t, dir, "notices", "send", "--retry"); code != exitDone || s.posted() != 1 {
+		t.Errorf("exit %d, %d posted: %s", code, s.posted(), errs)
+	}
 }
