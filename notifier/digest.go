@@ -172,7 +172,7 @@ func (d *Digest) Due(findings []audit.Finding, redact func(string) string) {
 	for i := range findings {
 		f := &findings[i]
 		switch {
-		case f.DueAt == audit.Never || f.DueAt > d.AsOf.Add(DueWithin) || !working(f.Status):
+		case f.DueAt == audit.Never || f.DueAt > d.AsOf.Add(DueWithin) || !audit.IsOpen(f.Status):
 		case f.DueAt < d.AsOf:
 			d.Overdue++
 		default:
@@ -180,10 +180,6 @@ func (d *Digest) Due(findings []audit.Finding, redact func(string) string) {
 		}
 	}
 	slices.SortFunc(d.NamedDue, func(a, b Item) int { return cmp.Or(cmp.Compare(a.DueAt, b.DueAt), worstFirst(a, b)) })
-}
-
-func working(s audit.Status) bool {
-	return s == audit.Open || s == audit.Acknowledged || s == audit.InRemediation
 }
 
 // worstFirst orders items by severity, then by how many are concerned.

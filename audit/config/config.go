@@ -370,9 +370,9 @@ func (c *Config) check() error {
 	default:
 		return fmt.Errorf("notices: approve: %q is neither manual nor auto", c.Notices.Approve)
 	}
-	for at, link := range map[string]string{"notices: form_url": c.Notices.FormURL, "vendor: public_url": c.Vendor.PublicURL} {
-		if u, err := url.Parse(link); link != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "") {
-			return fmt.Errorf("%s: %q is no http or https URL", at, link)
+	for _, l := range []struct{ at, url string }{{"notices: form_url", c.Notices.FormURL}, {"vendor: public_url", c.Vendor.PublicURL}} {
+		if u, err := url.Parse(l.url); l.url != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "") {
+			return fmt.Errorf("%s: %q is no http or https URL", l.at, l.url)
 		}
 	}
 	if err := c.Slack.check(); err != nil {

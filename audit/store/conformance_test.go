@@ -560,8 +560,16 @@ func TestLastNight(t *testing.T) {
 		last("a scheduled one that took a later as-of", run.AsOf.Time())
 		run = begin(t, s, l)
 		run.AsOf += 7
-		must(t, s.Night(l).Publish(ctx, finish(run)))
+		p := finish(run)
+		p.Run.FinishedAt = run.AsOf + 3
+		must(t, s.Night(l).Publish(ctx, p))
 		last("one by hand after it, which stands for what was missed", run.AsOf.Time())
+		run = begin(t, s, l)
+		run.AsOf += 1000
+		p = finish(run)
+		p.Run.FinishedAt = t0 + 20
+		must(t, s.Night(l).Publish(ctx, p))
+		last("one as of the future", (t0 + 20).Time())
 	})
 }
 

@@ -54,7 +54,7 @@ func (s *Store) Notice(ctx context.Context, prefix string) (*audit.Notice, error
 	case len(list) == 0:
 		return nil, fmt.Errorf("notice %q: %w: `mailreeve notices list --all` shows what there is", prefix, ErrNotFound)
 	case len(list) > 1:
-		return nil, fmt.Errorf("notice %q: more than one begins so, such as %s and %s", prefix, list[0].ID, list[1].ID)
+		return nil, fmt.Errorf("notice %q: %w, such as %s and %s", prefix, ErrAmbiguous, list[0].ID, list[1].ID)
 	}
 	return &list[0], nil
 }
@@ -139,7 +139,7 @@ func (s *Store) ChangeNotices(ctx context.Context, c NoticesChanged) error {
 			} else if err != nil {
 				return err
 			}
-			if status != audit.Open && status != audit.Acknowledged && status != audit.InRemediation {
+			if !audit.IsOpen(status) {
 				return ErrChanged
 			}
 		}

@@ -72,17 +72,9 @@ func (s *Store) CountStuck(ctx context.Context, now audit.Instant) (n int, err e
 }
 
 // Receipt is what the receiver of the message of a key answered; "" where there is no such message, or it is not delivered.
-func (s *Store) Receipt(ctx context.Context, key string) (receipt string, err error) {
-	err = s.read(ctx, "read a receipt", func(t *tx) error {
-		var found text
-		err := t.one(ctx, &found, `SELECT receipt FROM outbox WHERE key = ? AND sent_at <> ?`, text(key), audit.Never)
-		if errors.Is(err, ErrNotFound) {
-			return nil
-		}
-		receipt = string(found)
-		return err
-	})
-	return receipt, err
+func (s *Store) Receipt(ctx context.Context, key string) (string, error) {
+	sent, err := s.Sent(ctx, []string{key})
+	return sent[key].Receipt, err
 }
 
 // LastWritten is when the newest message of a sink whose key begins with prefix was written; Ever where there is none.

@@ -246,3 +246,20 @@ func TestMessagesOfAnOlderStoreAreKept(t *testing.T) {
 		take(t, s, "", "me", t0, "")
 	})
 }
+
+// A crew of an older store is a sign of life that is gone with the upgrade; the next one is read whole.
+func TestCrewsAfterAnUpgrade(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		db := older(t, url, 5)
+		_, err := db.Exec(`INSERT INTO crews (id, hands, seen) VALUES ('old', 2, 1)`)
+		must(t, err)
+		must(t, db.Close())
+		s := open(t, url)
+		must(t, s.SignOn(t.Context(), store.Crew{ID: "new", Hands: 3, Version: "v", Archive: "a"}))
+		list, err := s.Crews(t.Context())
+		must(t, err)
+		if len(list) != 1 || list[0].ID != "new" || list[0].Version != "v" || list[0].Archive != "a" {
+			t.Errorf("%+v", list)
+		}
+	})
+}

@@ -134,7 +134,7 @@ func (s *Store) Run(ctx context.Context, id string) (*audit.Run, error) {
 	return &list[0], nil
 }
 
-// LastNight says up to when nights were run: the time of the latest scheduled one that finished, or what a later run by hand was as of; where none was
+// LastNight says up to when nights were run: the time of the latest scheduled one that finished, or what a later run by hand was as of, but for one of the future; where none was
 // scheduled, when the last run finished. Zero: nothing ever ran.
 func (s *Store) LastNight(ctx context.Context) (last time.Time, err error) {
 	err = s.read(ctx, "look for the last night", func(t *tx) error {
@@ -143,7 +143,7 @@ func (s *Store) LastNight(ctx context.Context) (last time.Time, err error) {
 			AsOf      *audit.Instant `db:"as_of"`
 			Finished  *audit.Instant `db:"finished"`
 		}
-		err := t.one(ctx, &runs, `SELECT max(scheduled_at) AS scheduled, max(as_of) AS as_of, max(finished_at) AS finished FROM runs WHERE status = 'finished'`)
+		err := t.one(ctx, &runs, `SELECT max(scheduled_at) AS scheduled, max(CASE WHEN as_of < finished_at THEN as_of ELSE finished_at END) AS as_of, max(finished_at) AS finished FROM runs WHERE status = 'finished'`)
 		switch {
 		case err != nil || runs.Finished == nil:
 		case runs.Scheduled == nil:

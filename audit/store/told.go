@@ -3,31 +3,25 @@ package store
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/mailreeve/mailreeve/audit"
 )
-
-// atOnce is how many keys one statement asks for.
-const atOnce = 500
 
 // Enqueued gives the lanes of those messages that are in the outbox, delivered or not, by key.
 func (s *Store) Enqueued(ctx context.Context, keys []string) (map[string]string, error) {
 	lanes := map[string]string{}
 	err := s.read(ctx, "look for messages", func(t *tx) error {
-		for part := range slices.Chunk(keys, atOnce) {
+		return chunks(texts(keys), func(keys []text) error {
 			var found []struct {
 				Key  text `db:"key"`
 				Lane text `db:"lane"`
 			}
-			if err := t.all(ctx, &found, `SELECT key, lane FROM outbox WHERE key IN (?)`, texts(part)); err != nil {
-				return err
-			}
+			err := t.all(ctx, &found, `SELECT key, lane FROM outbox WHERE key IN (?)`, keys)
 			for _, f := range found {
 				lanes[string(f.Key)] = string(f.Lane)
 			}
-		}
-		return nil
+			return err
+		})
 	})
 	return lanes, err
 }
@@ -36,7 +30,7 @@ func (s *Store) Enqueued(ctx context.Context, keys []string) (map[string]string,
 func (s *Store) DueBy(ctx context.Context, until audit.Instant) (list []audit.Finding, err error) {
 	err = s.read(ctx, "read what falls due", func(t *tx) (err error) {
 		list, _, err = t.findings(ctx, selectFindings()+` WHERE f.due_at <= ? AND f.status IN (?) ORDER BY f.due_at, f.id`, until,
-			[]audit.Status{audit.Open, audit.Acknowledged, audit.InRemediation})
+			openStatuses())
 		return err
 	})
 	return list, err

@@ -20,7 +20,6 @@ import (
 	"github.com/mailreeve/mailreeve/audit/store"
 	"github.com/mailreeve/mailreeve/internal/outbound"
 	"github.com/mailreeve/mailreeve/notifier"
-	"github.com/mailreeve/mailreeve/notifier/email"
 	"github.com/mailreeve/mailreeve/notifier/heartbeat"
 	"github.com/mailreeve/mailreeve/notifier/jira"
 	"github.com/mailreeve/mailreeve/notifier/ops"
@@ -180,12 +179,7 @@ const watchEvery = time.Minute
 // keepWatching tells of nights that do not come, until ctx is done.
 func (s *system) keepWatching(ctx context.Context, plan schedule.Schedule) {
 	w := watched{since: s.clock()}
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(watchEvery):
-		}
+	for pause(ctx, watchEvery) == nil {
 		if err := s.watch(ctx, &w, missed(plan)); err != nil && ctx.Err() == nil {
 			s.log.Warn("cannot see whether the nights are well", "error", err)
 		}
@@ -277,33 +271,6 @@ func (s *system) watch(ctx context.Context, w *watched, missed func(from, to tim
 		w.told[m.Key] = true
 	}
 	return nil
-}
-
-// sendMail sends a test mail to the operators: alerts.mail, else notices.reply_to, else notices.from. No vendor is written to.
-func (d *doctor) sendMail(ctx context.Context) {
-	n := d.cfg.Notices
-	if n.SMTP == "" {
-		return
-	}
-	to := d.cfg.Alerts.Mail
-	if len(to) == 0 {
-		to = []string{cmp.Or(n.ReplyTo, n.From)}
-	}
-	ctx, cancel := context.WithTimeout(ctx, bedside)
-	defer cancel()
-	client, err := email.New(email.Config{URL: n.SMTP, Username: os.Getenv(n.UsernameEnv), Password: os.Getenv(n.PasswordEnv)})
-	if err == nil {
-		const text = "mailreeve doctor: a test message"
-		var m audit.Message
-		if m, err = email.Enqueue("doctor "+audit.At(d.now).String(), email.Envelope{From: n.From, ReplyTo: n.ReplyTo, To: to}, email.Mail{Subject: text, Text: text + "\n", HTML: "<p>" + text + "</p>", JSON: []byte("{}")}, audit.At(d.now)); err == nil {
-			_, err = client.Deliver(ctx, m)
-		}
-	}
-	if err != nil {
-		d.wrong("mail", "%w: mend that; what waits in the outbox is sent then", err)
-		return
-	}
-	d.ok("mail", "%s took the test message, to %s; see that it arrives", outbound.Place(n.SMTP), count(len(to), "operator", "operators"))
 }
 
 // webhooks says whether receivers of webhooks get what they are sent.

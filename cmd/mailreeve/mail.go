@@ -1,24 +1,21 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"os"
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/config"
+	"github.com/mailreeve/mailreeve/internal/outbound"
 	"github.com/mailreeve/mailreeve/notifier"
 	"github.com/mailreeve/mailreeve/notifier/email"
 )
 
 // mailClient is the mail server of a configuration, and who mailreeve is there.
 func mailClient(cfg *config.Config) (*email.Client, error) {
-	secret := func(name string) string {
-		if name == "" {
-			return ""
-		}
-		return os.Getenv(name)
-	}
-	return email.New(email.Config{URL: cfg.Notices.SMTP, Username: secret(cfg.Notices.UsernameEnv), Password: secret(cfg.Notices.PasswordEnv)})
+	n := cfg.Notices
+	return email.New(email.Config{URL: n.SMTP, Username: os.Getenv(n.UsernameEnv), Password: os.Getenv(n.PasswordEnv)})
 }
 
 // mailTemplates are what mails to vendors are made with.
@@ -90,4 +87,31 @@ func (d *doctor) mail(ctx context.Context) {
 		return
 	}
 	d.ok("mail", "%s takes our mail", n.SMTP)
+}
+
+// sendMail sends a test mail to the operators: alerts.mail, else notices.reply_to, else notices.from. No vendor is written to.
+func (d *doctor) sendMail(ctx context.Context) {
+	n := d.cfg.Notices
+	if n.SMTP == "" {
+		return
+	}
+	to := d.cfg.Alerts.Mail
+	if len(to) == 0 {
+		to = []string{cmp.Or(n.ReplyTo, n.From)}
+	}
+	ctx, cancel := context.WithTimeout(ctx, bedside)
+	defer cancel()
+	client, err := mailClient(d.cfg)
+	if err == nil {
+		const text = "mailreeve doctor: a test message"
+		var m audit.Message
+		if m, err = email.Enqueue("doctor "+audit.At(d.now).String(), email.Envelope{From: n.From, ReplyTo: n.ReplyTo, To: to}, email.Mail{Subject: text, Text: text + "\n", HTML: "<p>" + text + "</p>"}, audit.At(d.now)); err == nil {
+			_, err = client.Deliver(ctx, m)
+		}
+	}
+	if err != nil {
+		d.wrong("mail", "%w: mend that; what waits in the outbox is sent then", err)
+		return
+	}
+	d.ok("mail", "%s took the test message, to %s; see that it arrives", outbound.Place(n.SMTP), count(len(to), "operator", "operators"))
 }

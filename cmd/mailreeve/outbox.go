@@ -191,12 +191,8 @@ func (s *system) tellOfStuck(ctx context.Context) error {
 	if err != nil || !email.TellOfStuck(stuck, told, now) {
 		return err
 	}
-	mail, err := email.Stuck(stuck, address.Redact)
-	if err != nil {
-		return err
-	}
 	// Whoever else is about to tell has the same key.
-	m, err := email.Enqueue(fmt.Sprint(stuckKey, int64(told)), email.Envelope{From: s.cfg.Notices.From, ReplyTo: s.cfg.Notices.ReplyTo, To: s.cfg.Alerts.Mail}, mail, now)
+	m, err := email.Enqueue(fmt.Sprint(stuckKey, int64(told)), email.Envelope{From: s.cfg.Notices.From, ReplyTo: s.cfg.Notices.ReplyTo, To: s.cfg.Alerts.Mail}, email.Stuck(stuck, address.Redact), now)
 	if err != nil {
 		return err
 	}

@@ -92,7 +92,7 @@ func (c *cli) run(ctx context.Context, o audit.Options) error {
 		if delivered != nil {
 			delivered = fmt.Errorf("run %s is filed, but not all that it has to tell is delivered: %w", res.Run.ID, delivered)
 		}
-		noted := s.betweenNights(ctx)
+		noted := s.desk().Advance(ctx)
 		if noted != nil {
 			noted = fmt.Errorf("run %s is filed, but not all that is known of notices: %w", res.Run.ID, noted)
 		}

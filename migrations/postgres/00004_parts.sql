@@ -18,6 +18,5 @@ CREATE TABLE parts (
 CREATE TABLE crews (
   id    TEXT COLLATE "C" NOT NULL PRIMARY KEY,
   hands BIGINT NOT NULL,                            -- how many parts it does at one time
-  version TEXT NOT NULL,                            -- of its mailreeve
   seen  BIGINT NOT NULL                             -- as above
 );

@@ -18,6 +18,5 @@ CREATE TABLE parts (
 CREATE TABLE crews (
   id    TEXT NOT NULL PRIMARY KEY,
   hands INTEGER NOT NULL,                            -- how many parts it does at one time
-  version TEXT NOT NULL,                            -- of its mailreeve
   seen  INTEGER NOT NULL                             -- as above
 );

@@ -1,4 +1,4 @@
-// Package email writes to vendors: it renders notices, sends them by SMTP, and reads what comes back.
+// Package email writes to vendors, and to operators where messages get stuck: it renders, sends by SMTP, and reads what comes back.
 //
 // A mail is rendered when its notice is approved, so that what a person approved is what is sent: as plain text, as HTML, and as JSON by the schema of
 // docs/notice.schema.json. It waits in the outbox, and a Client gives it to the mail server. Its Message-ID is made of its key in the outbox, so that a

@@ -2,7 +2,6 @@ package email
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"html"
 	"strings"
@@ -30,37 +29,22 @@ func TellOfStuck(stuck []audit.Message, told, now audit.Instant) bool {
 }
 
 // Stuck is what operators are told of messages that are stuck, of which there is at least one.
-func Stuck(stuck []audit.Message, redact func(string) string) (Mail, error) {
-	type row struct {
-		ID       int64  `json:"id"`
-		Key      string `json:"key"`
-		Sink     string `json:"sink"`
-		Since    string `json:"since"`
-		Attempts int    `json:"attempts"`
-		Failed   bool   `json:"failed_for_good"`
-		Error    string `json:"error"`
-	}
+func Stuck(stuck []audit.Message, redact func(string) string) Mail {
 	what := fmt.Sprintf("%d messages are not delivered", len(stuck))
 	if len(stuck) == 1 {
 		what = "1 message is not delivered"
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: they failed for good, or wait for more than %d hours.\n\n", what, int(audit.StuckAfter.Hours()))
-	rows := []row{}
 	for i, m := range stuck {
 		if i == maxStuck {
 			fmt.Fprintf(&b, "… and %d more.\n", len(stuck)-maxStuck)
 			break
 		}
-		r := row{m.ID, redact(notifier.Line(m.Key)), m.Sink, notifier.Stamp(m.Created), m.Attempts, m.Failed, redact(notifier.Line(m.Error))}
-		rows = append(rows, r)
-		fmt.Fprintf(&b, "%d. %s, to %s, since %s, tried %d times: %s\n", i+1, r.Key, r.Sink, r.Since, r.Attempts, cmp.Or(r.Error, "no answer was seen"))
+		fmt.Fprintf(&b, "%d. %s, to %s, since %s, tried %d times: %s\n", i+1, redact(notifier.Line(m.Key)), m.Sink, notifier.Stamp(m.Created), m.Attempts,
+			cmp.Or(redact(notifier.Line(m.Error)), "no answer was seen"))
 	}
 	b.WriteString("\nmailreeve doctor says what to do. You are told once for as long as one of these is not delivered, and once a day if there are more.\n")
-	j, err := json.Marshal(map[string]any{"stuck": rows, "total": len(stuck)})
-	if err != nil {
-		return Mail{}, fmt.Errorf("mail about messages that are stuck: %w", err)
-	}
 	return Mail{Subject: "mailreeve: " + what, Text: b.String(), HTML: "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>mailreeve</title>\n<body><pre style=\"white-space:pre-wrap\">" +
-		html.EscapeString(b.String()) + "</pre></body></html>\n", JSON: j}, nil
+		html.EscapeString(b.String()) + "</pre></body></html>\n"}
 }

@@ -1,7 +1,6 @@
 package email
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -44,14 +43,11 @@ func TestStuck(t *testing.T) {
 	for i := range 25 {
 		stuck = append(stuck, audit.Message{ID: int64(i), Key: "digest <R>", Sink: "slack", Attempts: 3, Failed: true, Error: "no\r\nBcc: " + nights.Address + " <script>"})
 	}
-	m, err := Stuck(stuck, nights.Redact)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := Stuck(stuck, nights.Redact)
 	if m.Subject != "mailreeve: 25 messages are not delivered" || !strings.Contains(m.Text, "20. digest <R>, to slack, since 1970-01-01 00:00 UTC, tried 3 times: no Bcc: [address] <script>\n… and 5 more.") {
 		t.Errorf("%s\n%s", m.Subject, m.Text)
 	}
-	if strings.Contains(m.HTML, "<script>") || strings.Contains(m.Text+m.HTML+string(m.JSON), nights.Address) || !json.Valid(m.JSON) {
+	if strings.Contains(m.HTML, "<script>") || strings.Contains(m.Text+m.HTML, nights.Address) || len(m.JSON) > 0 {
 		t.Error(m.HTML, string(m.JSON))
 	}
 }

@@ -106,6 +106,7 @@ func (c *Client) Deliver(ctx context.Context, msg audit.Message) (receipt string
 	if err == nil || errors.As(err, &failed) && failed.Final {
 		c.mu.Lock()
 		delete(c.done, msg.Key)
+		delete(c.doubts, msg.Key)
 		c.mu.Unlock()
 	}
 	return receipt, err
@@ -230,7 +231,7 @@ func (c *Client) update(ctx context.Context, msg audit.Message, b *body, finding
 	if err != nil {
 		return "", err
 	}
-	anyOpen := slices.ContainsFunc(findings, func(f audit.Finding) bool { return open(&f) })
+	anyOpen := slices.ContainsFunc(findings, func(f audit.Finding) bool { return audit.IsOpen(f.Status) })
 	switch {
 	case !anyOpen && category != "done":
 		err = c.transition(ctx, i, done, "done")

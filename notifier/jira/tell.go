@@ -118,17 +118,12 @@ func (c *Client) line(change *audit.Change, trail []audit.TrailEntry) (text stri
 		}
 		return text, opens
 	case audit.IsNew, audit.IsReopened, audit.IsWorsened:
-		if !open(f) {
+		if !audit.IsOpen(f.Status) {
 			return "", false
 		}
 		return fmt.Sprintf("%s, %s: %s: %s", change.What, f.Severity, what, i.Numbers(change.What != audit.IsNew)), true
 	}
 	return "", false
-}
-
-// open says whether somebody has to do something about f.
-func open(f *audit.Finding) bool {
-	return f.Status != audit.Resolved && f.Status != audit.Suppressed && f.Status != audit.FalsePositive
 }
 
 func (c *Client) clean(s string) string { return c.redact(notifier.Line(s)) }
@@ -154,7 +149,7 @@ func (c *Client) summary(g group, findings []audit.Finding) string {
 func (c *Client) description(findings []audit.Finding) node {
 	list := slices.Clone(findings)
 	closed := func(f *audit.Finding) int {
-		if open(f) {
+		if audit.IsOpen(f.Status) {
 			return 0
 		}
 		return 1

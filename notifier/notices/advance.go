@@ -325,7 +325,7 @@ func (d *Desk) Reply(ctx context.Context, id, finding string, r audit.Reply) (do
 
 // A Task is something that waits for a person.
 type Task struct {
-	What    string        `json:"task"` // release, approve, contact, bounced, overdue, dispute, extension, decide, resolve, request
+	What    string        `json:"task"` // release, approve, contact, bounced, overdue, dispute, dismiss, extension, decide, resolve, request
 	About   string        `json:"about"`
 	Vendor  string        `json:"vendor"`
 	Since   audit.Instant `json:"-"`
@@ -416,10 +416,8 @@ func (d *Desk) Tasks(ctx context.Context) ([]Task, error) {
 		}
 		add(t)
 	}
-	asOf := v.nights[len(v.nights)-1].AsOf
 	for _, f := range v.findings {
-		r := v.registry[f.App]
-		if f.Check == "access-unapproved" && audit.IsOpen(f.Status) && v.matter[f.ID] == nil && r.App != nil && r.Waiting.Add(d.Policy.Ladder.RequestWait) < asOf {
+		if r := v.registry[f.App]; audit.IsOpen(f.Status) && errors.Is(v.telling(f), audit.ErrOwnQueue) {
 			_, name := v.vendor(f.App)
 			add(Task{What: "request", About: f.ID, Vendor: name, Since: r.Waiting, Says: "the app's request for approval waits for the platform's own decision: its vendor is not told before"})
 		}

@@ -173,10 +173,7 @@ func buttons(f *audit.Finding, list []audit.Finding, look Look) slack.Block {
 		elements = append(elements, b)
 		return b
 	}
-	working := func(f audit.Finding) bool {
-		return f.Status == audit.Open || f.Status == audit.Acknowledged || f.Status == audit.InRemediation
-	}
-	if look.Buttons && slices.ContainsFunc(list, working) {
+	if look.Buttons && slices.ContainsFunc(list, func(f audit.Finding) bool { return audit.IsOpen(f.Status) }) {
 		if slices.ContainsFunc(list, func(f audit.Finding) bool { return f.Status == audit.Open }) {
 			button(actAcknowledge, "Acknowledge")
 		}

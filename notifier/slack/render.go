@@ -1,4 +1,4 @@
-// Package slack renders digests as Block Kit messages and posts them.
+// Package slack tells of nights and findings in Slack: digests with their charts, a thread for what needs a look, and buttons to act.
 //
 // A message is within Slack's limits by construction. What mailreeve writes itself is mrkdwn; every text that may come from outside is a plain_text
 // object, in which nothing formats, links or notifies, and is escaped all the same.
