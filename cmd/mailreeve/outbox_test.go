@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
@@ -27,7 +25,6 @@ import (
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/config"
 	"github.com/mailreeve/mailreeve/audit/store"
-	"github.com/mailreeve/mailreeve/internal/unreliable"
 	"github.com/mailreeve/mailreeve/notifier"
 	"github.com/mailreeve/mailreeve/notifier/slack"
 )
@@ -345,31 +342,18 @@ func deliverUnderFire(t *testing.T, address string, kills, lanes, each int, rate
 	}
 	defer s.Close()
 	r := newReceiver()
-	door := httptest.NewUnstartedServer(unreliable.Handler(r, 11, rate))
-	door.Config.ErrorLog = log.New(io.Discard, "", 0)
-	door.Start()
-	defer door.Close()
-	var said syncBuffer
-	start := func() *exec.Cmd {
+	door := newDoor(t, r, 11, rate)
+	n := 0
+	g := &siege{T: t, store: s, kills: kills, survivors: 3, pause: 1500 * time.Millisecond, patience: 20 * time.Minute, rng: rand.New(rand.NewPCG(11, uint64(kills)))}
+	g.start = func() *exec.Cmd {
 		cmd := exec.CommandContext(ctx, os.Args[0])
-		cmd.Env = append(os.Environ(), outboxChild+"="+address, outboxReceiver+"="+door.URL)
-		cmd.Stderr = &said
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
+		cmd.Env = append(os.Environ(), outboxChild+"="+address, outboxReceiver+"="+door)
 		return cmd
 	}
-	kill := func(cmd *exec.Cmd) {
-		_ = cmd.Process.Kill() // SIGKILL
-		_ = cmd.Wait()
-	}
-	children := []*exec.Cmd{start(), start(), start()}
-	defer func() {
-		for _, c := range children {
-			kill(c)
+	g.more = func() bool {
+		if n == each {
+			return false
 		}
-	}()
-	write := func(n int) {
 		for l := range lanes {
 			now := audit.At(time.Now())
 			m := audit.Message{Key: fmt.Sprintf("lane %02d message %02d", l, n), Sink: fmt.Sprint("sink ", l%outboxSinks), Lane: fmt.Sprintf("lane %02d", l), Created: now, NextAt: now}
@@ -377,41 +361,10 @@ func deliverUnderFire(t *testing.T, address string, kills, lanes, each int, rate
 				t.Error(err)
 			}
 		}
+		n++
+		return n < each
 	}
-	// Nobody waits for a backoff of minutes: what was tried may be tried again at once.
-	hurry := func() (left int) {
-		waiting, err := s.Pending(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range waiting {
-			if m.Error != "" {
-				_ = s.Retry(ctx, m.ID) // it may have arrived just now
-			}
-		}
-		return len(waiting)
-	}
-	rng := rand.New(rand.NewPCG(11, uint64(kills)))
-	killed := 0
-	for n, end := 0, time.Now().Add(20*time.Minute); ; time.Sleep(time.Duration(rng.IntN(300)) * time.Millisecond) {
-		if n < each {
-			write(n)
-			n++
-		}
-		left := hurry()
-		switch {
-		case killed < kills:
-			i := rng.IntN(len(children))
-			time.Sleep(time.Duration(rng.IntN(1500)) * time.Millisecond)
-			kill(children[i])
-			children[i] = start()
-			killed++
-			continue
-		case left > 0 && time.Now().Before(end), n < each:
-			continue
-		}
-		break
-	}
+	g.run()
 	all, err := s.Messages(ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -423,9 +376,9 @@ func deliverUnderFire(t *testing.T, address string, kills, lanes, each int, rate
 	for _, m := range all {
 		attempts += m.Attempts
 	}
-	t.Logf("%d messages, %d attempts, %d kills", len(all), attempts, killed)
+	t.Logf("%d messages, %d attempts, %d kills", len(all), attempts, g.killed)
 	if wrong := r.check(all); len(wrong) > 0 {
-		t.Errorf("%q\n%s", wrong, &said)
+		t.Errorf("%q\n%s", wrong, &g.said)
 	}
 }
 

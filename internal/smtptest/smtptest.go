@@ -125,6 +125,7 @@ func (s *Server) ready() bool {
 type Message struct {
 	ID        string
 	MessageID string
+	Created   time.Time // when the server took it
 }
 
 // Messages are the mails that the server has, the newest first.
