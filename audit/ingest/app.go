@@ -179,8 +179,19 @@ func distinct(list []string, clean func(string) string) []string {
 	return out
 }
 
-// host is the host that s names, masked.
-func host(s string) string { return address.Redact(audit.HostOf(s)) }
+// host is the host that s names, masked. Where an address is spelled so that only its beginning is left of it, that is masked, too.
+func host(s string) string {
+	h, s := audit.HostOf(s), strings.ToLower(s)
+	if from := strings.Index(s, h); from >= 0 {
+		for _, span := range address.Spans(s) {
+			if start := span[0] - from; start >= 0 && start < len(h) && span[1] > from+len(h) {
+				h = h[:start] + address.Mask
+				break
+			}
+		}
+	}
+	return address.Redact(h)
+}
 
 // features is what descriptor and manifest say of an app, as spelled.
 type features struct {

@@ -220,6 +220,6 @@ func (s *system) attempted(m audit.Message, receipt string, err error) {
 		}
 	}
 	if err != nil {
-		s.log.Warn("a message could not be delivered", "key", m.Key, "sink", m.Sink, "attempt", m.Attempts+1, "error", err)
+		s.log.Warn("a message could not be delivered", "key", m.Key, "sink", m.Sink, "attempt", m.Attempts+1, "error", address.Redact(notifier.Line(err.Error())))
 	}
 }

@@ -3,14 +3,17 @@ package email
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"mime"
 	"net/mail"
 	"regexp"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/emersion/go-message"
 	"golang.org/x/net/idna"
@@ -94,7 +97,7 @@ func (b body) compose() (from string, to []string, raw []byte, err error) {
 	h.Set("Auto-Submitted", "auto-generated") // RFC 3834: no robot is to answer
 	h.Set("Message-ID", "<"+b.MessageID+">")
 	h.Set("Date", b.Date.Time().Format(time.RFC1123Z))
-	h.SetText("Subject", notifier.Line(b.Subject))
+	h.Set("Subject", unstructured(notifier.Line(b.Subject)))
 	h.Set("To", strings.Join(names, ", "))
 	if b.ReplyTo != "" {
 		a, err := parseAddress(b.ReplyTo)
@@ -124,7 +127,25 @@ func (b body) compose() (from string, to []string, raw []byte, err error) {
 	if len(b.JSON) > 0 && string(b.JSON) != "null" {
 		err = errors.Join(err, write(mixed, "application/json", "base64", "notice.json", b.JSON))
 	}
-	return bare(sender), to, out.Bytes(), errors.Join(err, mixed.Close())
+	err = errors.Join(err, mixed.Close()) // writes the last boundary
+	return bare(sender), to, out.Bytes(), err
+}
+
+// unstructured is a text of one line as a field holds it (RFC 2047). What looks like an encoded word is encoded itself: nothing in a text is for the reader to decode.
+func unstructured(s string) string {
+	if !strings.Contains(s, "=?") {
+		return mime.QEncoding.Encode("utf-8", s)
+	}
+	var words []string
+	for s != "" {
+		n := min(len(s), 45) // 75 characters with all around it
+		for n < len(s) && !utf8.RuneStart(s[n]) {
+			n--
+		}
+		words = append(words, "=?utf-8?b?"+base64.StdEncoding.EncodeToString([]byte(s[:n]))+"?=")
+		s = s[n:]
+	}
+	return strings.Join(words, " ")
 }
 
 // boundary cannot be in what it parts: it is no text that anybody could know before.
