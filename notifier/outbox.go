@@ -123,13 +123,16 @@ func (o *Outbox) flush(ctx context.Context, end audit.Instant) error {
 			return err
 		}
 		if wait := at.Time().Sub(o.now()); wait > 0 {
-			if l.Until == at { // its holder may be done sooner
+			held := l.Until == at
+			if held { // its holder may be done sooner
 				wait = min(wait, fresh)
 			}
 			if err := o.sleep(ctx, wait); err != nil {
 				return err
 			}
-			continue
+			if held {
+				continue
+			}
 		}
 		c, until, err := o.take(ctx, l)
 		if err != nil {

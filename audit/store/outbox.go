@@ -95,6 +95,30 @@ func (s *Store) CountStuck(ctx context.Context, now audit.Instant) (n int, err e
 	return n, err
 }
 
+// Owed is what is not delivered of some messages.
+type Owed struct {
+	Messages int    `db:"messages"`
+	Failed   int    `db:"failed"` // of these, for good
+	Error    string // of the first
+}
+
+// Owed counts what is not delivered for sinks of what was written since then, or was tried by somebody who was killed over it.
+func (s *Store) Owed(ctx context.Context, since audit.Instant, sinks []string) (o Owed, err error) {
+	const which = ` FROM outbox WHERE sent_at = ? AND sink IN (?) AND (created >= ? OR attempts > 0 AND error = '')`
+	err = s.read(ctx, "count what is not delivered", func(t *tx) error {
+		args := []any{audit.Never, sinks, since}
+		err := t.one(ctx, &o, `SELECT count(*) AS messages, coalesce(sum(failed), 0) AS failed`+which, args...)
+		if err != nil || o.Messages == 0 {
+			return err
+		}
+		var first text
+		err = t.one(ctx, &first, `SELECT error`+which+` ORDER BY id LIMIT 1`, args...)
+		o.Error = string(first)
+		return err
+	})
+	return o, err
+}
+
 // Receipt is what the receiver of the message of a key answered; "" where there is no such message, or it is not delivered.
 func (s *Store) Receipt(ctx context.Context, key string) (string, error) {
 	sent, err := s.Sent(ctx, []string{key})

@@ -3,6 +3,7 @@ package notices
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/store"
@@ -14,6 +15,9 @@ func (d *Desk) GiveUp(ctx context.Context, m *audit.Message, by, why string) err
 	return again(func() error {
 		now := audit.At(d.Clock())
 		g := store.GiveUp{ID: m.ID, GivenUp: audit.GivenUp{At: now, By: by, Why: why}}
+		if !IsKey(m.Key) {
+			return d.Store.GiveUp(ctx, g)
+		}
 		list, err := d.Store.Notices(ctx, store.NoticeFilter{Deliveries: []audit.Delivery{audit.NoticeApproved}})
 		if err != nil {
 			return err
@@ -26,3 +30,6 @@ func (d *Desk) GiveUp(ctx context.Context, m *audit.Message, by, why string) err
 		return d.Store.ChangeNotices(ctx, store.NoticesChanged{Notices: []audit.Notice{n}, GivenUp: []store.GiveUp{g}, Trail: trail})
 	})
 }
+
+// IsKey says whether a key is that of a notice's message: see [Key].
+func IsKey(key string) bool { return strings.HasPrefix(key, "notice ") }
