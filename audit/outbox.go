@@ -12,10 +12,17 @@ type Message struct {
 	Created  Instant
 	Attempts int     // begun, also those whose end nobody saw
 	NextAt   Instant // not to be tried before
-	SentAt   Instant // Never: not yet
+	SentAt   Instant // Never: not yet, or given up
 	Failed   bool    // it will not pass by itself; messages after it go on without it
 	Error    string  // of the last attempt
 	Receipt  string  // what the receiver answered, such as Slack's ts
+	GivenUp  *GivenUp
+}
+
+// A GivenUp says who decided, when and why, that a message is not delivered any more.
+type GivenUp struct {
+	At      Instant
+	By, Why string
 }
 
 // StuckAfter is how long a message may wait until people have to know.
@@ -24,16 +31,18 @@ const StuckAfter = 6 * time.Hour
 // Stuck says whether people have to know that a message is not delivered: it failed for good, or it waits for too long.
 func (m *Message) Stuck(now Instant) bool {
 	late := now.Add(-StuckAfter)
-	return m.SentAt == Never && (m.Failed || m.Created < late && (m.Attempts > 0 || m.NextAt < late)) // it may have been written to be sent later
+	return m.SentAt == Never && m.GivenUp == nil && (m.Failed || m.Created < late && (m.Attempts > 0 || m.NextAt < late)) // it may have been written to be sent later
 }
 
 // A Lane is the messages for one receiver that are not delivered yet.
 type Lane struct {
 	Sink, Name string
-	Waiting    int
 	Next       Instant // when one of them may be tried
 	Until      Instant // somebody tries one, and has the lane for himself until then; Ever: nobody does
 }
+
+// Due is when the lane may be taken, by whoever does not have it.
+func (l Lane) Due() Instant { return max(l.Next, l.Until) }
 
 // A Claim is a message that its holder may try to deliver, as long as he holds its lane.
 type Claim struct {
@@ -48,4 +57,14 @@ type Miss struct {
 	Next  Instant // the message is not tried before; unless it is final, neither are the others of its lane
 	Lane  Instant // nor is any of its lane before
 	Sink  Instant // nor is any of its sink before; Ever: they may be
+}
+
+// GivenUp says that a person gave up the message that the notice was to go out with, so that it was not sent: it is withdrawn, and what it tells is told by the
+// next notice. What a mail server accepted is sent, and cannot be given up.
+func (n Notice) GivenUp(by, why string, at Instant) (Notice, []TrailEntry) {
+	if n.Delivery != NoticeApproved || !n.Queued() {
+		return n, nil
+	}
+	n.Delivery, n.EndedAt, n.Why = NoticeWithdrawn, at, "given up before it was sent: "+why
+	return n, n.note(at, by, "notice given up", why)
 }

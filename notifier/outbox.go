@@ -1,12 +1,15 @@
 package notifier
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	mathrand "math/rand/v2"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,6 +27,12 @@ type Sink interface {
 	Deliver(ctx context.Context, msg audit.Message) (receipt string, err error)
 }
 
+// A Paced Sink wants a pause between two messages to one receiver, from all processes together: its receivers allow no more, or nobody could read them. Others get theirs as fast as they take them.
+type Paced interface {
+	Sink
+	Pace() time.Duration
+}
+
 // A Failure is a failed delivery of which it is known what to do about it.
 type Failure struct {
 	Err        error
@@ -31,6 +40,9 @@ type Failure struct {
 	RetryAfter time.Duration // the receiver asked to be left alone that long; 0: it did not
 	Everyone   bool          // it asked that for all the sink's receivers, as where they are of one account
 }
+
+// Final is a failure that will not pass by itself.
+func Final(err error) error { return &Failure{Err: err, Final: true} }
 
 func (f *Failure) Error() string { return f.Err.Error() }
 
@@ -40,6 +52,7 @@ func (f *Failure) Unwrap() error { return f.Err }
 // A Store keeps the outbox. Each method is a transaction of its own. What its implementation promises is told there: audit/store.
 type Store interface {
 	Lanes(ctx context.Context) ([]audit.Lane, error)
+	CountWaiting(ctx context.Context) (int, error)
 	Take(ctx context.Context, sink, lane, holder string, now, until audit.Instant) (*audit.Claim, error)
 	Hold(ctx context.Context, c *audit.Claim, until audit.Instant) (held bool, err error)
 	Delivered(ctx context.Context, c *audit.Claim, receipt string, at, next audit.Instant) error
@@ -49,15 +62,17 @@ type Store interface {
 
 // The times that an Outbox keeps.
 const (
-	Pace       = time.Second     // between two messages of a lane
-	MaxBackoff = 5 * time.Minute // between two attempts, unless the receiver asks for more
-	FinalPause = time.Minute     // before a failure that will not pass by itself is tried again: somebody may have mended it; it doubles
-	MaxPause   = time.Hour       // up to this
-	Timeout    = 30 * time.Second
-	Lease      = 15 * time.Second // after which a lane is another's, if its holder gives no sign of life
+	FirstBackoff = time.Second     // before the second attempt; it doubles. A lane rests as long after any attempt that failed
+	MaxBackoff   = 5 * time.Minute // between two attempts, unless the receiver asks for more
+	FinalPause   = time.Minute     // before a failure that will not pass by itself is tried again: somebody may have mended it; it doubles
+	MaxPause     = time.Hour       // up to this
+	Timeout      = 30 * time.Second
+	Lease        = 15 * time.Second       // after which a lane is another's, if its holder gives no sign of life
+	LastWords    = 500 * time.Millisecond // for what is to be noted, in a process that is told to end
 
 	maxRetryAfter = 24 * time.Hour
-	recording     = 10 * time.Second // for what is to be noted, also by a process that is told to end
+	recording     = 10 * time.Second // for what is to be noted
+	fresh         = time.Second      // how long a list of what is due is gone through
 )
 
 // An Outbox delivers what waits in a store. Its fields are not changed once it is used.
@@ -70,6 +85,8 @@ type Outbox struct {
 
 	mu       sync.Mutex
 	accepted map[int64]acceptance // what was sent and could not be recorded yet
+	list     []audit.Lane         // that are due, and that nobody has gone to yet
+	listed   time.Time
 }
 
 type acceptance struct {
@@ -79,7 +96,7 @@ type acceptance struct {
 }
 
 // Flush sends what is due, and goes on until nothing is left that could be sent within patience. What is left stays in the store for whoever flushes next.
-// It returns how many messages that is, and an error only where the store fails or ctx is done.
+// It returns how many messages that is; or an error, where the store fails or ctx is done.
 //
 // A failure that will pass holds back its lane, so that messages stay in order. After one that will not pass by itself, or of a message whose
 // sink is not configured, the lane goes on without it. A receiver that asks to be left alone is, on all its sink's lanes.
@@ -87,55 +104,108 @@ type acceptance struct {
 // Any number of Flushes may run at one time, of this Outbox and of others on the same store, in any number of processes: each sends other lanes. A process that dies, or stands still, loses its lane
 // after the Lease. A message that was accepted is not sent again by this Outbox, even where the store could not record it.
 func (o *Outbox) Flush(ctx context.Context, patience time.Duration) (left int, err error) {
-	end := audit.At(o.now().Add(patience))
-	for {
-		lanes, err := o.Store.Lanes(ctx)
-		if err != nil {
-			return left, fmt.Errorf("outbox: %w", err)
+	if err := o.flush(ctx, audit.At(o.now().Add(patience))); err != nil {
+		return 0, err
+	}
+	if left, err = o.Store.CountWaiting(ctx); err != nil {
+		return 0, fmt.Errorf("outbox: %w", err)
+	}
+	return left, nil
+}
+
+func (o *Outbox) flush(ctx context.Context, end audit.Instant) error {
+	for ctx.Err() == nil {
+		if err := o.settle(ctx); err != nil {
+			return err
 		}
-		left = 0
-		for _, l := range lanes {
-			left += l.Waiting
-		}
-		if settled, err := o.settle(ctx); err != nil || settled > 0 {
-			if err != nil {
-				return left, err
-			}
-			continue
-		}
-		l, at := o.soonest(lanes)
-		if l == nil || at > end || ctx.Err() != nil {
-			return left, ctx.Err()
+		l, at, err := o.next(ctx)
+		if err != nil || at > end {
+			return err
 		}
 		if wait := at.Time().Sub(o.now()); wait > 0 {
 			held := l.Until == at
 			if held { // its holder may be done sooner
-				wait = min(wait, Pace)
+				wait = min(wait, fresh)
 			}
 			if err := o.sleep(ctx, wait); err != nil {
-				return left, err
+				return err
 			}
 			if held {
 				continue
 			}
 		}
-		now := max(audit.At(o.now()), at)
-		c, err := o.Store.Take(ctx, l.Sink, l.Name, holder(), now, now.Add(Lease))
+		c, until, err := o.take(ctx, l)
 		if err != nil {
-			return left, fmt.Errorf("outbox: %w", err)
+			return fmt.Errorf("outbox: %w", err)
 		}
 		if c == nil { // another was faster
 			continue
 		}
-		sent, err := o.attempt(ctx, c)
-		if sent {
-			left--
-		}
-		if err != nil {
-			return left, err
+		if err := o.attempt(ctx, c, until); err != nil {
+			return err
 		}
 	}
+	return ctx.Err()
 }
+
+// next is the lane to go to next, and when; Never: there is none. Each that is due is given to one caller.
+func (o *Outbox) next(ctx context.Context) (l audit.Lane, at audit.Instant, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now := o.now()
+	if len(o.list) == 0 || now.Sub(o.listed) >= fresh {
+		o.list = nil
+		lanes, err := o.Store.Lanes(ctx)
+		if err != nil {
+			return l, at, fmt.Errorf("outbox: %w", err)
+		}
+		lanes = slices.DeleteFunc(lanes, func(l audit.Lane) bool { return o.Sinks[l.Sink] == nil })
+		slices.SortStableFunc(lanes, func(a, b audit.Lane) int { return cmp.Compare(a.Due(), b.Due()) })
+		due, _ := slices.BinarySearchFunc(lanes, audit.At(now)+1, func(l audit.Lane, t audit.Instant) int { return cmp.Compare(l.Due(), t) })
+		if due == 0 && len(lanes) > 0 {
+			return lanes[0], lanes[0].Due(), nil
+		}
+		o.list, o.listed = byTurns(lanes[:due]), now
+	}
+	if len(o.list) == 0 {
+		return l, audit.Never, nil
+	}
+	l, o.list = o.list[0], o.list[1:]
+	return l, l.Due(), nil
+}
+
+// byTurns orders lanes so that one of each sink comes first, then the second of each: many lanes of one do not keep the others waiting.
+func byTurns(lanes []audit.Lane) []audit.Lane {
+	turns := map[string]int{}
+	turn := make(map[audit.Lane]int, len(lanes))
+	for _, l := range lanes {
+		turn[l] = turns[l.Sink]
+		turns[l.Sink]++
+	}
+	slices.SortStableFunc(lanes, func(a, b audit.Lane) int { return cmp.Compare(turn[a], turn[b]) })
+	return lanes
+}
+
+// take claims the next message of a lane, and the lane until then; nil where another has it. A store that let it wait may have used up the lease: then it is
+// renewed first, or left to whoever has the lane by now.
+func (o *Outbox) take(ctx context.Context, l audit.Lane) (c *audit.Claim, until time.Time, err error) {
+	now := o.now()
+	until = now.Add(Lease)
+	if c, err = o.Store.Take(ctx, l.Sink, l.Name, holder(), max(audit.At(now), l.Due()), audit.At(until)); err != nil || c == nil {
+		return nil, until, err
+	}
+	if o.used(until) {
+		until = o.now().Add(Lease)
+		held, err := o.Store.Hold(ctx, c, audit.At(until))
+		if err != nil || !held || o.used(until) {
+			return nil, until, err
+		}
+	}
+	return c, until, nil
+}
+
+// used says whether most of a lease that ends at until is over.
+func (o *Outbox) used(until time.Time) bool { return until.Sub(o.now()) < Lease/2 }
 
 // holder is a name that nobody else has, and by which an operator finds the process.
 func holder() string {
@@ -143,62 +213,67 @@ func holder() string {
 	return fmt.Sprintf("%s/%d/%s", host, os.Getpid(), rand.Text())
 }
 
-// soonest is the lane that may be used next, and when.
-func (o *Outbox) soonest(lanes []audit.Lane) (first *audit.Lane, at audit.Instant) {
-	at = audit.Never
-	for i, l := range lanes {
-		if t := max(l.Next, l.Until); t < at && o.Sinks[l.Sink] != nil {
-			first, at = &lanes[i], t
-		}
+// pace is the pause that a sink wants.
+func (o *Outbox) pace(sink string) time.Duration {
+	if p, ok := o.Sinks[sink].(Paced); ok {
+		return p.Pace()
 	}
-	return first, at
+	return 0
 }
 
-// attempt tries to deliver c. The error is the store's, or ctx's.
-func (o *Outbox) attempt(ctx context.Context, c *audit.Claim) (sent bool, err error) {
-	receipt, failure := o.deliver(ctx, c)
-	// What a receiver was told has to be recorded, also when ctx is done by then.
-	record, cancel := context.WithTimeout(context.WithoutCancel(ctx), recording)
+// attempt tries to deliver c, whose lane is held until then. The error is the store's, or ctx's.
+func (o *Outbox) attempt(ctx context.Context, c *audit.Claim, until time.Time) error {
+	receipt, failure := o.deliver(ctx, c, until)
+	// What a receiver was told has to be recorded, also when ctx is done by then; but who is told to end waits for no store that does not answer: what it
+	// does not hear of is looked up, or sent again under its id.
+	record, cancel := Linger(ctx, recording)
 	defer cancel()
 	now := audit.At(o.now())
+	var err error
 	switch {
 	case failure == nil:
-		o.accept(c, receipt, now)
-		if _, err := o.settle(record); err != nil {
-			return false, err
-		}
-		return true, ctx.Err()
+		return o.record(record, acceptance{c, receipt, now})
 	case ctx.Err() != nil: // the receiver was not waited for
-		err = o.Store.Free(record, c, now.Add(Pace))
+		err = o.Store.Free(record, c, now.Add(o.pace(c.Sink)))
 	default:
-		err = o.Store.Missed(record, c, miss(c.Attempts, now, failure))
+		err = o.Store.Missed(record, c, miss(c.Attempts, now, o.pace(c.Sink), failure))
 	}
 	if err != nil {
-		return false, fmt.Errorf("outbox: %w", err)
+		return fmt.Errorf("outbox: %w", err)
 	}
-	return false, ctx.Err()
+	return nil
+}
+
+// Linger is a context for what is to be noted: for most at most, also when ctx ends, but from then on for LastWords only.
+func Linger(ctx context.Context, most time.Duration) (context.Context, context.CancelFunc) {
+	on, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(LastWords, cancel) })
+	return on, func() { stop(); cancel() }
 }
 
 // deliver gives c to its sink, and keeps the lane meanwhile. It ends when the lane is lost.
-func (o *Outbox) deliver(ctx context.Context, c *audit.Claim) (receipt string, err error) {
+func (o *Outbox) deliver(ctx context.Context, c *audit.Claim, until time.Time) (receipt string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
+	lost := time.AfterFunc(until.Sub(o.now()), cancel)
+	defer lost.Stop()
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		beat := time.NewTicker(Lease / 3)
 		defer beat.Stop()
-		for until := o.now().Add(Lease); ; {
+		for {
 			select {
 			case <-ctx.Done():
 				return
 			case <-beat.C:
 			}
-			next := o.now().Add(Lease)
-			held, err := o.Store.Hold(ctx, c, audit.At(next))
+			until := o.now().Add(Lease)
+			held, err := o.Store.Hold(ctx, c, audit.At(until))
 			switch {
-			case err == nil && held:
-				until = next
-			case err == nil || !o.now().Before(until):
+			case err != nil: // it may pass before the lease ends
+			case held:
+				lost.Reset(until.Sub(o.now()))
+			default:
 				cancel()
 			}
 		}
@@ -212,33 +287,38 @@ func (o *Outbox) deliver(ctx context.Context, c *audit.Claim) (receipt string, e
 	return receipt, err
 }
 
-// accept remembers that a message arrived until that is recorded.
-func (o *Outbox) accept(c *audit.Claim, receipt string, at audit.Instant) {
+// record notes that a message arrived, or remembers it until that can be noted.
+func (o *Outbox) record(ctx context.Context, a acceptance) error {
+	err := o.Store.Delivered(ctx, a.claim, a.receipt, a.at, a.at.Add(o.pace(a.claim.Sink)))
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.accepted == nil {
-		o.accepted = map[int64]acceptance{}
+	if err != nil {
+		if o.accepted == nil {
+			o.accepted = map[int64]acceptance{}
+		}
+		o.accepted[a.claim.ID] = a
+		return fmt.Errorf("outbox: message %d was sent, and that could not be recorded: %w", a.claim.ID, err)
 	}
-	o.accepted[c.ID] = acceptance{c, receipt, at}
+	delete(o.accepted, a.claim.ID)
+	return nil
 }
 
 // settle records what was accepted and is not recorded yet.
-func (o *Outbox) settle(ctx context.Context) (n int, err error) {
+func (o *Outbox) settle(ctx context.Context) error {
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	for id, a := range o.accepted {
-		if err := o.Store.Delivered(ctx, a.claim, a.receipt, a.at, a.at.Add(Pace)); err != nil {
-			return n, fmt.Errorf("outbox: message %d was sent, and that could not be recorded: %w", id, err)
+	waiting := slices.Collect(maps.Values(o.accepted))
+	o.mu.Unlock()
+	for _, a := range waiting {
+		if err := o.record(ctx, a); err != nil {
+			return err
 		}
-		delete(o.accepted, id)
-		n++
 	}
-	return n, nil
+	return nil
 }
 
 // miss says what to do after an attempt that failed at a time, after so many others.
-func miss(attempts int, now audit.Instant, err error) audit.Miss {
-	m := audit.Miss{Error: Shorten(Line(address.Redact(err.Error())), 500), Next: now.Add(Backoff(attempts)), Lane: now.Add(Pace), Sink: audit.Ever}
+func miss(attempts int, now audit.Instant, pace time.Duration, err error) audit.Miss {
+	m := audit.Miss{Error: Shorten(Line(address.Redact(err.Error())), 500), Next: now.Add(Backoff(attempts)), Lane: now.Add(max(pace, FirstBackoff)), Sink: audit.Ever}
 	var f *Failure
 	if !errors.As(err, &f) {
 		return m
@@ -256,11 +336,11 @@ func miss(attempts int, now audit.Instant, err error) audit.Miss {
 	return m
 }
 
-// Backoff is how long to wait after an attempt that came after so many others: from 1 second doubling to MaxBackoff, less up to a half by chance.
+// Backoff is how long to wait after an attempt that came after so many others: from FirstBackoff doubling to MaxBackoff, less up to a half by chance.
 func Backoff(attempts int) time.Duration {
 	d := MaxBackoff
 	if attempts < 9 {
-		d = min(d, Pace<<attempts)
+		d = min(d, FirstBackoff<<attempts)
 	}
 	return d - mathrand.N(d/2)
 }

@@ -364,10 +364,10 @@ func (s *Store) Change(ctx context.Context, id string, change func(f *audit.Find
 				return err
 			}
 		}
-		if err := t.enqueue(ctx, c.Messages); err != nil {
+		if err := t.change(ctx, &c, version); err != nil {
 			return err
 		}
-		return t.change(ctx, &c, version)
+		return t.enqueue(ctx, c.Messages)
 	})
 	if refused != nil {
 		return refused

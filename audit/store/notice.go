@@ -125,6 +125,7 @@ type NoticesChanged struct {
 	Findings []FindingNotice
 	Open     []audit.FindingRef // that have to be open still
 	Messages []audit.Message
+	GivenUp  []GiveUp
 	Trail    []audit.TrailEntry
 }
 
@@ -167,10 +168,13 @@ func (s *Store) ChangeNotices(ctx context.Context, c NoticesChanged) error {
 				return err
 			}
 		}
-		if err := t.enqueue(ctx, c.Messages); err != nil {
+		if err := t.giveUp(ctx, c.GivenUp); err != nil {
 			return err
 		}
-		return t.appendTrail(ctx, c.Trail)
+		if err := t.appendTrail(ctx, c.Trail); err != nil {
+			return err
+		}
+		return t.enqueue(ctx, c.Messages)
 	})
 }
 
@@ -220,7 +224,7 @@ func (t *tx) matter(ctx context.Context, m *audit.Matter) error {
 func (s *Store) Sent(ctx context.Context, keys []string) (map[string]audit.Message, error) {
 	out := map[string]audit.Message{}
 	err := chunks(texts(keys), func(keys []text) error {
-		list, err := s.messages(ctx, selectMessages+` WHERE key IN (?) AND sent_at <> ?`, keys, audit.Never)
+		list, err := s.messages(ctx, selectMessages+` WHERE key IN (?) AND sent_at <> ? AND given_up_by = ''`, keys, audit.Never)
 		for _, m := range list {
 			out[m.Key] = m
 		}

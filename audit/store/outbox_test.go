@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"database/sql"
 	"fmt"
 	"slices"
 	"strings"
@@ -61,7 +62,7 @@ func TestOutbox(t *testing.T) {
 		lanes, err := s.Lanes(ctx)
 		must(t, err)
 		slices.SortFunc(lanes, func(a, b audit.Lane) int { return strings.Compare(a.Name, b.Name) })
-		same(t, "lanes", lanes, []audit.Lane{{Sink: "slack", Waiting: 1, Next: t0 + 5, Until: audit.Ever}, {Sink: "slack", Name: a.Lane, Waiting: 1, Next: audit.Ever, Until: audit.Ever}})
+		same(t, "lanes", lanes, []audit.Lane{{Sink: "slack", Next: t0 + 5, Until: audit.Ever}, {Sink: "slack", Name: a.Lane, Next: audit.Ever, Until: audit.Ever}})
 
 		one := take(t, s, a.Lane, "me", t0, "a")
 		must(t, s.Missed(ctx, one, audit.Miss{Error: "429 " + hostile, Next: t0 + 9, Lane: t0 + 1, Sink: audit.Ever}))
@@ -86,6 +87,9 @@ func TestOutbox(t *testing.T) {
 		numbers, err := s.OutboxNumbers(ctx)
 		must(t, err)
 		same(t, "numbers", numbers, []store.OutboxNumbers{{Sink: "slack", Waiting: 1, Delivered: 1, Oldest: t0}})
+		if n, err := s.CountWaiting(ctx); n != 1 || err != nil {
+			t.Errorf("%d wait, %v", n, err)
+		}
 	})
 }
 
@@ -201,6 +205,144 @@ func TestWhatIsStuck(t *testing.T) {
 			same(t, fmt.Sprint("stuck by their own account after ", after), keys(all), want)
 		}
 	})
+}
+
+// What somebody gives up is neither delivered nor waiting any more, and it is kept who did so and why; it is purged like what was delivered.
+func TestGivingUp(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		ctx := t.Context()
+		s := open(t, url)
+		must(t, s.EnqueueMessages(ctx, letter("1", "a"), letter("2", "a"), letter("3", "a"), letter("4", "b")))
+		all, err := s.Pending(ctx)
+		must(t, err)
+		give := func(i int, at audit.Instant) error {
+			return s.GiveUp(ctx, store.GiveUp{ID: all[i].ID, GivenUp: audit.GivenUp{At: at, By: "cli:ann@host", Why: "the channel is gone"}})
+		}
+		one := take(t, s, "a", "me", t0, "1")
+		is(t, give(0, t0+1), store.ErrInFlight)
+		must(t, s.Missed(ctx, one, audit.Miss{Error: "no such channel", Final: true, Next: t0, Lane: t0, Sink: audit.Ever}))
+		must(t, give(0, t0+2))
+		is(t, give(0, t0+3), store.ErrChanged)
+		is(t, s.GiveUp(ctx, store.GiveUp{ID: 999}), store.ErrNotFound)
+		must(t, s.Retry(ctx, all[0].ID)) // that brings it not back
+		must(t, s.Delivered(ctx, take(t, s, "a", "me", t0+4, "2"), "r", t0+5, t0+5))
+		is(t, give(1, t0+6), store.ErrChanged)
+
+		m, err := s.Message(ctx, all[0].ID)
+		must(t, err)
+		if m.GivenUp == nil || *m.GivenUp != (audit.GivenUp{At: t0 + 2, By: "cli:ann@host", Why: "the channel is gone"}) || m.SentAt != audit.Never || m.Failed || m.Stuck(audit.Never-1) || m.Error != "no such channel" {
+			t.Errorf("%+v, %+v", m, m.GivenUp)
+		}
+		given, err := s.GivenUp(ctx)
+		must(t, err)
+		same(t, "given up", keys(given), []string{"1"})
+		pending, err := s.Pending(ctx)
+		must(t, err)
+		same(t, "pending", keys(pending), []string{"3", "4"})
+		if sent, err := s.Sent(ctx, []string{"1", "2"}); len(sent) != 1 || sent["2"].Receipt != "r" || err != nil {
+			t.Errorf("sent %v, %v", sent, err)
+		}
+		numbers, err := s.OutboxNumbers(ctx)
+		must(t, err)
+		same(t, "numbers", numbers, []store.OutboxNumbers{{Sink: "slack", Waiting: 2, Delivered: 1, GivenUp: 1, Oldest: t0}})
+		trail, err := s.Trail(ctx, store.TrailFilter{})
+		must(t, err)
+		if e := trail[len(trail)-1]; len(trail) != 1 || e.Who != "cli:ann@host" || e.What != "message given up" || e.Why != "the channel is gone" || e.Details["message"] != "1" || e.Details["attempts"] != 1.0 {
+			t.Errorf("%+v", trail)
+		}
+
+		// A process that stood still had it accepted after all: that is true.
+		late := take(t, s, "b", "slow", t0, "4")
+		must(t, give(3, t0.Add(time.Hour)))
+		must(t, s.Delivered(ctx, late, "late", t0+7, t0+8))
+		if m, err := s.Message(ctx, all[3].ID); err != nil || m.GivenUp != nil || m.SentAt != t0+7 || m.Receipt != "late" {
+			t.Errorf("%+v, %v", m, err)
+		}
+
+		l := lock(t, s)
+		p := finish(begin(t, s, l))
+		p.Retention.Trail = t0.Add(time.Hour)
+		must(t, s.Night(l).Publish(ctx, p))
+		left, err := s.Messages(ctx)
+		must(t, err)
+		same(t, "left after a purge", keys(left), []string{"3"})
+	})
+}
+
+// To look for what is due costs no more for many messages that wait in a lane.
+func TestLanesOfManyMessages(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		ctx := t.Context()
+		s := open(t, url)
+		var list []audit.Message
+		for i := range 50 {
+			m := letter(fmt.Sprint(i), fmt.Sprint("lane ", i%7))
+			m.Sink = []string{"email", "slack", "webhook"}[i%3]
+			list = append(list, m)
+		}
+		must(t, s.EnqueueMessages(ctx, list...))
+		lanes, err := s.Lanes(ctx)
+		must(t, err)
+		var got, want []string
+		for _, l := range lanes {
+			got = append(got, l.Sink+" "+l.Name)
+		}
+		for _, m := range list {
+			want = append(want, m.Sink+" "+m.Lane)
+		}
+		slices.Sort(want)
+		same(t, "lanes", got, slices.Compact(want))
+	})
+}
+
+// Ids come from a sequence. Of two transactions that write into one lane the later has the later ids all the same: it waits for the other to end. Other lanes do not wait.
+func TestALaneIsInOrderOfCommits(t *testing.T) {
+	ctx := t.Context()
+	url := cluster.New(t)
+	s := open(t, url)
+	db, err := sql.Open("postgres", url)
+	must(t, err)
+	defer db.Close()
+	const gate = 4711 // that the message "slow" has to pass at its commit
+	for _, q := range []string{
+		`CREATE FUNCTION wait_at_the_gate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock(4711); RETURN NULL; END $$`,
+		`CREATE CONSTRAINT TRIGGER gate AFTER INSERT ON outbox DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.key = 'slow') EXECUTE FUNCTION wait_at_the_gate()`,
+	} {
+		_, err := db.ExecContext(ctx, q)
+		must(t, err)
+	}
+	keeper, err := db.Conn(ctx)
+	must(t, err)
+	defer keeper.Close()
+	_, err = keeper.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, gate)
+	must(t, err)
+	waiting := func(n int) bool {
+		for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			var got int
+			must(t, db.QueryRowContext(ctx, `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`).Scan(&got))
+			if got == n {
+				return true
+			}
+		}
+		return false
+	}
+	slow, quick := make(chan error, 1), make(chan error, 1)
+	go func() { slow <- s.EnqueueMessages(ctx, letter("b1", "b"), letter("slow", "a")) }()
+	if !waiting(1) {
+		t.Fatal("nobody waits at the gate")
+	}
+	must(t, s.EnqueueMessages(ctx, letter("other", "c")))
+	go func() { quick <- s.EnqueueMessages(ctx, letter("quick", "a"), letter("b2", "b")) }()
+	if !waiting(2) {
+		t.Error("the second transaction does not wait for the first")
+	}
+	take(t, s, "a", "me", t0, "")
+	_, err = keeper.ExecContext(ctx, `SELECT pg_advisory_unlock($1)`, gate)
+	must(t, err)
+	must(t, <-slow)
+	must(t, <-quick)
+	must(t, s.Delivered(ctx, take(t, s, "a", "me", t0, "slow"), "", t0, t0))
+	take(t, s, "a", "me", t0, "quick")
 }
 
 // However many take at one time, one has the lane.

@@ -8,10 +8,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"io/fs"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -140,6 +142,21 @@ func (d *postgres) snapshot() *sql.TxOptions {
 func (d *postgres) now() string { return `(extract(epoch FROM clock_timestamp()) * 1000)::bigint` }
 
 func (d *postgres) forUpdate() string { return " FOR UPDATE" }
+
+// lockLanes takes a lock of the transaction for each lane. Two lanes may share one, by chance; then their writers wait for each other, and that is all. Ids come from a sequence, which no transaction
+// holds back: without this, a message with a smaller id could become visible after its successor was sent.
+func (d *postgres) lockLanes(ctx context.Context, t *tx, lanes []string) error {
+	const outbox = 0x6f757462 // the first of two numbers, where the night's lock is one: "outb"
+	keys := make([]int64, len(lanes))
+	for i, l := range lanes {
+		sum := fnv.New32a()
+		_, _ = sum.Write([]byte(l)) // into a hash
+		keys[i] = int64(int32(sum.Sum32()))
+	}
+	slices.Sort(keys)
+	_, err := t.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1, k::int) FROM unnest($2::bigint[]) AS k`, outbox, pq.Array(slices.Compact(keys)))
+	return err
+}
 
 // sessionLock is the night's lock: the server frees it when the connection that took it ends.
 type sessionLock struct{ conn *sql.Conn }

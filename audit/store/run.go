@@ -122,6 +122,18 @@ func (s *Store) Runs(ctx context.Context, n int) ([]audit.Run, error) {
 	return s.runs(ctx, selectRuns+` ORDER BY seq DESC LIMIT ?`, n)
 }
 
+// LastGood is the id of the newest run that finished; "" where none ever did.
+func (s *Store) LastGood(ctx context.Context) (id string, err error) {
+	err = s.read(ctx, "look for the newest run that finished", func(t *tx) error {
+		err := t.one(ctx, &id, `SELECT id FROM runs WHERE status = 'finished' ORDER BY seq DESC LIMIT 1`)
+		if errors.Is(err, ErrNotFound) {
+			err = nil
+		}
+		return err
+	})
+	return id, err
+}
+
 // Run gives the run of an id; [ErrNotFound].
 func (s *Store) Run(ctx context.Context, id string) (*audit.Run, error) {
 	list, err := s.runs(ctx, selectRuns+` WHERE id = ?`, text(id))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -330,9 +331,13 @@ func (d *doctor) outbox(ctx context.Context, s *store.Store) {
 		d.wrong("outbox", "%w", err)
 		return
 	}
+	configured := d.system(s)
 	var failed, late, troubled, fresh []audit.Message
+	nobodys := map[string][]audit.Message{} // by sink
 	for _, m := range waiting {
 		switch {
+		case configured.unconfigured(m.Sink) != "":
+			nobodys[m.Sink] = append(nobodys[m.Sink], m)
 		case m.Failed:
 			failed = append(failed, m)
 		case m.Stuck(audit.At(d.now)):
@@ -347,6 +352,11 @@ func (d *doctor) outbox(ctx context.Context, s *store.Store) {
 		return fmt.Sprintf("the first, %s, since %s: %s", list[0].Key, when(list[0].Created), cmp.Or(list[0].Error, "nobody has tried to send it"))
 	}
 	messages := func(list []audit.Message) string { return count(len(list), "message", "messages") }
+	for _, sink := range slices.Sorted(maps.Keys(nobodys)) {
+		list := nobodys[sink]
+		d.wrong("outbox", "%s for %s, which is not configured here (%s); the first, %s, since %s: configure it, where serve runs, too, or give up what waits: mailreeve notices send --give-up %s --reason …",
+			count(len(list), "message waits", "messages wait"), sink, configured.unconfigured(sink), list[0].Key, when(list[0].Created), sink)
+	}
 	if len(failed) > 0 {
 		d.wrong("outbox", "%s cannot be delivered; %s: mend that; serve tries again within the hour, and when it is started; mailreeve run once", messages(failed), first(failed))
 	}
@@ -359,10 +369,15 @@ func (d *doctor) outbox(ctx context.Context, s *store.Store) {
 	if len(fresh) > 0 {
 		d.wrong("outbox", "message %s waits since %s, and nobody has tried to send it: see that mailreeve serve runs and has the token, or mailreeve run", fresh[0].Key, when(fresh[0].Created))
 	}
-	if len(failed)+len(late)+len(troubled)+len(fresh) > 0 {
+	if len(nobodys)+len(failed)+len(late)+len(troubled)+len(fresh) > 0 {
 		return
 	}
 	d.ok("outbox", "%s waiting", count(len(waiting), "message", "messages"))
+}
+
+// system is what is configured, as far as doctor looks into it.
+func (d *doctor) system(s *store.Store) *system {
+	return &system{cfg: d.cfg, store: s, clock: func() time.Time { return d.now }, slack: os.Getenv(d.cfg.Slack.TokenEnv) != ""}
 }
 
 // notices says what holds up notices to vendors, and what waits for people.

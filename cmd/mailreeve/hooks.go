@@ -20,6 +20,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit/store"
 	"github.com/mailreeve/mailreeve/internal/outbound"
 	"github.com/mailreeve/mailreeve/notifier"
+	"github.com/mailreeve/mailreeve/notifier/email"
 	"github.com/mailreeve/mailreeve/notifier/heartbeat"
 	"github.com/mailreeve/mailreeve/notifier/jira"
 	"github.com/mailreeve/mailreeve/notifier/ops"
@@ -90,15 +91,7 @@ func jiraOf(cfg *config.Config, st *store.Store, clock audit.Clock) *jira.Client
 }
 
 func (s *system) heart() *heartbeat.Heart {
-	return heartbeat.New(s.cfg.Heartbeat.URL, s.cfg.Heartbeat.AllowPrivate, func(ctx context.Context) (string, error) {
-		runs, err := s.store.Runs(ctx, 100)
-		for _, r := range runs {
-			if r.Status == audit.Finished {
-				return r.ID, err
-			}
-		}
-		return "", err
-	})
+	return heartbeat.New(s.cfg.Heartbeat.URL, s.cfg.Heartbeat.AllowPrivate, s.store.LastGood)
 }
 
 // tellOfNotices makes the messages that tell other systems of notices that vendors were sent.
@@ -196,7 +189,7 @@ func missed(plan schedule.Schedule) func(from, to time.Time) bool {
 
 // afterRun tells of what a run shows of the nights, also where ctx is done. That none comes only serve can say.
 func (s *system) afterRun(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	ctx, cancel := notifier.Linger(ctx, 10*time.Second)
 	defer cancel()
 	if err := s.watch(ctx, &s.watched, nil); err != nil {
 		s.log.Warn("cannot see whether the nights are well; serve looks again", "error", err)
@@ -210,7 +203,22 @@ func (s *system) tellOfFailure(ctx context.Context, since audit.Instant) {
 	}
 }
 
-// watch enqueues what there is to tell of the nights: alerts to Slack's channel, or into the log, and run.failed to webhooks. Each has a key of its own, so that none
+// alert makes the message that tells operators of the nights themselves: to Slack's channel, or else by mail to those in alerts.mail; nil where there is neither.
+func (s *system) alert(key string, inSlack slack.Message, title, text string, at audit.Instant) (*audit.Message, error) {
+	var m audit.Message
+	var err error
+	switch {
+	case s.slack:
+		m, err = slack.Enqueue(key, s.cfg.Slack.Channel, inSlack, at)
+	case len(s.cfg.Alerts.Mail) > 0:
+		m, err = s.toOperators(key, email.Plain("mailreeve: "+title, text+"\n\nmailreeve doctor says more.\n"), at)
+	default:
+		return nil, nil
+	}
+	return &m, err
+}
+
+// watch enqueues what there is to tell of the nights: alerts to Slack's channel, by mail, or into the log, and run.failed to webhooks. Each has a key of its own, so that none
 // is sent twice, whoever looks.
 func (s *system) watch(ctx context.Context, w *watched, missed func(from, to time.Time) bool) error {
 	newest, err := s.store.Runs(ctx, 1)
@@ -237,17 +245,17 @@ func (s *system) watch(ctx context.Context, w *watched, missed func(from, to tim
 		if w.told[a.Key] {
 			continue
 		}
-		if !s.slack {
+		m, err := s.alert(a.Key, slack.RenderAlert(a), a.Title, a.Text, audit.At(now))
+		if err != nil {
+			return err
+		}
+		if m == nil {
 			if w.told[a.Key] = true; missed != nil { // a run by hand shows what it met
 				s.log.Warn(a.Title, "alert", a.Text)
 			}
 			continue
 		}
-		m, err := slack.Enqueue(a.Key, s.cfg.Slack.Channel, slack.RenderAlert(a), audit.At(now))
-		if err != nil {
-			return err
-		}
-		messages = append(messages, m)
+		messages = append(messages, *m)
 	}
 	for i := range w.runs {
 		r := &w.runs[i]

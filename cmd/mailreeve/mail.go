@@ -40,7 +40,7 @@ func mailSink(cfg *config.Config) notifier.Sink {
 type brokenSink struct{ err error }
 
 func (s brokenSink) Deliver(context.Context, audit.Message) (string, error) {
-	return "", &notifier.Failure{Err: s.err, Final: true}
+	return "", notifier.Final(s.err)
 }
 
 // mail says whether vendors can be written to.

@@ -26,9 +26,19 @@ const (
 	exitBlind  = 3 // done, but a configured source could not be looked at
 )
 
+// grace is how long after a signal the process may take to end. What was begun has ended, or was given up, in a second; only a database or a disk that does not answer takes longer. Whatever
+// supervises it has to wait for longer than that: see docs/operations.md and the files in deploy.
+const grace = 10 * time.Second
+
 func main() {
 	limitMemory()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, func() {
+		stop() // so that a second signal ends it at once
+		time.Sleep(grace)
+		fmt.Fprintf(os.Stderr, "mailreeve: it has not ended %s after it was told to, as where a database does not answer: it ends now; what is not recorded is done again by the next start\n", grace)
+		os.Exit(exitFailed)
+	})
 	code := execute(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)

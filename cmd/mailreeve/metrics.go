@@ -21,7 +21,7 @@ type metrics struct {
 	store *store.Store
 	clock audit.Clock
 
-	waiting, failed, delivered, stuck, oldest, night, open *prometheus.Desc
+	waiting, failed, delivered, givenUp, stuck, oldest, night, open *prometheus.Desc
 }
 
 func newMetrics(st *store.Store, clock audit.Clock) *metrics {
@@ -32,6 +32,7 @@ func newMetrics(st *store.Store, clock audit.Clock) *metrics {
 		waiting:   desc("outbox_messages_waiting", "Messages that are not delivered yet, and did not fail for good.", "sink"),
 		failed:    desc("outbox_messages_failed", "Messages whose delivery failed for good. They are tried again, but somebody has to mend something.", "sink"),
 		delivered: desc("outbox_messages_delivered", "Messages that were delivered, as far as retention.trail goes.", "sink"),
+		givenUp:   desc("outbox_messages_given_up", "Messages that people gave up, as far as retention.trail goes.", "sink"),
 		stuck:     desc("outbox_messages_stuck", "Messages that failed for good, or wait for more than 6 hours."),
 		oldest:    desc("outbox_oldest_waiting_seconds", "How long ago the oldest message that is not delivered was written; 0 where there is none.", "sink"),
 		night:     desc("last_night_finished_timestamp_seconds", "When the last run finished, in seconds since the Unix epoch. Absent where none ever did."),
@@ -41,7 +42,7 @@ func newMetrics(st *store.Store, clock audit.Clock) *metrics {
 
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.waiting, m.failed, m.delivered, m.stuck, m.oldest, m.night, m.open} {
+	for _, d := range []*prometheus.Desc{m.waiting, m.failed, m.delivered, m.givenUp, m.stuck, m.oldest, m.night, m.open} {
 		to <- d
 	}
 }
@@ -61,7 +62,7 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 }
 
 func (m *metrics) collect(ctx context.Context, tell func(d *prometheus.Desc, kind prometheus.ValueType, value float64, labels ...string)) error {
-	const gauge = prometheus.GaugeValue // what is delivered, too: purges take it back
+	const gauge = prometheus.GaugeValue // what is delivered or given up, too: purges take it back
 	now := audit.At(m.clock())
 	sinks, err := m.store.OutboxNumbers(ctx)
 	if err != nil {
@@ -71,6 +72,7 @@ func (m *metrics) collect(ctx context.Context, tell func(d *prometheus.Desc, kin
 		tell(m.waiting, gauge, float64(n.Waiting), n.Sink)
 		tell(m.failed, gauge, float64(n.Failed), n.Sink)
 		tell(m.delivered, gauge, float64(n.Delivered), n.Sink)
+		tell(m.givenUp, gauge, float64(n.GivenUp), n.Sink)
 		age := 0.0
 		if n.Oldest != audit.Never {
 			age = max(0, now.Time().Sub(n.Oldest.Time()).Seconds())

@@ -17,7 +17,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit"
 )
 
-// What Prometheus reads after a night of which one message was delivered, one failed for good, and one waits.
+// What Prometheus reads after a night of which one message was delivered, one failed for good, one was given up, and one waits.
 func TestMetrics(t *testing.T) {
 	s := newSlack(t)
 	dir := slackDir(t, s)
@@ -31,7 +31,7 @@ func TestMetrics(t *testing.T) {
 	defer sys.close()
 	sys.log = slog.New(slog.DiscardHandler)
 	hoursAgo := func(h int) audit.Instant { return audit.At(now).Add(-time.Duration(h) * time.Hour) }
-	for key, at := range map[string]audit.Instant{"fails": hoursAgo(1), "waits": hoursAgo(7)} {
+	for key, at := range map[string]audit.Instant{"fails": hoursAgo(1), "waits": hoursAgo(7), "is given up": hoursAgo(8)} {
 		if err := sys.store.EnqueueMessages(t.Context(), audit.Message{Key: key, Sink: "webhook", Lane: key, Created: at, NextAt: at}); err != nil {
 			t.Fatal(err)
 		}
@@ -41,6 +41,9 @@ func TestMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := sys.store.Missed(t.Context(), claim, audit.Miss{Error: "410", Final: true, Next: audit.At(now), Lane: audit.At(now), Sink: audit.Ever}); err != nil {
+		t.Fatal(err)
+	}
+	if err := (&cli{out: io.Discard}).giveUp(t.Context(), sys, []string{given(t, sys, "is given up")}, "nobody reads it"); err != nil {
 		t.Fatal(err)
 	}
 	want := `
@@ -58,6 +61,10 @@ mailreeve_outbox_messages_delivered{sink="webhook"} 0
 # TYPE mailreeve_outbox_messages_failed gauge
 mailreeve_outbox_messages_failed{sink="slack"} 0
 mailreeve_outbox_messages_failed{sink="webhook"} 1
+# HELP mailreeve_outbox_messages_given_up Messages that people gave up, as far as retention.trail goes.
+# TYPE mailreeve_outbox_messages_given_up gauge
+mailreeve_outbox_messages_given_up{sink="slack"} 0
+mailreeve_outbox_messages_given_up{sink="webhook"} 1
 # HELP mailreeve_outbox_messages_stuck Messages that failed for good, or wait for more than 6 hours.
 # TYPE mailreeve_outbox_messages_stuck gauge
 mailreeve_outbox_messages_stuck 2
@@ -71,7 +78,7 @@ mailreeve_outbox_oldest_waiting_seconds{sink="slack"} 0
 mailreeve_outbox_oldest_waiting_seconds{sink="webhook"} 25200
 `
 	m := newMetrics(sys.store, sys.clock)
-	names := []string{"mailreeve_findings_open", "mailreeve_outbox_messages_delivered", "mailreeve_outbox_messages_failed", "mailreeve_outbox_messages_stuck",
+	names := []string{"mailreeve_findings_open", "mailreeve_outbox_messages_delivered", "mailreeve_outbox_messages_failed", "mailreeve_outbox_messages_given_up", "mailreeve_outbox_messages_stuck",
 		"mailreeve_outbox_messages_waiting", "mailreeve_outbox_oldest_waiting_seconds"}
 	if err := testutil.CollectAndCompare(m, strings.NewReader(want), names...); err != nil {
 		t.Error(err)
@@ -94,6 +101,22 @@ mailreeve_outbox_oldest_waiting_seconds{sink="webhook"} 25200
 	if code, _ := get(); code != 500 {
 		t.Errorf("a store that is closed: %d", code)
 	}
+}
+
+// given is what the message of a key is called.
+func given(t *testing.T, s *system, key string) string {
+	t.Helper()
+	list, err := s.store.Messages(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range list {
+		if list[i].Key == key {
+			return messageID(&list[i])
+		}
+	}
+	t.Fatalf("no message %q", key)
+	return ""
 }
 
 func TestMetricsAreServed(t *testing.T) {

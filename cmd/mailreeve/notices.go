@@ -58,7 +58,7 @@ func (s *system) keepWriting(ctx context.Context) {
 
 // abnormal tells, once, of a night that files so much that somebody should look before vendors are told of anything.
 func (s *system) abnormal(n notifier.News) ([]audit.Message, error) {
-	if n.Result == nil || !s.desk().On() {
+	if n.Result == nil || !s.desk().On() || !s.slack && len(s.cfg.Alerts.Mail) == 0 {
 		return nil, nil
 	}
 	run := n.Result.Run
@@ -81,11 +81,11 @@ func (s *system) abnormal(n notifier.News) ([]audit.Message, error) {
 	}
 	text := fmt.Sprintf("Abnormal night %s: %d new critical and high findings, where more than %d are abnormal. No notice goes to any vendor until somebody has looked and releases it: mailreeve notices release %s",
 		now.Run, now.Severe, now.Limit, now.Run)
-	m, err := slack.Enqueue("abnormal "+run.ID, s.cfg.Slack.Channel, slack.Message{Text: text}, n.At)
-	if err != nil {
+	m, err := s.alert("abnormal "+run.ID, slack.Message{Text: text}, "an abnormal night", text+".", n.At)
+	if err != nil || m == nil {
 		return nil, err
 	}
-	return []audit.Message{m}, nil
+	return []audit.Message{*m}, nil
 }
 
 func (c *cli) noticesCommand() *cobra.Command {
@@ -260,13 +260,17 @@ func (c *cli) noticesListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			stuck, err := s.store.Stuck(cmd.Context(), audit.At(s.clock()))
+			stuck, err := s.undelivered(cmd.Context())
 			if err != nil {
 				return err
 			}
-			for _, m := range stuck {
-				waits = append(waits, notices.Task{What: "undelivered", About: m.Key, Since: m.Created, Says: "to " + m.Sink + ", tried " + count(m.Attempts, "time", "times") + ": " + m.Error,
-					Command: "mailreeve notices send --retry"})
+			waits = append(waits, stuck...)
+			if all {
+				over, err := s.givenUp(cmd.Context())
+				if err != nil {
+					return err
+				}
+				waits = append(waits, over...)
 			}
 			if tasks {
 				return taskListing().print(c, format, slices.Values(waits))
@@ -295,7 +299,7 @@ func (c *cli) noticesListCommand() *cobra.Command {
 			return taskListing().print(c, format, slices.Values(waits))
 		},
 	}
-	cmd.Flags().BoolVar(&all, "all", false, "also those that are over")
+	cmd.Flags().BoolVar(&all, "all", false, "also those that are over, and messages that were given up")
 	cmd.Flags().BoolVar(&tasks, "tasks", false, "only what waits for a person")
 	formatFlag(cmd, &format)
 	return cmd
@@ -318,7 +322,7 @@ func (c *cli) noticesShowCommand() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
 		Use:   "show ID",
-		Short: "Show a notice: to whom, about what, how far it is, what was answered",
+		Short: "Show a notice: to whom, about what, how far it is, what was answered; or a message, as M-17: what became of it",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := c.openStore(cmd.Context())
@@ -326,6 +330,9 @@ func (c *cli) noticesShowCommand() *cobra.Command {
 				return err
 			}
 			defer s.close()
+			if id, ok := isMessage(args[0]); ok {
+				return c.printMessage(cmd.Context(), s, id, format)
+			}
 			n, err := s.store.Notice(cmd.Context(), args[0])
 			if err != nil {
 				return err
@@ -531,18 +538,41 @@ What a first run finds is told to vendors only once that run is released, by its
 }
 
 func (c *cli) noticesSendCommand() *cobra.Command {
-	var retry bool
+	var retry, giveUp bool
+	var reason string
 	cmd := &cobra.Command{
 		Use:   "send",
 		Short: "Send the notices that are approved",
 		Long: `send gives what is approved to the mail server, and says what is on its way. serve does so by itself. --retry also tries again at once what failed or
-waits for more than 6 hours, for whomever it is.`,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+waits for more than 6 hours, for whomever it is.
+
+--give-up is for what is not to be delivered any more, for whomever it is: messages, as notices list shows them, or the name of a receiver that is no longer configured (slack, email,
+webhook, jira, heartbeat), for all that waits for it. Who, when and why stay in the trail. A vendor's notice that is given up counts as not sent: the next night drafts it anew.`,
+		Example: "  mailreeve notices send --retry\n  mailreeve notices send --give-up M-17 --reason 'the channel was closed'\n  mailreeve notices send --give-up webhook --reason 'the receiver is gone'",
+		Args: func(_ *cobra.Command, args []string) error {
+			switch {
+			case giveUp && len(args) == 0:
+				return errors.New("--give-up needs the messages, as M-17, or the name of a receiver")
+			case !giveUp && len(args) > 0:
+				return fmt.Errorf("%q: only --give-up takes arguments", args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case giveUp && retry:
+				return usagef("--give-up and --retry: give one of them")
+			case giveUp != cmd.Flags().Changed("reason") || giveUp && strings.TrimSpace(reason) == "":
+				return usagef("%s --give-up needs --reason, and nothing else does", cmd.CommandPath())
+			}
 			s, err := c.openStore(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer s.close()
+			if giveUp {
+				return c.giveUp(cmd.Context(), s, args, address.Redact(reason))
+			}
 			var retried error
 			if retry {
 				if retried = s.retryStuck(cmd.Context()); !s.writesToVendors() {
@@ -553,6 +583,8 @@ waits for more than 6 hours, for whomever it is.`,
 		},
 	}
 	cmd.Flags().BoolVar(&retry, "retry", false, "also try again what could not be delivered")
+	cmd.Flags().BoolVar(&giveUp, "give-up", false, "give up messages that are not delivered")
+	cmd.Flags().StringVar(&reason, "reason", "", "why; it is kept in the trail, addresses masked")
 	return cmd
 }
 

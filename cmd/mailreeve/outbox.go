@@ -22,8 +22,9 @@ import (
 func (s *system) composers() []notifier.Composer {
 	var list []notifier.Composer
 	if s.slack {
-		list = append(list, s.teller().Compose, s.abnormal)
+		list = append(list, s.teller().Compose)
 	}
+	list = append(list, s.abnormal)
 	list = append(list, s.hookComposers()...)
 	return list
 }
@@ -113,24 +114,18 @@ func (s *system) deliver(ctx context.Context, since audit.Instant, patience time
 		if _, err := p.Flush(ctx, flushFor); err != nil {
 			return err
 		}
-		own, err := s.store.Pending(ctx)
+		own, err := s.store.Owed(ctx, since, slices.Collect(maps.Keys(p.Sinks)))
 		if err != nil {
 			return err
 		}
-		own = slices.DeleteFunc(own, func(m audit.Message) bool {
-			cut := m.Attempts > 0 && m.Error == ""
-			return m.Created < since && !cut || p.Sinks[m.Sink] == nil
-		})
-		if len(own) == 0 {
+		what := count(own.Messages, "message", "messages")
+		switch {
+		case own.Messages == 0:
 			return nil
-		}
-		what := count(len(own), "message", "messages")
-		failed := slices.IndexFunc(own, func(m audit.Message) bool { return m.Failed })
-		if failed >= 0 && !slices.ContainsFunc(own, func(m audit.Message) bool { return !m.Failed }) {
-			return fmt.Errorf("%s could not be delivered; what is left is kept, and sent by serve or the next run once this is mended: %s", what, own[failed].Error)
-		}
-		if time.Now().After(end) {
-			return fmt.Errorf("%s could not be delivered yet; what is left is kept, and sent by serve or the next run: %s", what, cmp.Or(own[0].Error, "others wait before it"))
+		case own.Failed == own.Messages:
+			return fmt.Errorf("%s could not be delivered; what is left is kept, and sent by serve or the next run once this is mended: %s", what, own.Error)
+		case time.Now().After(end):
+			return fmt.Errorf("%s could not be delivered yet; what is left is kept, and sent by serve or the next run: %s", what, cmp.Or(own.Error, "others wait before it"))
 		}
 		if err := pause(ctx, time.Second); err != nil {
 			return err
@@ -192,11 +187,16 @@ func (s *system) tellOfStuck(ctx context.Context) error {
 		return err
 	}
 	// Whoever else is about to tell has the same key.
-	m, err := email.Enqueue(fmt.Sprint(stuckKey, int64(told)), email.Envelope{From: s.cfg.Notices.From, ReplyTo: s.cfg.Notices.ReplyTo, To: s.cfg.Alerts.Mail}, email.Stuck(stuck, address.Redact), now)
+	m, err := s.toOperators(fmt.Sprint(stuckKey, int64(told)), email.Stuck(stuck, address.Redact), now)
 	if err != nil {
 		return err
 	}
 	return s.store.EnqueueMessages(ctx, m)
+}
+
+// toOperators makes a mail to those in alerts.mail.
+func (s *system) toOperators(key string, mail email.Mail, at audit.Instant) (audit.Message, error) {
+	return email.Enqueue(key, email.Envelope{From: s.cfg.Notices.From, ReplyTo: s.cfg.Notices.ReplyTo, To: s.cfg.Alerts.Mail}, mail, at)
 }
 
 const stuckKey = "stuck after "

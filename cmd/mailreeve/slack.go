@@ -71,7 +71,7 @@ func (s *system) hear(ctx context.Context) error {
 		return nil
 	}
 	desk := &slack.Desk{Client: s.slackClient(), Deeds: s, Reviewers: s.cfg.Slack.Reviewers, Clock: s.clock, Log: s.log}
-	defer desk.Wait()
+	defer desk.Stop()
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	if appToken != "" {

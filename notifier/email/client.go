@@ -75,6 +75,9 @@ func New(c Config) (*Client, error) {
 	return client, nil
 }
 
+// Pace is what lets one recipient's server take mail from us for what it is.
+func (c *Client) Pace() time.Duration { return time.Second }
+
 // patience is how often a mail is tried until those recipients whose server asks to come later are left out: about an hour.
 const patience = 20
 
@@ -108,11 +111,11 @@ func ParseReceipt(s string) (Receipt, error) {
 func (c *Client) Deliver(ctx context.Context, msg audit.Message) (receipt string, err error) {
 	var b body
 	if err := json.Unmarshal(msg.Body, &b); err != nil {
-		return "", final(fmt.Errorf("mail: message %s of the outbox cannot be read: %w", msg.Key, err))
+		return "", notifier.Final(fmt.Errorf("mail: message %s of the outbox cannot be read: %w", msg.Key, err))
 	}
 	from, to, raw, err := b.compose()
 	if err != nil {
-		return "", final(fmt.Errorf("mail %s: %w", msg.Key, err))
+		return "", notifier.Final(fmt.Errorf("mail %s: %w", msg.Key, err))
 	}
 	s, err := c.open(ctx, asciiOnly(append(to, from)))
 	if err != nil {
@@ -218,7 +221,7 @@ func (c *Client) open(ctx context.Context, ascii bool) (*session, error) {
 	}
 	client, err := gomail.NewClient(c.host, options...)
 	if err != nil {
-		return nil, final(err)
+		return nil, notifier.Final(err)
 	}
 	s.Client, err = client.DialToSMTPClientWithContext(ctx)
 	if err != nil {
@@ -273,18 +276,16 @@ func (c *Client) class(ctx context.Context, about string, err error) error {
 	switch {
 	case errors.As(err, &answer):
 		if answer.Code >= 500 {
-			return final(said)
+			return notifier.Final(said)
 		}
 	case errors.As(err, &network), errors.As(err, &garbled), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
 	default: // the certificate, no TLS, no way to authenticate
-		return final(said)
+		return notifier.Final(said)
 	}
 	return said
 }
 
 func (c *Client) server() string { return net.JoinHostPort(c.host, strconv.Itoa(c.port)) }
-
-func final(err error) error { return &notifier.Failure{Err: err, Final: true} }
 
 // advice says what an operator can do about an error.
 func advice(err error) string {

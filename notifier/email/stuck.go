@@ -42,9 +42,22 @@ func Stuck(stuck []audit.Message, redact func(string) string) Mail {
 			break
 		}
 		fmt.Fprintf(&b, "%d. %s, to %s, since %s, tried %d times: %s\n", i+1, redact(notifier.Line(m.Key)), m.Sink, notifier.Stamp(m.Created), m.Attempts,
-			cmp.Or(redact(notifier.Line(m.Error)), "no answer was seen"))
+			cmp.Or(redact(notifier.Line(m.Error)), unanswered(&m)))
 	}
 	b.WriteString("\nmailreeve doctor says what to do. You are told once for as long as one of these is not delivered, and once a day if there are more.\n")
-	return Mail{Subject: "mailreeve: " + what, Text: b.String(), HTML: "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>mailreeve</title>\n<body><pre style=\"white-space:pre-wrap\">" +
-		html.EscapeString(b.String()) + "</pre></body></html>\n"}
+	return Plain("mailreeve: "+what, b.String())
+}
+
+// unanswered says of a message that no attempt has said anything of what is known.
+func unanswered(m *audit.Message) string {
+	if m.Attempts == 0 {
+		return "nobody has tried to send it"
+	}
+	return "no answer was seen"
+}
+
+// Plain is a mail to operators, of text.
+func Plain(subject, text string) Mail {
+	return Mail{Subject: notifier.Line(subject), Text: text, HTML: "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>mailreeve</title>\n<body><pre style=\"white-space:pre-wrap\">" +
+		html.EscapeString(text) + "</pre></body></html>\n"}
 }

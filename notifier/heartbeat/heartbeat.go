@@ -53,7 +53,7 @@ func (h *Heart) Tell(n notifier.News) ([]audit.Message, error) {
 func (h *Heart) Deliver(ctx context.Context, msg audit.Message) (receipt string, err error) {
 	var b body
 	if err := json.Unmarshal(msg.Body, &b); err != nil {
-		return "", &notifier.Failure{Err: fmt.Errorf("heartbeat: message %s of the outbox cannot be read: %w", msg.Key, err), Final: true}
+		return "", notifier.Final(fmt.Errorf("heartbeat: message %s of the outbox cannot be read: %w", msg.Key, err))
 	}
 	newest, err := h.newest(ctx)
 	if err != nil {
@@ -81,7 +81,7 @@ func (h *Heart) Reach(ctx context.Context) error {
 func (h *Heart) ask(ctx context.Context, method, url string) (status int, wait time.Duration, err error) {
 	req, err := http.NewRequestWithContext(ctx, method, url, nil)
 	if err != nil {
-		return 0, 0, &notifier.Failure{Err: errors.New("heartbeat: the URL of the configuration cannot be read"), Final: true}
+		return 0, 0, notifier.Final(errors.New("heartbeat: the URL of the configuration cannot be read"))
 	}
 	req.Header.Set("User-Agent", "mailreeve")
 	res, err := h.client.Do(req)

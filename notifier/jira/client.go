@@ -79,11 +79,14 @@ func New(site Site, receipts notifier.Receipts, findings func(ctx context.Contex
 		doubts: map[string]doubt{}, done: map[string]steps{}}
 }
 
+// Pace keeps a project's issues well below what Jira lets one account do; where that is too fast, it says when to come again.
+func (c *Client) Pace() time.Duration { return time.Second }
+
 // Deliver makes or updates an issue. Its receipt is the issue's key and id, and the news that it was made of.
 func (c *Client) Deliver(ctx context.Context, msg audit.Message) (receipt string, err error) {
 	var b body
 	if err := json.Unmarshal(msg.Body, &b); err != nil {
-		return "", final(fmt.Errorf("jira: message %s of the outbox cannot be read: %w", msg.Key, err))
+		return "", notifier.Final(fmt.Errorf("jira: message %s of the outbox cannot be read: %w", msg.Key, err))
 	}
 	findings, err := c.findings(ctx, b.App, b.Clause)
 	if err != nil {
@@ -340,7 +343,7 @@ func (c *Client) transition(ctx context.Context, i issue, done steps, categories
 			return err
 		}
 	}
-	return final(fmt.Errorf("jira: from the status of %s no transition leads to one of the category %s: let the workflow have one", i.key, categories[0]))
+	return notifier.Final(fmt.Errorf("jira: from the status of %s no transition leads to one of the category %s: let the workflow have one", i.key, categories[0]))
 }
 
 // Check asks Jira whether it knows the account, the project and its issue type, and gives the account's name. It makes nothing.
@@ -352,7 +355,7 @@ func (c *Client) Check(ctx context.Context) (name string, err error) {
 	var project struct{ IssueTypes []struct{ Name string } }
 	if err := c.call(ctx, http.MethodGet, "project/"+url.PathEscape(c.site.Project), nil, &project); err != nil {
 		if isGone(err) {
-			return "", final(fmt.Errorf("jira: there is no project %s, or this account may not see it", c.site.Project))
+			return "", notifier.Final(fmt.Errorf("jira: there is no project %s, or this account may not see it", c.site.Project))
 		}
 		return "", c.class(err)
 	}
@@ -361,7 +364,7 @@ func (c *Client) Check(ctx context.Context) (name string, err error) {
 		names = append(names, c.clean(t.Name))
 	}
 	if !slices.Contains(names, c.site.IssueType) {
-		return "", final(fmt.Errorf("jira: the project %s has no issue type %s; it has %s", c.site.Project, c.site.IssueType, strings.Join(names, ", ")))
+		return "", notifier.Final(fmt.Errorf("jira: the project %s has no issue type %s; it has %s", c.site.Project, c.site.IssueType, strings.Join(names, ", ")))
 	}
 	return c.clean(me.DisplayName), nil
 }
@@ -392,13 +395,13 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	if in != nil {
 		text, err := json.Marshal(in)
 		if err != nil {
-			return final(fmt.Errorf("jira: %w", err))
+			return notifier.Final(fmt.Errorf("jira: %w", err))
 		}
 		content = bytes.NewReader(text)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(c.site.URL, "/")+"/rest/api/3/"+path, content)
 	if err != nil {
-		return final(errors.New("jira: the URL of the configuration cannot be read"))
+		return notifier.Final(errors.New("jira: the URL of the configuration cannot be read"))
 	}
 	req.SetBasicAuth(c.site.User, c.site.Token)
 	req.Header.Set("Accept", "application/json")
@@ -453,21 +456,19 @@ func (c *Client) class(err error) error {
 	told := fmt.Errorf("jira: %s: %w", outbound.Place(c.site.URL), err)
 	switch {
 	case errors.Is(err, outbound.ErrPrivate):
-		return final(told)
+		return notifier.Final(told)
 	case !errors.As(err, &r):
 		return told
 	case r.status == http.StatusUnauthorized:
-		return final(fmt.Errorf("%w (user and token are not, or no longer, valid)", told))
+		return notifier.Final(fmt.Errorf("%w (user and token are not, or no longer, valid)", told))
 	case r.status == http.StatusForbidden:
-		return final(fmt.Errorf("%w (the account may not do that: it has to browse the project, create, edit and transition issues, and add comments)", told))
+		return notifier.Final(fmt.Errorf("%w (the account may not do that: it has to browse the project, create, edit and transition issues, and add comments)", told))
 	case r.status/100 == 3:
-		return final(fmt.Errorf("%w (redirects are not followed: configure where it leads to)", told))
+		return notifier.Final(fmt.Errorf("%w (redirects are not followed: configure where it leads to)", told))
 	case r.status == http.StatusTooManyRequests, r.status/100 == 5, r.status == http.StatusRequestTimeout:
 		return &notifier.Failure{Err: told, RetryAfter: r.wait, Everyone: true}
 	case r.status == http.StatusConflict: // the issue is being written
 		return told
 	}
-	return final(told)
+	return notifier.Final(told)
 }
-
-func final(err error) error { return &notifier.Failure{Err: err, Final: true} }

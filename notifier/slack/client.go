@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/slack-go/slack"
 
@@ -93,6 +94,9 @@ func New(token, apiURL string, client *http.Client) *Client {
 	url := strings.TrimRight(cmp.Or(apiURL, slack.APIURL), "/") + "/"
 	return &Client{token: token, ids: map[string]string{}, api: slack.New(token, slack.OptionAPIURL(url), slack.OptionHTTPClient(&own))}
 }
+
+// Pace is Slack's limit: a message a second and channel, https://docs.slack.dev/apis/web-api/rate-limits.
+func (c *Client) Pace() time.Duration { return time.Second }
 
 // nowhere is the receipt of what there was nothing to do about any more.
 const nowhere = "-"
@@ -291,7 +295,7 @@ func (c *Client) withoutSecrets(err error, others ...string) string {
 
 var codePattern = regexp.MustCompile(`^[a-z0-9_.-]{1,64}$`)
 
-func final(err error) error { return &notifier.Failure{Err: err, Final: true} }
+func final(err error) error { return notifier.Final(err) }
 
 // passes says whether a code of https://docs.slack.dev/reference/methods/chat.postMessage#errors is of Slack's own trouble.
 func passes(code string) bool {

@@ -53,11 +53,35 @@ type Desk struct {
 
 	once  sync.Once
 	slots chan struct{}
+	ended context.Context
+	end   context.CancelFunc
 	wg    sync.WaitGroup
+}
+
+func (d *Desk) open() {
+	d.once.Do(func() {
+		d.slots = make(chan struct{}, maxAtOnce)
+		d.ended, d.end = context.WithCancel(context.Background())
+	})
 }
 
 // Wait waits until what was begun is done.
 func (d *Desk) Wait() { d.wg.Wait() }
+
+// Stop gives what was begun a moment to be done, and then cancels it: nothing of it is recorded, and nobody was told that it is.
+func (d *Desk) Stop() {
+	d.open()
+	done := make(chan struct{})
+	go func() {
+		d.wg.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(notifier.LastWords):
+	}
+	d.end()
+}
 
 // Handler answers Slack's requests to Path, signed with secret no more than 5 minutes ago.
 func (d *Desk) Handler(secret string) http.Handler {
@@ -97,7 +121,7 @@ func (d *Desk) Handler(secret string) http.Handler {
 
 // Listen takes presses over Socket Mode until ctx is done. apiURL is Slack's where it is empty.
 func (d *Desk) Listen(ctx context.Context, appToken, apiURL string) {
-	defer d.Wait()
+	defer d.Stop()
 	for ctx.Err() == nil {
 		err := d.listen(ctx, appToken, apiURL)
 		if ctx.Err() != nil {
@@ -168,10 +192,11 @@ func (d *Desk) Take(ctx context.Context, cb slack.InteractionCallback) any {
 
 // begin works on a press beside others, and tells the person, and nobody else, what work returns, if anything.
 func (d *Desk) begin(ctx context.Context, cb slack.InteractionCallback, work func(context.Context) string) {
-	d.once.Do(func() { d.slots = make(chan struct{}, maxAtOnce) })
+	d.open()
 	d.wg.Go(func() {
 		ctx, cancel := context.WithTimeout(ctx, pressTime)
 		defer cancel()
+		defer context.AfterFunc(d.ended, cancel)()
 		select {
 		case d.slots <- struct{}{}:
 			defer func() { <-d.slots }()

@@ -19,10 +19,7 @@ import (
 	"github.com/mailreeve/mailreeve/notifier"
 )
 
-const (
-	tries     = 5        // of a message that is refused, before that is taken to be final
-	maxAnswer = 64 << 10 // bytes that are read of an answer, so that the connection may be used again
-)
+const maxAnswer = 64 << 10 // bytes that are read of an answer, so that the connection may be used again
 
 // A Sender sends messages to their hooks. It is a notifier.Sink, and safe for concurrent use.
 type Sender struct {
@@ -91,7 +88,7 @@ func (s *Sender) Deliver(ctx context.Context, msg audit.Message) (receipt string
 	if err != nil {
 		err = fmt.Errorf("webhook: %s: %w", place, outbound.Cause(err))
 		if errors.Is(err, outbound.ErrPrivate) {
-			return "", &notifier.Failure{Err: err, Final: true}
+			return "", notifier.Final(err)
 		}
 		return "", err
 	}
@@ -101,21 +98,19 @@ func (s *Sender) Deliver(ctx context.Context, msg audit.Message) (receipt string
 	switch code := res.StatusCode; {
 	case code/100 == 2:
 		return strconv.Itoa(code), nil
+	case code == http.StatusTooManyRequests || code/100 == 5 || code == http.StatusRequestTimeout || code == http.StatusTooEarly:
+		return "", &notifier.Failure{Err: fmt.Errorf("webhook: %s: answered %d", place, code), RetryAfter: wait}
 	case code == http.StatusGone:
 		return "", final("webhook: %s: answered 410: nobody listens there any more; take it out of the configuration", place)
 	case code/100 == 3:
 		return "", final("webhook: %s: answered %d: redirects are not followed; configure where it leads to", place, code)
-	case code == http.StatusTooManyRequests || code/100 == 5 || code == http.StatusRequestTimeout || code == http.StatusTooEarly:
-		return "", &notifier.Failure{Err: fmt.Errorf("webhook: %s: answered %d", place, code), RetryAfter: wait}
-	case msg.Attempts+1 < tries:
-		return "", fmt.Errorf("webhook: %s: answered %d", place, code)
 	default:
 		return "", final("webhook: %s: answered %d: see what it refuses", place, code)
 	}
 }
 
 func final(format string, args ...any) error {
-	return &notifier.Failure{Err: fmt.Errorf(format, args...), Final: true}
+	return notifier.Final(fmt.Errorf(format, args...))
 }
 
 // Secrets reads the secrets of a hook: whsec_ and base64 of 24 to 64 bytes, several with spaces between them while one replaces another.

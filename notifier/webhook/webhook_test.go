@@ -239,10 +239,9 @@ func TestAnswers(t *testing.T) {
 		final    bool
 		after    time.Duration
 	}{
-		{status: 302}, {status: 308}, {status: 400}, {status: 404, attempts: 3}, {status: 401, attempts: 4, final: true}, {status: 404, attempts: 400, final: true},
-		{status: 410, final: true}, {status: 429, attempts: 50, header: "7", after: 7 * time.Second}, {status: 503, header: "120", after: 2 * time.Minute}, {status: 500, attempts: 50}, {status: 408, attempts: 50},
+		{status: 302, final: true}, {status: 308, final: true}, {status: 400, final: true}, {status: 401, final: true}, {status: 404, attempts: 400, final: true}, {status: 410, final: true}, {status: 422, final: true},
+		{status: 429, attempts: 50, header: "7", after: 7 * time.Second}, {status: 503, header: "120", after: 2 * time.Minute}, {status: 500, attempts: 50}, {status: 504}, {status: 408, attempts: 50}, {status: 425},
 	} {
-		c.final = c.final || c.status/100 == 3
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Location", "http://169.254.169.254/")
 			if c.header != "" {

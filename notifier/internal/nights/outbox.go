@@ -59,19 +59,12 @@ func (s *Store) Put(ms ...audit.Message) {
 func (s *Store) Lanes(context.Context) (list []audit.Lane, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	at := map[lane]int{}
+	seen := map[lane]bool{}
 	for _, m := range s.Rows {
-		if m.SentAt != audit.Never {
-			continue
-		}
-		l := lane{m.Sink, m.Lane}
-		i, ok := at[l]
-		if !ok {
-			i = len(list)
-			at[l] = i
+		if l := (lane{m.Sink, m.Lane}); m.SentAt == audit.Never && !seen[l] {
+			seen[l] = true
 			list = append(list, audit.Lane{Sink: m.Sink, Name: m.Lane, Next: audit.Never, Until: s.held[l]})
 		}
-		list[i].Waiting++
 	}
 	for i := range list {
 		l := &list[i]
@@ -81,6 +74,18 @@ func (s *Store) Lanes(context.Context) (list []audit.Lane, err error) {
 		l.Next = max(l.Next, s.next[lane{l.Sink, l.Name}], s.next[lane{sink: "/" + l.Sink}])
 	}
 	return list, nil
+}
+
+// CountWaiting is notifier.Store's.
+func (s *Store) CountWaiting(context.Context) (n int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range s.Rows {
+		if m.SentAt == audit.Never {
+			n++
+		}
+	}
+	return n, nil
 }
 
 // due are the first message of a lane that did not fail, and those that did.
