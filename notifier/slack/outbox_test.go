@@ -53,10 +53,13 @@ func (d *desk) Receipt(_ context.Context, key string) (string, error) {
 }
 
 func (d *desk) Enqueued(_ context.Context, keys []string) (map[string]string, error) {
-	lanes := map[string]string{}
+	all, lanes := map[string]string{}, map[string]string{}
 	for _, m := range d.store.Rows {
-		if slices.Contains(keys, m.Key) {
-			lanes[m.Key] = m.Lane
+		all[m.Key] = m.Lane
+	}
+	for _, k := range keys {
+		if lane, ok := all[k]; ok {
+			lanes[k] = lane
 		}
 	}
 	return lanes, nil
@@ -77,13 +80,44 @@ func (d *desk) Finished(_ context.Context, n int) ([]audit.Run, error) {
 	return list[:min(n, len(list))], nil
 }
 
-func (d *desk) FiledWith(_ context.Context, id string) (list []audit.Finding, err error) {
+func (d *desk) FinishedBetween(_ context.Context, from, to audit.Instant) (list []audit.Run, err error) {
+	for _, r := range d.runs {
+		if from <= r.AsOf && r.AsOf < to {
+			list = append(list, r)
+		}
+	}
+	return list, nil
+}
+
+func (d *desk) Keyed(_ context.Context, prefix string) (list []audit.Message, err error) {
+	for _, m := range d.store.Rows {
+		if strings.HasPrefix(m.Key, prefix) {
+			list = append(list, m)
+		}
+	}
+	return list, nil
+}
+
+func (d *desk) Standings(_ context.Context, apps []string) (list []audit.Standing, err error) {
+	of := map[string]bool{}
+	for _, a := range apps {
+		of[a] = true
+	}
+	for _, f := range d.findings {
+		if of[f.App] {
+			list = append(list, standing(&f))
+		}
+	}
+	return list, nil
+}
+
+func (d *desk) Alike(_ context.Context, id string) (list []audit.Finding, err error) {
 	f, ok := d.findings[id]
 	if !ok {
 		return nil, nil
 	}
 	for _, g := range d.findings {
-		if threadOf(&g) == threadOf(&f) {
+		if g.App == f.App && g.Clause == f.Clause {
 			list = append(list, g)
 		}
 	}

@@ -79,7 +79,7 @@ func (p *pressed) http(payload any, at time.Time, secret string) (int, string) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	p.ears.Wait()
+	p.ears.wg.Wait()
 	return answer.StatusCode, strings.TrimSpace(string(text))
 }
 
