@@ -212,7 +212,9 @@ func (t *Teller) thread(ctx context.Context, r *audit.Result) (*threads, error) 
 	}
 	slices.SortFunc(n.fresh, func(a, b *fresh) int { return worstFirst(&a.list[0], &b.list[0]) })
 	for x, list := range n.changes {
-		slices.SortFunc(list, func(a, b audit.Change) int { return cmp.Or(cmp.Compare(a.What, b.What), worstFirst(&a.Finding, &b.Finding)) })
+		slices.SortFunc(list, func(a, b audit.Change) int {
+			return cmp.Or(cmp.Compare(a.What, b.What), worstFirst(&a.Finding, &b.Finding))
+		})
 		n.touched[x] = list[0].Finding.ID
 		slices.Sort(n.again[x])
 	}

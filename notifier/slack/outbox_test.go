@@ -127,6 +127,14 @@ func (d *desk) Alike(_ context.Context, id string) (list []audit.Finding, err er
 // file files a night's changes, composes what to tell of them and puts it into the outbox. It returns the messages.
 func (d *desk) file(first bool, changes ...audit.Change) []audit.Message {
 	d.t.Helper()
+	n := d.night(first, changes...)
+	list := d.tell(n)
+	d.runs = append(d.runs, *n.Result.Run)
+	return list
+}
+
+// night is the news of one.
+func (d *desk) night(first bool, changes ...audit.Change) notifier.News {
 	run := audit.Run{ID: fmt.Sprintf("R-%06d", len(d.runs)+1), AsOf: audit.At(d.clock.Now()), ScheduledAt: audit.At(d.clock.Now()), Status: audit.Finished, Baseline: first}
 	for i := range changes {
 		f := &changes[i].Finding
@@ -139,9 +147,7 @@ func (d *desk) file(first bool, changes ...audit.Change) []audit.Message {
 			f.DueAt = audit.Never
 		}
 	}
-	list := d.tell(notifier.News{At: audit.At(d.clock.Now()), Result: &audit.Result{Run: &run, Changes: changes, First: first}, Changes: changes})
-	d.runs = append(d.runs, run)
-	return list
+	return notifier.News{At: audit.At(d.clock.Now()), Result: &audit.Result{Run: &run, Changes: changes, First: first}, Changes: changes}
 }
 
 func (d *desk) tell(n notifier.News) []audit.Message {
@@ -195,6 +201,9 @@ func (d *desk) seen(channel string) string {
 		}
 		if m.Thread != "" {
 			what = "  " + what
+		}
+		if m.Shown {
+			what += " (shown)"
 		}
 		if m.Edits > 0 {
 			what += fmt.Sprintf(" [%d edits]", m.Edits)

@@ -18,7 +18,7 @@ func (c cause) head(run string) string { return headKeys(run) + short(c.app+"\x0
 func headKeys(run string) string { return "slack finding " + run + " " }
 
 // newKey is the key of the reply by which what a run filed came under a head, againKey that of the update by which a finding of an older head did.
-func newKey(run, head string) string      { return "slack new " + run + " " + head }
+func newKey(run, head string) string       { return "slack new " + run + " " + head }
 func againKey(finding, head string) string { return "slack again " + finding + " " + head }
 
 // A head is one that is in the outbox, delivered or not.
