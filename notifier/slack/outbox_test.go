@@ -3,7 +3,6 @@ package slack
 import (
 	"context"
 	"fmt"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/internal/slackfake"
-	"github.com/mailreeve/mailreeve/internal/unreliable"
 	"github.com/mailreeve/mailreeve/notifier"
 	"github.com/mailreeve/mailreeve/notifier/internal/nights"
 )
@@ -221,61 +219,4 @@ func critical(app, check, subject string) audit.Finding {
 
 func change(what audit.ChangeKind, f audit.Finding) audit.Change {
 	return audit.Change{Finding: f, What: what}
-}
-
-// TestUnderFaults: Slack drops, delays, resets, answers 429 and 500, before and after it took a message. All arrive, in order, and nobody sees one twice.
-func TestUnderFaults(t *testing.T) {
-	t.Parallel()
-	for seed := range uint64(2) {
-		d := newDesk(t, func(s *slackfake.Server) string {
-			s.Paced = false // the answers that are lost are 429s, too
-			front := httptest.NewServer(unreliable.Handler(s, seed, 0.12))
-			t.Cleanup(front.Close)
-			return front.URL
-		}, "#urgent")
-		d.teller.Routes = []Route{{App: "b", Channel: "#urgent"}}
-		d.file(true)
-		var list []audit.Finding
-		var filed []audit.Change
-		for _, app := range []string{"a", "b", "c"} {
-			list = append(list, critical(app, "purpose-prohibited", "marketing"))
-			filed = append(filed, change(audit.IsNew, list[len(list)-1]))
-		}
-		d.file(false, filed...)
-		for i := range 2 {
-			var changes []audit.Change
-			for _, f := range list {
-				f.FirstRun, f.Status = "R-000002", audit.Resolved
-				what := audit.IsResolved
-				if i == 1 {
-					f.Status, what = audit.Open, audit.IsReopened
-				}
-				changes = append(changes, change(what, f))
-			}
-			d.file(false, changes...)
-		}
-		d.flush()
-		posts := 0
-		seen := map[string]int{}
-		for _, m := range d.fake.Messages("") {
-			key := m.Key
-			for _, f := range m.Files {
-				key = f.Name
-			}
-			seen[key]++
-			posts++
-		}
-		for key, n := range seen {
-			if n != 1 {
-				t.Errorf("seed %d: %q is there %d times", seed, key, n)
-			}
-		}
-		// 4 digests, 3 heads, a share of #urgent's on the night that reopened, 6 replies; and up to 3 charts, which are not tried for ever.
-		if want := 4 + 3 + 1 + 6; posts < want || posts > want+3 {
-			t.Errorf("seed %d: %d messages\n%s", seed, posts, d.seen(""))
-		}
-		if refused := d.fake.Refused(); len(refused) > 0 {
-			t.Errorf("refused: %v", refused)
-		}
-	}
 }
