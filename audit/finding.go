@@ -89,6 +89,15 @@ type Latest struct {
 	Accounts    int    `json:"accounts"` // distinct, of those occurrences
 }
 
+// A Standing is what of a finding tells whom it belongs with, and whether somebody still has to deal with it.
+type Standing struct {
+	ID       string
+	App      string
+	Clause   string
+	Status   Status
+	FirstRun string // the run that filed it
+}
+
 // A Recommendation is what mailreeve proposes to do about an app; a person decides (P14).
 type Recommendation struct {
 	Act        string  `json:"act"` // none, warn, block-new-installs, remove-from-allow-list, delist

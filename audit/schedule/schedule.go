@@ -66,6 +66,9 @@ const everyHour = 1<<24 - 1
 // String is the spec.
 func (s Schedule) String() string { return s.spec }
 
+// Zone is the zone in which the spec is meant.
+func (s Schedule) Zone() *time.Location { return s.zone }
+
 // Next is the first scheduled time after t, in t's location; zero where none comes within five years.
 func (s Schedule) Next(t time.Time) time.Time {
 	switch {

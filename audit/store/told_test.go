@@ -3,6 +3,7 @@ package store_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/mailreeve/mailreeve/audit"
@@ -39,13 +40,33 @@ func TestWhatIsTold(t *testing.T) {
 			}
 			return ids
 		}
-		together := ids(s.FiledWith(ctx, a1.ID))
-		slices.Sort(together)
-		both := []string{a1.ID, a2.ID}
-		slices.Sort(both)
-		same(t, "filed with", together, both)
-		same(t, "filed with one that is not kept", len(ids(s.FiledWith(ctx, "F-GONE"))), 0)
+		same(t, "alike", ids(s.Alike(ctx, a1.ID)), sorted(a1.ID, a2.ID, later.ID))
+		same(t, "alike one that is not kept", len(ids(s.Alike(ctx, "F-GONE"))), 0)
 		same(t, "due", ids(s.DueBy(ctx, t0+7)), []string{later.ID, a1.ID})
+
+		standings, err := s.Standings(ctx, []string{"b", "a", "unknown"})
+		must(t, err)
+		same(t, "standings", len(standings), 5)
+		for _, x := range standings {
+			if x.ID == later.ID {
+				same(t, "standing", x, audit.Standing{ID: later.ID, App: "a", Clause: "P6", Status: audit.Open, FirstRun: "R-000002"})
+			}
+		}
+		var keyed []string
+		list, err := s.Keyed(ctx, "k109")
+		must(t, err)
+		for _, m := range list {
+			keyed = append(keyed, m.Key)
+		}
+		same(t, "keyed", strings.Join(keyed, " "), "k109 k1090 k1091 k1092 k1093 k1094 k1095 k1096 k1097 k1098 k1099")
+		for _, c := range []struct {
+			from, to audit.Instant
+			n        int
+		}{{t0, t0 + 1, 1}, {t0 + 1, t0 + 2, 0}, {t0 - 1, t0, 0}} {
+			runs, err := s.FinishedBetween(ctx, c.from, c.to)
+			must(t, err)
+			same(t, "finished between", len(runs), c.n)
+		}
 
 		must(t, s.Night(l).Begin(ctx, byHand())) // it runs, and has not finished
 		runs, err := s.Finished(ctx, 30)
@@ -55,3 +76,5 @@ func TestWhatIsTold(t *testing.T) {
 		}
 	})
 }
+
+func sorted(list ...string) []string { return slices.Sorted(slices.Values(list)) }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/address"
+	"github.com/mailreeve/mailreeve/audit/schedule"
 	"github.com/mailreeve/mailreeve/notifier"
 	"github.com/mailreeve/mailreeve/notifier/slack"
 )
@@ -28,6 +29,9 @@ func (s *system) slackLook() slack.Look {
 // teller composes what Slack is told.
 func (s *system) teller() *slack.Teller {
 	t := &slack.Teller{Channel: s.cfg.Slack.Channel, Look: s.slackLook(), Memory: s.store}
+	if plan, err := schedule.Parse(s.cfg.Schedule); err == nil { // else nothing is scheduled
+		t.Zone = plan.Zone()
+	}
 	for _, r := range s.cfg.Slack.Routes {
 		route := slack.Route{Check: r.Check, Vendor: r.Vendor, App: r.App, Channel: r.Channel}
 		for _, severity := range r.Severity {
@@ -63,6 +67,12 @@ func (s *system) presses() (appToken, signingSecret string) {
 	return os.Getenv(c.AppTokenEnv), os.Getenv(c.SigningSecretEnv)
 }
 
+// How long is waited at the end: for requests under way, and then for presses.
+const (
+	requestsEnd = 200 * time.Millisecond
+	pressesEnd  = 500 * time.Millisecond
+)
+
 // hear does what people press under Slack's messages, until ctx is done: over Socket Mode where there is an app token, over HTTP where there is a
 // signing secret.
 func (s *system) hear(ctx context.Context) error {
@@ -71,7 +81,7 @@ func (s *system) hear(ctx context.Context) error {
 		return nil
 	}
 	desk := &slack.Desk{Client: s.slackClient(), Deeds: s, Reviewers: s.cfg.Slack.Reviewers, Clock: s.clock, Log: s.log}
-	defer desk.Stop()
+	defer desk.Close(pressesEnd)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	if appToken != "" {
@@ -97,7 +107,7 @@ func (s *system) listen(ctx context.Context, h http.Handler) error {
 		return fmt.Errorf("console.listen: %w", err)
 	}
 	stop := context.AfterFunc(ctx, func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 500*time.Millisecond)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestsEnd)
 		defer cancel()
 		if server.Shutdown(ctx) != nil {
 			_ = server.Close() // who is slower than that is cut off
@@ -114,11 +124,6 @@ func (s *system) listen(ctx context.Context, h http.Handler) error {
 		return nil
 	}
 	return err
-}
-
-// FiledWith is slack.Deeds'.
-func (s *system) FiledWith(ctx context.Context, id string) ([]audit.Finding, error) {
-	return s.store.FiledWith(ctx, id)
 }
 
 // Do is slack.Deeds': as the command line does it.

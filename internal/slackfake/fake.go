@@ -36,6 +36,7 @@ type Message struct {
 	Channel string // its name
 	TS      string
 	Thread  string // TS of the head; empty: it is none's reply
+	Shown   bool   // a reply that the channel is shown, too
 	Key     string // mailreeve's, of its metadata
 	Text    string
 	Blocks  json.RawMessage
@@ -48,12 +49,16 @@ type Message struct {
 type File struct {
 	ID, Name, Title string
 	Content         []byte
+	length          int // that was said before
+	complete        bool
 }
 
 // A Server is a workspace. Its exported fields are not changed once it was asked something.
 type Server struct {
 	Scopes []string         // of the bot token; nil: AllScopes
 	Paced  bool             // more than one message a second and channel is refused by 429
+	Reads  int              // how often a minute each of the methods that read messages may be asked; 0: at will
+	Page   int              // how many messages they give at most; 0: 999
 	Clock  func() time.Time // nil: time.Now
 
 	mu       sync.Mutex
@@ -62,6 +67,7 @@ type Server struct {
 	files    map[string]*File
 	calls    map[string]int
 	last     map[string]time.Time // of a channel: when a message was taken
+	reads    map[string][]time.Time
 	triggers map[string]time.Time
 	views    []slack.ModalViewRequest
 	whispers []Whisper
@@ -75,7 +81,7 @@ type Whisper struct{ User, Channel, Text string }
 
 // New is a workspace that has the channels of these names. The bot is in all of them.
 func New(channels ...string) *Server {
-	s := &Server{channels: channels, files: map[string]*File{}, calls: map[string]int{}, last: map[string]time.Time{}, triggers: map[string]time.Time{}, mux: http.NewServeMux()}
+	s := &Server{channels: channels, files: map[string]*File{}, calls: map[string]int{}, last: map[string]time.Time{}, reads: map[string][]time.Time{}, triggers: map[string]time.Time{}, mux: http.NewServeMux()}
 	s.Bind(customize{s.mux})
 	return s
 }
@@ -153,7 +159,7 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, name string, m met
 	answer, why := m.do(r)
 	switch {
 	case why == "ratelimited":
-		w.Header().Set("Retry-After", "1")
+		w.Header().Set("Retry-After", s.wait(name))
 		w.WriteHeader(http.StatusTooManyRequests)
 		reply(w, map[string]any{"ok": false, "error": "ratelimited"})
 	case why != "":
@@ -162,6 +168,28 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, name string, m met
 	default:
 		reply(w, answer)
 	}
+}
+
+// wait is for how many seconds a method that was refused asks to be left alone.
+func (s *Server) wait(method string) string {
+	if list := s.reads[method]; len(list) > 0 {
+		return strconv.Itoa(int(time.Minute-s.now().Sub(list[0]))/1e9 + 1)
+	}
+	return "1"
+}
+
+// tooOften says whether a method that reads was asked more often than Reads in the last minute.
+func (s *Server) tooOften(method string) bool {
+	if s.Reads == 0 {
+		return false
+	}
+	now := s.now()
+	list := slices.DeleteFunc(s.reads[method], func(t time.Time) bool { return now.Sub(t) >= time.Minute })
+	if s.reads[method] = list; len(list) >= s.Reads {
+		return true
+	}
+	s.reads[method] = append(list, now)
+	return false
 }
 
 // parse reads a form, or JSON as some methods take it.
@@ -257,8 +285,8 @@ func (s *Server) post(r *http.Request) (any, refusal) {
 	if why := tooMuch(text, blocks); why != "" {
 		return nil, why
 	}
-	m := &Message{Channel: name, Thread: r.Form.Get("thread_ts"), Text: text, Blocks: blocks}
-	if m.Thread != "" && s.find(name, m.Thread) == nil {
+	m := &Message{Channel: name, Thread: r.Form.Get("thread_ts"), Shown: r.Form.Get("reply_broadcast") == "true", Text: text, Blocks: blocks}
+	if m.Shown = m.Shown && m.Thread != ""; m.Thread != "" && s.find(name, m.Thread) == nil {
 		return nil, "thread_not_found"
 	}
 	if meta := r.Form.Get("metadata"); meta != "" {
@@ -268,6 +296,9 @@ func (s *Server) post(r *http.Request) (any, refusal) {
 		}
 		if json.Unmarshal([]byte(meta), &d) != nil || d.Type == "" {
 			return nil, "invalid_metadata_format"
+		}
+		if len(meta) > maxMetadata {
+			return nil, "metadata_too_large"
 		}
 		m.Key, _ = d.Payload["key"].(string)
 		m.meta = json.RawMessage(meta)
@@ -340,9 +371,17 @@ func (s *Server) info(r *http.Request) (any, refusal) {
 	return map[string]any{"ok": true, "channel": map[string]any{"id": ref, "name": strings.TrimPrefix(name, "#"), "is_channel": true, "is_member": true}}, ""
 }
 
-func (s *Server) history(r *http.Request) (any, refusal) { return s.read(r, "") }
+func (s *Server) history(r *http.Request) (any, refusal) {
+	if s.tooOften("conversations.history") {
+		return nil, "ratelimited"
+	}
+	return s.read(r, "")
+}
 
 func (s *Server) replies(r *http.Request) (any, refusal) {
+	if s.tooOften("conversations.replies") {
+		return nil, "ratelimited"
+	}
 	ts := r.Form.Get("ts")
 	if name, ok := s.channel(r.Form.Get("channel")); ok && s.find(name, ts) == nil {
 		return nil, "thread_not_found"
@@ -361,10 +400,12 @@ func (s *Server) read(r *http.Request, thread string) (any, refusal) {
 	if err != nil || limit <= 0 {
 		limit = 100
 	}
-	limit = min(limit, 999)
+	if limit = min(limit, 999); s.Page > 0 {
+		limit = min(limit, s.Page)
+	}
 	var found []*Message
 	for _, m := range s.messages {
-		in := m.Thread == thread || thread != "" && m.TS == thread
+		in := m.Thread == thread || thread != "" && m.TS == thread || thread == "" && m.Shown
 		if m.Channel == name && in && m.TS > r.Form.Get("oldest") {
 			found = append(found, m)
 		}
@@ -401,10 +442,11 @@ func (s *Server) read(r *http.Request, thread string) (any, refusal) {
 
 func (s *Server) uploadURL(r *http.Request) (any, refusal) {
 	name := r.Form.Get("filename")
-	if n, err := strconv.Atoi(r.Form.Get("length")); name == "" || err != nil || n <= 0 {
+	length, err := strconv.Atoi(r.Form.Get("length"))
+	if name == "" || err != nil || length <= 0 {
 		return nil, "invalid_arguments"
 	}
-	f := &File{ID: fmt.Sprintf("F%09d", len(s.files)+1), Name: name}
+	f := &File{ID: fmt.Sprintf("F%09d", len(s.files)+1), Name: name, length: length}
 	s.files[f.ID] = f
 	return map[string]any{"ok": true, "upload_url": "http://" + r.Host + "/upload/" + f.ID, "file_id": f.ID}, ""
 }
@@ -428,6 +470,10 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
+	if len(content) != f.length {
+		http.Error(w, "not as long as was said", http.StatusBadRequest)
+		return
+	}
 	f.Content = content
 	fmt.Fprintf(w, "OK - %d", len(content))
 }
@@ -443,13 +489,16 @@ func (s *Server) completeUpload(r *http.Request) (any, refusal) {
 		return nil, "channel_not_found"
 	}
 	m := &Message{Channel: name, Thread: r.Form.Get("thread_ts"), TS: s.stamp()}
+	if m.Thread != "" && s.find(name, m.Thread) == nil {
+		return nil, "thread_not_found"
+	}
 	var out []map[string]any
 	for _, x := range list {
 		f := s.files[x.ID]
-		if f == nil || f.Content == nil {
+		if f == nil || f.Content == nil || f.complete {
 			return nil, "file_not_found"
 		}
-		f.Title = x.Title
+		f.Title, f.complete = x.Title, true
 		m.Files = append(m.Files, *f)
 		out = append(out, map[string]any{"id": f.ID, "title": f.Title})
 	}
@@ -487,6 +536,13 @@ func (s *Server) Messages(channel string) (list []Message) {
 		}
 	}
 	return list
+}
+
+// Remove is what a person does who deletes a message.
+func (s *Server) Remove(channel, ts string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.messages = slices.DeleteFunc(s.messages, func(m *Message) bool { return m.Channel == channel && m.TS == ts })
 }
 
 // Calls is how often each method was asked.

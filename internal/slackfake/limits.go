@@ -13,6 +13,8 @@ const (
 	maxTotal   = 13200 // observed, not documented
 	maxSection = 3000
 	maxHeader  = 150
+
+	maxMetadata = 4000 // less than Slack takes, which is not documented
 )
 
 type block struct {

@@ -79,9 +79,12 @@ func (c *Client) chart(ctx context.Context, msg audit.Message, b body) (receipt 
 	}
 	name := strings.ReplaceAll(strings.TrimPrefix(msg.Key, "slack "), " ", "-") + ".png"
 	if msg.Attempts > 0 {
-		at, ok, err := c.find(ctx, in, msg.Created, func(m slack.Message) bool {
+		at, ok, err := c.find(ctx, msg, in, func(m slack.Message) bool {
 			return slices.ContainsFunc(m.Files, func(f slack.File) bool { return f.Name == name })
 		})
+		if errors.Is(err, errGone) {
+			return nowhere, nil
+		}
 		if err != nil {
 			return nowhere, dispensable(err)
 		}

@@ -43,6 +43,8 @@ type body struct {
 	Nights  []Night      `json:"nights,omitempty"`
 	Text    string       `json:"text,omitempty"` // of a head: a note in it
 	Blocks  slack.Blocks `json:"blocks"`
+
+	Broadcast bool `json:"broadcast,omitempty"` // of a reply: the channel is shown it, too
 }
 
 func post(do, of string, m Message) body {
@@ -64,12 +66,6 @@ func Enqueue(key, channel string, m Message, at audit.Instant) (audit.Message, e
 	return b.enqueue(key, at)
 }
 
-// Findings is where heads come from.
-type Findings interface {
-	// FiledWith gives the findings of the same app and clause that the same run filed as the one of an id, that one among them. None: it is kept no longer.
-	FiledWith(ctx context.Context, id string) ([]audit.Finding, error)
-}
-
 // A Client posts messages. It is a notifier.Sink, and safe for concurrent use.
 type Client struct {
 	// Where messages are about findings, or follow others.
@@ -80,8 +76,9 @@ type Client struct {
 	token string
 	api   *slack.Client
 
-	mu  sync.Mutex
-	ids map[string]string // of channels, by name
+	mu       sync.Mutex
+	ids      map[string]string // of channels, by name
+	searches map[string]search // that did not come to an end
 }
 
 // New makes a client. apiURL is Slack's where it is empty. No redirect is followed: the token would go with it.
@@ -92,7 +89,7 @@ func New(token, apiURL string, client *http.Client) *Client {
 	}
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	url := strings.TrimRight(cmp.Or(apiURL, slack.APIURL), "/") + "/"
-	return &Client{token: token, ids: map[string]string{}, api: slack.New(token, slack.OptionAPIURL(url), slack.OptionHTTPClient(&own))}
+	return &Client{token: token, ids: map[string]string{}, searches: map[string]search{}, api: slack.New(token, slack.OptionAPIURL(url), slack.OptionHTTPClient(&own))}
 }
 
 // Pace is Slack's limit: a message a second and channel, https://docs.slack.dev/apis/web-api/rate-limits.
@@ -113,20 +110,15 @@ func (c *Client) Deliver(ctx context.Context, msg audit.Message) (receipt string
 	case doPost:
 		return c.post(ctx, msg, place{channel: b.Channel}, Message{b.Text, b.Blocks.BlockSet})
 	case doHead:
-		m, ok, err := c.head(ctx, b.Finding, b.Text)
+		m, ok, err := c.head(ctx, msg.Key, b.Finding, b.Text)
 		if err != nil || !ok {
 			return nowhere, err
 		}
 		return c.post(ctx, msg, place{channel: b.Channel}, m)
-	case doReply, doUpdate:
-		at, ok, err := c.placeOf(ctx, b.Of)
-		switch {
-		case err != nil || !ok:
-			return nowhere, err
-		case b.Do == doReply:
-			return c.post(ctx, msg, at, Message{b.Text, b.Blocks.BlockSet})
-		}
-		return c.update(ctx, msg, at, b)
+	case doReply:
+		return c.reply(ctx, msg, b)
+	case doUpdate:
+		return c.update(ctx, msg, b)
 	case doChart:
 		return c.chart(ctx, msg, b)
 	}
@@ -134,7 +126,10 @@ func (c *Client) Deliver(ctx context.Context, msg audit.Message) (receipt string
 }
 
 // A place is where a message is, or where it belongs: with a ts into that message's thread.
-type place struct{ channel, ts string }
+type place struct {
+	channel, ts string
+	broadcast   bool // what goes into the thread is also shown in the channel
+}
 
 func (p place) String() string { return p.channel + "/" + p.ts }
 
@@ -153,16 +148,17 @@ func (c *Client) placeOf(ctx context.Context, key string) (p place, ok bool, err
 	return p, true, nil
 }
 
-// head renders a finding's thread as it is now. False: its findings are not kept any more.
-func (c *Client) head(ctx context.Context, id, note string) (m Message, ok bool, err error) {
-	list, err := c.Findings.FiledWith(ctx, id)
+// head renders the head of a key, of which a finding is, as it is now. False: its findings are not kept any more.
+func (c *Client) head(ctx context.Context, key, id, note string) (m Message, ok bool, err error) {
+	list, err := under(ctx, c.Findings, key, id)
 	if err != nil {
 		return m, false, fmt.Errorf("slack: finding %s: %w", id, err)
 	}
 	if len(list) == 0 {
 		return m, false, nil
 	}
-	return renderHead(list, c.Look, note), true, nil
+	m, _ = renderHead(list, c.Look, note)
+	return m, true, nil
 }
 
 // options are what a message carries, posted or updated.
@@ -182,7 +178,7 @@ func options(key string, m Message) []slack.MsgOption {
 // post posts m, unless it was posted before.
 func (c *Client) post(ctx context.Context, msg audit.Message, to place, m Message) (receipt string, err error) {
 	if msg.Attempts > 0 {
-		at, ok, err := c.find(ctx, to, msg.Created, func(m slack.Message) bool {
+		at, ok, err := c.find(ctx, msg, to, func(m slack.Message) bool {
 			return m.Metadata.EventType == EventType && m.Metadata.EventPayload["key"] == msg.Key
 		})
 		if err != nil || ok {
@@ -193,20 +189,58 @@ func (c *Client) post(ctx context.Context, msg audit.Message, to place, m Messag
 	if to.ts != "" {
 		o = append(o, slack.MsgOptionTS(to.ts))
 	}
+	if to.broadcast {
+		o = append(o, slack.MsgOptionBroadcast())
+	}
 	id, ts, _, err := c.api.SendMessageContext(ctx, to.channel, o...)
 	switch {
+	case to.ts != "" && isGone(err):
+		return "", errGone
 	case err != nil:
 		return "", c.class(err, "chat:write")
 	case ts == "":
 		return "", errors.New("slack: the answer does not say that the message was posted")
 	}
 	c.learn(to.channel, id)
-	return place{cmp.Or(id, to.channel), ts}.String(), nil
+	return place{channel: cmp.Or(id, to.channel), ts: ts}.String(), nil
+}
+
+// reply posts into a thread. Where somebody removed its head, only what the channel was to be shown is posted, by itself.
+func (c *Client) reply(ctx context.Context, msg audit.Message, b body) (receipt string, err error) {
+	m := Message{b.Text, b.Blocks.BlockSet}
+	at, ok, err := c.placeOf(ctx, b.Of)
+	if err != nil {
+		return "", err
+	}
+	if at.broadcast = b.Broadcast; ok {
+		if receipt, err := c.post(ctx, msg, at, m); !errors.Is(err, errGone) {
+			return receipt, err
+		}
+	}
+	if b.Broadcast {
+		return c.post(ctx, msg, place{channel: b.Channel}, m)
+	}
+	return nowhere, nil
+}
+
+// errGone says that a thread is not there any more.
+var errGone = errors.New("slack: the thread is gone")
+
+func isGone(err error) bool {
+	switch codeOf(err) {
+	case "thread_not_found", "message_not_found", "cannot_reply_to_message":
+		return true
+	}
+	return false
 }
 
 // update shows a head as it is now. Twice is as once.
-func (c *Client) update(ctx context.Context, msg audit.Message, at place, b body) (receipt string, err error) {
-	m, ok, err := c.head(ctx, b.Finding, "")
+func (c *Client) update(ctx context.Context, msg audit.Message, b body) (receipt string, err error) {
+	at, ok, err := c.placeOf(ctx, b.Of)
+	if err != nil || !ok {
+		return nowhere, err
+	}
+	m, ok, err := c.head(ctx, b.Of, b.Finding, "")
 	if err != nil || !ok {
 		return nowhere, err
 	}

@@ -47,11 +47,6 @@ const (
 	maxAccounts = 10 // that a head names of a finding
 )
 
-// A thread is what findings have in common that stand under one head: those of one app and clause that one night filed.
-type thread struct{ app, clause, run string }
-
-func threadOf(f *audit.Finding) thread { return thread{f.App, f.Clause, f.FirstRun} }
-
 // worstFirst orders findings as digests do.
 func worstFirst(a, b *audit.Finding) int {
 	rank := func(f *audit.Finding) int { return slices.Index(audit.Severities(), f.Severity) }
@@ -59,10 +54,17 @@ func worstFirst(a, b *audit.Finding) int {
 		cmp.Compare(a.App, b.App), cmp.Compare(a.Check, b.Check), cmp.Compare(a.Subject, b.Subject))
 }
 
-// renderHead makes the head of a thread from its findings as they are now; one at least. note, where there is one, is mailreeve's own.
-func renderHead(list []audit.Finding, look Look, note string) Message {
+// renderHead makes the head of a thread from its findings as they are now; one at least. Those that are open come first, and the worst of them. It says how many of them it names. note, where there is
+// one, is mailreeve's own.
+func renderHead(list []audit.Finding, look Look, note string) (m Message, shown int) {
 	list = slices.Clone(list)
-	slices.SortFunc(list, func(a, b audit.Finding) int { return worstFirst(&a, &b) })
+	closed := func(f *audit.Finding) int {
+		if audit.IsOpen(f.Status) {
+			return 0
+		}
+		return 1
+	}
+	slices.SortFunc(list, func(a, b audit.Finding) int { return cmp.Or(cmp.Compare(closed(&a), closed(&b)), worstFirst(&a, &b)) })
 	worst := notifier.NewItem(&list[0], look.redact)
 	show := func(s string) string { return fit(notifier.Line(s), maxName) }
 	title := fmt.Sprintf("%s %s: %s", mark(worst.Severity), show(string(worst.Severity)), cmp.Or(show(worst.AppName), show(worst.App), "calls by no app"))
@@ -75,6 +77,7 @@ func renderHead(list []audit.Finding, look Look, note string) Message {
 			break
 		}
 		blocks = append(blocks, b)
+		shown++
 	}
 	if note != "" {
 		blocks = append(blocks, small(plain(note)))
@@ -86,7 +89,7 @@ func renderHead(list []audit.Finding, look Look, note string) Message {
 	if n := len(list); n > 1 {
 		text = fmt.Sprintf("%s, %d findings", text, n)
 	}
-	return within(Message{Text: text, Blocks: blocks})
+	return within(Message{Text: text, Blocks: blocks}), shown
 }
 
 // ourName is an item in mailreeve's own words only: it may stand where text is not plain.
@@ -165,11 +168,13 @@ func accounts(f *audit.Finding, look Look) string {
 	return "Accounts: " + strings.Join(ids, ", ")
 }
 
-// buttons are what a person can press; nil: nothing. Those that change something carry the id of a finding, which stands for its thread.
+// buttons are what a person can press; nil: nothing. Those that change something carry the id of a finding, which stands for its thread, and the last run of those that filed what the head shows: what
+// comes under it later, nobody who presses has seen.
 func buttons(f *audit.Finding, list []audit.Finding, look Look) slack.Block {
+	last := slices.MaxFunc(list, func(a, b audit.Finding) int { return order(a.FirstRun, b.FirstRun) }).FirstRun
 	var elements []slack.BlockElement
 	button := func(action, label string) *slack.ButtonBlockElement {
-		b := slack.NewButtonBlockElement(action, f.ID, plain(label))
+		b := slack.NewButtonBlockElement(action, strings.TrimSpace(f.ID+" "+last), plain(label))
 		elements = append(elements, b)
 		return b
 	}
@@ -187,6 +192,30 @@ func buttons(f *audit.Finding, list []audit.Finding, look Look) slack.Block {
 		return nil
 	}
 	return slack.NewActionBlock("buttons", elements...)
+}
+
+// renderNew makes the reply that tells a thread what a night filed that comes under its head, the worst first; one at least. It says how many of them it names.
+func renderNew(list []audit.Finding, look Look, note string) (m Message, shown int) {
+	var blocks []slack.Block
+	left := maxHead
+	for i := range list {
+		b := finding(notifier.NewItem(&list[i], look.redact), false)
+		if left -= size(b); i > 0 && (left < 0 || len(blocks) >= maxBlocks-3) {
+			blocks = append(blocks, small(plain(fmt.Sprintf("and %d more of this app and clause", len(list)-i))))
+			break
+		}
+		blocks = append(blocks, b)
+		shown++
+	}
+	if note != "" {
+		blocks = append(blocks, small(plain(note)))
+	}
+	worst := notifier.NewItem(&list[0], look.redact)
+	text := fmt.Sprintf("%s finding: %s", capital(string(worst.Severity)), ourName(worst))
+	if n := len(list); n > 1 {
+		text = fmt.Sprintf("%s, %d new findings", text, n)
+	}
+	return within(Message{Text: text, Blocks: blocks}), shown
 }
 
 // renderNight makes the reply that tells a thread what a night changed of its findings.

@@ -41,8 +41,11 @@ func renderings(t interface{ Fatal(...any) }, f audit.Finding) map[string]any {
 		t.Fatal(err)
 	}
 	s := f.Subject
+	head, _ := renderHead([]audit.Finding{f, other}, look, "and 12 more critical, in the digest")
+	fresh, _ := renderNew([]audit.Finding{f, other}, look, "and 12 more critical, in the digest")
 	return map[string]any{
-		"head":  renderHead([]audit.Finding{f, other}, look, "and 12 more critical, in the digest"),
+		"head":  head,
+		"new":   fresh,
 		"night": renderNight([]audit.Change{change(audit.IsReopened, f), change(audit.IsResolved, other)}, look),
 		"act": renderAct(&f, []audit.TrailEntry{{Who: s, What: "suppressed", Why: s, Details: map[string]any{"until": "2027-01-01", "site": s, "assignee": s}}},
 			look),
@@ -143,7 +146,9 @@ func TestThreadsFit(t *testing.T) {
 			many, changes = append(many, f), append(changes, change(audit.IsWorsened, f))
 		}
 		look := Look{Redact: nights.Redact, Buttons: true, AccountIDs: true}
-		all["many"], all["changes"] = renderHead(many, look, ""), renderNight(changes, look)
+		all["many"], _ = renderHead(many, look, "")
+		all["fresh"], _ = renderNew(many, look, "")
+		all["changes"] = renderNight(changes, look)
 		for name, v := range all {
 			checkHarmless(t, name, v)
 			switch v := v.(type) {
@@ -197,7 +202,7 @@ func TestAccountIDs(t *testing.T) {
 		f.Reason, f.Evidence = "look at "+id, []audit.Evidence{{Account: id}}
 		shape := accountPattern.MatchString(id)
 		for _, named := range []bool{false, true} {
-			m := renderHead([]audit.Finding{f}, Look{Redact: nights.Redact, AccountIDs: named}, "")
+			m, _ := renderHead([]audit.Finding{f}, Look{Redact: nights.Redact, AccountIDs: named}, "")
 			text, err := json.Marshal(m.Blocks)
 			if err != nil {
 				t.Fatal(err)

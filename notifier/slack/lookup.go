@@ -2,6 +2,7 @@ package slack
 
 import (
 	"context"
+	"errors"
 	"regexp"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/notifier"
 )
 
 // skew is how much later than Slack's this machine's clock may be for messages to be found again.
@@ -18,40 +20,85 @@ const skew = time.Hour
 // pageSize is how many messages are read at once.
 const pageSize = 200
 
-// find looks for a message that was posted to a place since a time.
-func (c *Client) find(ctx context.Context, in place, since audit.Instant, is func(slack.Message) bool) (at place, ok bool, err error) {
+// A search is how far a message was looked for.
+type search struct {
+	attempt int // after how many attempts it goes on: if there was another meanwhile, it begins anew
+	cursor  string
+}
+
+// find looks for a message that may have been posted to a place, and since when. Where Slack asks to wait, or the connection fails, after some pages, the next
+// attempt goes on from there: Slack lets some apps read 15 messages a minute.
+func (c *Client) find(ctx context.Context, msg audit.Message, in place, is func(slack.Message) bool) (at place, ok bool, err error) {
 	id, err := c.id(ctx, in.channel)
 	if err != nil {
 		return at, false, err
 	}
-	oldest := strconv.FormatInt(max(0, since.Add(-skew).Time().Unix()), 10)
-	for cursor := ""; ; {
-		var page []slack.Message
-		if in.ts == "" {
-			h, err := c.api.GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{ChannelID: id, Cursor: cursor, Oldest: oldest,
-				Inclusive: true, Limit: pageSize, IncludeAllMetadata: true})
-			if err != nil {
-				return at, false, c.class(err, historyScope(err))
-			}
-			page, cursor = h.Messages, h.ResponseMetaData.NextCursor
-		} else {
-			var next string
-			page, _, next, err = c.api.GetConversationRepliesContext(ctx, &slack.GetConversationRepliesParameters{ChannelID: id, Timestamp: in.ts, Cursor: cursor,
-				Oldest: oldest, Inclusive: true, Limit: pageSize, IncludeAllMetadata: true})
-			if err != nil {
-				return at, false, c.class(err, historyScope(err))
-			}
-			cursor = next
+	oldest := strconv.FormatInt(max(0, msg.Created.Add(-skew).Time().Unix()), 10)
+	name := msg.Key + "\x00" + in.String()
+	for cursor := c.goOn(name, msg.Attempts); ; {
+		page, next, err := c.page(ctx, id, in.ts, oldest, cursor)
+		switch {
+		case in.ts != "" && isGone(err):
+			return at, false, errGone
+		case codeOf(err) == "invalid_cursor" && cursor != "": // it was too old
+			cursor = ""
+			continue
+		case err != nil:
+			c.pause(name, search{msg.Attempts + 1, cursor})
+			return at, false, c.reading(err)
 		}
 		for _, m := range page {
 			if is(m) {
-				return place{id, m.Timestamp}, true, nil
+				return place{channel: id, ts: m.Timestamp}, true, nil
 			}
 		}
-		if cursor == "" {
+		if cursor = next; cursor == "" {
 			return at, false, nil
 		}
 	}
+}
+
+// page reads some messages of a channel, or of a thread.
+func (c *Client) page(ctx context.Context, channel, thread, oldest, cursor string) (list []slack.Message, next string, err error) {
+	if thread != "" {
+		list, _, next, err = c.api.GetConversationRepliesContext(ctx, &slack.GetConversationRepliesParameters{ChannelID: channel, Timestamp: thread, Cursor: cursor,
+			Oldest: oldest, Inclusive: true, Limit: pageSize, IncludeAllMetadata: true})
+		return list, next, err
+	}
+	h, err := c.api.GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{ChannelID: channel, Cursor: cursor, Oldest: oldest, Inclusive: true,
+		Limit: pageSize, IncludeAllMetadata: true})
+	if err != nil {
+		return nil, "", err
+	}
+	return h.Messages, h.ResponseMetaData.NextCursor, nil
+}
+
+// reading says what to do about an error of a search. Slack counts each method apart: a limit of reading holds back this message's channel only.
+func (c *Client) reading(err error) error {
+	err = c.class(err, historyScope(err))
+	var f *notifier.Failure
+	if errors.As(err, &f) {
+		f.Everyone = false
+	}
+	return err
+}
+
+// goOn is where a search goes on at an attempt, and pause notes it.
+func (c *Client) goOn(name string, attempt int) (cursor string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.searches[name]
+	delete(c.searches, name)
+	if s.attempt == attempt {
+		return s.cursor
+	}
+	return ""
+}
+
+func (c *Client) pause(name string, s search) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.searches[name] = s
 }
 
 // historyScope is what reading a channel needs: Slack says which of two it is.

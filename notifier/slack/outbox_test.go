@@ -3,7 +3,6 @@ package slack
 import (
 	"context"
 	"fmt"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/internal/slackfake"
-	"github.com/mailreeve/mailreeve/internal/unreliable"
 	"github.com/mailreeve/mailreeve/notifier"
 	"github.com/mailreeve/mailreeve/notifier/internal/nights"
 )
@@ -53,10 +51,13 @@ func (d *desk) Receipt(_ context.Context, key string) (string, error) {
 }
 
 func (d *desk) Enqueued(_ context.Context, keys []string) (map[string]string, error) {
-	lanes := map[string]string{}
+	all, lanes := map[string]string{}, map[string]string{}
 	for _, m := range d.store.Rows {
-		if slices.Contains(keys, m.Key) {
-			lanes[m.Key] = m.Lane
+		all[m.Key] = m.Lane
+	}
+	for _, k := range keys {
+		if lane, ok := all[k]; ok {
+			lanes[k] = lane
 		}
 	}
 	return lanes, nil
@@ -77,13 +78,44 @@ func (d *desk) Finished(_ context.Context, n int) ([]audit.Run, error) {
 	return list[:min(n, len(list))], nil
 }
 
-func (d *desk) FiledWith(_ context.Context, id string) (list []audit.Finding, err error) {
+func (d *desk) FinishedBetween(_ context.Context, from, to audit.Instant) (list []audit.Run, err error) {
+	for _, r := range d.runs {
+		if from <= r.AsOf && r.AsOf < to {
+			list = append(list, r)
+		}
+	}
+	return list, nil
+}
+
+func (d *desk) Keyed(_ context.Context, prefix string) (list []audit.Message, err error) {
+	for _, m := range d.store.Rows {
+		if strings.HasPrefix(m.Key, prefix) {
+			list = append(list, m)
+		}
+	}
+	return list, nil
+}
+
+func (d *desk) Standings(_ context.Context, apps []string) (list []audit.Standing, err error) {
+	of := map[string]bool{}
+	for _, a := range apps {
+		of[a] = true
+	}
+	for _, f := range d.findings {
+		if of[f.App] {
+			list = append(list, standing(&f))
+		}
+	}
+	return list, nil
+}
+
+func (d *desk) Alike(_ context.Context, id string) (list []audit.Finding, err error) {
 	f, ok := d.findings[id]
 	if !ok {
 		return nil, nil
 	}
 	for _, g := range d.findings {
-		if threadOf(&g) == threadOf(&f) {
+		if g.App == f.App && g.Clause == f.Clause {
 			list = append(list, g)
 		}
 	}
@@ -93,6 +125,14 @@ func (d *desk) FiledWith(_ context.Context, id string) (list []audit.Finding, er
 // file files a night's changes, composes what to tell of them and puts it into the outbox. It returns the messages.
 func (d *desk) file(first bool, changes ...audit.Change) []audit.Message {
 	d.t.Helper()
+	n := d.night(first, changes...)
+	list := d.tell(n)
+	d.runs = append(d.runs, *n.Result.Run)
+	return list
+}
+
+// night is the news of one.
+func (d *desk) night(first bool, changes ...audit.Change) notifier.News {
 	run := audit.Run{ID: fmt.Sprintf("R-%06d", len(d.runs)+1), AsOf: audit.At(d.clock.Now()), ScheduledAt: audit.At(d.clock.Now()), Status: audit.Finished, Baseline: first}
 	for i := range changes {
 		f := &changes[i].Finding
@@ -105,9 +145,7 @@ func (d *desk) file(first bool, changes ...audit.Change) []audit.Message {
 			f.DueAt = audit.Never
 		}
 	}
-	list := d.tell(notifier.News{At: audit.At(d.clock.Now()), Result: &audit.Result{Run: &run, Changes: changes, First: first}, Changes: changes})
-	d.runs = append(d.runs, run)
-	return list
+	return notifier.News{At: audit.At(d.clock.Now()), Result: &audit.Result{Run: &run, Changes: changes, First: first}, Changes: changes}
 }
 
 func (d *desk) tell(n notifier.News) []audit.Message {
@@ -162,6 +200,9 @@ func (d *desk) seen(channel string) string {
 		if m.Thread != "" {
 			what = "  " + what
 		}
+		if m.Shown {
+			what += " (shown)"
+		}
 		if m.Edits > 0 {
 			what += fmt.Sprintf(" [%d edits]", m.Edits)
 		}
@@ -178,61 +219,4 @@ func critical(app, check, subject string) audit.Finding {
 
 func change(what audit.ChangeKind, f audit.Finding) audit.Change {
 	return audit.Change{Finding: f, What: what}
-}
-
-// TestUnderFaults: Slack drops, delays, resets, answers 429 and 500, before and after it took a message. All arrive, in order, and nobody sees one twice.
-func TestUnderFaults(t *testing.T) {
-	t.Parallel()
-	for seed := range uint64(2) {
-		d := newDesk(t, func(s *slackfake.Server) string {
-			s.Paced = false // the answers that are lost are 429s, too
-			front := httptest.NewServer(unreliable.Handler(s, seed, 0.12))
-			t.Cleanup(front.Close)
-			return front.URL
-		}, "#urgent")
-		d.teller.Routes = []Route{{App: "b", Channel: "#urgent"}}
-		d.file(true)
-		var list []audit.Finding
-		var filed []audit.Change
-		for _, app := range []string{"a", "b", "c"} {
-			list = append(list, critical(app, "purpose-prohibited", "marketing"))
-			filed = append(filed, change(audit.IsNew, list[len(list)-1]))
-		}
-		d.file(false, filed...)
-		for i := range 2 {
-			var changes []audit.Change
-			for _, f := range list {
-				f.FirstRun, f.Status = "R-000002", audit.Resolved
-				what := audit.IsResolved
-				if i == 1 {
-					f.Status, what = audit.Open, audit.IsReopened
-				}
-				changes = append(changes, change(what, f))
-			}
-			d.file(false, changes...)
-		}
-		d.flush()
-		posts := 0
-		seen := map[string]int{}
-		for _, m := range d.fake.Messages("") {
-			key := m.Key
-			for _, f := range m.Files {
-				key = f.Name
-			}
-			seen[key]++
-			posts++
-		}
-		for key, n := range seen {
-			if n != 1 {
-				t.Errorf("seed %d: %q is there %d times", seed, key, n)
-			}
-		}
-		// 4 digests, 3 heads, a share of #urgent's on the night that reopened, 6 replies; and up to 3 charts, which are not tried for ever.
-		if want := 4 + 3 + 1 + 6; posts < want || posts > want+3 {
-			t.Errorf("seed %d: %d messages\n%s", seed, posts, d.seen(""))
-		}
-		if refused := d.fake.Refused(); len(refused) > 0 {
-			t.Errorf("refused: %v", refused)
-		}
-	}
 }

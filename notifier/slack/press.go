@@ -37,8 +37,6 @@ const (
 
 // Deeds is what presses lead to.
 type Deeds interface {
-	// FiledWith is Findings'.
-	FiledWith(ctx context.Context, id string) ([]audit.Finding, error)
 	// Do does a deed to the finding of an id, and records who did it. A *audit.RefusedError says why it is not possible now.
 	Do(ctx context.Context, d audit.Deed, id string) error
 }
@@ -53,33 +51,31 @@ type Desk struct {
 
 	once  sync.Once
 	slots chan struct{}
-	ended context.Context
+	ended context.Context // when what is not done yet is cut off
 	end   context.CancelFunc
-	wg    sync.WaitGroup
+
+	mu     sync.Mutex
+	closed bool
+	wg     sync.WaitGroup
 }
 
-func (d *Desk) open() {
+func (d *Desk) ready() {
 	d.once.Do(func() {
 		d.slots = make(chan struct{}, maxAtOnce)
 		d.ended, d.end = context.WithCancel(context.Background())
 	})
 }
 
-// Wait waits until what was begun is done.
-func (d *Desk) Wait() { d.wg.Wait() }
-
-// Stop gives what was begun a moment to be done, and then cancels it: nothing of it is recorded, and nobody was told that it is.
-func (d *Desk) Stop() {
-	d.open()
-	done := make(chan struct{})
-	go func() {
-		d.wg.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-	case <-time.After(notifier.LastWords):
-	}
+// Close takes no more presses, and waits until what was begun is done, for no longer than patience: what is not done by then is cut off. Of a press on many findings
+// some may be done then, each of them wholly; the log says that it was not done.
+func (d *Desk) Close(patience time.Duration) {
+	d.ready()
+	d.mu.Lock()
+	d.closed = true
+	d.mu.Unlock()
+	t := time.AfterFunc(patience, d.end)
+	defer t.Stop()
+	d.wg.Wait()
 	d.end()
 }
 
@@ -112,8 +108,13 @@ func (d *Desk) Handler(secret string) http.Handler {
 			http.Error(w, "not an interaction", http.StatusBadRequest)
 			return
 		}
+		answer, ok := d.Take(context.WithoutCancel(r.Context()), cb)
+		if !ok {
+			http.Error(w, "closing", http.StatusServiceUnavailable)
+			return
+		}
 		w.Header().Set("Content-Type", "application/json")
-		if answer := d.Take(context.WithoutCancel(r.Context()), cb); answer != nil {
+		if answer != nil {
 			_ = json.NewEncoder(w).Encode(answer) // who asked may be gone
 		}
 	})
@@ -121,7 +122,6 @@ func (d *Desk) Handler(secret string) http.Handler {
 
 // Listen takes presses over Socket Mode until ctx is done. apiURL is Slack's where it is empty.
 func (d *Desk) Listen(ctx context.Context, appToken, apiURL string) {
-	defer d.Stop()
 	for ctx.Err() == nil {
 		err := d.listen(ctx, appToken, apiURL)
 		if ctx.Err() != nil {
@@ -147,6 +147,8 @@ func (d *Desk) listen(ctx context.Context, appToken, apiURL string) error {
 	go func() { ended <- c.RunContext(ctx) }()
 	for {
 		select {
+		case <-ctx.Done():
+			return ctx.Err()
 		case err := <-ended:
 			return err
 		case e := <-c.Events:
@@ -158,8 +160,11 @@ func (d *Desk) listen(ctx context.Context, appToken, apiURL string) error {
 				if !ok || e.Request == nil {
 					continue
 				}
-				// What it begins outlives this connection, and is waited for at the end.
-				if err := c.AckCtx(ctx, e.Request.EnvelopeID, d.Take(context.WithoutCancel(ctx), cb)); err != nil {
+				answer, ok := d.Take(context.WithoutCancel(ctx), cb) // what it begins outlives this connection
+				if !ok {
+					continue // not acknowledged: Slack asks another connection, or tells the person
+				}
+				if err := c.AckCtx(ctx, e.Request.EnvelopeID, answer); err != nil {
 					d.Log.Warn("a press could not be acknowledged", "error", err)
 				}
 			}
@@ -167,32 +172,37 @@ func (d *Desk) listen(ctx context.Context, appToken, apiURL string) error {
 	}
 }
 
-// Take takes one press, begins what it asks for, and gives what to answer Slack with at once; nil: nothing but that it came.
-func (d *Desk) Take(ctx context.Context, cb slack.InteractionCallback) any {
+// Take takes one press, begins what it asks for, and gives what to answer Slack with at once; nil: nothing but that it came. False: the desk is closed, and nothing is begun.
+func (d *Desk) Take(ctx context.Context, cb slack.InteractionCallback) (answer any, ok bool) {
 	switch cb.Type {
 	case slack.InteractionTypeBlockActions:
 		for _, a := range cb.ActionCallback.BlockActions {
-			if a != nil && a.ActionID != actOpen {
-				d.begin(ctx, cb, func(ctx context.Context) string { return d.press(ctx, cb, a.ActionID, a.Value) })
+			if a != nil && a.ActionID != actOpen && !d.begin(ctx, cb, func(ctx context.Context) string { return d.press(ctx, cb, a.ActionID, a.Value) }) {
+				return nil, false
 			}
 		}
 	case slack.InteractionTypeViewSubmission:
 		if cb.View.CallbackID != modalSuppress {
-			return nil
+			return nil, true
 		}
 		deed, f, wrong := d.suppression(cb)
 		if wrong != nil {
-			return &slack.ViewSubmissionResponse{ResponseAction: slack.RAErrors, Errors: wrong}
+			return &slack.ViewSubmissionResponse{ResponseAction: slack.RAErrors, Errors: wrong}, true
 		}
 		cb.Channel.ID, cb.Message.ThreadTimestamp = f.Channel, f.TS
-		d.begin(ctx, cb, func(ctx context.Context) string { return d.do(ctx, cb, deed, f.Finding) })
+		return nil, d.begin(ctx, cb, func(ctx context.Context) string { return d.do(ctx, cb, deed, f.Finding) })
 	}
-	return nil
+	return nil, true
 }
 
-// begin works on a press beside others, and tells the person, and nobody else, what work returns, if anything.
-func (d *Desk) begin(ctx context.Context, cb slack.InteractionCallback, work func(context.Context) string) {
-	d.open()
+// begin works on a press beside others, and tells the person, and nobody else, what work returns, if anything. False: the desk is closed.
+func (d *Desk) begin(ctx context.Context, cb slack.InteractionCallback, work func(context.Context) string) bool {
+	d.ready()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return false
+	}
 	d.wg.Go(func() {
 		ctx, cancel := context.WithTimeout(ctx, pressTime)
 		defer cancel()
@@ -201,6 +211,7 @@ func (d *Desk) begin(ctx context.Context, cb slack.InteractionCallback, work fun
 		case d.slots <- struct{}{}:
 			defer func() { <-d.slots }()
 		case <-ctx.Done():
+			d.Log.Error("what somebody pressed in Slack was not done: too much else was", "user", cb.User.ID)
 			return
 		}
 		said := "You may not act on findings here: your id, " + cb.User.ID + ", is not among slack.reviewers."
@@ -220,26 +231,24 @@ func (d *Desk) begin(ctx context.Context, cb slack.InteractionCallback, work fun
 			d.Log.Warn("somebody who pressed a button in Slack could not be answered", "error", d.Client.class(err, "chat:write"))
 		}
 	})
+	return true
 }
 
 func (d *Desk) may(user string) bool { return user != "" && slices.Contains(d.Reviewers, user) }
 
 // press does what a button says, and gives what to tell the person.
-func (d *Desk) press(ctx context.Context, cb slack.InteractionCallback, action, finding string) string {
+func (d *Desk) press(ctx context.Context, cb slack.InteractionCallback, action, value string) string {
 	switch action {
 	case actAcknowledge:
-		return d.do(ctx, cb, audit.Deed{Kind: audit.DoAcknowledge}, finding)
+		return d.do(ctx, cb, audit.Deed{Kind: audit.DoAcknowledge}, value)
 	case actAssign:
-		return d.do(ctx, cb, audit.Deed{Kind: audit.DoAssign, Assignee: d.who(cb)}, finding)
+		return d.do(ctx, cb, audit.Deed{Kind: audit.DoAssign, Assignee: d.who(cb)}, value)
 	case actSuppress:
-		list, err := d.Deeds.FiledWith(ctx, finding)
-		if err != nil {
-			return d.failed(err)
+		list, said := d.meant(ctx, value)
+		if said != "" {
+			return said
 		}
-		if len(list) == 0 {
-			return "This finding is not kept any more."
-		}
-		v, err := d.modal(list, modalMeta{Finding: finding, Channel: cb.Channel.ID, TS: cb.Message.Timestamp})
+		v, err := d.modal(list, modalMeta{Finding: value, Channel: cb.Channel.ID, TS: cb.Message.Timestamp})
 		if err != nil {
 			return d.failed(err)
 		}
@@ -267,14 +276,28 @@ func (d *Desk) who(cb slack.InteractionCallback) string {
 	return who
 }
 
-// do does a deed to all findings of a thread that take it. What came of it is seen in the thread; what is said is what did not.
-func (d *Desk) do(ctx context.Context, cb slack.InteractionCallback, deed audit.Deed, finding string) string {
-	list, err := d.Deeds.FiledWith(ctx, finding)
+// meant gives the findings that a button's value stands for: the open ones of those that its head showed. Where there are none, it says so.
+func (d *Desk) meant(ctx context.Context, value string) (list []audit.Finding, said string) {
+	id, run, _ := strings.Cut(value, " ")
+	list, err := under(ctx, d.Client.Findings, "", id)
 	if err != nil {
-		return d.failed(err)
+		return nil, d.failed(err)
 	}
 	if len(list) == 0 {
-		return "This finding is not kept any more."
+		return nil, "This finding is not kept any more."
+	}
+	list = slices.DeleteFunc(list, func(f audit.Finding) bool { return !audit.IsOpen(f.Status) || run != "" && order(f.FirstRun, run) > 0 })
+	if len(list) == 0 {
+		return nil, "Nothing to do: nothing of what this message showed is open any more."
+	}
+	return list, ""
+}
+
+// do does a deed to all findings that a button's value stands for and that take it. What came of it is seen in the thread; what is said is what did not.
+func (d *Desk) do(ctx context.Context, cb slack.InteractionCallback, deed audit.Deed, value string) string {
+	list, said := d.meant(ctx, value)
+	if said != "" {
+		return said
 	}
 	deed.By, deed.At = d.who(cb), audit.At(d.Clock())
 	done := 0
@@ -308,7 +331,7 @@ func (d *Desk) failed(err error) string {
 
 // modalMeta is what a modal brings back.
 type modalMeta struct {
-	Finding string `json:"finding"`
+	Finding string `json:"finding"` // the button's value
 	Channel string `json:"channel"`
 	TS      string `json:"ts"`
 }

@@ -79,7 +79,7 @@ func (p *pressed) http(payload any, at time.Time, secret string) (int, string) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	p.ears.Wait()
+	p.ears.wg.Wait()
 	return answer.StatusCode, strings.TrimSpace(string(text))
 }
 
@@ -241,6 +241,96 @@ func TestSocketMode(t *testing.T) {
 		t.Fatal("it goes on after its end")
 	}
 	if d := cmp.Diff(map[audit.Status]int{audit.Acknowledged: 2}, p.statuses()); d != "" {
+		t.Error(d)
+	}
+}
+
+// TestAPressStandsForWhatWasShown: what comes under a head after it was drawn is not acted upon by who has not seen it; nor is what is closed.
+func TestAPressStandsForWhatWasShown(t *testing.T) {
+	t.Parallel()
+	p := newPressed(t)
+	a := p.findings[p.id]
+	b, c := critical("acme", "purpose-prohibited", "later"), critical("acme", "purpose-prohibited", "never seen")
+	p.file(false, change(audit.IsNew, b), change(audit.IsResolved, now(audit.Resolved, a)))
+	p.flush()
+	value := func() string {
+		for _, m := range p.fake.Messages("#audit") {
+			if m.TS == p.head.TS {
+				_, v, _ := strings.Cut(string(m.Blocks), `"value":"`)
+				v, _, _ = strings.Cut(v, `"`)
+				return v
+			}
+		}
+		return ""
+	}()
+	p.file(false, change(audit.IsNew, c))
+	p.flush()
+	p.http(p.fake.Press("U1ANN", actAcknowledge, value, p.head), time.Now(), secret)
+	got := map[string]audit.Status{}
+	for _, f := range p.findings {
+		got[f.Subject] = f.Status
+	}
+	if d := cmp.Diff(map[string]audit.Status{"marketing": audit.Resolved, "training": audit.Acknowledged, "later": audit.Acknowledged, "never seen": audit.Open}, got); d != "" {
+		t.Errorf("%s pressed: %s", value, d)
+	}
+	// A modal that was opened before is submitted after.
+	p.http(p.fake.Press("U1ANN", actSuppress, value, p.head), time.Now(), secret)
+	views := p.fake.Views()
+	p.http(slackfake.Submit("U1ANN", modalSuppress, views[0].PrivateMetadata, map[string]map[string]any{
+		inputReason: {inputReason: map[string]any{"value": "agreed"}}, inputUntil: {inputUntil: map[string]any{"selected_date": "2027-01-01"}}}), time.Now(), secret)
+	if s := p.findings[c.ID].Status; s != audit.Open || p.findings[b.ID].Status != audit.Suppressed {
+		t.Errorf("what nobody saw is %s", s)
+	}
+	p.http(p.fake.Press("U1ANN", actAcknowledge, value, p.head), time.Now(), secret)
+	if said := p.whispers(); len(said) != 1 || !strings.Contains(said[0], "nothing of what this message showed is open") {
+		t.Errorf("%q", said)
+	}
+}
+
+// A stuck store does nothing until it is no longer waited for.
+type stuck struct{ begun chan struct{} }
+
+func (s stuck) Do(ctx context.Context, _ audit.Deed, _ string) error {
+	close(s.begun)
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// TestClose: a press that is under way does not hold up the end, and none is taken after it.
+func TestClose(t *testing.T) {
+	t.Parallel()
+	p := newPressed(t)
+	deeds := stuck{make(chan struct{})}
+	p.ears.Deeds = deeds
+	var log bytes.Buffer
+	p.ears.Log = slog.New(slog.NewTextHandler(&log, nil))
+	press := func() int {
+		r, err := slackfake.Signed(t.Context(), Path, secret, p.fake.Press("U1ANN", actAcknowledge, p.id, p.head), time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		p.ears.Handler(secret).ServeHTTP(w, r)
+		return w.Code
+	}
+	if code := press(); code != http.StatusOK {
+		t.Fatal(code)
+	}
+	<-deeds.begun
+	closed := make(chan struct{})
+	go func() { defer close(closed); p.ears.Close(10 * time.Millisecond) }()
+	select {
+	case <-closed:
+	case <-time.After(pressTime / 2):
+		t.Fatal("it waits for the press")
+	}
+	if !strings.Contains(log.String(), "could not be done") {
+		t.Errorf("the log does not say that it was not done: %s", log.String())
+	}
+	if code := press(); code != http.StatusServiceUnavailable {
+		t.Errorf("a press after the end: %d", code)
+	}
+	if d := cmp.Diff(map[audit.Status]int{audit.Open: 2}, p.statuses()); d != "" {
 		t.Error(d)
 	}
 }
