@@ -179,7 +179,7 @@ func (c *Client) settle(msg audit.Message, err error) {
 	switch {
 	case err == nil:
 		delete(c.doubts, msg.Key)
-	case errors.As(err, &refused) && refused.status < 500 && refused.status != http.StatusRequestTimeout:
+	case errors.As(err, &refused) && refused.status < 500 && refused.status != http.StatusRequestTimeout && refused.status != http.StatusTooManyRequests: // that may be said by what stands between
 		c.doubts[msg.Key] = doubt{attempts: msg.Attempts}
 	default:
 		c.doubts[msg.Key] = doubt{attempts: msg.Attempts, since: c.clock()}
