@@ -14,6 +14,8 @@ import (
 	"maps"
 	"net/http/httptest"
 	netmail "net/mail"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -66,18 +68,23 @@ func newAbroad(t *testing.T, format, sources string, apps ...string) *abroad {
 	from, to := strings.Index(text, "sources:\n"), strings.Index(text, "slack:")
 	text = text[:from] + "sources:\n" + sources + text[to:]
 	text = strings.Replace(text, a.slack.url+`"}`, a.slack.url+`", signing_secret_env: MAILREEVE_TEST_SLACK_SECRET, reviewers: [U1ANN], routes: [`+strings.Join(routes, ",\n  ")+`]}`, 1)
-	a.write("mailreeve.yaml", text+fmt.Sprintf(`notices: {smtp: "smtp://%s", from: "Email API compliance <compliance@platform.example>", reply_to: answers@platform.example}
+	a.write("mailreeve.yaml", text+fmt.Sprintf(`notices: {smtp: "smtp://%s", from: "Email API compliance <compliance@platform.example>", reply_to: answers@platform.example, bounces: box}
 alerts: {mail: [ops@platform.example]}
 log: {format: %s}
 `, a.mail.SMTP, format))
 	t.Setenv("MAILREEVE_TEST_SLACK_SECRET", "signed-and-sealed")
+	for _, sub := range []string{"cur", "new", "tmp"} {
+		if err := os.MkdirAll(filepath.Join(a.dir, "box", sub), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return a
 }
 
 // open begins to serve.
 func (a *abroad) open() {
 	a.Helper()
-	c := &cli{out: io.Discard, err: &a.logs, clock: a.time, config: a.dir + "/mailreeve.yaml"}
+	c := &cli{out: io.Discard, err: &a.logs, clock: a.time, config: filepath.Join(a.dir, "mailreeve.yaml")}
 	var err error
 	if a.sys, err = c.open(a.Context()); err != nil {
 		a.Fatal(err)

@@ -1,21 +1,34 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/emersion/go-message"
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/archive"
 	"github.com/mailreeve/mailreeve/audit/store"
 	"github.com/mailreeve/mailreeve/checks/exposure"
+	"github.com/mailreeve/mailreeve/internal/slackfake"
+	"github.com/mailreeve/mailreeve/notifier/email"
+	"github.com/mailreeve/mailreeve/notifier/slack"
 )
 
 // planted is an end user's address as it stands in every input of TestNoAddressIsKept, in several spellings.
@@ -32,18 +45,7 @@ var remainder = regexp.MustCompile(`(?i)zebra.?quagga`)
 
 // Addresses are planted in every field of every input, good lines and bad; then every table, decoded pack, output, log and message is searched for them.
 func TestNoAddressIsKept(t *testing.T) {
-	slack := newSlack(t)
-	dir := t.TempDir()
-	put := func(name string, lines ...string) {
-		t.Helper()
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	put("mailreeve.yaml", `store: sqlite://mailreeve.db
-archive: mailreeve.archive
-sources:
-  - {kind: access, path: "access*.jsonl", max_bad: 1}
+	a := newAbroad(t, "text", `  - {kind: access, path: "access*.jsonl", max_bad: 1}
   - {kind: reports, path: reports.jsonl}
   - {kind: installs, path: installs.jsonl, complete_since: 2024-01-01T00:00:00Z}
   - {kind: incidents, path: incidents.jsonl}
@@ -52,8 +54,14 @@ sources:
   - {kind: captures, path: captures.jsonl, max_bad: 1}
   - {kind: mail, path: mail.jsonl, max_bad: 1, authserv_id: mx.platform.example}
   - {kind: signals, path: signals.jsonl, max_bad: 1}
-slack: {channel: "#audit", token_env: MAILREEVE_TEST_SLACK_TOKEN, api_url: "`+slack.url+`"}
 `)
+	dir := a.dir
+	put := func(name string, lines ...string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	var access, reports, installs, incidents, apps []string
 	for i, a := range plantedSpellings {
 		id := a // where ids are: one in base64 or hexadecimal digits is as opaque as any
@@ -121,38 +129,61 @@ slack: {channel: "#audit", token_env: MAILREEVE_TEST_SLACK_TOKEN, api_url: "`+sl
 	put("addresses.jsonl", `{"account_id":"zq","email":"`+planted+`"}`, `{"account_id":"zq","email":"zebra quagga"}`, `{"account_id":"`+planted+`","email":"`+planted+`"}`, planted)
 	access = append(access, strings.ReplaceAll(access[0], `"app_key":"acme"`, `"app_key":"acme0"`), `{"ts":"2026-11-22T10:00:00Z","request_id":"basic","cloud_id":"site","path":"/`+planted+`","auth":"basic","status":200,"account_ids":["ann"]}`)
 	reports = append(reports, strings.ReplaceAll(reports[0], `"app_key":"acme"`, `"app_key":"acme0"`))
-	put("access-1.jsonl", access...)
 	put("access-"+planted+".jsonl", access...) // refused for its name
 	put("reports.jsonl", reports...)
 	put("installs.jsonl", installs...)
 	put("incidents.jsonl", incidents...)
+	for i := range apps { // each of another vendor
+		apps[i] = strings.Replace(apps[i], `"vendor":{"id":"`, fmt.Sprintf(`"vendor":{"id":"v%d of `, i), 1)
+	}
 	put("apps.jsonl", apps...)
 
-	var said strings.Builder
-	tell := func(args ...string) string {
-		t.Helper()
-		_, out, errs := mailreeve(t, dir, args...)
-		said.WriteString(out + errs)
-		return out
-	}
-	tell("run", "--as-of", "2026-11-23T02:30:00Z")
+	a.write("access-1.jsonl", slackCall("2026-11-21T10:00:00Z", "r0")+"\n")
+	a.open()
+	a.night("2026-11-22T02:30:00Z")
+	put("access-1.jsonl", access...)
+	a.night("2026-11-23T02:30:00Z")
+	a.tell("run", "--dry-run", "--as-of", "2026-11-24T02:30:00Z")
+	a.tell("notices", "release", "R-000001")
 	put("access-late.jsonl", access[0])
-	tell("run", "--as-of", "2026-11-24T02:30:00Z")
-	for line := range strings.Lines(tell("findings", "list", "--format", "csv")) {
-		if id := regexp.MustCompile(`F-\w+`).FindString(line); id != "" {
-			tell("findings", "show", id)
-			tell("findings", "comment", id, "--reason", "wrote to "+planted)
-			tell("findings", "suppress", id, "--reason", "asked by "+planted, "--until", "2027-01-01")
-			tell("findings", "export", id)
-			tell("findings", "show", id, "--format", "json")
+	a.night("2026-11-24T02:30:00Z")
+	a.night("2026-11-25T02:30:00Z")
+	for _, id := range idPattern("N").FindAllString(a.tell("notices", "list", "--format", "csv"), -1) {
+		for _, args := range [][]string{{"show", id}, {"preview", id}, {"preview", id, "--html"}, {"preview", id, "--json"}, {"approve", id, "--reason", "looked at " + planted}} {
+			a.tell(append([]string{"notices"}, args...)...)
 		}
 	}
-	for _, args := range [][]string{{"findings", "list", "--format", "json"}, {"findings", "export", "--format", "jsonl"}, {"apps", "list"}, {"apps", "show", "acme0"}, {"runs", "list"}, {"runs", "show", "R-000001"},
-		{"runs", "coverage"}, {"quarantine", "list", "--format", "json"}, {"quarantine", "show", "1"}, {"verify"}} {
-		tell(args...)
+	// What goes wrong is told with the receiver's words.
+	now := audit.At(a.time())
+	if err := a.sys.store.EnqueueMessages(t.Context(), audit.Message{Key: "a message", Sink: "nobody's", Lane: "nobody", Created: now, NextAt: now, SentAt: audit.Never}); err != nil {
+		t.Fatal(err)
 	}
-	for _, f := range slack.forms {
+	a.sys.post.Sinks["nobody's"] = brokenSink{errors.New("550 no such user " + strings.Join(plantedSpellings, " "))}
+	a.set(time.Now().Add(time.Minute))
+	a.deliver()
+	if err := a.sys.tellOfStuck(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	a.answer()
+	a.press()
+	for _, id := range idPattern("F").FindAllString(a.tell("findings", "list", "--format", "csv"), -1) {
+		a.tell("findings", "show", id)
+		a.tell("findings", "comment", id, "--reason", "wrote to "+planted)
+		a.tell("findings", "suppress", id, "--reason", "asked by "+planted, "--until", "2027-01-01")
+		a.tell("findings", "export", id)
+		a.tell("findings", "show", id, "--format", "json")
+	}
+	a.deliver()
+	for _, args := range [][]string{{"findings", "list", "--format", "json"}, {"findings", "export", "--format", "jsonl"}, {"apps", "list"}, {"apps", "show", "acme0"}, {"runs", "list"}, {"runs", "show", "R-000002"},
+		{"runs", "coverage"}, {"quarantine", "list", "--format", "json"}, {"quarantine", "show", "1"}, {"verify"}, {"notices", "list", "--all", "--format", "json"}, {"notices", "list", "--tasks"}, {"doctor"}} {
+		a.tell(args...)
+	}
+	said := &a.said
+	for _, f := range a.slack.forms {
 		said.WriteString(f.Encode() + f.Get("text") + f.Get("blocks"))
+	}
+	for _, w := range a.slack.fake.Whispers() {
+		said.WriteString(w.Text)
 	}
 	for _, check := range []string{"the file's name looks like an address", "purpose-undeclared", "ui-exposure", "ui-payload-exposure", "third-party-sharing", "beacon.example", "mail-prohibited", "user-reported-exposure"} {
 		if !strings.Contains(said.String(), check) {
@@ -163,8 +194,167 @@ slack: {channel: "#audit", token_env: MAILREEVE_TEST_SLACK_TOKEN, api_url: "`+sl
 		t.Error("the inputs were not read as they should be")
 	}
 	search(t, "what was said", said.String())
-	searchStore(t, dir)
+	search(t, "the log", a.logs.String())
+	received := map[string]string{"webhooks": a.bodies.String(), "Jira": ""}
+	for _, m := range a.mail.Messages(t) {
+		received["mail "+m.ID] = opened(t, a.mail.Raw(t, m.ID))
+	}
+	for _, i := range a.jira.Issues() {
+		received["Jira"] += i.Summary + string(i.Description) + fmt.Sprint(i.Labels)
+		for _, c := range i.Comments {
+			received["Jira"] += string(c.Body)
+		}
+	}
+	if len(received) < 5 {
+		t.Errorf("only %d mails", len(received)-2)
+	}
+	for who, text := range received {
+		if text == "" {
+			t.Errorf("%s got nothing", who)
+		}
+		search(t, who, text)
+	}
+	searchStore(t, dir, "acts", "app_versions", "matters", "notices", "outbox", "trail")
 	searchArchive(t, dir)
+}
+
+// idPattern is the ids that begin with a letter.
+func idPattern(letter string) *regexp.Regexp { return regexp.MustCompile(`\b` + letter + `-\w{10,}`) }
+
+// answer lets a vendor answer, and a mail come back, in words that hold addresses.
+func (a *abroad) answer() {
+	a.Helper()
+	list, err := a.sys.store.Notices(a.Context(), store.NoticeFilter{Deliveries: []audit.Delivery{audit.NoticeSent}})
+	if err != nil || len(list) < 2 {
+		a.Fatalf("%d notices were sent, %v", len(list), err)
+	}
+	for i, kind := range []string{"viewed", "extension", "extension-granted", "fix-claimed", "dispute"} {
+		args := []string{"notices", "answer", list[0].ID, "--kind", kind, "--text", "says " + plantedSpellings[i]}
+		if kind == "extension-granted" {
+			args = append(args, "--days", "7")
+		}
+		a.tell(args...)
+	}
+	a.write("box/new/1.host", strings.ReplaceAll(`From: MAILER-DAEMON <`+planted+`>
+To: compliance@platform.example
+Subject: not delivered to `+planted+`
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary=b
+
+--b
+Content-Type: text/plain
+
+`+planted+` does not exist
+
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.v.example
+
+Final-Recipient: rfc822; `+list[1].Recipients[0]+`
+Action: failed
+Status: 5.1.1
+Diagnostic-Code: smtp; 550 5.1.1 <`+planted+`>: `+strings.Join(plantedSpellings, " ")+`
+
+--b
+Content-Type: text/rfc822-headers
+
+Message-ID: <`+a.messageID(list[1].ID)+`>
+To: `+planted+`
+
+--b--
+`, "\n", "\r\n"))
+	a.deliver()
+	if list, err = a.sys.store.Notices(a.Context(), store.NoticeFilter{Deliveries: []audit.Delivery{audit.NoticeBounced}}); err != nil || len(list) != 1 {
+		a.Errorf("%d notices bounced, %v", len(list), err)
+	}
+}
+
+// messageID is that of a notice's mail.
+func (a *abroad) messageID(notice string) string {
+	a.Helper()
+	list, err := a.sys.store.Messages(a.Context())
+	if err != nil {
+		a.Fatal(err)
+	}
+	for _, m := range list {
+		if r, err := email.ParseReceipt(m.Receipt); m.Sink == email.Sink && strings.Contains(m.Key, notice) && err == nil {
+			return r.MessageID
+		}
+	}
+	a.Fatalf("no mail of %s", notice)
+	return ""
+}
+
+// press lets a reviewer whose name is an address suppress what a message in Slack is about, for a reason that holds one.
+func (a *abroad) press() {
+	a.Helper()
+	desk := &slack.Desk{Client: a.sys.slackClient(), Deeds: a.sys, Reviewers: a.sys.cfg.Slack.Reviewers, Clock: time.Now, Log: a.sys.log}
+	send := func(payload map[string]any) {
+		a.Helper()
+		payload["user"].(map[string]any)["name"], payload["user"].(map[string]any)["username"] = planted, planted
+		r, err := slackfake.Signed(a.Context(), slack.Path, "signed-and-sealed", payload, time.Now())
+		if err != nil {
+			a.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		desk.Handler("signed-and-sealed").ServeHTTP(w, r)
+		if a.said.WriteString(w.Body.String()); w.Code != http.StatusOK {
+			a.Errorf("a press: %d %s", w.Code, w.Body)
+		}
+	}
+	button := regexp.MustCompile(`"action_id":"mailreeve_suppress"[^}]*?"value":"((?:[^"\\]|\\.)*)"`)
+	for _, m := range a.slack.fake.Messages("") {
+		found := button.FindSubmatch(m.Blocks)
+		if found == nil {
+			continue
+		}
+		var value string
+		if err := json.Unmarshal([]byte(`"`+string(found[1])+`"`), &value); err != nil {
+			a.Fatal(err)
+		}
+		send(a.slack.fake.Press("U1ANN", "mailreeve_suppress", value, m))
+		await(a.T, "a modal", 10*time.Second, func() bool { return len(a.slack.fake.Views()) > 0 })
+		v := a.slack.fake.Views()[0]
+		send(slackfake.Submit("U1ANN", v.CallbackID, v.PrivateMetadata, map[string]map[string]any{"reason": {"reason": map[string]any{"value": "as " + planted + " said"}}, "until": {"until": map[string]any{"selected_date": "2027-01-01"}}}))
+		desk.Close(10 * time.Second)
+		acted, err := a.sys.store.Trail(a.Context(), store.TrailFilter{})
+		if err != nil || !slices.ContainsFunc(acted, func(e store.Entry) bool { return strings.HasPrefix(e.Who, "slack:U1ANN") }) {
+			a.Errorf("the press did nothing: %v", err)
+		}
+		return
+	}
+	a.Error("there is no button")
+}
+
+// opened is a mail's header, and the text of its parts.
+func opened(t *testing.T, raw []byte) string {
+	t.Helper()
+	got, err := message.Read(bytes.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	if err := got.Walk(func(_ []int, e *message.Entity, err error) error {
+		if err != nil {
+			return err
+		}
+		for f := e.Header.Fields(); f.Next(); {
+			text, err := f.Text()
+			if err != nil {
+				return err
+			}
+			b.WriteString(f.Key() + ": " + text + "\n")
+		}
+		if e.MultipartReader() != nil {
+			return nil
+		}
+		_, err = io.Copy(&b, e.Body)
+		return err
+	}); err != nil {
+		t.Error(err)
+	}
+	return b.String()
 }
 
 // search fails where anything of the address is in text, plain or in any disguise that the detector knows.
@@ -185,8 +375,8 @@ func search(t *testing.T, where, text string) {
 	}
 }
 
-// searchStore searches every column of every table.
-func searchStore(t *testing.T, dir string) {
+// searchStore searches every column of every table. Those of a name must hold something.
+func searchStore(t *testing.T, dir string, full ...string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", filepath.Join(dir, "mailreeve.db"))
 	if err != nil {
@@ -217,7 +407,8 @@ func searchStore(t *testing.T, dir string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for rows.Next() {
+		found := 0
+		for ; rows.Next(); found++ {
 			values := make([]any, len(columns))
 			into := make([]any, len(columns))
 			for i := range values {
@@ -236,6 +427,9 @@ func searchStore(t *testing.T, dir string) {
 		}
 		if err := rows.Err(); err != nil {
 			t.Fatal(err)
+		}
+		if found == 0 && slices.Contains(full, n) {
+			t.Errorf("table %s is empty", n)
 		}
 	}
 }
