@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"iter"
+	"slices"
 )
 
 // An IDList is ids in the order in which they came, one after the other in one piece of memory: what a record names. Each is packed once, where it is
@@ -35,6 +36,25 @@ func (l *IDList) AddPacked(id []byte) bool {
 	return ok
 }
 
+// AddHex24 is AddPacked for an id of 24 characters, which most are.
+func (l *IDList) AddHex24(id []byte) bool {
+	a, b, ok := unhex24(id)
+	if !ok {
+		return false
+	}
+	n := len(l.packed)
+	if cap(l.packed)-n < hex24Size {
+		l.packed = slices.Grow(l.packed, hex24Size)
+	}
+	l.packed = l.packed[:n+hex24Size]
+	p := l.packed[n:]
+	p[0] = isPacked | hex24
+	binary.LittleEndian.PutUint64(p[1:], a)
+	binary.LittleEndian.PutUint32(p[9:], b)
+	l.n++
+	return true
+}
+
 // All gives the ids as they came, each valid until the next.
 func (l *IDList) All() iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
@@ -63,6 +83,9 @@ const (
 	isPacked  = 0x80
 	isSpelled = 0xff
 )
+
+// hex24Size is how many bytes AppendID appends for an id of 24 digits.
+const hex24Size = 13
 
 // AppendID appends id to p so that CutID cuts it off again: a byte and the packed form where there is one, half as much to hash and to keep.
 func AppendID(p, id []byte) []byte {

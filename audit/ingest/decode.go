@@ -28,8 +28,13 @@ type Decoder struct {
 	stack []byte // of open objects and lists in a value that is not read
 	high  uint64 // has the high bit of a byte set where a string held more than ASCII
 
-	date1, date2 uint64 // the day that was read last, as its bytes
-	midnight     int64  // and its start, in seconds since the Unix epoch
+	days [64]dated // those that were read last
+}
+
+// A dated is a day that was read, as its bytes, and its start in seconds since the Unix epoch.
+type dated struct {
+	date1, date2 uint64
+	midnight     int64
 }
 
 // Call reads a line of an access log into rec, whose bytes are views valid until the next call. They are as the line has them: path, purpose and
@@ -384,35 +389,39 @@ type shape struct {
 type slot struct {
 	n     int
 	field field
-	text  [48]byte
 	words [2]uint64 // the first 16 bytes
 	masks [2]uint64 // those of them that count
+	text  [48]byte
 }
 
 // at says whether b has the slot's text at i.
 func (t *slot) at(b []byte, i int) bool {
-	if i+16 > len(b) {
-		return i+t.n <= len(b) && string(b[i:i+t.n]) == string(t.text[:t.n])
-	}
-	if (load(b, i)^t.words[0])&t.masks[0]|(load(b, i+8)^t.words[1])&t.masks[1] != 0 {
-		return false
-	}
-	return t.n <= 16 || i+t.n <= len(b) && string(b[i+16:i+t.n]) == string(t.text[16:t.n])
+	return i+t.n <= len(b) && string(b[i:i+t.n]) == string(t.text[:t.n])
 }
 
 // next reads a field's name at b[i], after a brace or comma, and gives the field and where its value begins; -1 where the form is not usual. k counts
 // the slots of the shape that were passed.
 func (s *shape) next(b []byte, i int, k *int, classify func([]byte) field) (field, int) {
+	whole := i+16 <= len(b)
+	var first, second uint64
+	if whole {
+		first, second = load(b, i), load(b, i+8)
+	}
 	for j := *k; j < s.n && j < *k+3; j++ {
 		t := &s.slots[j]
-		if t.at(b, i) {
-			end := i + t.n
-			*k = j + 1
-			if end < len(b) && b[end] <= ' ' {
-				end = space(b, end)
+		if whole && t.n <= 16 {
+			if (first^t.words[0])&t.masks[0]|(second^t.words[1])&t.masks[1] != 0 {
+				continue
 			}
-			return t.field, end
+		} else if !t.at(b, i) {
+			continue
 		}
+		end := i + t.n
+		*k = j + 1
+		if end < len(b) && b[end] <= ' ' {
+			end = space(b, end)
+		}
+		return t.field, end
 	}
 	start := i
 	if i = space(b, i); i == len(b) || b[i] != '"' {
@@ -649,8 +658,14 @@ func (d *Decoder) siteID(b []byte, i int) (audit.IDList, int) {
 func (d *Decoder) ids(b []byte, i int) (audit.IDList, int) {
 	d.accounts.Reset()
 	end := elements(b, i, func(i int) int {
-		if end := i + 25; end < len(b) && b[i] == '"' && b[end] == '"' && d.accounts.AddPacked(b[i+1:end]) { // mostly it is 24 hexadecimal digits
-			return end + 1
+		for end := i + 25; end+1 < len(b) && b[i] == '"' && b[end] == '"' && d.accounts.AddHex24(b[i+1:end]); end += 27 { // mostly they are this
+			if b[end+1] != ',' {
+				return end + 1
+			}
+			i = end + 2
+		}
+		if i = space(b, i); i == len(b) {
+			return -1
 		}
 		v, end := d.id(b, i)
 		if end >= 0 {
@@ -725,6 +740,11 @@ func (d *Decoder) reportedList(b []byte, i int) ([]audit.ReportedRecord, int) {
 	all := d.reported[:0]
 	end := elements(b, i, func(i int) int {
 		var r audit.ReportedRecord
+		if end := d.usual(b, i, &r); end >= 0 {
+			all = append(all, r)
+			return end
+		}
+		r = audit.ReportedRecord{}
 		end := d.account.members(b, i, accountField, func(f field, i int) int {
 			switch f {
 			case fAccountID:
@@ -748,6 +768,22 @@ func (d *Decoder) reportedList(b []byte, i int) ([]audit.ReportedRecord, int) {
 	})
 	d.reported = all
 	return all, end
+}
+
+// usual reads a reported account of the form that those before it had, which is nearly always its id and when it was updated; -1: this one is another.
+func (d *Decoder) usual(b []byte, i int, r *audit.ReportedRecord) int {
+	id, updated := &d.account.slots[0], &d.account.slots[1]
+	if d.account.n < 2 || id.field != fAccountID || updated.field != fUpdatedAt || i >= len(b) || b[i] != '{' || !id.at(b, i+1) {
+		return -1
+	}
+	if r.ID, i = d.id(b, i+1+id.n); i < 0 || i == len(b) || b[i] != ',' || !updated.at(b, i+1) {
+		return -1
+	}
+	r.HasUpdated = true
+	if r.Sec, r.Nsec, i = d.moment(b, i+1+updated.n); i < 0 || i == len(b) || b[i] != '}' {
+		return -1
+	}
+	return i + 1
 }
 
 func (d *Decoder) answerList(b []byte, i int) ([]audit.AnswerRecord, int) {
@@ -822,21 +858,24 @@ func (d *Decoder) moment(b []byte, i int) (sec, nsec int64, end int) {
 	i++
 	t := b[i : i+20 : i+20]
 	date1, date2 := binary.LittleEndian.Uint64(t), uint64(t[8])|uint64(t[9])<<8|1<<16
-	if date1 != d.date1 || date2 != d.date2 {
-		var ok bool
-		if d.midnight, ok = midnight(t[:10]); !ok {
-			d.date2 = 0
+	day := &d.days[t[8]&3<<4|t[9]&15]
+	if date1 != day.date1 || date2 != day.date2 {
+		start, ok := midnight(t[:10])
+		if !ok {
 			return 0, 0, -1
 		}
-		d.date1, d.date2 = date1, date2
+		*day = dated{date1, date2, start}
 	}
-	hour, ok1 := two(t[11], t[12])
-	minute, ok2 := two(t[14], t[15])
-	second, ok3 := two(t[17], t[18])
-	if !ok1 || !ok2 || !ok3 || hour > 23 || minute > 59 || second > 59 || t[10] != 'T' || t[13] != ':' || t[16] != ':' {
+	clock := load(t, 11) ^ (lows*'0' ^ colons*('0'^':')) // 03:14:15 is digits, and 0 where a colon is
+	if ((clock+lows*(0x7f-9)+colons*9)|clock)&high != 0 || t[10] != 'T' {
 		return 0, 0, -1
 	}
-	sec = d.midnight + hour*3600 + minute*60 + second
+	clock = clock*10 + clock>>8 // pairs of digits are numbers now
+	hour, minute, second := int64(byte(clock)), int64(byte(clock>>24)), int64(byte(clock>>48))
+	if hour > 23 || minute > 59 || second > 59 {
+		return 0, 0, -1
+	}
+	sec = day.midnight + hour*3600 + minute*60 + second
 	i += 19
 	if b[i] == '.' {
 		start := i + 1
@@ -874,6 +913,9 @@ func (d *Decoder) moment(b []byte, i int) (sec, nsec int64, end int) {
 	}
 	return sec, nsec, i + 1
 }
+
+// colons has a one where a time of day has its colons.
+const colons = 1<<16 | 1<<40
 
 // powers of ten, by exponent.
 var powers = [...]int64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9}
@@ -916,6 +958,9 @@ func midnight(t []byte) (int64, bool) {
 
 // skip reads any value, depth levels deep in the line, and gives where it ends; -1 where it is no JSON.
 func (d *Decoder) skip(b []byte, i, depth int) int {
+	if i < len(b) && b[i] == '"' { // as most are
+		return d.skipString(b, i+1)
+	}
 	d.stack = d.stack[:0]
 value:
 	if i = space(b, i); i == len(b) {
