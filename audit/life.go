@@ -52,7 +52,7 @@ type lifeStep struct {
 func (r *running) live(s lifeStep) (f *Finding, what ChangeKind, ended []Act, trail []TrailEntry) {
 	asOf := r.o.AsOf
 	note := func(what, why string, details map[string]any) {
-		trail = append(trail, TrailEntry{At: At(r.Clock()), Who: "night", What: what, Finding: f.ID, Why: why, Details: details})
+		trail = append(trail, TrailEntry{At: At(r.Clock()), Who: ByNight, What: what, Finding: f.ID, Why: why, Details: details})
 	}
 	f = &Finding{}
 	if s.before != nil {
@@ -353,7 +353,7 @@ func (r *running) compose(newest []Newest) (*Result, *Publication, error) {
 	for _, n := range open {
 		counts.Open += n
 	}
-	p.Trail = append(p.Trail, TrailEntry{At: At(r.Clock()), Who: "night", What: "run", Why: run.ID, Details: map[string]any{
+	p.Trail = append(p.Trail, TrailEntry{At: At(r.Clock()), Who: ByNight, What: "run", Why: run.ID, Details: map[string]any{
 		"as_of": run.AsOf.String(), "new": counts.New, "reopened": counts.Reopened, "worsened": counts.Worsened,
 		"resolved": counts.Resolved, "withdrawn": counts.Withdrawn, "by": run.By}})
 	if r.Messages != nil {

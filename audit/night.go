@@ -51,8 +51,8 @@ type Store interface {
 
 func isChanged(err error) bool { return errors.Is(err, ErrChanged) }
 
-// ErrChanged is Publish's: findings were changed by a person since the night read them.
-var ErrChanged = errors.New("findings were changed meanwhile")
+// ErrChanged says that another changed what was read meanwhile, so that nothing was written: read again.
+var ErrChanged = errors.New("another changed it meanwhile")
 
 // An Archive keeps calls and reports.
 type Archive interface {

@@ -633,7 +633,7 @@ func TestFourEyes(t *testing.T) {
 		return done.Finding, nil
 	}
 	f := *theFinding()
-	f.Recommendation = &Recommendation{Act: "delist", ProposedBy: byNight, ProposedAt: noon, DecidedAt: Never}
+	f.Recommendation = &Recommendation{Act: "delist", ProposedBy: ByNight, ProposedAt: noon, DecidedAt: Never}
 	if g, err := decide(f, "cli:ann@host", "warn"); err != nil || g.Recommendation.Decision != "warn" {
 		t.Errorf("what four_eyes does not name: %+v, %v", g.Recommendation, err)
 	}

@@ -72,7 +72,7 @@ func TestNoticesAreKept(t *testing.T) {
 			"changed meanwhile":      {Messages: change.Messages, Trail: change.Trail, Notices: []audit.Notice{n}, Matters: []audit.Matter{{FindingRef: key, Version: 9}}},
 			"a finding that is gone": {Messages: change.Messages, Trail: change.Trail, Open: []audit.FindingRef{{App: f.App, Finding: "F-GONE"}}},
 		} {
-			if err := s.ChangeNotices(ctx, c); !errors.Is(err, store.ErrChanged) {
+			if err := s.ChangeNotices(ctx, c); !errors.Is(err, audit.ErrChanged) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -80,7 +80,7 @@ func TestNoticesAreKept(t *testing.T) {
 			f.Status = audit.Resolved
 			return store.Changed{Finding: *f}, nil
 		}))
-		is(t, s.ChangeNotices(ctx, store.NoticesChanged{Open: n.About, Trail: change.Trail, Messages: change.Messages}), store.ErrChanged)
+		is(t, s.ChangeNotices(ctx, store.NoticesChanged{Open: n.About, Trail: change.Trail, Messages: change.Messages}), audit.ErrChanged)
 		if late, err := s.Trail(ctx, store.TrailFilter{What: "late"}); err != nil || len(late) != 0 {
 			t.Errorf("%v, %v", late, err)
 		}
@@ -107,7 +107,7 @@ func TestNoticesAreKept(t *testing.T) {
 		}
 		waiting, err := s.Notices(ctx, store.NoticeFilter{Deliveries: []audit.Delivery{audit.NoticeDrafted}, Vendors: []string{n.Vendor}})
 		must(t, err)
-		gone, err := s.Notices(ctx, store.NoticeFilter{Deliveries: []audit.Delivery{audit.NoticeWithdrawn}, Vendors: []string{n.Vendor}, IDs: []string{n.ID}})
+		gone, err := s.Notices(ctx, store.NoticeFilter{Deliveries: []audit.Delivery{audit.NoticeWithdrawn}, Vendors: []string{n.Vendor}})
 		must(t, err)
 		if len(waiting) != 0 || len(gone) != 1 {
 			t.Errorf("%d drafted, %d withdrawn", len(waiting), len(gone))

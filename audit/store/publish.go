@@ -406,7 +406,7 @@ func (w *publishing) trail(ctx context.Context) error {
 	}
 	entries = append(entries, w.ended...)
 	if w.purged.Any() {
-		entries = append(entries, audit.TrailEntry{At: w.p.Run.FinishedAt, Who: "night", What: "purged", Why: w.purged.String(), Details: w.purged.Numbers()})
+		entries = append(entries, audit.TrailEntry{At: w.p.Run.FinishedAt, Who: audit.ByNight, What: "purged", Why: w.purged.String(), Details: w.purged.Numbers()})
 		w.p.Run.Summary.Purged = &w.purged
 	}
 	return w.appendTrail(ctx, append(entries, w.p.Trail...))

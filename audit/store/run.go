@@ -186,3 +186,53 @@ func (t *tx) runs(ctx context.Context, query string, args ...any) ([]audit.Run, 
 	}
 	return list, nil
 }
+
+// Finished gives the last n runs that finished, the newest first.
+func (s *Store) Finished(ctx context.Context, n int) ([]audit.Run, error) {
+	return s.runs(ctx, selectRuns+` WHERE status = 'finished' ORDER BY seq DESC LIMIT ?`, n)
+}
+
+// NightCounts gives the finished runs in order, each with how many critical and high findings it filed that are kept.
+func (s *Store) NightCounts(ctx context.Context) (list []audit.NightCount, err error) {
+	err = s.read(ctx, "count what nights filed", func(t *tx) error {
+		var runs []struct {
+			ID       string        `db:"id"`
+			AsOf     audit.Instant `db:"as_of"`
+			Baseline bool          `db:"baseline"`
+			Released bool          `db:"released"`
+		}
+		err := t.all(ctx, &runs, `SELECT id, as_of, baseline, EXISTS (SELECT 1 FROM releases r WHERE r.run = runs.id) AS released FROM runs
+			WHERE status = 'finished' ORDER BY seq`)
+		if err != nil {
+			return err
+		}
+		var filed []struct {
+			Run string `db:"first_run"`
+			N   int    `db:"n"`
+		}
+		err = t.all(ctx, &filed, `SELECT first_run, count(*) AS n FROM findings WHERE severity IN (?) GROUP BY first_run`, []audit.Severity{audit.Critical, audit.High})
+		if err != nil {
+			return err
+		}
+		severe := map[string]int{}
+		for _, r := range filed {
+			severe[r.Run] = r.N
+		}
+		for _, r := range runs {
+			list = append(list, audit.NightCount{Run: r.ID, AsOf: r.AsOf, Baseline: r.Baseline, Released: r.Released, Severe: severe[r.ID]})
+		}
+		return nil
+	})
+	return list, err
+}
+
+// Release lets the notices go that a run holds up, and says so in the trail. It is done once: again, it changes nothing.
+func (s *Store) Release(ctx context.Context, run string, e audit.TrailEntry) error {
+	return s.write(ctx, "release run "+run, func(t *tx) error {
+		n, err := t.exec(ctx, `INSERT INTO releases (run, at) VALUES (?, ?) ON CONFLICT (run) DO NOTHING`, text(run), e.At)
+		if err != nil || n == 0 {
+			return err
+		}
+		return t.appendTrail(ctx, []audit.TrailEntry{e})
+	})
+}

@@ -101,7 +101,7 @@ func (d *Desk) bounced(ctx context.Context, b email.Bounce) error {
 	change := store.NoticesChanged{}
 	if b.Complaint {
 		for _, k := range was.About {
-			change.Trail = append(change.Trail, audit.TrailEntry{At: now, Who: "night", What: "notice complained of", Finding: k.Finding,
+			change.Trail = append(change.Trail, audit.TrailEntry{At: now, Who: audit.ByNight, What: "notice complained of", Finding: k.Finding,
 				Why: "a recipient called it unwanted: somebody should talk to the vendor", Details: map[string]any{"notice": was.ID}})
 		}
 		return d.Store.ChangeNotices(ctx, change)
@@ -112,7 +112,7 @@ func (d *Desk) bounced(ctx context.Context, b email.Bounce) error {
 	why := strings.TrimSpace(b.Status + " " + b.Says)
 	if !sentTo(&was, b.Recipient) {
 		for _, k := range was.About {
-			change.Trail = append(change.Trail, audit.TrailEntry{At: now, Who: "night", What: "notice did not reach another", Finding: k.Finding,
+			change.Trail = append(change.Trail, audit.TrailEntry{At: now, Who: audit.ByNight, What: "notice did not reach another", Finding: k.Finding,
 				Why: "a report about somebody to whom it was not sent, as where a contact forwards its mail: " + address.Redact(notifier.Line(why)), Details: map[string]any{"notice": was.ID}})
 		}
 		return d.Store.ChangeNotices(ctx, change)

@@ -55,7 +55,7 @@ func line(s string) string { return address.Redact(notifier.Line(s)) }
 // content is what a notice says, as of issued.
 func (d *Desk) content(n *audit.Notice, about []subject, issued audit.Instant) notifier.Notice {
 	l := &d.Policy.Ladder
-	out := notifier.Notice{Schema: notifier.NoticeSchema, ID: n.ID, Kind: notifier.NoticeKind(n.Kind), Vendor: notifier.NoticeVendor{ID: line(n.Vendor), Name: line(n.VendorName)},
+	out := notifier.Notice{Schema: notifier.NoticeSchema, ID: n.ID, Kind: n.Kind, Vendor: notifier.NoticeVendor{ID: line(n.Vendor), Name: line(n.VendorName)},
 		IssuedAt: issued.Time(), Asks: []string{}}
 	url := link(d.PageURL, d.Store.LinkKey(), n.Vendor, issued.Add(linkFor))
 	out.Answer = notifier.NoticeAnswer{URL: url, ReplyTo: cmp.Or(d.Mail.ReplyTo, d.Mail.From),
@@ -158,8 +158,7 @@ func (d *Desk) next(kind audit.NoticeKind) []string {
 
 // worst orders what a notice is about.
 func worst(a, b subject) int {
-	rank := func(s subject) int { return slices.Index(audit.Severities(), s.finding.Severity) }
-	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(b.finding.Accounts, a.finding.Accounts), cmp.Compare(a.finding.App, b.finding.App), cmp.Compare(a.finding.ID, b.finding.ID))
+	return cmp.Or(cmp.Compare(a.finding.Severity.Rank(), b.finding.Severity.Rank()), cmp.Compare(b.finding.Accounts, a.finding.Accounts), cmp.Compare(a.finding.App, b.finding.App), cmp.Compare(a.finding.ID, b.finding.ID))
 }
 
 // keys names what a notice is about.

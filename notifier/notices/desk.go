@@ -58,7 +58,7 @@ const tries = 5
 
 func again(do func() error) (err error) {
 	for range tries {
-		if err = do(); !errors.Is(err, store.ErrChanged) {
+		if err = do(); !errors.Is(err, audit.ErrChanged) {
 			return err
 		}
 	}
@@ -321,8 +321,8 @@ func (v *view) propose(m *audit.Matter, f *audit.Finding) (*audit.Recommendation
 	repeats := m.Repeats(all, &v.Policy.Ladder)
 	act := audit.Recommend(f.Severity, repeats, f.Accounts, &v.Policy.Ladder)
 	why := fmt.Sprintf("two notices were delivered, and it is still open; severity %s, notices about it before within a year: %d, accounts: %d", f.Severity, repeats, f.Accounts)
-	return &audit.Recommendation{Act: act, ProposedBy: "night", ProposedAt: v.now, DecidedAt: audit.Never},
-		&audit.TrailEntry{At: v.now, Who: "night", What: "recommended", Finding: f.ID, Why: why, Details: map[string]any{"act": act}}
+	return &audit.Recommendation{Act: act, ProposedBy: audit.ByNight, ProposedAt: v.now, DecidedAt: audit.Never},
+		&audit.TrailEntry{At: v.now, Who: audit.ByNight, What: "recommended", Finding: f.ID, Why: why, Details: map[string]any{"act": act}}
 }
 
 // wrote says whether the vendor has a notice of this night, so that it gets no other.
@@ -362,7 +362,7 @@ func (v *view) followUp(ctx context.Context, vendor string) error {
 		return err
 	}
 	if kind == audit.Reminder && v.covered(&n, about) {
-		if n, trail, err = v.approved(n, about[0].matter.Approver, "night", "covered by the approval of what it reminds of"); err != nil {
+		if n, trail, err = v.approved(n, about[0].matter.Approver, audit.ByNight, "covered by the approval of what it reminds of"); err != nil {
 			return err
 		}
 	} else if v.Mail.Approve == "auto" && n.Delivery == audit.NoticeDrafted {

@@ -293,7 +293,7 @@ func TestANoticeHoldsAllThatIsNew(t *testing.T) {
 	}
 	var c notifier.Notice
 	o.must(json.Unmarshal(n.Content, &c))
-	if len(c.Asks) != 4 || c.AnswerBy != nil || c.AnswerHours != 24 || c.Findings[2].FormURL != "https://platform.example/form" || c.Findings[0].FormURL != "" || c.Findings[2].DueDays != 56 ||
+	if len(c.Asks) != 4 || c.AnswerHours != 24 || c.Findings[2].FormURL != "https://platform.example/form" || c.Findings[0].FormURL != "" || c.Findings[2].DueDays != 56 ||
 		c.Findings[2].Evidence[0].At != scope.FirstSeen.Time() || c.Answer.URL != "" || c.Answer.ReplyTo != "compliance@platform.example" {
 		t.Errorf("%+v", c)
 	}
