@@ -174,6 +174,12 @@ func (a *Act) Runs(t Instant) bool { return t < a.Until && t < a.Ended }
 // ByNight is who does what no person does, in the trail.
 const ByNight = "night"
 
+// What opens a finding again, in the trail.
+const (
+	TrailReopened = "reopened"
+	TrailWorsened = "worsened" // it outgrew its suppression or dismissal
+)
+
 // A TrailEntry says who did what to a finding, when and why.
 type TrailEntry struct {
 	At      Instant
@@ -182,6 +188,12 @@ type TrailEntry struct {
 	Finding string // empty: not about a finding
 	Why     string
 	Details map[string]any // what it was, in numbers; hashed with a salt of the entry's own
+}
+
+// Reopens says whether what a person did opens a finding again that was closed, or quiet.
+func (e *TrailEntry) Reopens() bool {
+	from, to := e.Details["from"], e.Details["to"]
+	return to == string(Open) && from != string(Acknowledged) && from != string(InRemediation)
 }
 
 // Clock tells the time. Tests set it.

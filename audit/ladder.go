@@ -7,7 +7,7 @@ import (
 
 // A Ladder is what a vendor is told when, and what follows. No judgment of facts depends on it.
 type Ladder struct {
-	After        time.Duration   // how old a finding is, in the time of nights, before its vendor is told: late facts may take it back
+	After        time.Duration   // how long ago, in the time of nights, a finding was filed or last reopened before its vendor is told: late facts may take it back
 	Settle       time.Duration   // what was accepted and has not bounced for so long is delivered
 	Reminders    []time.Duration // before the deadline, the longest first
 	Second       time.Duration   // after the deadline
@@ -36,7 +36,7 @@ func DefaultLadder() Ladder {
 type Prospect struct {
 	Finding   *Finding
 	Matter    *Matter       // nil: its vendor was never told
-	Filed     Instant       // as-of of the run that filed it
+	Opened    Instant       // as-of of the night that filed it, or last reopened it
 	Night     Instant       // as-of of the last run
 	Baseline  bool          // it was filed by a baseline that no person released
 	Commented bool          // by a person
@@ -74,7 +74,7 @@ func (x *Prospect) Telling(l *Ladder) error {
 		return ErrNoComment
 	case x.Baseline:
 		return ErrBaseline
-	case x.Night < x.Filed.Add(l.After):
+	case x.Night < x.Opened.Add(l.After):
 		return ErrFresh
 	case f.Check == "access-unapproved" && x.Waited > l.RequestWait:
 		return ErrOwnQueue

@@ -36,6 +36,8 @@ type Store interface {
 	FindingsOf(ctx context.Context, apps ...string) ([]Finding, []Act, error)
 	// ActsEnding gives the acts that run and end by t.
 	ActsEnding(ctx context.Context, t Instant) ([]Act, error)
+	// NightCounts gives the finished runs in order.
+	NightCounts(ctx context.Context) ([]NightCount, error)
 	// OpenFindings counts, by severity, the findings that are open, acknowledged or in remediation.
 	OpenFindings(ctx context.Context) (map[Severity]int, error)
 	// Observations gives an app's captures, mails and signals of the days from from to to.
@@ -280,6 +282,7 @@ type Result struct {
 	Run     *Run
 	Changes []Change
 	Open    map[Severity]int // findings that are open, acknowledged or in remediation after the run
+	Night   NightCount       // the run among the others: whether it was abnormal
 	First   bool             // the store was empty
 	DryRun  bool
 }

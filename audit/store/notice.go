@@ -209,7 +209,6 @@ func (t *tx) matter(ctx context.Context, m *audit.Matter) error {
 	return err
 }
 
-
 // LinkKey is the store's key for links that vendors get. It is never to be printed.
 func (s *Store) LinkKey() []byte {
 	m := hmac.New(sha256.New, s.archiveKey)

@@ -39,7 +39,7 @@ type publishing struct {
 // write writes everything; what tells that nothing may be written comes first.
 func (w *publishing) write(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{w.run, w.unchanged, w.numbers, w.files, w.newest, w.incidents, w.apps, w.versions,
-		w.events, w.observations, w.canaries, w.headers, w.packs, w.due, w.contributions, w.findings, w.acts, w.quarantine, w.purge, w.trail, w.summary, w.outbox, w.dropParts} {
+		w.events, w.observations, w.canaries, w.headers, w.packs, w.due, w.contributions, w.findings, w.judged, w.acts, w.quarantine, w.purge, w.trail, w.summary, w.outbox, w.dropParts} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -378,6 +378,17 @@ func (w *publishing) findings(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+func (w *publishing) judged(ctx context.Context) error {
+	for i := range w.p.Judged {
+		n := &w.p.Judged[i]
+		_, err := w.exec(ctx, `UPDATE runs SET severe = ?, severe_limit = ?, abnormal = ? WHERE id = ? AND abnormal IS NULL`, n.Severe, n.Verdict.Limit, n.Verdict.Abnormal, text(n.Run))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (w *publishing) acts(ctx context.Context) error {

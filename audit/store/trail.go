@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mailreeve/mailreeve/audit"
@@ -261,4 +262,37 @@ func (s *Store) Commented(ctx context.Context, ids []string) (map[string]bool, e
 		})
 	})
 	return out, err
+}
+
+// Reopened gives the findings that nights after since opened again, by id: the as-of of the last night that did. People's own doing does not count.
+func (s *Store) Reopened(ctx context.Context, since audit.Instant) (map[string]audit.Instant, error) {
+	last := map[string]audit.Instant{}
+	err := s.read(ctx, "look for what was reopened", func(t *tx) error {
+		nights, err := t.runs(ctx, selectRuns+` WHERE status = 'finished' AND as_of > ? ORDER BY seq`, since)
+		if err != nil {
+			return err
+		}
+		before, err := t.runs(ctx, selectRuns+` WHERE status = 'finished' AND as_of <= ? ORDER BY seq DESC LIMIT 1`, since)
+		if err != nil {
+			return err
+		}
+		var after int64 // nothing up to that entry was written by nights
+		if len(before) > 0 && before[0].Summary.Trail != nil {
+			after = before[0].Summary.Trail.Seq
+		}
+		var entries []struct {
+			Seq     int64 `db:"seq"`
+			Finding text  `db:"finding_id"`
+		}
+		err = t.all(ctx, &entries, `SELECT seq, finding_id FROM trail WHERE seq > ? AND who = ? AND what IN (?) ORDER BY seq`, after, audit.ByNight,
+			[]string{audit.TrailReopened, audit.TrailWorsened})
+		for _, e := range entries {
+			i := slices.IndexFunc(nights, func(r audit.Run) bool { return r.Summary.Trail != nil && r.Summary.Trail.Seq >= e.Seq })
+			if i >= 0 {
+				last[string(e.Finding)] = nights[i].AsOf
+			}
+		}
+		return err
+	})
+	return last, err
 }

@@ -58,34 +58,12 @@ func (s *system) keepWriting(ctx context.Context) {
 
 // abnormal tells, once, of a night that files so much that somebody should look before vendors are told of anything.
 func (s *system) abnormal(n notifier.News) ([]audit.Message, error) {
-	if n.Result == nil || !s.desk().On() {
+	text := s.desk().Alarm(n.Result)
+	if text == "" {
 		return nil, nil
 	}
-	run := n.Result.Run
-	ctx, cancel := context.WithTimeout(context.Background(), notifier.Timeout)
-	defer cancel()
-	nights, err := s.store.NightCounts(ctx)
-	if err != nil {
-		return nil, err
-	}
-	now := audit.NightCount{Run: run.ID, AsOf: run.AsOf, Baseline: run.Baseline}
-	for i := range n.Changes {
-		if c := &n.Changes[i]; c.What == audit.IsNew && (c.Finding.Severity == audit.Critical || c.Finding.Severity == audit.High) {
-			now.Severe++
-		}
-	}
-	nights = append(nights, now)
-	s.cfg.Policy.Ladder.MarkAbnormal(nights)
-	if now = nights[len(nights)-1]; !now.Abnormal {
-		return nil, nil
-	}
-	text := fmt.Sprintf("Abnormal night %s: %d new critical and high findings, where more than %d are abnormal. No notice goes to any vendor until somebody has looked and releases it: mailreeve notices release %s",
-		now.Run, now.Severe, now.Limit, now.Run)
-	m, err := slack.Enqueue("abnormal "+run.ID, s.cfg.Slack.Channel, slack.Message{Text: text}, n.At)
-	if err != nil {
-		return nil, err
-	}
-	return []audit.Message{m}, nil
+	m, err := slack.Enqueue("abnormal "+n.Result.Run.ID, s.cfg.Slack.Channel, slack.Message{Text: text}, n.At)
+	return []audit.Message{m}, err
 }
 
 func (c *cli) noticesCommand() *cobra.Command {
@@ -308,8 +286,7 @@ func (c *cli) sayHeld(ctx context.Context, d *notices.Desk) error { return print
 func printHeld(ctx context.Context, w io.Writer, d *notices.Desk) error {
 	n, err := d.Held(ctx)
 	if n != nil && d.On() {
-		fmt.Fprintf(w, "%s was abnormal: it filed %d critical and high findings, and more than %d are abnormal; every notice waits until mailreeve notices release %s\n",
-			n.Run, n.Severe, n.Limit, n.Run)
+		fmt.Fprintln(w, n.Alarm())
 	}
 	return err
 }
@@ -580,7 +557,7 @@ func (c *cli) sendNotices(ctx context.Context, s *system) error {
 	if n, err := d.Held(ctx); err != nil {
 		return err
 	} else if n != nil {
-		return fmt.Errorf("%s was abnormal: nothing is sent until somebody has looked, and mailreeve notices release %s", n.Run, n.Run)
+		return errors.New(n.Alarm())
 	}
 	since := audit.At(s.clock())
 	if err := s.betweenNights(ctx); err != nil {

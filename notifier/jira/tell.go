@@ -113,8 +113,7 @@ func (c *Client) line(change *audit.Change, trail []audit.TrailEntry) (text stri
 			if why := c.clean(e.Why); why != "" {
 				text += ": " + notifier.Shorten(why, 500)
 			}
-			from, to := e.Details["from"], e.Details["to"]
-			opens = to == string(audit.Open) && from != string(audit.Acknowledged) && from != string(audit.InRemediation)
+			opens = e.Reopens()
 		}
 		return text, opens
 	case audit.IsNew, audit.IsReopened, audit.IsWorsened:

@@ -74,23 +74,6 @@ func (d *Desk) now(nights []audit.NightCount) audit.Instant {
 	return now
 }
 
-// nights are the finished runs, marked.
-func (d *Desk) nights(ctx context.Context) ([]audit.NightCount, error) {
-	list, err := d.Store.NightCounts(ctx)
-	d.Policy.Ladder.MarkAbnormal(list)
-	return list, err
-}
-
-// held is the first abnormal night that holds up every notice; nil where none does.
-func held(nights []audit.NightCount) *audit.NightCount {
-	for i := range nights {
-		if nights[i].Abnormal && !nights[i].Released {
-			return &nights[i]
-		}
-	}
-	return nil
-}
-
 // Night does what follows a night: it drafts what vendors are to be told, writes reminders, proposes what to do about those that did not answer, and puts
 // what is approved into the outbox.
 func (d *Desk) Night(ctx context.Context) error {
@@ -134,6 +117,7 @@ type view struct {
 
 	night     map[string]audit.NightCount // by run
 	commented map[string]bool             // findings that are likely, by a person
+	reopened  map[string]audit.Instant    // when nights reopened findings of late
 }
 
 func (d *Desk) view(ctx context.Context) (*view, error) {
@@ -188,7 +172,10 @@ func (d *Desk) view(ctx context.Context) (*view, error) {
 			likely = append(likely, id)
 		}
 	}
-	v.commented, err = d.Store.Commented(ctx, likely)
+	if v.commented, err = d.Store.Commented(ctx, likely); err != nil {
+		return v, err
+	}
+	v.reopened, err = d.Store.Reopened(ctx, v.nights[len(v.nights)-1].AsOf.Add(-d.Policy.Ladder.After))
 	return v, err
 }
 
@@ -196,7 +183,10 @@ func (d *Desk) view(ctx context.Context) (*view, error) {
 func (v *view) telling(f *audit.Finding) error {
 	filed := v.night[f.FirstRun]
 	last := v.nights[len(v.nights)-1].AsOf
-	x := audit.Prospect{Finding: f, Matter: v.matter[f.ID], Filed: filed.AsOf, Night: last, Baseline: filed.Baseline && !filed.Released, Commented: v.commented[f.ID]}
+	x := audit.Prospect{Finding: f, Matter: v.matter[f.ID], Opened: filed.AsOf, Night: last, Baseline: filed.Baseline && !filed.Released, Commented: v.commented[f.ID]}
+	if at, ok := v.reopened[f.ID]; ok {
+		x.Opened = max(x.Opened, at)
+	}
 	if r, ok := v.registry[f.App]; ok && r.Waiting != audit.Never {
 		x.Waited = time.Duration(last - r.Waiting)
 	}

@@ -115,12 +115,17 @@ func (o *office) night(baseline bool, registry []*audit.App, list ...audit.Findi
 		u.Version = &audit.AppVersion{From: o.now, App: a}
 		u.SetApprovals, u.Approvals = true, a.Approvals
 	}
+	var changes []audit.Change
 	for _, f := range list {
 		known, err := o.Store.Finding(ctx, f.ID)
 		if err == nil {
 			f.FirstRun, f.NotifiedAt, f.DueAt, f.Recommendation = known.FirstRun, known.NotifiedAt, known.DueAt, known.Recommendation
+			if !audit.IsOpen(known.Status) && audit.IsOpen(f.Status) {
+				of(f.App).Trail = append(of(f.App).Trail, audit.TrailEntry{At: o.now, Who: audit.ByNight, What: audit.TrailReopened, Finding: f.ID})
+			}
 		} else {
 			f.FirstRun = run.ID
+			changes = append(changes, audit.Change{Finding: f, What: audit.IsNew})
 		}
 		f.LastRun, f.Latest = run.ID, audit.Latest{Run: run.ID, Occurrences: 1}
 		u := of(f.App)
@@ -133,6 +138,9 @@ func (o *office) night(baseline bool, registry []*audit.App, list ...audit.Findi
 		p.Apps = append(p.Apps, *u)
 	}
 	slices.SortFunc(p.Apps, func(a, b audit.AppUpdate) int { return strings.Compare(a.Key, b.Key) })
+	before, err := n.NightCounts(ctx)
+	o.must(err)
+	_, p.Judged = o.Policy.Ladder.JudgeRun(before, run, changes)
 	o.must(n.Publish(ctx, p))
 	o.must(lease.Release())
 	o.must(o.Night(ctx))
@@ -542,6 +550,58 @@ func TestAnAbnormalNightHoldsUpEveryNotice(t *testing.T) {
 	}
 }
 
+// What was found of a night when it was filed stays, whatever is purged of it later, or whatever the policy says by then.
+func TestAVerdictStays(t *testing.T) {
+	t.Parallel()
+	o := filed(t, finding("purpose-prohibited", app, "marketing"))
+	o.now = o.now.Add(day)
+	var many []audit.Finding
+	for i := range 51 {
+		many = append(many, finding("purpose-prohibited", fmt.Sprintf("com.other.%02d", i), "marketing"))
+	}
+	run := o.night(false, nil, many...)
+	o.Policy.Ladder.Abnormal = 1000
+	held, err := o.Held(t.Context())
+	o.must(err)
+	if held == nil || held.Run != run || held.Severe != 51 || held.Verdict.Limit != 50 {
+		t.Fatalf("%+v", held)
+	}
+	o.Policy.Ladder.Abnormal = 0
+	o.now = o.now.Add(day)
+	o.night(false, nil)
+	o.Policy.Ladder.AbnormalTimes = 0
+	if got, err := o.Release(t.Context(), "", ann, ""); err != nil || !slices.Equal(got, []string{run}) {
+		t.Errorf("released %v, %v: nights that were normal are no longer", got, err)
+	}
+}
+
+// The day in which late facts may take a finding back begins anew when a night reopens it.
+func TestAReopenedFindingIsAsNewAsAFiledOne(t *testing.T) {
+	t.Parallel()
+	bad := finding("purpose-prohibited", app, "marketing")
+	closed := bad
+	closed.Status = audit.Resolved
+	o := newOffice(t)
+	for night, f := range []audit.Finding{bad, closed, closed, bad} {
+		o.night(night == 0, []*audit.App{acme(app)}, f)
+		if night == 0 {
+			_, err := o.Release(t.Context(), "R-000001", ann, "")
+			o.must(err)
+		}
+		o.now = o.now.Add(day - time.Hour)
+		if list, err := o.Store.Notices(t.Context(), store.NoticeFilter{}); err != nil || len(list) != 0 {
+			t.Fatalf("night %d: drafted, %+v, %v", night, list, err)
+		}
+	}
+	o.night(false, nil) // 23 hours later
+	if list, err := o.Store.Notices(t.Context(), store.NoticeFilter{}); err != nil || len(list) != 0 {
+		t.Fatalf("drafted within 24 hours: %+v, %v", list, err)
+	}
+	o.now = o.now.Add(time.Hour)
+	o.night(false, nil)
+	o.only()
+}
+
 func TestAFirstRunTellsNobody(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -860,6 +920,8 @@ func TestClosedWhileTheNoticeIsOnItsWay(t *testing.T) {
 	}
 	o.now = o.now.Add(day)
 	o.night(false, nil, bad)
+	o.now = o.now.Add(day)
+	o.night(false, nil)
 	list, err := o.Store.Notices(t.Context(), store.NoticeFilter{Deliveries: []audit.Delivery{audit.NoticeDrafted}})
 	o.must(err)
 	if len(list) != 1 {
