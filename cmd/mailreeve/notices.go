@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -83,6 +84,7 @@ docs/notices.md tells of all of it.`,
 type noticeView struct {
 	audit.Notice
 	matters []audit.Matter
+	digest  string // of what was approved, or else of what it says now and to whom; "": it cannot be rendered
 }
 
 // answer is the notice's answer in one word: the weightiest of its findings.
@@ -125,9 +127,12 @@ func (s *system) noticeViews(ctx context.Context, list []audit.Notice) ([]notice
 	for _, m := range matters {
 		of[m.Finding] = m
 	}
-	out := make([]noticeView, len(list))
+	out, d := make([]noticeView, len(list)), s.desk()
 	for i, n := range list {
 		out[i].Notice = n
+		if out[i].digest = n.Pinned; n.Pinned == "" {
+			out[i].digest, _ = d.Digest(&n) // a template or content that cannot be read is for preview to say
+		}
 		for _, k := range n.About {
 			if m, ok := of[k.Finding]; ok && (m.Notice == n.ID || m.Second == n.ID || n.Kind == audit.Reminder) {
 				out[i].matters = append(out[i].matters, m)
@@ -152,7 +157,8 @@ type noticeRecord struct {
 	CreatedAt   moment             `json:"created_at"`
 	ApprovedBy  string             `json:"approved_by"`
 	ApprovedAt  moment             `json:"approved_at"`
-	Content     string             `json:"approved_content"` // digest
+	Digest      string             `json:"digest"`           // of what it says and to whom
+	Content     string             `json:"approved_content"` // that digest, as it was approved
 	SentAt      moment             `json:"sent_at"`
 	DeliveredAt moment             `json:"delivered_at"`
 	Why         string             `json:"why"`
@@ -160,7 +166,7 @@ type noticeRecord struct {
 
 func noticeRecordOf(v *noticeView) noticeRecord {
 	r := noticeRecord{ID: v.ID, Kind: v.Kind, Vendor: v.Vendor, VendorName: v.VendorName, Run: v.Run, Findings: findingsOf(&v.Notice), Recipients: append([]string{}, v.Recipients...),
-		Delivery: v.Delivery, Answer: v.answer(), DueAt: moment(v.due()), CreatedAt: moment(v.Created), ApprovedBy: v.ApprovedBy, ApprovedAt: moment(v.ApprovedAt), Content: v.Pinned,
+		Delivery: v.Delivery, Answer: v.answer(), DueAt: moment(v.due()), CreatedAt: moment(v.Created), ApprovedBy: v.ApprovedBy, ApprovedAt: moment(v.ApprovedAt), Digest: v.digest, Content: v.Pinned,
 		SentAt: moment(v.SentAt), DeliveredAt: moment(audit.Never), Why: v.Why}
 	if v.Delivery == audit.NoticeDelivered {
 		r.DeliveredAt = moment(v.EndedAt)
@@ -361,8 +367,9 @@ func (c *cli) printNotice(v *noticeView) error {
 		state += ": " + v.Why
 	}
 	t.row("delivery", state)
+	t.row("digest", v.digest)
 	if v.ApprovedBy != "" {
-		t.row("approved", when(v.ApprovedAt)+" by "+v.ApprovedBy+", "+v.Pinned)
+		t.row("approved", when(v.ApprovedAt)+" by "+v.ApprovedBy)
 	}
 	if isSet(v.SentAt) {
 		t.row("sent", when(v.SentAt))
@@ -429,7 +436,9 @@ func (c *cli) noticesPreviewCommand() *cobra.Command {
 				for i, r := range n.Recipients {
 					to[i] = shown(r)
 				}
-				_, err = fmt.Fprintf(c.out, "To: %s\nSubject: %s\n\n%s\n", strings.Join(to, ", "), m.Subject, strings.TrimRight(m.Text, "\n"))
+				if _, err = fmt.Fprintf(c.out, "To: %s\nSubject: %s\n\n%s\n", strings.Join(to, ", "), m.Subject, strings.TrimRight(m.Text, "\n")); err == nil && n.Delivery == audit.NoticeDrafted {
+					err = c.sayHowToApprove(s.desk(), n)
+				}
 			}
 			return err
 		},
@@ -439,15 +448,32 @@ func (c *cli) noticesPreviewCommand() *cobra.Command {
 	return cmd
 }
 
+// sayHowToApprove says on stderr how to approve what was just shown of a notice, and nothing else.
+func (c *cli) sayHowToApprove(d *notices.Desk, n *audit.Notice) error {
+	digest, err := d.Digest(n)
+	if err == nil {
+		fmt.Fprintf(c.err, "approve this, and nothing else: mailreeve notices approve %s --digest %s\n", n.ID, digest)
+	}
+	return err
+}
+
 func (c *cli) noticesApproveCommand() *cobra.Command {
-	var reason string
+	var reason, digest string
 	cmd := &cobra.Command{
 		Use:   "approve ID…",
 		Short: "Approve notices as they are: what is sent, and to whom",
-		Long: `approve pins a notice's recipients and content. Where either changes before it is sent, it has to be approved anew.
+		Long: `approve pins a notice's recipients and content. Where either changes before it is sent, it has to be approved anew. With --digest, as preview and
+show print it, it is approved only if it still is what you saw.
 It goes out with serve, or with mailreeve notices send; of one vendor at most one notice a night.`,
-		Args: cobra.MinimumNArgs(1),
+		Example: "  mailreeve notices approve N-3K9Q N-7TQ2\n  mailreeve notices approve N-3K9Q --digest sha256:…",
+		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, ids []string) error {
+			switch {
+			case digest != "" && len(ids) > 1:
+				return usagef("--digest is of one notice: give one ID with it")
+			case digest != "" && !digestPattern.MatchString(digest):
+				return usagef("--digest: %q is none as preview and show print it: sha256: and 64 hexadecimal digits", digest)
+			}
 			s, err := c.openStore(cmd.Context())
 			if err != nil {
 				return err
@@ -456,7 +482,7 @@ It goes out with serve, or with mailreeve notices send; of one vendor at most on
 			d := s.desk()
 			var refused []error
 			for _, id := range ids {
-				n, err := d.Approve(cmd.Context(), id, operator(), address.Redact(reason))
+				n, err := d.Approve(cmd.Context(), id, notices.Approval{By: operator(), Reason: address.Redact(reason), Digest: digest})
 				if err != nil {
 					refused = append(refused, err)
 					continue
@@ -467,8 +493,11 @@ It goes out with serve, or with mailreeve notices send; of one vendor at most on
 		},
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why; it is kept in the trail, addresses masked")
+	cmd.Flags().StringVar(&digest, "digest", "", "approve only what has this digest")
 	return cmd
 }
+
+var digestPattern = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
 func (c *cli) noticesReleaseCommand() *cobra.Command {
 	var reason string

@@ -415,7 +415,7 @@ func (v *view) written(n audit.Notice, about []subject) (audit.Notice, []audit.T
 
 // approved is a notice with an approval; who is in the trail for it.
 func (v *view) approved(n audit.Notice, by, who, why string) (audit.Notice, []audit.TrailEntry, error) {
-	pinned, err := v.pin(&n)
+	pinned, err := v.Digest(&n)
 	if err != nil {
 		return n, nil, err
 	}
@@ -535,10 +535,21 @@ func (v *view) news() map[string][]subject {
 
 // Mailed is a notice as it is sent.
 func (d *Desk) Mailed(n *audit.Notice) (email.Mail, error) {
-	var content notifier.Notice
-	if err := json.Unmarshal(n.Content, &content); err != nil {
-		return email.Mail{}, fmt.Errorf("notice %s: %w", n.ID, err)
+	content, err := contentOf(n)
+	if err != nil {
+		return email.Mail{}, err
 	}
+	return d.render(content)
+}
+
+func contentOf(n *audit.Notice) (content notifier.Notice, err error) {
+	if err := json.Unmarshal(n.Content, &content); err != nil {
+		return content, fmt.Errorf("notice %s: %w", n.ID, err)
+	}
+	return content, nil
+}
+
+func (d *Desk) render(content notifier.Notice) (email.Mail, error) {
 	var t *email.Templates
 	if d.Templates != nil {
 		var err error
@@ -549,9 +560,18 @@ func (d *Desk) Mailed(n *audit.Notice) (email.Mail, error) {
 	return email.Render(content, t)
 }
 
-// pin is the digest of what is sent and to whom.
-func (d *Desk) pin(n *audit.Notice) (string, error) {
-	m, err := d.Mailed(n)
+// Digest is the digest of what a notice says, and to whom, that a person approves. What mailreeve itself fills in at that moment, the date of the mail
+// and the token of the link, is no part of it: it is the same before and after.
+func (d *Desk) Digest(n *audit.Notice) (string, error) {
+	content, err := contentOf(n)
+	if err != nil {
+		return "", err
+	}
+	content.IssuedAt = n.Created.Time()
+	if content.Answer.URL != "" {
+		content.Answer.URL = d.PageURL
+	}
+	m, err := d.render(content)
 	if err != nil {
 		return "", err
 	}
@@ -566,8 +586,15 @@ func (d *Desk) pin(n *audit.Notice) (string, error) {
 	return "sha256:" + hex.EncodeToString(sum[:]), nil
 }
 
+// An Approval is a person's word that a notice may go out.
+type Approval struct {
+	By     string
+	Reason string
+	Digest string // of what the person saw: nothing else is approved; "": the notice as it is now
+}
+
 // Approve lets a person approve the notice of an id: it is dated now, and what is sent and to whom is pinned.
-func (d *Desk) Approve(ctx context.Context, id, by, reason string) (*audit.Notice, error) {
+func (d *Desk) Approve(ctx context.Context, id string, a Approval) (*audit.Notice, error) {
 	var out audit.Notice
 	err := again(func() error {
 		n, err := d.Store.Notice(ctx, id)
@@ -580,27 +607,39 @@ func (d *Desk) Approve(ctx context.Context, id, by, reason string) (*audit.Notic
 		}
 		v := &view{Desk: d, now: d.now(nights)}
 		after := *n
-		var content notifier.Notice
 		if after.Delivery == audit.NoticeDrafted {
-			if err := json.Unmarshal(n.Content, &content); err != nil {
-				return fmt.Errorf("notice %s: %w", n.ID, err)
-			}
-			content.IssuedAt = v.now.Time()
-			if content.Answer.URL != "" {
-				content.Answer.URL = link(d.PageURL, d.Store.LinkKey(), n.Vendor, v.now.Add(linkFor))
-			}
-			if after.Content, err = json.Marshal(content); err != nil {
-				return fmt.Errorf("notice %s: %w", n.ID, err)
+			if after.Content, err = v.dated(n); err != nil {
+				return err
 			}
 		}
-		after, trail, err := v.approved(after, by, by, reason)
+		after, trail, err := v.approved(after, a.By, a.By, a.Reason)
 		if err != nil {
 			return err
+		}
+		if a.Digest != "" && a.Digest != after.Pinned {
+			return &audit.NoticeError{ID: n.ID, What: "approve", Why: "what it says, or to whom, is no longer " + a.Digest + " but " + after.Pinned + ": look at it again, with mailreeve notices preview " + n.ID}
 		}
 		out = after
 		return d.Store.ChangeNotices(ctx, store.NoticesChanged{Notices: []audit.Notice{after}, Trail: trail, Open: after.About})
 	})
 	return &out, err
+}
+
+// dated is a notice's content as of now.
+func (v *view) dated(n *audit.Notice) ([]byte, error) {
+	content, err := contentOf(n)
+	if err != nil {
+		return nil, err
+	}
+	content.IssuedAt = v.now.Time()
+	if content.Answer.URL != "" {
+		content.Answer.URL = link(v.PageURL, v.Store.LinkKey(), n.Vendor, v.now.Add(linkFor))
+	}
+	p, err := json.Marshal(content)
+	if err != nil {
+		return nil, fmt.Errorf("notice %s: %w", n.ID, err)
+	}
+	return p, nil
 }
 
 // Queue puts what is approved into the outbox, where there is a mail server, at most one notice a vendor and night, unless an abnormal night holds up notices. What would be sent otherwise
@@ -657,7 +696,7 @@ func (d *Desk) Queue(ctx context.Context) error {
 }
 
 func (v *view) enqueue(ctx context.Context, n audit.Notice) error {
-	pinned, err := v.pin(&n)
+	pinned, err := v.Digest(&n)
 	if err != nil {
 		return err
 	}

@@ -179,7 +179,7 @@ func (o *office) only() audit.Notice {
 
 func (o *office) approve(id string) {
 	o.t.Helper()
-	_, err := o.Approve(o.t.Context(), id, ann, "fine")
+	_, err := o.Approve(o.t.Context(), id, notices.Approval{By: ann, Reason: "fine"})
 	o.must(err)
 	o.must(o.Queue(o.t.Context()))
 }
@@ -345,7 +345,7 @@ func TestNothingIsSentOfWhatWasTakenBack(t *testing.T) {
 		o := filed(t, bad)
 		id := o.only().ID
 		if when == "after approval" {
-			_, err := o.Approve(t.Context(), id, ann, "")
+			_, err := o.Approve(t.Context(), id, notices.Approval{By: ann})
 			o.must(err)
 		}
 		gone := bad
@@ -357,6 +357,41 @@ func TestNothingIsSentOfWhatWasTakenBack(t *testing.T) {
 		if n := o.only(); n.Delivery != audit.NoticeWithdrawn || len(o.mails) != 0 {
 			t.Errorf("%s: it is %s, and %d mails were sent", when, n.Delivery, len(o.mails))
 		}
+	}
+}
+
+// Who names the digest of what was looked at approves that, and nothing else.
+func TestApprovalOfWhatWasSeen(t *testing.T) {
+	t.Parallel()
+	o := filed(t, finding("purpose-prohibited", app, "marketing"))
+	o.PageURL = "https://vendors.platform.example"
+	o.must(o.Night(t.Context()))
+	first := o.only()
+	seen, err := o.Digest(&first)
+	o.must(err)
+	o.now = o.now.Add(day)
+	o.night(false, nil, finding("purpose-prohibited", app, "training-onboarding"))
+	o.now = o.now.Add(day)
+	o.night(false, nil)
+	n := o.only()
+	now, err := o.Digest(&n)
+	o.must(err)
+	if _, err := o.Approve(t.Context(), n.ID, notices.Approval{By: ann, Digest: seen}); err == nil || !strings.Contains(err.Error(), now) {
+		t.Fatalf("%v", err)
+	}
+	if n := o.only(); n.Delivery != audit.NoticeDrafted {
+		t.Errorf("it is %s", n.Delivery)
+	}
+	o.now = o.now.Add(time.Hour) // the mail is dated later, its link is another: that is not what a person judges
+	approved, err := o.Approve(t.Context(), n.ID, notices.Approval{By: ann, Digest: now})
+	o.must(err)
+	if approved.Pinned != now || string(approved.Content) == string(n.Content) {
+		t.Errorf("%s was approved, %s was seen", approved.Pinned, now)
+	}
+	o.must(o.Queue(t.Context()))
+	o.deliver()
+	if len(o.mails) != 1 {
+		t.Errorf("%d mails", len(o.mails))
 	}
 }
 
@@ -372,7 +407,7 @@ func TestNothingIsSentOfWhatIsNoLongerTold(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := filed(t, bad)
-			_, err := o.Approve(t.Context(), o.only().ID, ann, "")
+			_, err := o.Approve(t.Context(), o.only().ID, notices.Approval{By: ann})
 			o.must(err)
 			now := bad
 			change(&now)
@@ -462,7 +497,7 @@ func TestWithoutAMailServer(t *testing.T) {
 func TestNewContactsNeedANewApproval(t *testing.T) {
 	t.Parallel()
 	o := filed(t, finding("purpose-prohibited", app, "marketing"))
-	_, err := o.Approve(t.Context(), o.only().ID, ann, "")
+	_, err := o.Approve(t.Context(), o.only().ID, notices.Approval{By: ann})
 	o.must(err)
 	o.now = o.now.Add(day)
 	o.night(false, []*audit.App{acme(app, "new@acme.example")})
@@ -498,7 +533,7 @@ func TestABadContactStopsNobody(t *testing.T) {
 		t.Errorf("%d tasks", n)
 	}
 	for _, n := range list {
-		_, err := o.Approve(t.Context(), n.ID, ann, "")
+		_, err := o.Approve(t.Context(), n.ID, notices.Approval{By: ann})
 		o.must(err)
 	}
 	// What one notice says can no longer be read.
@@ -519,7 +554,7 @@ func TestABadContactStopsNobody(t *testing.T) {
 func TestAnAbnormalNightHoldsUpEveryNotice(t *testing.T) {
 	t.Parallel()
 	o := filed(t, finding("purpose-prohibited", app, "marketing"))
-	_, err := o.Approve(t.Context(), o.only().ID, ann, "")
+	_, err := o.Approve(t.Context(), o.only().ID, notices.Approval{By: ann})
 	o.must(err)
 	o.now = o.now.Add(day)
 	var many []audit.Finding
