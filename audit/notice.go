@@ -103,6 +103,9 @@ func (e *NoticeError) Error() string {
 // Queued says whether the notice is in the outbox, or has left it: from then on neither it nor whom it goes to changes.
 func (n *Notice) Queued() bool { return n.QueuedRun != "" }
 
+// Key is the key of the notice's mail in the outbox.
+func (n *Notice) Key() string { return "notice " + n.ID + " " + string(n.Kind) }
+
 // Waits says whether the notice is still to be sent.
 func (n *Notice) Waits() bool {
 	return !n.Queued() && (n.Delivery == NoticeDrafted || n.Delivery == NoticeNoContact || n.Delivery == NoticeApproved)
@@ -196,6 +199,38 @@ func (n Notice) Queue(run, pinned string, now Instant) (after Notice, trail []Tr
 	return n, nil, true
 }
 
+// Recall takes back a notice that is in the outbox, where something of it no longer holds, and its mail is out of the outbox by now. tried is how often it was
+// begun to be sent. If never, nobody has it: what still holds of it waits to be written anew, and approved anew. Else it may have arrived, whatever the answers were: it
+// is withdrawn, which says so, and what still holds is told by another notice.
+func (n Notice) Recall(tried int, still bool, why string, now Instant) (Notice, []TrailEntry) {
+	if n.Delivery != NoticeApproved || !n.Queued() {
+		return n, nil
+	}
+	if tried == 0 {
+		n = n.unapproved()
+		n.QueuedRun = ""
+		why += "; its mail was taken out of the outbox before anybody tried to send it"
+	}
+	if tried == 0 && still {
+		n.Delivery = NoticeDrafted
+		return n, n.note(now, ByNight, "notice recalled", why+", and it is drafted anew")
+	}
+	if tried > 0 {
+		why += "; its mail was taken out of the outbox, but somebody had begun to send it: it may have arrived"
+	}
+	n.Delivery, n.EndedAt, n.Why = NoticeWithdrawn, now, why
+	return n, n.note(now, ByNight, "notice withdrawn", why)
+}
+
+// Hold takes a notice that is in the outbox back to before it was put there, as an abnormal night does with what nobody has tried to send yet. Its approval holds.
+func (n Notice) Hold(now Instant) (Notice, []TrailEntry) {
+	if n.Delivery != NoticeApproved || !n.Queued() {
+		return n, nil
+	}
+	n.QueuedRun = ""
+	return n, n.note(now, ByNight, "notice held", "an abnormal night holds up every notice; nobody had tried to send this one")
+}
+
 // Sent says that a mail server accepted the notice.
 func (n Notice) Sent(at Instant) (Notice, []TrailEntry) {
 	if n.Delivery != NoticeApproved || !n.Queued() {
@@ -217,7 +252,7 @@ func (n Notice) Settled(now Instant, l *Ladder) (Notice, []TrailEntry) {
 // Bounced says that a recipient's server gave the notice back. why holds no address. A notice that was answered did arrive.
 func (n Notice) Bounced(why string, at Instant) (Notice, []TrailEntry) {
 	switch {
-	case !n.Queued() || n.Delivery == NoticeBounced:
+	case !n.Queued() || n.Delivery == NoticeBounced || n.Delivery == NoticeWithdrawn:
 		return n, nil
 	case n.Delivery == NoticeDelivered && n.Why == answered:
 		return n, nil

@@ -414,10 +414,19 @@ func (t *tx) change(ctx context.Context, c *Changed, version int64) error {
 		}
 	}
 	entries := append([]audit.TrailEntry(nil), c.Trail...)
+	at := audit.Ever
 	for i := range entries {
 		if entries[i].Finding == "" {
 			entries[i].Finding = f.ID
 		}
+		at = max(at, entries[i].At)
+	}
+	if !audit.IsOpen(f.Status) {
+		recalled, err := t.recallClosed(ctx, map[string]bool{f.ID: true}, at)
+		if err != nil {
+			return err
+		}
+		entries = append(entries, recalled...)
 	}
 	return t.appendTrail(ctx, entries)
 }

@@ -54,28 +54,33 @@ func (s *Store) Notice(ctx context.Context, prefix string) (*audit.Notice, error
 
 func (s *Store) notices(ctx context.Context, condition string, args ...any) (list []audit.Notice, err error) {
 	err = s.read(ctx, "read the notices", func(t *tx) error {
-		var found []struct {
-			Recipients string `db:"recipients"`
-			Body       string `db:"body"`
-			Version    int64  `db:"version"`
-		}
-		if err := t.all(ctx, &found, `SELECT recipients, body, version FROM notices`+condition, args...); err != nil {
-			return err
-		}
-		list = make([]audit.Notice, len(found))
-		for i, r := range found {
-			n := &list[i]
-			if err := unpackJSON(r.Body, n); err != nil {
-				return fmt.Errorf("a notice: %w", err)
-			}
-			if err := unpackJSON(r.Recipients, &n.Recipients); err != nil {
-				return fmt.Errorf("the recipients of notice %s: %w", n.ID, err)
-			}
-			n.Version = r.Version
-		}
-		return nil
+		list, err = t.notices(ctx, condition, args...)
+		return err
 	})
 	return list, err
+}
+
+func (t *tx) notices(ctx context.Context, condition string, args ...any) ([]audit.Notice, error) {
+	var found []struct {
+		Recipients string `db:"recipients"`
+		Body       string `db:"body"`
+		Version    int64  `db:"version"`
+	}
+	if err := t.all(ctx, &found, `SELECT recipients, body, version FROM notices`+condition, args...); err != nil {
+		return nil, err
+	}
+	list := make([]audit.Notice, len(found))
+	for i, r := range found {
+		n := &list[i]
+		if err := unpackJSON(r.Body, n); err != nil {
+			return nil, fmt.Errorf("a notice: %w", err)
+		}
+		if err := unpackJSON(r.Recipients, &n.Recipients); err != nil {
+			return nil, fmt.Errorf("the recipients of notice %s: %w", n.ID, err)
+		}
+		n.Version = r.Version
+	}
+	return list, nil
 }
 
 // Matters gives what goes on with vendors about findings, by app and finding; with open only what is not closed.

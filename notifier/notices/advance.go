@@ -40,7 +40,7 @@ func (d *Desk) sent(ctx context.Context) error {
 	var keys []string
 	for i := range list {
 		if list[i].Queued() {
-			keys = append(keys, Key(&list[i]))
+			keys = append(keys, list[i].Key())
 		}
 	}
 	if len(keys) == 0 {
@@ -51,7 +51,7 @@ func (d *Desk) sent(ctx context.Context) error {
 		return err
 	}
 	for i := range list {
-		m, ok := done[Key(&list[i])]
+		m, ok := done[list[i].Key()]
 		if !ok {
 			continue
 		}
@@ -90,7 +90,7 @@ func (d *Desk) bounced(ctx context.Context, b email.Bounce) error {
 		return err
 	}
 	i := slices.IndexFunc(list, func(n audit.Notice) bool {
-		id, err := email.MessageID(Key(&n), d.Mail.From)
+		id, err := email.MessageID(n.Key(), d.Mail.From)
 		return err == nil && n.Queued() && id == strings.Trim(b.MessageID, "<>")
 	})
 	if i < 0 {

@@ -142,8 +142,8 @@ func (d *Desk) view(ctx context.Context) (*view, error) {
 		}
 	}
 	for i := range v.notices {
-		if v.notices[i].Waits() {
-			for _, k := range v.notices[i].About {
+		if n := &v.notices[i]; n.Waits() || n.Delivery == audit.NoticeApproved {
+			for _, k := range n.About {
 				ids = append(ids, k.Finding)
 			}
 		}
@@ -431,7 +431,10 @@ func (v *view) drafts(ctx context.Context) error {
 	about := v.news()
 	var failed []error
 	for i := range v.notices {
-		if n := &v.notices[i]; n.Waits() {
+		n := &v.notices[i]
+		if err := v.recall(ctx, n); err != nil {
+			failed = append(failed, err)
+		} else if n.Waits() {
 			failed = append(failed, v.revise(ctx, n, about))
 		}
 	}
@@ -447,10 +450,25 @@ func (v *view) drafts(ctx context.Context) error {
 	return errors.Join(failed...)
 }
 
-// revise writes a notice that waits anew, and takes into a draft what is new of its vendor. What was approved stays as it is, unless something of it is no
-// longer to be told, or the vendor's contacts changed.
-func (v *view) revise(ctx context.Context, n *audit.Notice, news map[string][]subject) error {
-	var about []subject
+// recall takes a notice back whose mail waits in the outbox, where something of it no longer holds. What a night or a person closes recalls it at that
+// moment already; this is for all else.
+func (v *view) recall(ctx context.Context, n *audit.Notice) error {
+	if n.Delivery != audit.NoticeApproved || !n.Queued() {
+		return nil
+	}
+	about := v.holds(n)
+	if len(about) == len(n.About) {
+		return nil
+	}
+	after, err := v.Store.Recall(ctx, *n, len(about) > 0, "it no longer holds as it was approved", v.now)
+	if err == nil {
+		*n = after
+	}
+	return err
+}
+
+// holds is what of a notice is still to be told.
+func (v *view) holds(n *audit.Notice) (about []subject) {
 	for _, k := range n.About {
 		f, m := v.findings[k.Finding], v.matter[k.Finding]
 		if f == nil || !audit.IsOpen(f.Status) {
@@ -465,6 +483,13 @@ func (v *view) revise(ctx context.Context, n *audit.Notice, news map[string][]su
 		}
 		about = append(about, subject{*f, m})
 	}
+	return about
+}
+
+// revise writes a notice that waits anew, and takes into a draft what is new of its vendor. What was approved stays as it is, unless something of it is no
+// longer to be told, or the vendor's contacts changed.
+func (v *view) revise(ctx context.Context, n *audit.Notice, news map[string][]subject) error {
+	about := v.holds(n)
 	if n.Delivery == audit.NoticeApproved && len(about) == len(n.About) && slices.Equal(n.Recipients, recipients(v.registry, n.About)) {
 		return nil
 	}
@@ -707,7 +732,7 @@ func (v *view) enqueue(ctx context.Context, n audit.Notice) error {
 		if err != nil {
 			return err
 		}
-		m, err := email.Enqueue(Key(&n), email.Envelope{From: v.Mail.From, ReplyTo: v.Mail.ReplyTo, To: n.Recipients}, mailed, audit.At(v.Clock()))
+		m, err := email.Enqueue(n.Key(), email.Envelope{From: v.Mail.From, ReplyTo: v.Mail.ReplyTo, To: n.Recipients}, mailed, audit.At(v.Clock()))
 		if err != nil {
 			return err
 		}
@@ -715,6 +740,3 @@ func (v *view) enqueue(ctx context.Context, n audit.Notice) error {
 	}
 	return v.Store.ChangeNotices(ctx, change)
 }
-
-// Key is the key of a notice's message.
-func Key(n *audit.Notice) string { return "notice " + n.ID + " " + string(n.Kind) }

@@ -395,6 +395,81 @@ func TestApprovalOfWhatWasSeen(t *testing.T) {
 	}
 }
 
+// What is still to be told of a notice whose mail was recalled is told, once.
+func TestTheRestOfARecalledNotice(t *testing.T) {
+	t.Parallel()
+	bad, other := finding("purpose-prohibited", app, "marketing"), finding("purpose-prohibited", app, "training-onboarding")
+	closed := bad
+	closed.Status, closed.Reason = audit.Resolved, "withdrawn"
+	for _, tried := range []bool{false, true} {
+		o := filed(t, bad, other)
+		first := o.only()
+		o.approve(first.ID)
+		waiting, err := o.Store.Pending(t.Context())
+		o.must(err)
+		if len(waiting) != 1 {
+			t.Fatalf("%d messages wait", len(waiting))
+		}
+		if tried {
+			_, err := o.Store.Take(t.Context(), email.Sink, waiting[0].Lane, "killed", o.now, o.now.Add(time.Second))
+			o.must(err)
+		}
+		o.now = o.now.Add(day)
+		o.night(false, nil, closed)
+		list, err := o.Store.Notices(t.Context(), store.NoticeFilter{Deliveries: []audit.Delivery{audit.NoticeDrafted}})
+		o.must(err)
+		if len(list) != 1 || len(list[0].About) != 1 || list[0].About[0].Finding != other.ID || (list[0].ID == first.ID) == tried {
+			t.Fatalf("tried %t: drafted %+v", tried, list)
+		}
+		o.deliver()
+		if len(o.mails) != 0 {
+			t.Errorf("tried %t: the mail went all the same", tried)
+		}
+		o.approve(list[0].ID)
+		o.deliver()
+		if len(o.mails) != 1 || strings.Contains(string(o.mails[0].Body), bad.ID) {
+			t.Errorf("tried %t: %d mails", tried, len(o.mails))
+		}
+		if !tried {
+			continue
+		}
+		// The mail of which nobody knew had arrived after all: its vendor answers it.
+		if n, err := o.Store.Notice(t.Context(), first.ID); err != nil || n.Delivery != audit.NoticeWithdrawn || !strings.Contains(n.Why, "may have arrived") {
+			t.Fatalf("%+v, %v", n, err)
+		}
+		_, err = o.Reply(t.Context(), first.ID, other.ID, audit.Reply{Kind: audit.ReplyFix, By: bob, Text: "mended"})
+		o.must(err)
+		if n, err := o.Store.Notice(t.Context(), first.ID); err != nil || n.Delivery != audit.NoticeDelivered {
+			t.Errorf("%s, %v", n.Delivery, err)
+		}
+	}
+}
+
+// A reminder that waits in the outbox until it is no longer true does not go.
+func TestAReminderThatWaitsForTooLong(t *testing.T) {
+	t.Parallel()
+	bad := finding("purpose-prohibited", app, "marketing")
+	o := filed(t, bad)
+	first := o.only()
+	o.approve(first.ID)
+	o.deliver()
+	for range 16 { // the reminder, 14 days before the deadline, waits for a mail server that is away
+		o.now = o.now.Add(day)
+		o.night(false, nil)
+	}
+	if waiting, err := o.Store.Pending(t.Context()); err != nil || len(waiting) != 1 {
+		t.Fatalf("%v, %v", waiting, err)
+	}
+	_, err := o.Reply(t.Context(), first.ID, "", audit.Reply{Kind: audit.ReplyDispute, By: bob, Text: "no"})
+	o.must(err)
+	o.now = o.now.Add(day)
+	o.night(false, nil)
+	o.deliver()
+	if len(o.mails) != 1 {
+		t.Errorf("%d mails", len(o.mails))
+	}
+}
+
 // What a first notice tells has to be fit to be told when it goes out, too.
 func TestNothingIsSentOfWhatIsNoLongerTold(t *testing.T) {
 	t.Parallel()
@@ -724,7 +799,7 @@ func TestBounces(t *testing.T) {
 			o.deliver()
 			o.now = o.now.Add(x.after)
 			o.must(o.Advance(t.Context()))
-			id, err := email.MessageID(notices.Key(&n), o.Mail.From)
+			id, err := email.MessageID(n.Key(), o.Mail.From)
 			o.must(err)
 			o.bounces = []email.Bounce{{MessageID: "other@platform.example", Final: true}, {MessageID: id, Final: x.final, Status: "5.1.1", Says: "no such user joe@acme.example"}}
 			o.must(o.Advance(t.Context()))
@@ -783,7 +858,7 @@ func TestWhoseBounce(t *testing.T) {
 			o.deliver()
 			o.now = o.now.Add(x.after)
 			o.must(o.Advance(t.Context()))
-			id, err := email.MessageID(notices.Key(&n), o.Mail.From)
+			id, err := email.MessageID(n.Key(), o.Mail.From)
 			o.must(err)
 			o.later()
 			o.bounces = []email.Bounce{{MessageID: id, Recipient: x.who, Final: true, Status: "5.1.1", Says: "no such user"}}
