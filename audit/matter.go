@@ -33,14 +33,16 @@ type Matter struct {
 	Rounds   []Instant `json:"rounds,omitempty"` // when it was told of before, and then resolved
 
 	Answer          VendorAnswer  `json:"answer"`
-	ClaimedAt       Instant       `json:"claimed_at"`         // of a fix; Never: none
-	ExtensionAsked  bool          `json:"extension_asked"`    // and not decided
-	Extended        time.Duration `json:"extended,omitempty"` // 0: not
-	DisputedAt      Instant       `json:"disputed_at"`        // of the open dispute; Never: none is open
-	StoppedAt       Instant       `json:"stopped_at"`         // up to when Due counts the time that the clock stands; Never: it runs
-	Stopped         time.Duration `json:"stopped,omitempty"`  // of all disputes
-	Quiet           bool          `json:"quiet,omitempty"`    // the clock stands because the finding is suppressed or dismissed, or its fix verified
-	Refuted         bool          `json:"refuted,omitempty"`  // a fix was claimed that was none: another such claim holds up nothing
+	AnswerBy        Instant       `json:"answer_by,omitempty"`  // of the questions of an incident; 0: none were asked, or they are answered
+	Unanswered      bool          `json:"unanswered,omitempty"` // they are not, and a person was told
+	ClaimedAt       Instant       `json:"claimed_at"`           // of a fix; Never: none
+	ExtensionAsked  bool          `json:"extension_asked"`      // and not decided
+	Extended        time.Duration `json:"extended,omitempty"`   // 0: not
+	DisputedAt      Instant       `json:"disputed_at"`          // of the open dispute; Never: none is open
+	StoppedAt       Instant       `json:"stopped_at"`           // up to when Due counts the time that the clock stands; Never: it runs
+	Stopped         time.Duration `json:"stopped,omitempty"`    // of all disputes
+	Quiet           bool          `json:"quiet,omitempty"`      // the clock stands because the finding is suppressed or dismissed, or its fix verified
+	Refuted         bool          `json:"refuted,omitempty"`    // a fix was claimed that was none: another such claim holds up nothing
 	DisputeAccepted bool          `json:"dispute_accepted,omitempty"`
 	Seen            string        `json:"seen,omitempty"` // the run that last added to the finding when the vendor was found right
 
@@ -72,7 +74,24 @@ func (c *Matter) Notify(n *Notice, f *Finding, p *Policy) (Matter, []TrailEntry)
 	now := Matter{FindingRef: FindingRef{f.App, f.ID}, Vendor: n.Vendor, Check: f.Check, Severity: f.Severity, Notice: n.ID, Approver: n.ApprovedBy, Notified: at,
 		Due: max(at.Add(p.Deadlines[f.Severity]), earliest), Rounds: rounds, Answer: NoAnswer, ClaimedAt: Never, DisputedAt: Never, StoppedAt: Never, SecondAt: Never, ClosedAt: Never,
 		Version: version}
+	if IsIncident(f.Check) && p.Ladder.IncidentBy > 0 {
+		now.AnswerBy = n.SentAt.Add(p.Ladder.IncidentBy) // as the mail says
+	}
 	return now, []TrailEntry{now.note(at, ByNight, "deadline set", "the notice was delivered")}
+}
+
+// IsIncident says whether a finding of a check is one that its vendor has to answer for at once: exposure, sharing, access without installation.
+func IsIncident(check string) bool {
+	switch check {
+	case "ui-exposure", "ui-payload-exposure", "ui-hash-exposure", "third-party-sharing", "mail-third-party", "access-not-installed":
+		return true
+	}
+	return false
+}
+
+// Owes says whether the questions of an incident should have been answered by now.
+func (c *Matter) Owes(now Instant) bool {
+	return c.AnswerBy != 0 && now >= c.AnswerBy && !c.Over() && !c.Stands()
 }
 
 func (c *Matter) note(at Instant, who, what, why string) TrailEntry {
@@ -129,6 +148,7 @@ const (
 	ReplyExtension ReplyKind = "extension" // asks for one
 	ReplyDispute   ReplyKind = "dispute"
 	ReplyFix       ReplyKind = "fix-claimed"
+	ReplyIncident  ReplyKind = "incident" // the answers to its questions
 
 	GrantExtension  ReplyKind = "extension-granted"
 	RefuseExtension ReplyKind = "extension-refused"
@@ -138,12 +158,12 @@ const (
 
 // ReplyKinds lists them.
 func ReplyKinds() []ReplyKind {
-	return []ReplyKind{ReplyViewed, ReplyExtension, ReplyDispute, ReplyFix, GrantExtension, RefuseExtension, AcceptDispute, RejectDispute}
+	return []ReplyKind{ReplyViewed, ReplyExtension, ReplyDispute, ReplyFix, ReplyIncident, GrantExtension, RefuseExtension, AcceptDispute, RejectDispute}
 }
 
 // ByVendor says whether it is the vendor's answer; else it is a person's decision about one.
 func (k ReplyKind) ByVendor() bool {
-	return k == ReplyViewed || k == ReplyExtension || k == ReplyDispute || k == ReplyFix
+	return k == ReplyViewed || k == ReplyExtension || k == ReplyDispute || k == ReplyFix || k == ReplyIncident
 }
 
 // A Reply is an answer or a decision.
@@ -162,8 +182,11 @@ func (c Matter) Reply(r Reply, f *Finding, l *Ladder) (Matter, []TrailEntry, err
 	}
 	c.tick(r.At, l)
 	what := "vendor: " + string(r.Kind)
+	if r.Kind.ByVendor() && r.Kind != ReplyViewed {
+		c.AnswerBy, c.Unanswered = 0, false
+	}
 	switch r.Kind {
-	case ReplyViewed:
+	case ReplyViewed, ReplyIncident:
 		if c.Answer == NoAnswer {
 			c.Answer = Viewed
 		}
@@ -203,12 +226,9 @@ func (c Matter) Reply(r Reply, f *Finding, l *Ladder) (Matter, []TrailEntry, err
 
 // unfit says why a reply does not fit; "" where it does.
 func (c *Matter) unfit(r Reply, f *Finding, l *Ladder) string {
-	switch r.Kind {
-	case ReplyViewed, ReplyExtension, ReplyDispute, ReplyFix, GrantExtension, RefuseExtension, AcceptDispute, RejectDispute:
-	default:
-		return "nobody can answer that"
-	}
 	switch {
+	case !slices.Contains(ReplyKinds(), r.Kind):
+		return "nobody can answer that"
 	case c.DisputeAccepted:
 		return "its dispute was accepted"
 	case f == nil || c.ClosedAt != Never:
@@ -219,6 +239,10 @@ func (c *Matter) unfit(r Reply, f *Finding, l *Ladder) string {
 		return "its fix is verified"
 	}
 	switch r.Kind {
+	case ReplyIncident:
+		if c.AnswerBy == 0 {
+			return "it asked no questions, or they are answered"
+		}
 	case ReplyExtension:
 		switch {
 		case c.Extended > 0:
@@ -303,6 +327,10 @@ func (c Matter) Advance(f *Finding, nights Nights, now Instant, l *Ladder) (afte
 	}
 	if c.Stands() {
 		return c, "", trail
+	}
+	if c.Owes(now) && !c.Unanswered {
+		c.Unanswered = true
+		trail = append(trail, c.note(now, ByNight, "incident unanswered", "its questions were to be answered by "+c.AnswerBy.String()+": somebody should reach the vendor"))
 	}
 	passed := 0 // reminders whose time has come; only the last of them is worth sending
 	for _, before := range l.Reminders {

@@ -338,6 +338,7 @@ type matterRecord struct {
 	NotifiedAt     moment             `json:"notified_at"`
 	DueAt          moment             `json:"due_at"`
 	Answer         audit.VendorAnswer `json:"answer"`
+	AnswerBy       moment             `json:"answer_by"` // of an incident's questions that are not answered; null: none
 	ExtendedDays   int                `json:"extended_days"`
 	ExtensionAsked bool               `json:"extension_asked"`
 	DisputedAt     moment             `json:"disputed_at"`
@@ -349,7 +350,7 @@ type matterRecord struct {
 func matterRecords(list []audit.Matter) []matterRecord {
 	out := make([]matterRecord, len(list))
 	for i, m := range list {
-		out[i] = matterRecord{m.Finding, m.App, m.Severity, moment(m.Notified), moment(m.Due), m.Answer, int(m.Extended / (24 * time.Hour)), m.ExtensionAsked,
+		out[i] = matterRecord{m.Finding, m.App, m.Severity, moment(m.Notified), moment(m.Due), m.Answer, moment(cmp.Or(m.AnswerBy, audit.Never)), int(m.Extended / (24 * time.Hour)), m.ExtensionAsked,
 			moment(m.DisputedAt), m.Stands(), m.Second, moment(m.ClosedAt)}
 	}
 	return out
@@ -382,6 +383,9 @@ func (c *cli) printNotice(v *noticeView) error {
 	t.row("FINDING", "ANSWER", "TOLD", "DUE", "SAYS")
 	for _, m := range v.matters {
 		var says []string
+		if m.AnswerBy != 0 {
+			says = append(says, "its questions are to be answered by "+when(m.AnswerBy))
+		}
 		if m.Extended > 0 {
 			says = append(says, fmt.Sprintf("extended by %d days", int(m.Extended/(24*time.Hour))))
 		}
@@ -626,7 +630,8 @@ func (c *cli) noticesAnswerCommand() *cobra.Command {
 		Short: "Enter what a vendor answered to a notice, or decide about it",
 		Long: `answer enters what came back by mail or otherwise, for all findings of the notice, or with --finding for one:
 viewed; extension: it asks for more time (once, at most 28 days); dispute: it says that the finding is wrong, which stops the clock for at most 14 days;
-fix-claimed: it says that it is mended, which counts as verified after 3 nights that find nothing more.
+fix-claimed: it says that it is mended, which counts as verified after 3 nights that find nothing more;
+incident: it answers the questions of an incident; the three before do so, too.
 With extension-granted --days, extension-refused, dispute-accepted and dispute-rejected a person decides; a dispute, another one than who approved the notice.`,
 		Example: "  mailreeve notices answer N-3K9Q --kind dispute --text 'these calls were a test'\n  mailreeve notices answer N-3K9Q --kind extension-granted --days 14 --text 'release on the 12th'",
 		Args:    cobra.ExactArgs(1),

@@ -24,15 +24,6 @@ const linkFor = 300 * 24 * time.Hour
 // evidenceRows is how many rows of evidence a notice shows of a finding.
 const evidenceRows = 10
 
-// incident says whether a finding is one that the vendor has to answer for at once.
-func incident(check string) bool {
-	switch check {
-	case "ui-exposure", "ui-payload-exposure", "ui-hash-exposure", "third-party-sharing", "mail-third-party", "access-not-installed":
-		return true
-	}
-	return false
-}
-
 // questions are what is asked about an incident.
 func questions() []string {
 	return []string{
@@ -66,7 +57,7 @@ func (d *Desk) content(n *audit.Notice, about []subject, issued audit.Instant) n
 	for i := range about {
 		f := &about[i].finding
 		out.Findings = append(out.Findings, d.told(f, about[i].matter))
-		if n.Kind == audit.FirstNotice && incident(f.Check) && len(out.Asks) == 0 {
+		if n.Kind == audit.FirstNotice && audit.IsIncident(f.Check) && len(out.Asks) == 0 {
 			out.Asks = questions()
 			out.AnswerHours = int((l.IncidentBy + time.Hour - 1) / time.Hour)
 		}

@@ -630,6 +630,11 @@ func (d *Desk) Approve(ctx context.Context, id string, a Approval) (*audit.Notic
 		if err != nil {
 			return err
 		}
+		if closed, err := d.closed(ctx, n); err != nil {
+			return err
+		} else if closed != "" && n.Waits() {
+			return &audit.NoticeError{ID: n.ID, What: "approve", Why: closed + ", of which it tells, is no longer open; the next night writes it anew"}
+		}
 		v := &view{Desk: d, now: d.now(nights)}
 		after := *n
 		if after.Delivery == audit.NoticeDrafted {
@@ -648,6 +653,24 @@ func (d *Desk) Approve(ctx context.Context, id string, a Approval) (*audit.Notic
 		return d.Store.ChangeNotices(ctx, store.NoticesChanged{Notices: []audit.Notice{after}, Trail: trail, Open: after.About})
 	})
 	return &out, err
+}
+
+// closed names a finding of a notice that is no longer open; "" where all are.
+func (d *Desk) closed(ctx context.Context, n *audit.Notice) (string, error) {
+	ids := make([]string, len(n.About))
+	for i, k := range n.About {
+		ids[i] = k.Finding
+	}
+	found, err := d.findings(ctx, ids)
+	if err != nil {
+		return "", err
+	}
+	for _, k := range n.About {
+		if !slices.ContainsFunc(found, func(f audit.Finding) bool { return f.ID == k.Finding && audit.IsOpen(f.Status) }) {
+			return k.Finding, nil
+		}
+	}
+	return "", nil
 }
 
 // dated is a notice's content as of now.

@@ -395,6 +395,59 @@ func TestApprovalOfWhatWasSeen(t *testing.T) {
 	}
 }
 
+// An incident's questions that nobody answers in a day are a task for a person, once, until somebody answers.
+func TestAnIncidentThatNobodyAnswers(t *testing.T) {
+	t.Parallel()
+	exposed, shared, other := finding("ui-exposure", app, "html"), finding("third-party-sharing", app, "x.example"), finding("purpose-prohibited", app, "marketing")
+	o := filed(t, exposed, shared, other)
+	n := o.only()
+	o.approve(n.ID)
+	o.deliver()
+	asked := o.now
+	tasks := func() (list []notices.Task) {
+		all, err := o.Tasks(t.Context())
+		o.must(err)
+		return slices.DeleteFunc(all, func(x notices.Task) bool { return x.What != "incident" })
+	}
+	_, err := o.Reply(t.Context(), n.ID, "", audit.Reply{Kind: audit.ReplyViewed, By: bob})
+	o.must(err)
+	o.now = asked.Add(day - 1)
+	if got := tasks(); len(got) != 0 {
+		t.Errorf("before the day is over: %+v", got)
+	}
+	for range 3 {
+		o.now = o.now.Add(day)
+		o.night(false, nil)
+	}
+	if got := tasks(); len(got) != 1 || got[0].About != n.ID || got[0].Since != asked.Add(day) {
+		t.Errorf("%+v", got)
+	}
+	list, err := o.Store.Trail(t.Context(), store.TrailFilter{What: "incident unanswered"})
+	o.must(err)
+	if len(list) != 2 {
+		t.Errorf("%d entries in the trail, for two findings that are incidents", len(list))
+	}
+	done, err := o.Reply(t.Context(), n.ID, "", audit.Reply{Kind: audit.ReplyIncident, By: bob, Text: "a bug, since Monday, 12 users"})
+	if len(done) != 2 || err == nil || !strings.Contains(err.Error(), other.ID) || !strings.Contains(err.Error(), "asked no questions") {
+		t.Errorf("%d answered, %v", len(done), err)
+	}
+	if got := tasks(); len(got) != 0 {
+		t.Errorf("answered: %+v", got)
+	}
+	for _, k := range []audit.ReplyKind{audit.ReplyExtension, audit.ReplyDispute, audit.ReplyFix} {
+		o := filed(t, exposed)
+		n := o.only()
+		o.approve(n.ID)
+		o.deliver()
+		_, err := o.Reply(t.Context(), n.ID, "", audit.Reply{Kind: k, By: bob, Text: "so"})
+		o.must(err)
+		o.now = o.now.Add(2 * day)
+		if all, err := o.Tasks(t.Context()); err != nil || slices.ContainsFunc(all, func(x notices.Task) bool { return x.What == "incident" }) {
+			t.Errorf("%s answers, too: %+v, %v", k, all, err)
+		}
+	}
+}
+
 // What is still to be told of a notice whose mail was recalled is told, once.
 func TestTheRestOfARecalledNotice(t *testing.T) {
 	t.Parallel()

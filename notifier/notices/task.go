@@ -12,7 +12,7 @@ import (
 
 // A Task is something that waits for a person.
 type Task struct {
-	What    string        `json:"task"` // release, approve, contact, bounced, overdue, dispute, dismiss, extension, decide, resolve, request
+	What    string        `json:"task"` // release, approve, contact, bounced, overdue, incident, dispute, dismiss, extension, decide, resolve, request
 	About   string        `json:"about"`
 	Vendor  string        `json:"vendor"`
 	Since   audit.Instant `json:"-"`
@@ -74,7 +74,13 @@ func (d *Desk) Tasks(ctx context.Context) ([]Task, error) {
 		}
 		add(t)
 	}
+	owes := map[string]audit.Instant{} // the answer to an incident's questions, by notice
 	for _, m := range v.matter {
+		if f := v.findings[m.Finding]; f != nil && audit.IsOpen(f.Status) && m.Owes(v.now) {
+			if since, ok := owes[m.Notice]; !ok || m.AnswerBy < since {
+				owes[m.Notice] = m.AnswerBy
+			}
+		}
 		f := v.findings[m.Finding]
 		disputed := m.DisputeAccepted && f != nil && !m.Fresh(f)
 		if f == nil || !audit.IsOpen(f.Status) || m.ClosedAt != audit.Never && !disputed {
@@ -101,6 +107,13 @@ func (d *Desk) Tasks(ctx context.Context) ([]Task, error) {
 			continue
 		}
 		add(t)
+	}
+	for i := range v.notices {
+		if n := &v.notices[i]; owes[n.ID] != 0 {
+			add(Task{What: "incident", About: n.ID, Vendor: n.VendorName, Since: owes[n.ID],
+				Says:    "it asked what kind of incident this is, to be answered by " + owes[n.ID].String() + ", and nobody answered: reach the vendor otherwise",
+				Command: "mailreeve notices answer " + n.ID + " --kind incident --text …"})
+		}
 	}
 	for _, f := range v.findings {
 		if r := v.registry[f.App]; audit.IsOpen(f.Status) && errors.Is(v.telling(f), audit.ErrOwnQueue) {
