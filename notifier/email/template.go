@@ -158,11 +158,12 @@ func functions() map[string]any {
 			}
 			return fmt.Sprint(n, " ", what, "s")
 		},
-		"add":  func(a, b int) int { return a + b },
-		"wrap": wrap,
-		"app":  app,
-		"apps": apps,
-		"due":  due,
+		"add":       func(a, b int) int { return a + b },
+		"wrap":      wrap,
+		"app":       app,
+		"apps":      apps,
+		"incidents": incidents,
+		"due":       due,
 	}
 }
 
@@ -218,6 +219,20 @@ func apps(n notifier.Notice) string {
 		}
 	}
 	return "your apps"
+}
+
+// incidents names the findings that a notice's questions are about.
+func incidents(n notifier.Notice) string {
+	var ids []string
+	for _, f := range n.Findings {
+		if f.Incident {
+			ids = append(ids, f.ID)
+		}
+	}
+	if more := len(ids) - maxList; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(ids[:maxList], ", "), more)
+	}
+	return strings.Join(ids, ", ")
 }
 
 // due says until when a finding is to be put right.
