@@ -163,6 +163,8 @@ func functions() map[string]any {
 		"app":       app,
 		"apps":      apps,
 		"incidents": incidents,
+		"evidence":  evidence,
+		"join":      func(list []string) string { return strings.Join(list, ", ") },
 		"due":       due,
 	}
 }
@@ -222,17 +224,27 @@ func apps(n notifier.Notice) string {
 }
 
 // incidents names the findings that a notice's questions are about.
-func incidents(n notifier.Notice) string {
-	var ids []string
+func incidents(n notifier.Notice) []string {
+	ids := []string{}
 	for _, f := range n.Findings {
 		if f.Incident {
 			ids = append(ids, f.ID)
 		}
 	}
 	if more := len(ids) - maxList; more > 0 {
-		return fmt.Sprintf("%s and %d more", strings.Join(ids[:maxList], ", "), more)
+		return append(ids[:maxList], fmt.Sprintf("and %d more", more))
 	}
-	return strings.Join(ids, ", ")
+	return ids
+}
+
+// evidence is what a mail shows of a finding's evidence: of many findings less each, as some readers cut off a mail of more than 100 kB, with how to
+// answer it.
+func evidence(n notifier.Notice, f notifier.NoticeFinding) []notifier.NoticeEvidence {
+	rows := maxEvidence
+	if len(n.Findings) > manyFindings {
+		rows = fewEvidence
+	}
+	return f.Evidence[:min(len(f.Evidence), rows)]
 }
 
 // due says until when a finding is to be put right.
