@@ -232,6 +232,21 @@ func (d *Desk) arrived(ctx context.Context, n *audit.Notice, change *store.Notic
 	return nil
 }
 
+// impartial says whether it is for somebody to decide a dispute: nil, unless it is who approved the second notice. Of the first one, the matter knows.
+func (d *Desk) impartial(ctx context.Context, m *audit.Matter, r audit.Reply) error {
+	if m.Second == "" || r.Kind != audit.AcceptDispute && r.Kind != audit.RejectDispute {
+		return nil
+	}
+	second, err := d.Store.Notice(ctx, m.Second)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil // it was purged
+	}
+	if err == nil && second.ApprovedBy == r.By {
+		err = &audit.NoticeError{ID: m.Second, What: "take " + string(r.Kind) + " for " + m.Finding + " into", Why: "another person than the one who approved the notice decides disputes"}
+	}
+	return err
+}
+
 // Reply takes what a vendor answered to a notice, or what a person decides about it, for all findings of the notice, or for one. Where it fits some only,
 // done are these, and the error says why it does not fit the others.
 func (d *Desk) Reply(ctx context.Context, id, finding string, r audit.Reply) (done []audit.Matter, err error) {
@@ -296,6 +311,9 @@ func (d *Desk) Reply(ctx context.Context, id, finding string, r audit.Reply) (do
 				f = &found[j]
 			}
 			m, trail, err := change.Matters[i].Reply(r, f, &d.Policy.Ladder)
+			if err == nil {
+				err = d.impartial(ctx, &change.Matters[i], r)
+			}
 			if err != nil {
 				refused = append(refused, err)
 				continue
