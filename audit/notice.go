@@ -111,6 +111,15 @@ func (n *Notice) Waits() bool {
 	return !n.Queued() && (n.Delivery == NoticeDrafted || n.Delivery == NoticeNoContact || n.Delivery == NoticeApproved)
 }
 
+// Findings are the ids of what the notice is about.
+func (n *Notice) Findings() []string {
+	ids := make([]string, len(n.About))
+	for i, k := range n.About {
+		ids[i] = k.Finding
+	}
+	return ids
+}
+
 // Has says whether the notice is about a finding.
 func (n *Notice) Has(finding string) bool {
 	return slices.ContainsFunc(n.About, func(k FindingRef) bool { return k.Finding == finding })

@@ -33,12 +33,8 @@ func (t *tx) recallClosed(ctx context.Context, ids map[string]bool, at audit.Ins
 	}
 	for i := range list {
 		n := &list[i]
-		var about []string
-		closed := false
-		for _, k := range n.About {
-			about, closed = append(about, k.Finding), closed || ids[k.Finding]
-		}
-		if !closed {
+		about := n.Findings()
+		if !slices.ContainsFunc(about, func(id string) bool { return ids[id] }) {
 			continue
 		}
 		var open int
