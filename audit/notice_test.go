@@ -3,6 +3,7 @@ package audit
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -329,7 +330,7 @@ func TestAnAcceptedDisputeEndsTheMatter(t *testing.T) {
 	f.Latest = Latest{Run: "R-1", Occurrences: 4}
 	m := must(t)(told(t).Reply(Reply{Kind: ReplyDispute, By: "cli:ann@host", At: noon.Add(2 * oneDay)}, f, &p.Ladder))
 	m = must(t)(m.Reply(Reply{Kind: AcceptDispute, By: "cli:bob@host", At: noon.Add(3 * oneDay)}, f, &p.Ladder))
-	x := Prospect{Finding: f, Matter: &m, Filed: noon, Night: noon.Add(9 * oneDay)}
+	x := Prospect{Finding: f, Matter: &m, Opened: noon, Night: noon.Add(9 * oneDay)}
 	if err := x.Telling(&p.Ladder); m.ClosedAt != noon.Add(3*oneDay) || !errors.Is(err, ErrDisputed) {
 		t.Errorf("closed at %s, %v", m.ClosedAt, err)
 	}
@@ -439,22 +440,47 @@ func TestAbnormalNights(t *testing.T) {
 		nights = append(nights, night(20))
 	}
 	nights = append(nights, night(100), night(101))
-	l.MarkAbnormal(nights)
+	if got := l.Judge(nights); len(got) != len(nights) {
+		t.Errorf("%d nights were judged", len(got))
+	}
 	var got []int
 	for i, n := range nights {
-		if n.Abnormal {
+		if n.Abnormal() {
 			got = append(got, i)
 		}
 	}
 	// 50 is the least limit, but once the median of 30 nights is 20, it is 100; 5 times 50 after one night of 50.
-	if want := []int{len(nights) - 1}; !slices.Equal(got, want) || nights[2].Limit != 250 || nights[1].Limit != 50 {
+	if want := []int{len(nights) - 1}; !slices.Equal(got, want) || nights[2].Verdict.Limit != 250 || nights[1].Verdict.Limit != 50 {
 		t.Errorf("abnormal: %v, want %v", got, want)
+	}
+}
+
+// A run is judged after those before it; so is, once, what an older mailreeve left unjudged, and nothing else is judged again.
+func TestARunIsJudgedOnce(t *testing.T) {
+	l := DefaultLadder()
+	severe := func(n int) (list []Change) {
+		for range n {
+			list = append(list, Change{What: IsNew, Finding: Finding{Severity: High}})
+		}
+		return append(list, Change{What: IsNew, Finding: Finding{Severity: Medium}}, Change{What: IsReopened, Finding: Finding{Severity: Critical}})
+	}
+	before := []NightCount{{Run: "R-1", Severe: 40, Verdict: &Verdict{Limit: 3, Abnormal: true}}, {Run: "R-2", Severe: 60}}
+	night, judged := l.JudgeRun(before, &Run{ID: "R-3", AsOf: noon}, severe(201))
+	want := []NightCount{{Run: "R-2", Severe: 60, Verdict: &Verdict{Limit: 200}}, {Run: "R-3", AsOf: noon, Severe: 201, Verdict: &Verdict{Limit: 200, Abnormal: true}}}
+	if !reflect.DeepEqual(judged, want) || !reflect.DeepEqual(night, want[1]) || !night.Holds() {
+		t.Errorf("%+v", judged)
+	}
+	if before[1].Verdict != nil {
+		t.Error("it changed what it was given")
+	}
+	if night, _ := l.JudgeRun(nil, &Run{ID: "R-1", Baseline: true}, severe(5000)); night.Holds() || night.Severe != 5000 {
+		t.Errorf("a baseline: %+v", night)
 	}
 }
 
 func TestWhoIsTold(t *testing.T) {
 	l := DefaultLadder()
-	fine := func() *Prospect { return &Prospect{Finding: theFinding(), Filed: noon, Night: noon.Add(oneDay)} }
+	fine := func() *Prospect { return &Prospect{Finding: theFinding(), Opened: noon, Night: noon.Add(oneDay)} }
 	for name, x := range map[string]struct {
 		change func(*Prospect)
 		want   error
@@ -633,7 +659,7 @@ func TestFourEyes(t *testing.T) {
 		return done.Finding, nil
 	}
 	f := *theFinding()
-	f.Recommendation = &Recommendation{Act: "delist", ProposedBy: byNight, ProposedAt: noon, DecidedAt: Never}
+	f.Recommendation = &Recommendation{Act: "delist", ProposedBy: ByNight, ProposedAt: noon, DecidedAt: Never}
 	if g, err := decide(f, "cli:ann@host", "warn"); err != nil || g.Recommendation.Decision != "warn" {
 		t.Errorf("what four_eyes does not name: %+v, %v", g.Recommendation, err)
 	}

@@ -1,31 +1,24 @@
 package notifier
 
-import "time"
+import (
+	"time"
+
+	"github.com/mailreeve/mailreeve/audit"
+)
 
 // NoticeSchema names the format of a Notice's JSON.
 const NoticeSchema = "mailreeve.notice/1"
 
-// A NoticeKind is why a vendor is written to.
-type NoticeKind string
-
-// The kinds of notices.
-const (
-	FirstNotice  NoticeKind = "notice"
-	Reminder     NoticeKind = "reminder"
-	SecondNotice NoticeKind = "second-notice"
-)
-
 // A Notice is what a vendor is told. Its JSON is a part of the mail, and the body of the webhook. It holds account ids nowhere: they are behind the link.
 // It holds no recipients and no end user's address; texts from outside in it are one line each, redacted, and not yet escaped.
 type Notice struct {
-	Schema   string          `json:"schema"` // NoticeSchema
-	ID       string          `json:"id"`     // N-…
-	Kind     NoticeKind      `json:"kind"`
-	Vendor   NoticeVendor    `json:"vendor"`
-	IssuedAt time.Time       `json:"issued_at"`
-	Findings []NoticeFinding `json:"findings"`  // worst first; of a reminder, those that are not answered
-	Asks     []string        `json:"asks"`      // questions of an incident: category, scope, since when, users affected; empty: none are asked
-	AnswerBy *time.Time      `json:"answer_by"` // of the questions; nil: none are asked, or AnswerHours says it
+	Schema   string           `json:"schema"` // NoticeSchema
+	ID       string           `json:"id"`     // N-…
+	Kind     audit.NoticeKind `json:"kind"`
+	Vendor   NoticeVendor     `json:"vendor"`
+	IssuedAt time.Time        `json:"issued_at"`
+	Findings []NoticeFinding  `json:"findings"` // worst first; of a reminder, those that are not answered
+	Asks     []string         `json:"asks"`     // questions of an incident: category, scope, since when, users affected; empty: none are asked
 	// AnswerHours is how many hours from this mail on the questions are to be answered in; 0: none are asked. No time is named: a mail may be held up.
 	AnswerHours int          `json:"answer_hours"`
 	Answer      NoticeAnswer `json:"answer"`
@@ -57,6 +50,7 @@ type NoticeFinding struct {
 	Last        time.Time        `json:"last"`
 	Evidence    []NoticeEvidence `json:"evidence"` // at most 10
 	ToDo        string           `json:"to_do"`
+	Incident    bool             `json:"incident"` // the notice's questions, where it asks some, are about it
 	Due         *time.Time       `json:"due"`      // nil: it runs from delivery, and is DueDays after it
 	DueDays     int              `json:"due_days"` // from delivery
 	FormURL     string           `json:"form_url"` // where to ask for approval; "": does not apply

@@ -414,10 +414,19 @@ func (t *tx) change(ctx context.Context, c *Changed, version int64) error {
 		}
 	}
 	entries := append([]audit.TrailEntry(nil), c.Trail...)
+	at := audit.Ever
 	for i := range entries {
 		if entries[i].Finding == "" {
 			entries[i].Finding = f.ID
 		}
+		at = max(at, entries[i].At)
+	}
+	if !audit.IsOpen(f.Status) {
+		recalled, err := t.recallClosed(ctx, map[string]bool{f.ID: true}, at)
+		if err != nil {
+			return err
+		}
+		entries = append(entries, recalled...)
 	}
 	return t.appendTrail(ctx, entries)
 }
@@ -475,4 +484,50 @@ func (t *tx) judgeAnew(ctx context.Context, f *audit.Finding) error {
 		}
 		return add(values...)
 	})
+}
+
+// DueBy gives the findings that are open, acknowledged or in remediation and due at until or before, the soonest first.
+func (s *Store) DueBy(ctx context.Context, until audit.Instant) (list []audit.Finding, err error) {
+	err = s.read(ctx, "read what falls due", func(t *tx) (err error) {
+		list, _, err = t.findings(ctx, selectFindings()+` WHERE f.due_at <= ? AND f.status IN (?) ORDER BY f.due_at, f.id`, until,
+			openStatuses())
+		return err
+	})
+	return list, err
+}
+
+// Alike gives the findings of the same app and clause as the one of an id, that one among them; none where it is not kept.
+func (s *Store) Alike(ctx context.Context, id string) (list []audit.Finding, err error) {
+	err = s.read(ctx, "read what is alike finding "+id, func(t *tx) error {
+		f, _, err := t.finding(ctx, id, "")
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		if err == nil {
+			list, _, err = t.findings(ctx, selectFindings()+` WHERE f.app_key = ? AND f.clause = ? ORDER BY f.id`, text(f.App), f.Clause)
+		}
+		return err
+	})
+	return list, err
+}
+
+// Standings gives where the findings of apps stand.
+func (s *Store) Standings(ctx context.Context, apps []string) (list []audit.Standing, err error) {
+	err = s.read(ctx, "read where findings stand", func(t *tx) error {
+		return chunks(texts(apps), func(apps []text) error {
+			var found []struct {
+				ID       string       `db:"id"`
+				App      text         `db:"app_key"`
+				Clause   string       `db:"clause"`
+				Status   audit.Status `db:"status"`
+				FirstRun string       `db:"first_run"`
+			}
+			err := t.all(ctx, &found, `SELECT id, app_key, clause, status, first_run FROM findings WHERE app_key IN (?) ORDER BY app_key, id`, apps)
+			for _, f := range found {
+				list = append(list, audit.Standing{ID: f.ID, App: string(f.App), Clause: f.Clause, Status: f.Status, FirstRun: f.FirstRun})
+			}
+			return err
+		})
+	})
+	return list, err
 }

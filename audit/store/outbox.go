@@ -198,7 +198,7 @@ func (t *tx) giveUp(ctx context.Context, list []GiveUp) error {
 			return err
 		}
 		if n == 0 {
-			return fmt.Errorf("message %d: %w: it is delivered, or given up", g.ID, ErrChanged)
+			return fmt.Errorf("message %d: %w: it is delivered, or given up", g.ID, audit.ErrChanged)
 		}
 		trail = append(trail, audit.TrailEntry{At: g.At, Who: g.By, What: "message given up", Why: g.Why,
 			Details: map[string]any{"message": m.Key, "sink": m.Sink, "written": m.Created.String(), "attempts": float64(m.Attempts)}})
@@ -421,4 +421,41 @@ func (t *tx) enqueue(ctx context.Context, messages []audit.Message) error {
 		}
 	}
 	return nil
+}
+
+// Enqueued gives the lanes of those messages that are in the outbox, delivered or not, by key.
+func (s *Store) Enqueued(ctx context.Context, keys []string) (map[string]string, error) {
+	lanes := map[string]string{}
+	err := s.read(ctx, "look for messages", func(t *tx) error {
+		return chunks(texts(keys), func(keys []text) error {
+			var found []struct {
+				Key  text `db:"key"`
+				Lane text `db:"lane"`
+			}
+			err := t.all(ctx, &found, `SELECT key, lane FROM outbox WHERE key IN (?)`, keys)
+			for _, f := range found {
+				lanes[string(f.Key)] = string(f.Lane)
+			}
+			return err
+		})
+	})
+	return lanes, err
+}
+
+// Keyed gives the messages whose key begins with prefix, which is plain ASCII, delivered or not.
+func (s *Store) Keyed(ctx context.Context, prefix string) ([]audit.Message, error) {
+	return s.messages(ctx, selectMessages+` WHERE key >= ? AND key < ? ORDER BY key`, prefix, prefix+"\x7f")
+}
+
+// Sent gives those messages of keys that were delivered, with when and with the receipt.
+func (s *Store) Sent(ctx context.Context, keys []string) (map[string]audit.Message, error) {
+	out := map[string]audit.Message{}
+	err := chunks(texts(keys), func(keys []text) error {
+		list, err := s.messages(ctx, selectMessages+` WHERE key IN (?) AND sent_at <> ? AND given_up_by = ''`, keys, audit.Never)
+		for _, m := range list {
+			out[m.Key] = m
+		}
+		return err
+	})
+	return out, err
 }

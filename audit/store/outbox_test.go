@@ -222,11 +222,11 @@ func TestGivingUp(t *testing.T) {
 		is(t, give(0, t0+1), store.ErrInFlight)
 		must(t, s.Missed(ctx, one, audit.Miss{Error: "no such channel", Final: true, Next: t0, Lane: t0, Sink: audit.Ever}))
 		must(t, give(0, t0+2))
-		is(t, give(0, t0+3), store.ErrChanged)
+		is(t, give(0, t0+3), audit.ErrChanged)
 		is(t, s.GiveUp(ctx, store.GiveUp{ID: 999}), store.ErrNotFound)
 		must(t, s.Retry(ctx, all[0].ID)) // that brings it not back
 		must(t, s.Delivered(ctx, take(t, s, "a", "me", t0+4, "2"), "r", t0+5, t0+5))
-		is(t, give(1, t0+6), store.ErrChanged)
+		is(t, give(1, t0+6), audit.ErrChanged)
 
 		m, err := s.Message(ctx, all[0].ID)
 		must(t, err)

@@ -162,7 +162,7 @@ func TestJSONIsBySchema(t *testing.T) {
 	s := schema(t)
 	odd := hostile()
 	odd.Findings[0].Severity = "low"
-	for i, n := range append(Samples(), odd, notifier.Notice{Kind: notifier.Reminder}) {
+	for i, n := range append(Samples(), odd, notifier.Notice{Kind: audit.Reminder}) {
 		doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(mustRender(t, n).JSON))
 		if err == nil {
 			err = s.Validate(doc)
@@ -245,7 +245,7 @@ func TestOwnTemplates(t *testing.T) {
 	}{
 		{"a subject", SubjectFile, "{{.ID}}, please read", ""},
 		{"a text", TextFile, "{{range .Findings}}{{.ID}} {{due .}}{{end}}", ""},
-		{"HTML", HTMLFile, `<p title="{{.ID}}">{{with .AnswerBy}}{{stamp .}}{{end}}</p>`, ""},
+		{"HTML", HTMLFile, `<p title="{{.ID}}">{{range .Findings}}{{with .Due}}{{stamp .}}{{end}}{{end}}</p>`, ""},
 		{"a field that is none", TextFile, "Hello\n{{.Vendor.Nmae}}", "mail.txt:2"},
 		{"a field that is none where no sample leads", TextFile, "x\n\n{{if eq .ID \"never\"}}{{.Nothing}}{{end}}", "mail.txt:3"},
 		{"the same in HTML", HTMLFile, "<p>x</p>\n{{range .Findings}}{{if eq .Check \"never\"}}{{range .Evidence}}{{.Who}}{{end}}{{end}}{{end}}", "mail.html:2"},
@@ -295,4 +295,35 @@ func noticeSchema(t *testing.T) []byte {
 		t.Fatal(err)
 	}
 	return text
+}
+
+// Some readers cut a mail off after 102 kB: how to answer must not fall victim to that, however much there is to tell.
+func TestAMailWithManyFindings(t *testing.T) {
+	t.Parallel()
+	n := Samples()[0]
+	f := n.Findings[0]
+	n.Findings = nil
+	for i := range 100 {
+		f.ID, f.Incident = fmt.Sprintf("F-%012d", i), true
+		n.Findings = append(n.Findings, f)
+	}
+	n.Asks = []string{"Since when?"}
+	m, err := Render(n, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(m.HTML) > 102_000 {
+		t.Errorf("%d bytes", len(m.HTML))
+	}
+	for name, body := range map[string]string{"text": m.Text, "HTML": m.HTML} {
+		for _, want := range []string{"Examples, 3 of 412", "F-000000000099", "and 80 more"} {
+			if !strings.Contains(body, want) {
+				t.Errorf("%s: no %q", name, want)
+			}
+		}
+	}
+	var full notifier.Notice
+	if err := json.Unmarshal(m.JSON, &full); err != nil || len(full.Findings) != 100 || len(full.Findings[99].Evidence) != 10 {
+		t.Errorf("the JSON is not whole: %d findings, %v", len(full.Findings), err)
+	}
 }

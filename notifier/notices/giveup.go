@@ -22,7 +22,7 @@ func (d *Desk) GiveUp(ctx context.Context, m *audit.Message, by, why string) err
 		if err != nil {
 			return err
 		}
-		i := slices.IndexFunc(list, func(n audit.Notice) bool { return n.Queued() && Key(&n) == m.Key })
+		i := slices.IndexFunc(list, func(n audit.Notice) bool { return n.Queued() && n.Key() == m.Key })
 		if i < 0 {
 			return d.Store.GiveUp(ctx, g)
 		}
@@ -31,5 +31,5 @@ func (d *Desk) GiveUp(ctx context.Context, m *audit.Message, by, why string) err
 	})
 }
 
-// IsKey says whether a key is that of a notice's message: see [Key].
+// IsKey says whether a key is that of a notice's message: see [audit.Notice.Key].
 func IsKey(key string) bool { return strings.HasPrefix(key, "notice ") }
