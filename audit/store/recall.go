@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/mailreeve/mailreeve/audit"
@@ -55,12 +54,12 @@ func (t *tx) recallClosed(ctx context.Context, ids map[string]bool, at audit.Ins
 }
 
 func (t *tx) recall(ctx context.Context, n *audit.Notice, still bool, why string, at audit.Instant) ([]audit.TrailEntry, error) {
-	tried, ok, err := t.takeBack(ctx, n.Key(), false, at)
-	if err != nil || !ok {
+	m, err := t.takeBack(ctx, n.Key(), false, at)
+	if err != nil || m == nil {
 		return nil, err
 	}
 	var trail []audit.TrailEntry
-	*n, trail = n.Recall(tried, still, why, max(at, n.Created))
+	*n, trail = n.Recall(*m, still, why, max(at, n.Created))
 	if err := t.notice(ctx, n); err != nil {
 		return nil, err
 	}
@@ -75,11 +74,11 @@ func (t *tx) holdAll(ctx context.Context, at audit.Instant) (trail []audit.Trail
 		return nil, err
 	}
 	for i := range list {
-		_, ok, err := t.takeBack(ctx, list[i].Key(), true, at)
+		m, err := t.takeBack(ctx, list[i].Key(), true, at)
 		if err != nil {
 			return nil, err
 		}
-		if !ok {
+		if m == nil {
 			continue
 		}
 		n, more := list[i].Hold(at)
@@ -97,25 +96,22 @@ func (t *tx) onTheirWay(ctx context.Context) ([]audit.Notice, error) {
 	return slices.DeleteFunc(list, func(n audit.Notice) bool { return !n.Queued() }), err
 }
 
-// takeBack takes the message of a key out of the outbox, and says how often it was begun to be sent; not ok where it is there no more, is delivered, or was tried and is only to be
-// taken if it was not. Whoever tries it at this moment goes on, but nobody tries it again.
-func (t *tx) takeBack(ctx context.Context, key string, untried bool, at audit.Instant) (tried int, ok bool, err error) {
-	found, err := t.messages(ctx, selectMessages+` WHERE key = ?`, text(key))
+// takeBack takes the message of a key out of the outbox, and gives it as it was; nil where it is there no more, is delivered, or was tried and is only to be taken if it was not.
+// Whoever tries it at this moment goes on, but nobody tries it again.
+func (t *tx) takeBack(ctx context.Context, key string, untried bool, at audit.Instant) (*audit.Message, error) {
+	const waits = ` WHERE key = ? AND sent_at = ?`
+	found, err := t.messages(ctx, selectMessages+waits, text(key), audit.Never)
 	if err != nil || len(found) == 0 {
-		return 0, false, err
+		return nil, err
 	}
-	m := &found[0]
 	// Who takes a message has its lane first: as long as this transaction has it, nobody begins to send.
-	if _, err := t.held(ctx, m, at); err != nil {
-		return 0, false, err
+	if _, err := t.held(ctx, &found[0], at); err != nil {
+		return nil, err
 	}
-	err = t.one(ctx, &tried, `SELECT attempts FROM outbox WHERE id = ? AND sent_at = ?`+t.d.forUpdate(), m.ID, audit.Never)
-	if errors.Is(err, ErrNotFound) {
-		return 0, false, nil // delivered meanwhile
+	found, err = t.messages(ctx, selectMessages+waits+t.d.forUpdate(), text(key), audit.Never)
+	if err != nil || len(found) == 0 || untried && found[0].Attempts > 0 {
+		return nil, err
 	}
-	if err != nil || untried && tried > 0 {
-		return 0, false, err
-	}
-	_, err = t.exec(ctx, `DELETE FROM outbox WHERE id = ?`, m.ID)
-	return tried, err == nil, err
+	_, err = t.exec(ctx, `DELETE FROM outbox WHERE id = ?`, found[0].ID)
+	return &found[0], err
 }
