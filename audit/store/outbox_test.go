@@ -405,3 +405,46 @@ func TestCrewsAfterAnUpgrade(t *testing.T) {
 		}
 	})
 }
+
+// What is owed is counted of what a run wrote, and of what somebody was killed over, for the sinks that are there.
+func TestWhatIsOwed(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		ctx := t.Context()
+		s := open(t, url)
+		before, other := letter("before", "a"), letter("other", "c")
+		before.Created, other.Sink = t0-9, "jira"
+		must(t, s.EnqueueMessages(ctx, before, letter("now", "b"), other))
+		owed := func(want store.Owed) {
+			t.Helper()
+			got, err := s.Owed(ctx, t0, []string{"slack", "webhook"})
+			must(t, err)
+			same(t, "owed", got, want)
+		}
+		owed(store.Owed{Messages: 1})
+		cut := take(t, s, "a", "killed", t0, "before")
+		owed(store.Owed{Messages: 2})
+		must(t, s.Missed(ctx, take(t, s, "b", "me", t0, "now"), audit.Miss{Error: "no", Final: true, Next: t0, Lane: t0, Sink: audit.Ever}))
+		must(t, s.Delivered(ctx, cut, "", t0, t0))
+		owed(store.Owed{Messages: 1, Failed: 1, Error: "no"})
+	})
+}
+
+// The newest good run is found however many failed since.
+func TestLastGood(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		ctx := t.Context()
+		s := open(t, url)
+		l := lock(t, s)
+		if id, err := s.LastGood(ctx); id != "" || err != nil {
+			t.Errorf("%q, %v in an empty store", id, err)
+		}
+		good := begin(t, s, l)
+		must(t, s.Night(l).Publish(ctx, finish(good)))
+		for range 101 {
+			must(t, s.Fail(ctx, begin(t, s, l), store.ErrBusy))
+		}
+		if id, err := s.LastGood(ctx); id != good.ID || err != nil {
+			t.Errorf("%q, not %s; %v", id, good.ID, err)
+		}
+	})
+}

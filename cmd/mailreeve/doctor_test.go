@@ -20,10 +20,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/store"
 	"github.com/mailreeve/mailreeve/internal/jirafake"
 	"github.com/mailreeve/mailreeve/internal/pgtest"
 	"github.com/mailreeve/mailreeve/internal/s3test"
+	"github.com/mailreeve/mailreeve/internal/smtptest"
+	"github.com/mailreeve/mailreeve/notifier/email"
+	"github.com/mailreeve/mailreeve/notifier/jira"
+	"github.com/mailreeve/mailreeve/notifier/webhook"
 )
 
 // A ward is a small world in which something goes wrong.
@@ -463,6 +468,45 @@ func mistakes() []mistake {
 			w.say("run")
 			return here(w)
 		}},
+		{entry: "Messages wait for 6 hours", make: func(t *testing.T, _ string) (*ward, func() int) {
+			w := newWard(t, "") // and then there was no serve, and no run
+			w.configure("sources:", `webhooks: [{url: "https://hooks.example/path"}]`+"\nsources:")
+			w.message("webhook finding.opened F-1", webhook.Sink, 7*time.Hour)
+			return here(w)
+		}},
+		{entry: "Messages wait for nobody", make: func(t *testing.T, _ string) (*ward, func() int) {
+			w := newWard(t, "")
+			w.message("jira 0b1c2d3e4f506172 R-000002", jira.Sink, time.Hour)
+			return here(w)
+		}},
+		{entry: "Mail is refused", alone: true, make: func(t *testing.T, _ string) (*ward, func() int) {
+			server := smtptest.Start(t, smtptest.Options{Auth: true, STARTTLS: true})
+			t.Setenv("MAILREEVE_TEST_SMTP_USER", smtptest.Username)
+			t.Setenv("MAILREEVE_TEST_SMTP_PASSWORD", "hunter2-another")
+			w := newWard(t, "")
+			w.configure("sources:", `alerts: {mail: [ops@platform.example]}
+notices: {smtp: "smtp://`+server.SMTP+`", username_env: MAILREEVE_TEST_SMTP_USER, password_env: MAILREEVE_TEST_SMTP_PASSWORD, from: compliance@platform.example}
+sources:`)
+			s := w.system()
+			m, err := s.toOperators("stuck after 0", email.Plain("late", "late\n"), audit.At(time.Now()))
+			w.must(err)
+			w.must(s.store.EnqueueMessages(t.Context(), m))
+			w.say("run")
+			return here(w)
+		}},
+		{entry: "An abnormal night", make: func(t *testing.T, _ string) (*ward, func() int) {
+			server := smtptest.Start(t, smtptest.Options{})
+			w := emptyWard(t, "")
+			w.put("policy.yaml", "notices: {abnormal: {findings: 0, times: 0}}\n")
+			w.configure("archive:", `policy: policy.yaml
+notices: {from: compliance@platform.example, smtp: "smtp://`+server.SMTP+`"}
+archive:`)
+			w.say("run")
+			w.put("access-2.jsonl", strings.ReplaceAll(slackCall(time.Now().Add(-time.Minute).UTC().Format(time.RFC3339), "r2"), `"acme"`, `"basil"`)+"\n")
+			w.say("run")
+			w.say("notices", "list", "--tasks")
+			return here(w)
+		}, fine: true},
 		{entry: "The digest does not reach Slack", alone: true, make: func(t *testing.T, _ string) (*ward, func() int) {
 			w := slackWard(t, `{"ok":false,"error":"invalid_auth"}`)
 			w.say("run")
@@ -558,6 +602,13 @@ func (w *ward) call(request string) {
 // spoil makes publishing fail.
 func (w *ward) spoil() {
 	w.sql(`CREATE TRIGGER spoiled BEFORE INSERT ON packs BEGIN SELECT RAISE(ABORT, 'a trigger that is none of mailreeve''s'); END`)
+}
+
+// message writes one into the outbox, as of long ago.
+func (w *ward) message(key, sink string, ago time.Duration) {
+	w.Helper()
+	at := audit.At(time.Now().Add(-ago))
+	w.must(w.system().store.EnqueueMessages(w.Context(), audit.Message{Key: key, Sink: sink, Lane: "lane", Body: []byte("{}"), Created: at, NextAt: at}))
 }
 
 // kill kills a night that has begun.

@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -27,6 +28,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit/store"
 	"github.com/mailreeve/mailreeve/notifier"
 	"github.com/mailreeve/mailreeve/notifier/slack"
+	"github.com/mailreeve/mailreeve/notifier/webhook"
 )
 
 // A receiver takes messages, and can be asked whether it has one.
@@ -379,6 +381,64 @@ func deliverUnderFire(t *testing.T, address string, kills, lanes, each int, rate
 	t.Logf("%d messages, %d attempts, %d kills", len(all), attempts, g.killed)
 	if wrong := r.check(all); len(wrong) > 0 {
 		t.Errorf("%q\n%s", wrong, &g.said)
+	}
+}
+
+// A night of many findings reaches a webhook as fast as that takes them, in order. MAILREEVE_TEST_MESSAGES=10000 makes it that many, and -v says how long it takes.
+func TestManyMessagesForOneReceiver(t *testing.T) {
+	t.Parallel()
+	n := number(t, "MAILREEVE_TEST_MESSAGES", 200)
+	for name, address := range map[string]string{"sqlite": "sqlite://" + filepath.Join(t.TempDir(), "store.db"), "postgres": cluster.New(t)} {
+		t.Run(name, func(t *testing.T) {
+			st, err := store.Open(t.Context(), address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer st.Close()
+			var mu sync.Mutex
+			var got []string
+			door := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				body, err := io.ReadAll(r.Body)
+				if err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				got = append(got, string(body[:5]))
+			}))
+			defer door.Close()
+			hook := webhook.Hook{URL: door.URL, Secrets: []string{hookSecret}, AllowPrivate: true}
+			now := audit.At(time.Now())
+			var want []string
+			var list []audit.Message
+			for i := range n {
+				body := fmt.Sprintf("%05d", i)
+				want = append(want, body)
+				list = append(list, audit.Message{Key: "m " + body, Sink: webhook.Sink, Lane: hook.Lane(), Body: []byte(body + strings.Repeat(" ", 1500)), Created: now, NextAt: now})
+			}
+			begun := time.Now()
+			if err := st.EnqueueMessages(t.Context(), list...); err != nil {
+				t.Fatal(err)
+			}
+			written := time.Since(begun)
+			s := &system{cfg: &config.Config{}, store: st, clock: time.Now, log: slog.New(slog.DiscardHandler)}
+			if s.post, err = s.newPost(t.Context(), map[string]notifier.Sink{webhook.Sink: webhook.NewSender([]webhook.Hook{hook}, time.Now)}); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			var wg sync.WaitGroup
+			wg.Go(func() { s.keepDelivering(ctx) })
+			await(t, "all is delivered", 10*time.Minute, func() bool {
+				left, err := st.CountWaiting(t.Context())
+				return err == nil && left == 0
+			})
+			t.Logf("%d messages were written in %s, and delivered in %s", n, written.Round(time.Millisecond), (time.Since(begun) - written).Round(time.Millisecond))
+			cancel()
+			wg.Wait()
+			if !slices.Equal(got, want) {
+				t.Errorf("%d came, not each once and in order", len(got))
+			}
+		})
 	}
 }
 
