@@ -117,7 +117,7 @@ func TestTenThousand(t *testing.T) {
 		t.Errorf("%s %s", share.Text, share.Blocks)
 	}
 
-	// The next night files as many again, a thousand of them under open heads: the worst ten of all are told to the channel, each head that is concerned gets a reply.
+	// The next night files 3,000 more, a thousand of them under open heads: the worst ten of all are told to the channel, each head that is concerned gets a reply.
 	headed := map[string]bool{}
 	for _, m := range d.store.Rows {
 		var b body
@@ -127,7 +127,7 @@ func TestTenThousand(t *testing.T) {
 	}
 	apps := slices.Sorted(maps.Keys(headed))
 	changes = nil
-	for i := range 10000 {
+	for i := range 3000 {
 		f := critical(fmt.Sprint("app-", i), "purpose-prohibited", "again")
 		if i < 1000 {
 			f = critical(apps[i%len(apps)], "purpose-prohibited", fmt.Sprint("again ", i))
