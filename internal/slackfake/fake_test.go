@@ -87,3 +87,61 @@ func TestPace(t *testing.T) {
 		t.Errorf("%d messages", n)
 	}
 }
+
+// Reading: replies that the channel is shown are in its history, too; it may be read so often, and so much at a time.
+func TestReads(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1e9, 0)
+	s := New("#a")
+	s.Reads, s.Page, s.Clock = 1, 2, func() time.Time { return now }
+	api := slack.New(BotToken, slack.OptionAPIURL(s.Start(t)))
+	_, head, err := api.PostMessageContext(t.Context(), "#a", slack.MsgOptionText("head", false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []slack.MsgOption{slack.MsgOptionBroadcast(), slack.MsgOptionCompose(), slack.MsgOptionBroadcast()} {
+		if _, _, err := api.PostMessageContext(t.Context(), "#a", slack.MsgOptionText("reply", false), slack.MsgOptionTS(head), o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := func(cursor string) (*slack.GetConversationHistoryResponse, error) {
+		return api.GetConversationHistoryContext(t.Context(), &slack.GetConversationHistoryParameters{ChannelID: s.ID("#a"), Cursor: cursor, Limit: 200})
+	}
+	first, err := read("")
+	if err != nil || len(first.Messages) != 2 || first.Messages[1].Text != "reply" {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	var limited *slack.RateLimitedError
+	if _, err := read(""); !errors.As(err, &limited) || limited.RetryAfter < time.Minute {
+		t.Errorf("at once: %v", err)
+	}
+	now = now.Add(time.Minute)
+	if last, err := read(first.ResponseMetaData.NextCursor); err != nil || len(last.Messages) != 1 || last.Messages[0].Text != "head" {
+		t.Errorf("%+v, %v", last, err)
+	}
+	_, _, err = api.PostMessageContext(t.Context(), "#a", slack.MsgOptionText("x", false),
+		slack.MsgOptionMetadata(slack.SlackMetadata{EventType: "x", EventPayload: map[string]any{"key": strings.Repeat("x", maxMetadata)}}))
+	if err == nil || err.Error() != "metadata_too_large" {
+		t.Errorf("metadata: %v", err)
+	}
+}
+
+// An upload takes its three steps, and is as long as was said.
+func TestUpload(t *testing.T) {
+	t.Parallel()
+	s := New("#a")
+	api := slack.New(BotToken, slack.OptionAPIURL(s.Start(t)))
+	upload := func(size int) error {
+		_, err := api.UploadFileContext(t.Context(), slack.UploadFileParameters{Reader: strings.NewReader("picture"), FileSize: size, Filename: "a.png", Channel: s.ID("#a")})
+		return err
+	}
+	if err := upload(7); err != nil {
+		t.Error(err)
+	}
+	if err := upload(8); err == nil {
+		t.Error("a file that is shorter than was said is taken")
+	}
+	if list := s.Messages("#a"); len(list) != 1 || string(list[0].Files[0].Content) != "picture" {
+		t.Errorf("%+v", list)
+	}
+}

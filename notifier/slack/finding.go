@@ -53,6 +53,19 @@ func worstFirst(a, b *audit.Finding) int {
 		cmp.Compare(a.App, b.App), cmp.Compare(a.Check, b.Check), cmp.Compare(a.Subject, b.Subject))
 }
 
+// fill makes blocks of n things, of so many at most and as many as there is place for, one at least. It says how many, and the last block how many more there are.
+func fill(n, most int, more string, block func(i int) slack.Block) (blocks []slack.Block, shown int) {
+	left := maxHead
+	for i := range n {
+		b := block(i)
+		if left -= size(b); i > 0 && (left < 0 || i >= most) {
+			return append(blocks, small(plain(fmt.Sprintf("and %d more %s", n-i, more)))), i
+		}
+		blocks = append(blocks, b)
+	}
+	return blocks, n
+}
+
 // renderHead makes the head of a thread from its findings as they are now; one at least. Those that are open come first, and the worst of them. It says how many of them it names. note, where there is
 // one, is mailreeve's own.
 func renderHead(list []audit.Finding, look Look, note string) (m Message, shown int) {
@@ -68,16 +81,8 @@ func renderHead(list []audit.Finding, look Look, note string) (m Message, shown 
 	show := func(s string) string { return fit(notifier.Line(s), maxName) }
 	title := fmt.Sprintf("%s %s: %s", mark(worst.Severity), show(string(worst.Severity)), cmp.Or(show(worst.AppName), show(worst.App), "calls by no app"))
 	blocks := []slack.Block{slack.NewHeaderBlock(plain(cut(title, maxHeader)))}
-	left := maxHead
-	for i := range list {
-		b := section(&list[i], look)
-		if left -= size(b); i > 0 && (left < 0 || len(blocks) >= maxBlocks-4) {
-			blocks = append(blocks, small(plain(fmt.Sprintf("and %d more of this app and clause", len(list)-i))))
-			break
-		}
-		blocks = append(blocks, b)
-		shown++
-	}
+	named, shown := fill(len(list), maxBlocks-5, "of this app and clause", func(i int) slack.Block { return section(&list[i], look) })
+	blocks = append(blocks, named...)
 	if note != "" {
 		blocks = append(blocks, small(plain(note)))
 	}
@@ -195,17 +200,7 @@ func buttons(f *audit.Finding, list []audit.Finding, look Look) slack.Block {
 
 // renderNew makes the reply that tells a thread what a night filed that comes under its head, the worst first; one at least. It says how many of them it names.
 func renderNew(list []audit.Finding, look Look, note string) (m Message, shown int) {
-	var blocks []slack.Block
-	left := maxHead
-	for i := range list {
-		b := finding(notifier.NewItem(&list[i], look.redact), false)
-		if left -= size(b); i > 0 && (left < 0 || len(blocks) >= maxBlocks-3) {
-			blocks = append(blocks, small(plain(fmt.Sprintf("and %d more of this app and clause", len(list)-i))))
-			break
-		}
-		blocks = append(blocks, b)
-		shown++
-	}
+	blocks, shown := fill(len(list), maxBlocks-2, "of this app and clause", func(i int) slack.Block { return finding(notifier.NewItem(&list[i], look.redact), false) })
 	if note != "" {
 		blocks = append(blocks, small(plain(note)))
 	}
@@ -219,9 +214,8 @@ func renderNew(list []audit.Finding, look Look, note string) (m Message, shown i
 
 // renderNight makes the reply that tells a thread what a night changed of its findings.
 func renderNight(changes []audit.Change, look Look) Message {
-	var blocks []slack.Block
-	left := maxHead
-	for n, c := range changes {
+	blocks, _ := fill(len(changes), maxBlocks-1, "changes", func(n int) slack.Block {
+		c := &changes[n]
 		i := notifier.NewItem(&c.Finding, look.redact)
 		show := func(s string) string { return fit(notifier.Line(s), maxName) }
 		what := capital(string(c.What))
@@ -234,13 +228,8 @@ func renderNight(changes []audit.Change, look Look) Message {
 				lines = append(lines, r)
 			}
 		}
-		b := slack.NewSectionBlock(plain(strings.Join(lines, "\n")), nil, nil)
-		if left -= size(b); left < 0 || len(blocks) >= maxBlocks-2 {
-			blocks = append(blocks, small(plain(fmt.Sprintf("and %d more changes", len(changes)-n))))
-			break
-		}
-		blocks = append(blocks, b)
-	}
+		return slack.NewSectionBlock(plain(strings.Join(lines, "\n")), nil, nil)
+	})
 	text := fmt.Sprintf("%s: %s", capital(string(changes[0].What)), ourName(notifier.NewItem(&changes[0].Finding, look.redact)))
 	if n := len(changes); n > 1 {
 		text = fmt.Sprintf("%d findings changed", n)

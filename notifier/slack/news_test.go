@@ -1,6 +1,7 @@
 package slack
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"regexp"
@@ -114,6 +115,43 @@ func TestTenThousand(t *testing.T) {
 	}
 	if share := d.fake.Messages("#urgent")[0]; !strings.Contains(share.Text, "2500 new (2500 high)") || strings.Contains(string(share.Blocks), "still open") {
 		t.Errorf("%s %s", share.Text, share.Blocks)
+	}
+
+	// The next night files 3,000 more, a thousand of them under open heads: the worst ten of all are told to the channel, each head that is concerned gets a reply.
+	headed := map[string]bool{}
+	for _, m := range d.store.Rows {
+		var b body
+		if err := json.Unmarshal(m.Body, &b); err == nil && b.Do == doHead && m.Lane == "#audit" {
+			headed[d.findings[b.Finding].App] = true
+		}
+	}
+	apps := slices.Sorted(maps.Keys(headed))
+	changes = nil
+	for i := range 3000 {
+		f := critical(fmt.Sprint("app-", i), "purpose-prohibited", "again")
+		if i < 1000 {
+			f = critical(apps[i%len(apps)], "purpose-prohibited", fmt.Sprint("again ", i))
+		}
+		f.Accounts = i
+		changes = append(changes, change(audit.IsNew, f))
+	}
+	d.tomorrow(changes...)
+	shown, heads, replies := 0, 0, 0
+	for _, m := range d.fake.Messages("#audit")[len(all):] {
+		switch {
+		case m.Shown:
+			shown++
+		case m.Thread != "" && len(m.Files) == 0:
+			replies++
+		case strings.HasPrefix(m.Text, "Critical"):
+			heads++
+		}
+	}
+	if shown+heads != MaxImmediate || replies+shown != len(apps) {
+		t.Errorf("%d shown, %d heads, %d replies", shown, heads, replies)
+	}
+	if refused := d.fake.Refused(); len(refused) > 0 {
+		t.Errorf("refused: %v", refused)
 	}
 }
 

@@ -240,6 +240,7 @@ func TestSocketMode(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("it goes on after its end")
 	}
+	p.ears.Close(time.Minute)
 	if d := cmp.Diff(map[audit.Status]int{audit.Acknowledged: 2}, p.statuses()); d != "" {
 		t.Error(d)
 	}

@@ -252,7 +252,7 @@ func TestThreadsHold(t *testing.T) {
 				}
 			}
 		}
-		for range rapid.IntRange(1, 12).Draw(rt, "nights") {
+		for range rapid.IntRange(1, 8).Draw(rt, "nights") {
 			_ = d.clock.Sleep(t.Context(), rapid.SampledFrom([]time.Duration{time.Hour, 24 * time.Hour}).Draw(rt, "wait"))
 			if rapid.IntRange(0, 2).Draw(rt, "person") == 0 && len(d.findings) > 0 {
 				f := d.findings[rapid.SampledFrom(slices.Sorted(maps.Keys(d.findings))).Draw(rt, "finding")]
@@ -261,7 +261,7 @@ func TestThreadsHold(t *testing.T) {
 				continue
 			}
 			changes := map[string]audit.Change{}
-			for range rapid.IntRange(1, 14).Draw(rt, "changes") {
+			for range rapid.IntRange(1, 10).Draw(rt, "changes") {
 				f := critical(fmt.Sprint("app-", rapid.IntRange(1, apps).Draw(rt, "app")), rapid.SampledFrom([]string{"check", "urgent"}).Draw(rt, "check"), rapid.SampledFrom([]string{"a", "b", "c", "d", "e"}).Draw(rt, "subject"))
 				f.Severity = rapid.SampledFrom([]audit.Severity{audit.Critical, audit.High}).Draw(rt, "severity")
 				what := audit.IsNew
