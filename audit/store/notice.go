@@ -86,17 +86,20 @@ func (s *Store) notices(ctx context.Context, condition string, args ...any) (lis
 }
 
 // Matters gives what goes on with vendors about findings, by app and finding; with open only what is not closed.
-func (s *Store) Matters(ctx context.Context, open bool) (list []audit.Matter, err error) {
-	query, args := `SELECT body, version FROM matters`, []any(nil)
+func (s *Store) Matters(ctx context.Context, open bool) ([]audit.Matter, error) {
 	if open {
-		query, args = query+` WHERE closed_at = ?`, []any{audit.Never}
+		return s.matters(ctx, ` WHERE closed_at = ?`, audit.Never)
 	}
+	return s.matters(ctx, "")
+}
+
+func (s *Store) matters(ctx context.Context, condition string, args ...any) (list []audit.Matter, err error) {
 	err = s.read(ctx, "read what vendors answered", func(t *tx) error {
 		var found []struct {
 			Body    string `db:"body"`
 			Version int64  `db:"version"`
 		}
-		if err := t.all(ctx, &found, query+` ORDER BY app_key, finding_id`, args...); err != nil {
+		if err := t.all(ctx, &found, `SELECT body, version FROM matters`+condition+` ORDER BY app_key, finding_id`, args...); err != nil {
 			return err
 		}
 		list = make([]audit.Matter, len(found))
@@ -364,13 +367,13 @@ func (s *Store) NoteRequests(ctx context.Context, at audit.Instant) error {
 	})
 }
 
-// Commented gives those of findings that somebody else than the night commented on.
+// Commented gives those of findings that a reviewer commented on: neither the night nor their vendor.
 func (s *Store) Commented(ctx context.Context, ids []string) (map[string]bool, error) {
 	out := map[string]bool{}
 	err := s.read(ctx, "look for comments", func(t *tx) error {
 		return chunks(ids, func(ids []string) error {
 			var found []string
-			err := t.all(ctx, &found, `SELECT DISTINCT finding_id FROM trail WHERE what = 'commented' AND who <> 'night' AND finding_id IN (?)`, ids)
+			err := t.all(ctx, &found, `SELECT DISTINCT finding_id FROM trail WHERE what = 'commented' AND who <> 'night' AND who NOT LIKE 'vendor:%' AND finding_id IN (?)`, ids)
 			for _, id := range found {
 				out[id] = true
 			}
