@@ -302,6 +302,9 @@ func (d *Desk) Reply(ctx context.Context, id, finding string, r audit.Reply) (do
 				continue
 			}
 			change.Matters[i], change.Trail = m, append(change.Trail, trail...)
+			if ByPage(r.By) && r.Text != "" {
+				change.Trail = append(change.Trail, audit.TrailEntry{At: r.At, Who: r.By, What: "commented", Finding: k.Finding, Why: r.Text})
+			}
 			j := slices.IndexFunc(change.Findings, func(f store.FindingNotice) bool { return f.Finding == k.Finding })
 			if j < 0 {
 				change.Findings, j = append(change.Findings, store.FindingNotice{FindingRef: k, NotifiedAt: m.Notified}), len(change.Findings)
