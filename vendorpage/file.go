@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/mailreeve/mailreeve/audit/address"
@@ -72,19 +73,19 @@ func isText(content []byte) bool {
 	if !utf8.Valid(content) || bytes.ContainsFunc(content, func(r rune) bool { return r < ' ' && r != '\n' && r != '\r' && r != '\t' || r == 0x7f }) {
 		return false
 	}
-	begin := bytes.TrimSpace(content)
+	begin := bytes.TrimLeftFunc(content, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsGraphic(r) })
 	return !bytes.HasPrefix(begin, []byte("<")) && !bytes.HasPrefix(begin, []byte("%!")) && !bytes.HasPrefix(begin, []byte("#!")) && strings.HasPrefix(http.DetectContentType(content), "text/plain")
 }
 
 // nameOf is a file's name for people: no path, nothing hidden, no address, and an ending that says what it is.
 func nameOf(sent string, k kind) string {
-	name := path.Base(strings.ReplaceAll(sent, `\`, "/"))
-	name = address.Redact(notifier.Line(strings.Map(func(r rune) rune {
-		if strings.ContainsRune(`/:*?"<>|`, r) {
+	name := address.Redact(notifier.Line(path.Base(strings.ReplaceAll(sent, `\`, "/"))))
+	name = strings.Map(func(r rune) rune {
+		if strings.ContainsRune(`/\:*?"<>|`, r) {
 			return '_'
 		}
 		return r
-	}, name)))
+	}, name)
 	ext := strings.ToLower(path.Ext(name))
 	stem := strings.Trim(name[:len(name)-len(ext)], ". ")
 	if !slices.Contains(k.endings, ext) {
