@@ -252,7 +252,7 @@ func (p *Page) open(w http.ResponseWriter, r *http.Request, v visit) {
 		return
 	}
 	if old := p.site.Cookie(r, cookie); old != "" { // another vendor's
-		if err := p.desk.Store.EndSession(r.Context(), digest(old)); err != nil {
+		if err := p.desk.Store.EndVendorSession(r.Context(), digest(old)); err != nil {
 			p.log.WarnContext(r.Context(), "a vendor's session goes on until it runs out", "error", err)
 		}
 	}
@@ -314,7 +314,7 @@ func (p *Page) session(serve func(w http.ResponseWriter, r *http.Request, vendor
 // leave closes the page in this browser.
 func (p *Page) leave(w http.ResponseWriter, r *http.Request) {
 	if value := p.site.Cookie(r, cookie); value != "" {
-		if err := p.desk.Store.EndSession(r.Context(), digest(value)); err != nil {
+		if err := p.desk.Store.EndVendorSession(r.Context(), digest(value)); err != nil {
 			p.broken(w, r, err)
 			return
 		}

@@ -90,8 +90,8 @@ func (s *Store) SessionVendor(ctx context.Context, cookie []byte, now audit.Inst
 	return vendor, err
 }
 
-// EndSession ends a session, if there is one.
-func (s *Store) EndSession(ctx context.Context, cookie []byte) error {
+// EndVendorSession ends a session, if there is one.
+func (s *Store) EndVendorSession(ctx context.Context, cookie []byte) error {
 	return s.write(ctx, "end a vendor's session", func(t *tx) error {
 		_, err := t.exec(ctx, `DELETE FROM vendor_sessions WHERE hash = ?`, cookie)
 		return err

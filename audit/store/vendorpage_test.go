@@ -78,7 +78,7 @@ func TestALinkOpensOnce(t *testing.T) {
 				t.Errorf("session %c is of %q", cookie, got)
 			}
 		}
-		must(t, s.EndSession(ctx, hash('c')))
+		must(t, s.EndVendorSession(ctx, hash('c')))
 		_, err = s.SessionVendor(ctx, hash('c'), t0)
 		is(t, err, store.ErrNotFound)
 	})

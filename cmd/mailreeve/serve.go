@@ -57,6 +57,11 @@ func (c *cli) serve(ctx context.Context) error {
 		}
 	})
 	wg.Go(func() {
+		if err := s.serveVendors(ctx); err != nil && ctx.Err() == nil { // the nights go on
+			s.log.Error("the vendors' page is not served", "error", err)
+		}
+	})
+	wg.Go(func() {
 		if err := s.keepCapturing(ctx, c); err != nil && ctx.Err() == nil { // the nights go on
 			s.log.Error("nothing is captured", "error", err)
 		}
