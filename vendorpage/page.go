@@ -241,7 +241,8 @@ func (p *Page) open(w http.ResponseWriter, r *http.Request, v visit) {
 		return
 	}
 	value := rand.Text() + rand.Text()
-	err := p.desk.Store.UseLink(r.Context(), v.use, store.VendorSession{Cookie: digest(value), Expires: v.now.Add(notices.SessionFor)}, v.now)
+	err := p.desk.Store.UseLink(r.Context(), v.use, store.VendorSession{Cookie: digest(value), Expires: v.now.Add(notices.SessionFor)},
+		audit.TrailEntry{At: v.now, Who: notices.Who(v.use.Vendor), What: "vendor opened its page"})
 	switch {
 	case errors.Is(err, store.ErrLinkUsed), errors.Is(err, store.ErrLinkRevoked):
 		v.problem = err
@@ -344,7 +345,7 @@ func (p *Page) home(w http.ResponseWriter, r *http.Request, vendor string) {
 		e := entry{&list[i], standing(&list[i], now)}
 		if list[i].Open {
 			data.Open = append(data.Open, e)
-			data.Unseen = data.Unseen || unseen(&list[i])
+			data.Unseen = data.Unseen || list[i].Unseen()
 		} else {
 			data.Closed = append(data.Closed, e)
 		}
@@ -358,35 +359,16 @@ type entry struct {
 	State state
 }
 
-func unseen(t *notices.Told) bool {
-	return t.Takes(audit.ReplyViewed) && (t.Matter == nil || t.Matter.Answer == audit.NoAnswer)
-}
-
 // viewAll acknowledges what was not yet.
 func (p *Page) viewAll(w http.ResponseWriter, r *http.Request, vendor string) {
 	if p.limited(w, r, p.limits.answers, vendor) {
 		return
 	}
-	_, list, err := p.desk.Told(r.Context(), vendor)
-	if err != nil {
+	if err := p.desk.VendorSaw(r.Context(), vendor); err != nil {
 		p.broken(w, r, err)
 		return
 	}
-	for i := range list {
-		if !unseen(&list[i]) {
-			continue
-		}
-		if _, err := p.desk.VendorReplies(r.Context(), vendor, list[i].ID, audit.Reply{Kind: audit.ReplyViewed}); err != nil && !refused(err) {
-			p.broken(w, r, err)
-			return
-		}
-	}
 	http.Redirect(w, r, "/", http.StatusSeeOther)
-}
-
-func refused(err error) bool {
-	var no *audit.NoticeError
-	return errors.As(err, &no)
 }
 
 // A form is what a finding's page was sent, as far as it is shown again.
@@ -429,11 +411,10 @@ func (p *Page) show(w http.ResponseWriter, r *http.Request, vendor string, statu
 		Said    []notices.Said
 		Files   []store.Attachment
 		Sent    form
-		Unseen  bool
 		MaxDays int
 		Today   string
 		Megs    int
-	}{entry{t, standing(t, now)}, said, files, sent, unseen(t), int(p.desk.Policy.Ladder.ExtensionMax / (24 * time.Hour)), now.Time().Format(time.DateOnly), MaxFile >> 20})
+	}{entry{t, standing(t, now)}, said, files, sent, int(p.desk.Policy.Ladder.ExtensionMax / (24 * time.Hour)), now.Time().Format(time.DateOnly), MaxFile >> 20})
 }
 
 // told is the finding that a request names, of those that its vendor was told of. Where it is none, the answer is given.
@@ -665,8 +646,8 @@ func (p *Page) attach(w http.ResponseWriter, r *http.Request, vendor string) {
 		p.broken(w, r, err)
 		return
 	}
-	trail := []audit.TrailEntry{{At: a.At, Who: notices.Who(vendor), What: "vendor: attached", Finding: t.ID, Why: fmt.Sprintf("%s (%s, %d bytes)", a.Name, a.Kind, a.Size),
-		Details: map[string]any{"notice": t.Notice, "attachment": a.ID, "sha256": a.Digest}}}
+	trail := []audit.TrailEntry{{At: a.At, Who: notices.Who(vendor), What: "vendor: attached", Finding: t.ID, Why: a.Name,
+		Details: map[string]any{"notice": t.Notice, "attachment": a.ID, "type": a.Kind, "bytes": float64(a.Size), "sha256": a.Digest}}}
 	switch err := p.desk.Store.Attach(r.Context(), a, room(), trail); {
 	case errors.Is(err, store.ErrNoRoom):
 		fail("There is no room for more files. Please reply to the mail that we wrote to you, and attach it there.")

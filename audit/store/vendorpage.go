@@ -59,14 +59,14 @@ func (t *tx) linkRevoked(ctx context.Context, l LinkUse) error {
 	return nil
 }
 
-// UseLink uses a link up, and begins a session with it: of all who try, one succeeds. [ErrLinkUsed], [ErrLinkRevoked].
-func (s *Store) UseLink(ctx context.Context, l LinkUse, begun VendorSession, now audit.Instant) error {
+// UseLink uses a link up, begins a session with it, and says so in the trail: of all who try, one succeeds. [ErrLinkUsed], [ErrLinkRevoked].
+func (s *Store) UseLink(ctx context.Context, l LinkUse, begun VendorSession, e audit.TrailEntry) error {
 	return s.write(ctx, "use a vendor's link", func(t *tx) error {
 		if err := t.linkRevoked(ctx, l); err != nil {
 			return err
 		}
 		n, err := t.exec(ctx, `INSERT INTO vendor_links (vendor, hash, used_at, expires) VALUES (?, ?, ?, ?) ON CONFLICT (vendor, hash) DO NOTHING`,
-			text(l.Vendor), l.Token, now, l.Expires)
+			text(l.Vendor), l.Token, e.At, l.Expires)
 		if err != nil {
 			return err
 		}
@@ -74,7 +74,10 @@ func (s *Store) UseLink(ctx context.Context, l LinkUse, begun VendorSession, now
 			return ErrLinkUsed
 		}
 		_, err = t.exec(ctx, `INSERT INTO vendor_sessions (hash, vendor, link_expires, expires) VALUES (?, ?, ?, ?)`, begun.Cookie, text(l.Vendor), l.Expires, begun.Expires)
-		return err
+		if err != nil {
+			return err
+		}
+		return t.appendTrail(ctx, []audit.TrailEntry{e})
 	})
 }
 

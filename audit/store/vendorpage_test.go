@@ -26,7 +26,7 @@ func TestALinkOpensOnce(t *testing.T) {
 		opened := 0
 		for i := range 8 {
 			wg.Go(func() {
-				err := s.UseLink(ctx, link, store.VendorSession{Cookie: hash('A' + byte(i)), Expires: t0 + 50}, t0)
+				err := s.UseLink(ctx, link, store.VendorSession{Cookie: hash('A' + byte(i)), Expires: t0 + 50}, entry("opened", ""))
 				mu.Lock()
 				defer mu.Unlock()
 				switch {
@@ -58,7 +58,7 @@ func TestALinkOpensOnce(t *testing.T) {
 		// A session ends by time, by hand, and with what it began with.
 		begin := func(token, cookie byte, vendor string, expires audit.Instant) {
 			t.Helper()
-			must(t, s.UseLink(ctx, store.LinkUse{Vendor: vendor, Token: hash(token), Expires: expires}, store.VendorSession{Cookie: hash(cookie), Expires: t0 + 50}, t0))
+			must(t, s.UseLink(ctx, store.LinkUse{Vendor: vendor, Token: hash(token), Expires: expires}, store.VendorSession{Cookie: hash(cookie), Expires: t0 + 50}, entry("opened", "")))
 		}
 		begin('b', 'b', vendor, t0+100)
 		begin('c', 'c', vendor, t0+200)
@@ -68,7 +68,7 @@ func TestALinkOpensOnce(t *testing.T) {
 		must(t, s.RevokeLinks(ctx, vendor, t0+150, []audit.TrailEntry{entry("taken back", "F-1")}))
 		must(t, s.RevokeLinks(ctx, vendor, t0+10, nil)) // does not give back what was taken
 		is(t, s.LinkUsable(ctx, link), store.ErrLinkRevoked)
-		is(t, s.UseLink(ctx, store.LinkUse{Vendor: vendor, Token: hash('e'), Expires: t0 + 150}, store.VendorSession{Cookie: hash('e'), Expires: t0 + 50}, t0), store.ErrLinkRevoked)
+		is(t, s.UseLink(ctx, store.LinkUse{Vendor: vendor, Token: hash('e'), Expires: t0 + 150}, store.VendorSession{Cookie: hash('e'), Expires: t0 + 50}, entry("opened", "")), store.ErrLinkRevoked)
 		_, err = s.SessionVendor(ctx, hash('b'), t0)
 		is(t, err, store.ErrNotFound)
 		for cookie, want := range map[byte]string{'c': vendor, 'd': "w"} {
@@ -155,7 +155,7 @@ func TestWhatVendorsLeftIsPurgedAndForgotten(t *testing.T) {
 			t.Errorf("%s of %d bytes: %s", a.Name, a.Size, a.Content)
 		}
 
-		must(t, s.UseLink(ctx, store.LinkUse{Vendor: "v", Token: hash('a'), Expires: t0 + 9}, store.VendorSession{Cookie: hash('a'), Expires: t0 + 9}, t0))
+		must(t, s.UseLink(ctx, store.LinkUse{Vendor: "v", Token: hash('a'), Expires: t0 + 9}, store.VendorSession{Cookie: hash('a'), Expires: t0 + 9}, entry("opened", "")))
 		run := byHand()
 		run.AsOf = t0 + audit.Instant(100*24*time.Hour)
 		must(t, s.Night(l).Begin(ctx, run))

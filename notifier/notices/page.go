@@ -29,8 +29,12 @@ func ByPage(who string) bool { return strings.HasPrefix(who, byPage) }
 
 // Now is the desk's time: the clock's, or the last night's where that is ahead.
 func (d *Desk) Now(ctx context.Context) (audit.Instant, error) {
-	nights, err := d.nights(ctx)
-	return d.now(nights), err
+	now := audit.At(d.Clock())
+	last, err := d.Store.Finished(ctx, 1)
+	if err == nil && len(last) > 0 {
+		now = max(now, last[0].AsOf)
+	}
+	return now, err
 }
 
 // Told is a finding as its vendor's page shows it.
@@ -49,6 +53,11 @@ type Told struct {
 
 // Takes says whether it can be answered so now.
 func (t *Told) Takes(k audit.ReplyKind) bool { return slices.Contains(t.Can, k) }
+
+// Unseen says whether nobody of the vendor has said anything about it.
+func (t *Told) Unseen() bool {
+	return t.Takes(audit.ReplyViewed) && (t.Matter == nil || t.Matter.Answer == audit.NoAnswer)
+}
 
 // ShownEvidence is a row of evidence of a vendor's own app.
 type ShownEvidence struct {
@@ -225,6 +234,25 @@ func (d *Desk) VendorReplies(ctx context.Context, vendor, finding string, r audi
 		return nil, err
 	}
 	return &done[0], nil
+}
+
+// VendorSaw acknowledges all that a vendor has not said anything about.
+func (d *Desk) VendorSaw(ctx context.Context, vendor string) error {
+	_, list, err := d.Told(ctx, vendor)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		if !list[i].Unseen() {
+			continue
+		}
+		_, err := d.Reply(ctx, list[i].Notice, list[i].ID, audit.Reply{Kind: audit.ReplyViewed, By: Who(vendor)})
+		var no *audit.NoticeError // it was closed meanwhile
+		if err != nil && !errors.As(err, &no) {
+			return err
+		}
+	}
+	return nil
 }
 
 // ToldOf is one of what [Desk.Told] gives, by the finding's id; [store.ErrNotFound].
