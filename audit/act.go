@@ -219,7 +219,7 @@ func (x *doing) reopen() error {
 	if x.was.Check == AcceptableCheck {
 		x.done.Approvals = func(list []Approval) ([]Approval, error) { return unaccept(list, x.was.Subject), nil }
 	}
-	x.note("reopened", nil)
+	x.note(TrailReopened, nil)
 	return nil
 }
 

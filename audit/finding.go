@@ -3,6 +3,7 @@ package audit
 import (
 	"crypto/sha256"
 	"encoding/base32"
+	"slices"
 	"strings"
 	"time"
 )
@@ -20,6 +21,12 @@ const (
 
 // Severities lists them, worst first.
 func Severities() []Severity { return []Severity{Critical, High, Medium, Low} }
+
+// Rank is the severity's place among [Severities]: 0 for the worst. One that is none ranks before all.
+func (s Severity) Rank() int { return slices.Index(Severities(), s) }
+
+// Severe says whether a severity counts where nights are judged by what they file.
+func (s Severity) Severe() bool { return s == Critical || s == High }
 
 // Confidence says how sure a finding is.
 type Confidence string
@@ -164,6 +171,15 @@ func HoldingOf(list []Contribution) Holding {
 // Runs says whether a is in force for a night as of t. A person acts by the clock, which may be ahead of a night's as-of: when it began does not count.
 func (a *Act) Runs(t Instant) bool { return t < a.Until && t < a.Ended }
 
+// ByNight is who does what no person does, in the trail.
+const ByNight = "night"
+
+// What opens a finding again, in the trail.
+const (
+	TrailReopened = "reopened"
+	TrailWorsened = "worsened" // it outgrew its suppression or dismissal
+)
+
 // A TrailEntry says who did what to a finding, when and why.
 type TrailEntry struct {
 	At      Instant
@@ -172,6 +188,12 @@ type TrailEntry struct {
 	Finding string // empty: not about a finding
 	Why     string
 	Details map[string]any // what it was, in numbers; hashed with a salt of the entry's own
+}
+
+// Reopens says whether what a person did opens a finding again that was closed, or quiet.
+func (e *TrailEntry) Reopens() bool {
+	from, to := e.Details["from"], e.Details["to"]
+	return to == string(Open) && from != string(Acknowledged) && from != string(InRemediation)
 }
 
 // Clock tells the time. Tests set it.

@@ -151,6 +151,7 @@ type Publication struct {
 	Canaries  []Canary   // new or changed ones
 	Apps      []AppUpdate
 	Trail     []TrailEntry // of the run itself, after the apps'
+	Judged    []NightCount // runs that are judged for the first time, itself among them
 	Outbox    []Message
 
 	// Messages gives more for the outbox. It is asked when all else is written, and Run's summary complete; perhaps more than once. Nil: there are none.

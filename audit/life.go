@@ -52,7 +52,7 @@ type lifeStep struct {
 func (r *running) live(s lifeStep) (f *Finding, what ChangeKind, ended []Act, trail []TrailEntry) {
 	asOf := r.o.AsOf
 	note := func(what, why string, details map[string]any) {
-		trail = append(trail, TrailEntry{At: At(r.Clock()), Who: "night", What: what, Finding: f.ID, Why: why, Details: details})
+		trail = append(trail, TrailEntry{At: At(r.Clock()), Who: ByNight, What: what, Finding: f.ID, Why: why, Details: details})
 	}
 	f = &Finding{}
 	if s.before != nil {
@@ -95,7 +95,7 @@ func (r *running) live(s lifeStep) (f *Finding, what ChangeKind, ended []Act, tr
 			if d.fresh > 0 && f.Status == Resolved {
 				what = IsReopened
 				status(Open, "")
-				note("reopened", "", numbers)
+				note(TrailReopened, "", numbers)
 				break
 			}
 			switch {
@@ -131,7 +131,7 @@ func (r *running) live(s lifeStep) (f *Finding, what ChangeKind, ended []Act, tr
 				a.Ended = asOf
 				ended = append(ended, a)
 			}
-			note("worsened", fmt.Sprintf("it outgrew what it was when it was %s", pastOf(by.Kind)),
+			note(TrailWorsened, fmt.Sprintf("it outgrew what it was when it was %s", pastOf(by.Kind)),
 				map[string]any{"accounts_then": by.Held.Accounts.Len(), "accounts": f.Accounts, "sites_then": by.Held.Sites.Len(), "sites": f.Sites})
 		case quiet != "":
 			if f.Status != quiet {
@@ -148,7 +148,7 @@ func (r *running) live(s lifeStep) (f *Finding, what ChangeKind, ended []Act, tr
 			if len(running) > 0 {
 				why = "it is on other sites than those that it is suppressed for"
 			}
-			note("reopened", why, nil)
+			note(TrailReopened, why, nil)
 		}
 	}
 	for _, a := range s.acts {
@@ -353,7 +353,12 @@ func (r *running) compose(newest []Newest) (*Result, *Publication, error) {
 	for _, n := range open {
 		counts.Open += n
 	}
-	p.Trail = append(p.Trail, TrailEntry{At: At(r.Clock()), Who: "night", What: "run", Why: run.ID, Details: map[string]any{
+	before, err := r.Store.NightCounts(r.ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	res.Night, p.Judged = policy.Ladder.JudgeRun(before, &run, res.Changes)
+	p.Trail = append(p.Trail, TrailEntry{At: At(r.Clock()), Who: ByNight, What: "run", Why: run.ID, Details: map[string]any{
 		"as_of": run.AsOf.String(), "new": counts.New, "reopened": counts.Reopened, "worsened": counts.Worsened,
 		"resolved": counts.Resolved, "withdrawn": counts.Withdrawn, "by": run.By}})
 	if r.Messages != nil {

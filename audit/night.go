@@ -36,6 +36,8 @@ type Store interface {
 	FindingsOf(ctx context.Context, apps ...string) ([]Finding, []Act, error)
 	// ActsEnding gives the acts that run and end by t.
 	ActsEnding(ctx context.Context, t Instant) ([]Act, error)
+	// NightCounts gives the finished runs in order.
+	NightCounts(ctx context.Context) ([]NightCount, error)
 	// OpenFindings counts, by severity, the findings that are open, acknowledged or in remediation.
 	OpenFindings(ctx context.Context) (map[Severity]int, error)
 	// Observations gives an app's captures, mails and signals of the days from from to to.
@@ -51,8 +53,8 @@ type Store interface {
 
 func isChanged(err error) bool { return errors.Is(err, ErrChanged) }
 
-// ErrChanged is Publish's: findings were changed by a person since the night read them.
-var ErrChanged = errors.New("findings were changed meanwhile")
+// ErrChanged says that another changed what was read meanwhile, so that nothing was written: read again.
+var ErrChanged = errors.New("another changed it meanwhile")
 
 // An Archive keeps calls and reports.
 type Archive interface {
@@ -280,6 +282,7 @@ type Result struct {
 	Run     *Run
 	Changes []Change
 	Open    map[Severity]int // findings that are open, acknowledged or in remediation after the run
+	Night   NightCount       // the run among the others: whether it was abnormal
 	First   bool             // the store was empty
 	DryRun  bool
 }

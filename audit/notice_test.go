@@ -329,7 +329,7 @@ func TestAnAcceptedDisputeEndsTheMatter(t *testing.T) {
 	f.Latest = Latest{Run: "R-1", Occurrences: 4}
 	m := must(t)(told(t).Reply(Reply{Kind: ReplyDispute, By: "cli:ann@host", At: noon.Add(2 * oneDay)}, f, &p.Ladder))
 	m = must(t)(m.Reply(Reply{Kind: AcceptDispute, By: "cli:bob@host", At: noon.Add(3 * oneDay)}, f, &p.Ladder))
-	x := Prospect{Finding: f, Matter: &m, Filed: noon, Night: noon.Add(9 * oneDay)}
+	x := Prospect{Finding: f, Matter: &m, Opened: noon, Night: noon.Add(9 * oneDay)}
 	if err := x.Telling(&p.Ladder); m.ClosedAt != noon.Add(3*oneDay) || !errors.Is(err, ErrDisputed) {
 		t.Errorf("closed at %s, %v", m.ClosedAt, err)
 	}
@@ -439,22 +439,24 @@ func TestAbnormalNights(t *testing.T) {
 		nights = append(nights, night(20))
 	}
 	nights = append(nights, night(100), night(101))
-	l.MarkAbnormal(nights)
+	if got := l.Judge(nights); len(got) != len(nights) {
+		t.Errorf("%d nights were judged", len(got))
+	}
 	var got []int
 	for i, n := range nights {
-		if n.Abnormal {
+		if n.Abnormal() {
 			got = append(got, i)
 		}
 	}
 	// 50 is the least limit, but once the median of 30 nights is 20, it is 100; 5 times 50 after one night of 50.
-	if want := []int{len(nights) - 1}; !slices.Equal(got, want) || nights[2].Limit != 250 || nights[1].Limit != 50 {
+	if want := []int{len(nights) - 1}; !slices.Equal(got, want) || nights[2].Verdict.Limit != 250 || nights[1].Verdict.Limit != 50 {
 		t.Errorf("abnormal: %v, want %v", got, want)
 	}
 }
 
 func TestWhoIsTold(t *testing.T) {
 	l := DefaultLadder()
-	fine := func() *Prospect { return &Prospect{Finding: theFinding(), Filed: noon, Night: noon.Add(oneDay)} }
+	fine := func() *Prospect { return &Prospect{Finding: theFinding(), Opened: noon, Night: noon.Add(oneDay)} }
 	for name, x := range map[string]struct {
 		change func(*Prospect)
 		want   error
@@ -633,7 +635,7 @@ func TestFourEyes(t *testing.T) {
 		return done.Finding, nil
 	}
 	f := *theFinding()
-	f.Recommendation = &Recommendation{Act: "delist", ProposedBy: byNight, ProposedAt: noon, DecidedAt: Never}
+	f.Recommendation = &Recommendation{Act: "delist", ProposedBy: ByNight, ProposedAt: noon, DecidedAt: Never}
 	if g, err := decide(f, "cli:ann@host", "warn"); err != nil || g.Recommendation.Decision != "warn" {
 		t.Errorf("what four_eyes does not name: %+v, %v", g.Recommendation, err)
 	}

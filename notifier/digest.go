@@ -184,7 +184,6 @@ func (d *Digest) Due(findings []audit.Finding, redact func(string) string) {
 
 // worstFirst orders items by severity, then by how many are concerned.
 func worstFirst(a, b Item) int {
-	rank := func(i Item) int { return slices.Index(audit.Severities(), i.Severity) }
-	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(b.Accounts, a.Accounts), cmp.Compare(b.Occurrences, a.Occurrences),
+	return cmp.Or(cmp.Compare(a.Severity.Rank(), b.Severity.Rank()), cmp.Compare(b.Accounts, a.Accounts), cmp.Compare(b.Occurrences, a.Occurrences),
 		cmp.Compare(a.App, b.App), cmp.Compare(a.Check, b.Check), cmp.Compare(a.Subject, b.Subject))
 }

@@ -1,31 +1,24 @@
 package notifier
 
-import "time"
+import (
+	"time"
+
+	"github.com/mailreeve/mailreeve/audit"
+)
 
 // NoticeSchema names the format of a Notice's JSON.
 const NoticeSchema = "mailreeve.notice/1"
 
-// A NoticeKind is why a vendor is written to.
-type NoticeKind string
-
-// The kinds of notices.
-const (
-	FirstNotice  NoticeKind = "notice"
-	Reminder     NoticeKind = "reminder"
-	SecondNotice NoticeKind = "second-notice"
-)
-
 // A Notice is what a vendor is told. Its JSON is a part of the mail, and the body of the webhook. It holds account ids nowhere: they are behind the link.
 // It holds no recipients and no end user's address; texts from outside in it are one line each, redacted, and not yet escaped.
 type Notice struct {
-	Schema   string          `json:"schema"` // NoticeSchema
-	ID       string          `json:"id"`     // N-…
-	Kind     NoticeKind      `json:"kind"`
-	Vendor   NoticeVendor    `json:"vendor"`
-	IssuedAt time.Time       `json:"issued_at"`
-	Findings []NoticeFinding `json:"findings"`  // worst first; of a reminder, those that are not answered
-	Asks     []string        `json:"asks"`      // questions of an incident: category, scope, since when, users affected; empty: none are asked
-	AnswerBy *time.Time      `json:"answer_by"` // of the questions; nil: none are asked, or AnswerHours says it
+	Schema   string           `json:"schema"` // NoticeSchema
+	ID       string           `json:"id"`     // N-…
+	Kind     audit.NoticeKind `json:"kind"`
+	Vendor   NoticeVendor     `json:"vendor"`
+	IssuedAt time.Time        `json:"issued_at"`
+	Findings []NoticeFinding  `json:"findings"` // worst first; of a reminder, those that are not answered
+	Asks     []string         `json:"asks"`     // questions of an incident: category, scope, since when, users affected; empty: none are asked
 	// AnswerHours is how many hours from this mail on the questions are to be answered in; 0: none are asked. No time is named: a mail may be held up.
 	AnswerHours int          `json:"answer_hours"`
 	Answer      NoticeAnswer `json:"answer"`

@@ -134,7 +134,7 @@ func newMarket(t *testing.T) *market {
 		t.Fatalf("%d notices", len(list))
 	}
 	for _, n := range list {
-		_, err := m.desk.Approve(t.Context(), n.ID, ann, "")
+		_, err := m.desk.Approve(t.Context(), n.ID, notices.Approval{By: ann})
 		m.must(err)
 	}
 	m.must(m.desk.Queue(t.Context()))

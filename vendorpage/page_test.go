@@ -365,7 +365,7 @@ func TestWhatIsClosed(t *testing.T) {
 	}
 	m.pass(day)
 	m.night()
-	if _, err := m.desk.Approve(t.Context(), m.noticeOf("v-1"), ann, ""); err != nil {
+	if _, err := m.desk.Approve(t.Context(), m.noticeOf("v-1"), notices.Approval{By: ann}); err != nil {
 		t.Fatal(err)
 	}
 	m.must(m.desk.Queue(t.Context()))

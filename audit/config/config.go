@@ -3,6 +3,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -188,7 +189,7 @@ type Heartbeat struct {
 
 // Alerts is when operators are told of the nights themselves, and of messages that are not delivered.
 type Alerts struct {
-	Quarantined *float64 `yaml:"quarantined"` // share of a source's lines in a night, above which too many are bad; 0.01
+	Quarantined float64  `yaml:"quarantined"` // share of a source's lines in a night, above which too many are bad; 0.01
 	Mail        []string `yaml:"mail"`        // operators, who are written to when messages are not delivered
 }
 
@@ -259,6 +260,7 @@ func Load(path string) (*Config, error) {
 	}
 	c := &Config{Store: "sqlite://mailreeve.db", Archive: "mailreeve.archive", Schedule: "CRON_TZ=UTC 30 2 * * *"}
 	c.Slack.TokenEnv = "SLACK_BOT_TOKEN"
+	c.Alerts.Quarantined = 0.01
 	if err := decode(path, text, c); err != nil {
 		return nil, err
 	}
@@ -267,6 +269,8 @@ func Load(path string) (*Config, error) {
 		return nil, fmt.Errorf("the configuration: %w", err)
 	}
 	c.Path, c.Dir = full, filepath.Dir(full)
+	c.Console.Listen = cmp.Or(c.Console.Listen, "127.0.0.1:8089")
+	c.Jira.IssueType = cmp.Or(c.Jira.IssueType, "Task")
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -331,7 +335,7 @@ func (c *Config) check() error {
 	if c.Workers < 0 {
 		return errors.New("workers: give a number of cores, or 0 for all")
 	}
-	if q := c.Alerts.Quarantined; q != nil && (*q < 0 || *q > 1) {
+	if q := c.Alerts.Quarantined; q < 0 || q > 1 {
 		return errors.New("alerts: quarantined: give a share from 0 to 1")
 	}
 	if len(c.Alerts.Mail) > 0 && (c.Notices.SMTP == "" || c.Notices.From == "") {

@@ -286,3 +286,93 @@ func (s *Store) AppsList(ctx context.Context) (list []AppSummary, err error) {
 	})
 	return list, err
 }
+
+// A Registrant is what the registry says of an app now, and since when its oldest request for approval waits; Never: none does.
+type Registrant struct {
+	App     *audit.App
+	Waiting audit.Instant
+}
+
+// Registrants gives what the registry says of apps. An app that it does not list any more is as it was last; one that it never listed is missing.
+func (s *Store) Registrants(ctx context.Context, keys []string) (map[string]Registrant, error) {
+	apps := map[string]*audit.AppFacts{}
+	for _, k := range keys {
+		apps[k] = &audit.AppFacts{Key: k}
+	}
+	out := map[string]Registrant{}
+	err := s.read(ctx, "read the registry", func(t *tx) error {
+		return chunks(texts(keys), func(keys []text) error {
+			if err := t.apps(ctx, keys, apps); err != nil {
+				return err
+			}
+			if err := t.versions(ctx, keys, apps); err != nil {
+				return err
+			}
+			var waiting []struct {
+				App     text          `db:"app_key"`
+				Request text          `db:"request_id"`
+				Since   audit.Instant `db:"since"`
+			}
+			if err := t.all(ctx, &waiting, `SELECT app_key, request_id, since FROM requests WHERE app_key IN (?)`, keys); err != nil {
+				return err
+			}
+			since := map[audit.FindingRef]audit.Instant{}
+			for _, r := range waiting {
+				since[audit.FindingRef{App: string(r.App), Finding: string(r.Request)}] = r.Since
+			}
+			for _, k := range keys {
+				r := Registrant{Waiting: audit.Never}
+				facts := apps[string(k)]
+				for _, v := range facts.Versions {
+					if v.App != nil {
+						r.App = v.App
+					}
+				}
+				for i := range facts.Approvals {
+					if a := &facts.Approvals[i]; waits(a) {
+						if at, ok := since[audit.FindingRef{App: string(k), Finding: a.RequestID}]; ok {
+							r.Waiting = min(r.Waiting, at)
+						}
+					}
+				}
+				if r.App != nil {
+					out[string(k)] = r
+				}
+			}
+			return nil
+		})
+	})
+	return out, err
+}
+
+func waits(a *audit.Approval) bool { return a.Status == audit.Pending && a.Dropped == 0 }
+
+// NoteRequests remembers since when requests for approval wait: those that are not known yet, since at.
+func (s *Store) NoteRequests(ctx context.Context, at audit.Instant) error {
+	return s.write(ctx, "note the requests that wait", func(t *tx) error {
+		var found []struct {
+			Key       text    `db:"app_key"`
+			Approvals *string `db:"approvals"`
+		}
+		if err := t.all(ctx, &found, `SELECT app_key, approvals FROM apps WHERE approvals LIKE '%"pending"%' ORDER BY app_key`); err != nil {
+			return err
+		}
+		for _, r := range found {
+			list, err := approvals(string(r.Key), r.Approvals)
+			if err != nil {
+				return err
+			}
+			for i := range list {
+				if !waits(&list[i]) {
+					continue
+				}
+				_, err := t.exec(ctx, `INSERT INTO requests (app_key, request_id, since) VALUES (?, ?, ?) ON CONFLICT (app_key, request_id) DO NOTHING`,
+					r.Key, text(list[i].RequestID), at)
+				if err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}

@@ -414,10 +414,19 @@ func (t *tx) change(ctx context.Context, c *Changed, version int64) error {
 		}
 	}
 	entries := append([]audit.TrailEntry(nil), c.Trail...)
+	at := audit.Ever
 	for i := range entries {
 		if entries[i].Finding == "" {
 			entries[i].Finding = f.ID
 		}
+		at = max(at, entries[i].At)
+	}
+	if !audit.IsOpen(f.Status) {
+		recalled, err := t.recallClosed(ctx, map[string]bool{f.ID: true}, at)
+		if err != nil {
+			return err
+		}
+		entries = append(entries, recalled...)
 	}
 	return t.appendTrail(ctx, entries)
 }
@@ -475,4 +484,29 @@ func (t *tx) judgeAnew(ctx context.Context, f *audit.Finding) error {
 		}
 		return add(values...)
 	})
+}
+
+// DueBy gives the findings that are open, acknowledged or in remediation and due at until or before, the soonest first.
+func (s *Store) DueBy(ctx context.Context, until audit.Instant) (list []audit.Finding, err error) {
+	err = s.read(ctx, "read what falls due", func(t *tx) (err error) {
+		list, _, err = t.findings(ctx, selectFindings()+` WHERE f.due_at <= ? AND f.status IN (?) ORDER BY f.due_at, f.id`, until,
+			openStatuses())
+		return err
+	})
+	return list, err
+}
+
+// FiledWith gives the findings of the same app and clause that the same run filed as the one of an id, that one among them; none where it is not kept.
+func (s *Store) FiledWith(ctx context.Context, id string) (list []audit.Finding, err error) {
+	err = s.read(ctx, "read what was filed with finding "+id, func(t *tx) error {
+		f, _, err := t.finding(ctx, id, "")
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		if err == nil {
+			list, _, err = t.findings(ctx, selectFindings()+` WHERE f.app_key = ? AND f.clause = ? AND f.first_run = ? ORDER BY f.id`, text(f.App), f.Clause, f.FirstRun)
+		}
+		return err
+	})
+	return list, err
 }

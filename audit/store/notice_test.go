@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -72,7 +73,7 @@ func TestNoticesAreKept(t *testing.T) {
 			"changed meanwhile":      {Messages: change.Messages, Trail: change.Trail, Notices: []audit.Notice{n}, Matters: []audit.Matter{{FindingRef: key, Version: 9}}},
 			"a finding that is gone": {Messages: change.Messages, Trail: change.Trail, Open: []audit.FindingRef{{App: f.App, Finding: "F-GONE"}}},
 		} {
-			if err := s.ChangeNotices(ctx, c); !errors.Is(err, store.ErrChanged) {
+			if err := s.ChangeNotices(ctx, c); !errors.Is(err, audit.ErrChanged) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -80,7 +81,7 @@ func TestNoticesAreKept(t *testing.T) {
 			f.Status = audit.Resolved
 			return store.Changed{Finding: *f}, nil
 		}))
-		is(t, s.ChangeNotices(ctx, store.NoticesChanged{Open: n.About, Trail: change.Trail, Messages: change.Messages}), store.ErrChanged)
+		is(t, s.ChangeNotices(ctx, store.NoticesChanged{Open: n.About, Trail: change.Trail, Messages: change.Messages}), audit.ErrChanged)
 		if late, err := s.Trail(ctx, store.TrailFilter{What: "late"}); err != nil || len(late) != 0 {
 			t.Errorf("%v, %v", late, err)
 		}
@@ -107,7 +108,7 @@ func TestNoticesAreKept(t *testing.T) {
 		}
 		waiting, err := s.Notices(ctx, store.NoticeFilter{Deliveries: []audit.Delivery{audit.NoticeDrafted}, Vendors: []string{n.Vendor}})
 		must(t, err)
-		gone, err := s.Notices(ctx, store.NoticeFilter{Deliveries: []audit.Delivery{audit.NoticeWithdrawn}, Vendors: []string{n.Vendor}, IDs: []string{n.ID}})
+		gone, err := s.Notices(ctx, store.NoticeFilter{Deliveries: []audit.Delivery{audit.NoticeWithdrawn}, Vendors: []string{n.Vendor}})
 		must(t, err)
 		if len(waiting) != 0 || len(gone) != 1 {
 			t.Errorf("%d drafted, %d withdrawn", len(waiting), len(gone))
@@ -140,8 +141,58 @@ func TestWhatNightsFiledIsCounted(t *testing.T) {
 		got, err := s.NightCounts(ctx)
 		must(t, err)
 		same(t, "nights", got, []audit.NightCount{{Run: first.ID, AsOf: first.AsOf, Baseline: true, Severe: 2}, {Run: second.ID, AsOf: second.AsOf, Severe: 1, Released: true}})
+
+		// Once they are judged, neither what is kept nor another verdict changes that.
+		judged := []audit.NightCount{{Run: first.ID, AsOf: first.AsOf, Baseline: true, Severe: 2, Verdict: &audit.Verdict{}},
+			{Run: second.ID, AsOf: second.AsOf, Severe: 1, Released: true, Verdict: &audit.Verdict{Limit: 7, Abnormal: true}}}
+		for _, also := range []audit.NightCount{{Run: second.ID, Severe: 9, Verdict: &audit.Verdict{Limit: 1}}, {Run: first.ID, Severe: 9, Verdict: &audit.Verdict{Abnormal: true}}} {
+			l := lock(t, s)
+			p := finish(begin(t, s, l))
+			p.Judged = append(slices.Clone(judged), also, audit.NightCount{Run: p.Run.ID, Severe: 3, Verdict: &audit.Verdict{Limit: 4}})
+			must(t, s.Night(l).Publish(ctx, p))
+			must(t, l.Release())
+			if got, err = s.NightCounts(ctx); err != nil {
+				t.Fatal(err)
+			}
+			same(t, "judged", got[:2], judged)
+			same(t, "the run's own", got[len(got)-1], audit.NightCount{Run: p.Run.ID, AsOf: p.Run.AsOf, Severe: 3, Verdict: &audit.Verdict{Limit: 4}})
+		}
 		if list, err := s.Trail(ctx, store.TrailFilter{What: "notices released"}); err != nil || len(list) != 1 {
 			t.Errorf("%d entries, %v", len(list), err)
+		}
+	})
+}
+
+// Only what nights opened again counts, and as of the night that did.
+func TestWhatNightsReopened(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		ctx := t.Context()
+		s := open(t, url)
+		const day = audit.Instant(24 * time.Hour)
+		night := func(asOf audit.Instant, entries ...audit.TrailEntry) {
+			l := lock(t, s)
+			p := finish(begin(t, s, l), audit.AppUpdate{Key: "a", StatesAt: audit.Never, Trail: entries})
+			p.Run.AsOf = asOf
+			must(t, s.Night(l).Publish(ctx, p))
+			must(t, l.Release())
+		}
+		by := func(who, what, finding string) audit.TrailEntry {
+			return audit.TrailEntry{At: t0, Who: who, What: what, Finding: finding}
+		}
+		night(t0, by(audit.ByNight, audit.TrailReopened, "F-OLD"), by(audit.ByNight, audit.TrailReopened, "F-TWICE"))
+		night(t0+day, by(audit.ByNight, audit.TrailReopened, "F-1"), by(audit.ByNight, "filed", "F-NEW"), by(audit.ByNight, audit.TrailReopened, "F-TWICE"))
+		must(t, s.Record(ctx, by("cli:a@b", audit.TrailReopened, "F-PERSON")))
+		night(t0+2*day, by(audit.ByNight, audit.TrailWorsened, "F-2"), by(audit.ByNight, audit.TrailReopened, "F-TWICE"))
+		for since, want := range map[audit.Instant]map[string]audit.Instant{
+			t0 - 1:       {"F-OLD": t0, "F-1": t0 + day, "F-2": t0 + 2*day, "F-TWICE": t0 + 2*day},
+			t0:           {"F-1": t0 + day, "F-2": t0 + 2*day, "F-TWICE": t0 + 2*day},
+			t0 + day:     {"F-2": t0 + 2*day, "F-TWICE": t0 + 2*day},
+			t0 + 2*day:   {},
+			t0 + day - 1: {"F-1": t0 + day, "F-2": t0 + 2*day, "F-TWICE": t0 + 2*day},
+		} {
+			got, err := s.Reopened(ctx, since)
+			must(t, err)
+			same(t, "reopened since "+since.String(), got, want)
 		}
 	})
 }

@@ -277,3 +277,35 @@ func (t *tx) enqueue(ctx context.Context, messages []audit.Message) error {
 	}
 	return nil
 }
+
+// Enqueued gives the lanes of those messages that are in the outbox, delivered or not, by key.
+func (s *Store) Enqueued(ctx context.Context, keys []string) (map[string]string, error) {
+	lanes := map[string]string{}
+	err := s.read(ctx, "look for messages", func(t *tx) error {
+		return chunks(texts(keys), func(keys []text) error {
+			var found []struct {
+				Key  text `db:"key"`
+				Lane text `db:"lane"`
+			}
+			err := t.all(ctx, &found, `SELECT key, lane FROM outbox WHERE key IN (?)`, keys)
+			for _, f := range found {
+				lanes[string(f.Key)] = string(f.Lane)
+			}
+			return err
+		})
+	})
+	return lanes, err
+}
+
+// Sent gives those messages of keys that were delivered, with when and with the receipt.
+func (s *Store) Sent(ctx context.Context, keys []string) (map[string]audit.Message, error) {
+	out := map[string]audit.Message{}
+	err := chunks(texts(keys), func(keys []text) error {
+		list, err := s.messages(ctx, selectMessages+` WHERE key IN (?) AND sent_at <> ?`, keys, audit.Never)
+		for _, m := range list {
+			out[m.Key] = m
+		}
+		return err
+	})
+	return out, err
+}

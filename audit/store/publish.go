@@ -34,12 +34,13 @@ type publishing struct {
 	wasPurged audit.Day
 	purged    audit.Purged
 	ended     []audit.TrailEntry // of findings that were purged
+	recalled  []audit.TrailEntry // of notices about what the run closed, or that it holds up
 }
 
 // write writes everything; what tells that nothing may be written comes first.
 func (w *publishing) write(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{w.run, w.unchanged, w.numbers, w.files, w.newest, w.incidents, w.apps, w.versions,
-		w.events, w.observations, w.canaries, w.headers, w.packs, w.due, w.contributions, w.findings, w.acts, w.quarantine, w.purge, w.trail, w.summary, w.outbox, w.dropParts} {
+		w.events, w.observations, w.canaries, w.headers, w.packs, w.due, w.contributions, w.findings, w.recall, w.judged, w.acts, w.quarantine, w.purge, w.trail, w.summary, w.outbox, w.dropParts} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -380,6 +381,37 @@ func (w *publishing) findings(ctx context.Context) error {
 	})
 }
 
+func (w *publishing) recall(ctx context.Context) (err error) {
+	closed := map[string]bool{}
+	for i := range w.p.Apps {
+		for j := range w.p.Apps[i].Findings {
+			if f := &w.p.Apps[i].Findings[j]; !audit.IsOpen(f.Status) {
+				closed[f.ID] = true
+			}
+		}
+	}
+	if w.recalled, err = w.recallClosed(ctx, closed, w.p.Run.FinishedAt); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(w.p.Judged, func(n audit.NightCount) bool { return n.Run == w.p.Run.ID && n.Holds() }) {
+		held, err := w.holdAll(ctx, w.p.Run.FinishedAt)
+		w.recalled = append(w.recalled, held...)
+		return err
+	}
+	return nil
+}
+
+func (w *publishing) judged(ctx context.Context) error {
+	for i := range w.p.Judged {
+		n := &w.p.Judged[i]
+		_, err := w.exec(ctx, `UPDATE runs SET severe = ?, severe_limit = ?, abnormal = ? WHERE id = ? AND abnormal IS NULL`, n.Severe, n.Verdict.Limit, n.Verdict.Abnormal, text(n.Run))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (w *publishing) acts(ctx context.Context) error {
 	for i := range w.p.Apps {
 		if err := w.endActs(ctx, w.p.Apps[i].Ended); err != nil {
@@ -404,9 +436,9 @@ func (w *publishing) trail(ctx context.Context) error {
 	for i := range w.p.Apps {
 		entries = append(entries, w.p.Apps[i].Trail...)
 	}
-	entries = append(entries, w.ended...)
+	entries = append(append(entries, w.recalled...), w.ended...)
 	if w.purged.Any() {
-		entries = append(entries, audit.TrailEntry{At: w.p.Run.FinishedAt, Who: "night", What: "purged", Why: w.purged.String(), Details: w.purged.Numbers()})
+		entries = append(entries, audit.TrailEntry{At: w.p.Run.FinishedAt, Who: audit.ByNight, What: "purged", Why: w.purged.String(), Details: w.purged.Numbers()})
 		w.p.Run.Summary.Purged = &w.purged
 	}
 	return w.appendTrail(ctx, append(entries, w.p.Trail...))

@@ -230,7 +230,7 @@ func (w *publishing) purgeFindings(ctx context.Context) error {
 			}
 		}
 		w.purged.Findings++
-		w.ended = append(w.ended, audit.TrailEntry{At: w.p.Run.FinishedAt, Who: "night", What: "purged", Finding: f.ID,
+		w.ended = append(w.ended, audit.TrailEntry{At: w.p.Run.FinishedAt, Who: audit.ByNight, What: "purged", Finding: f.ID,
 			Why: fmt.Sprintf("resolved, and nothing happened to it since before %s", w.p.Retention.Findings)})
 	}
 	return nil

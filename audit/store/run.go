@@ -186,3 +186,71 @@ func (t *tx) runs(ctx context.Context, query string, args ...any) ([]audit.Run, 
 	}
 	return list, nil
 }
+
+// Finished gives the last n runs that finished, the newest first.
+func (s *Store) Finished(ctx context.Context, n int) ([]audit.Run, error) {
+	return s.runs(ctx, selectRuns+` WHERE status = 'finished' ORDER BY seq DESC LIMIT ?`, n)
+}
+
+// NightCounts gives the finished runs in order. Of one that is not judged yet, what it filed is counted among the findings that are kept.
+func (s *Store) NightCounts(ctx context.Context) (list []audit.NightCount, err error) {
+	err = s.read(ctx, "count what nights filed", func(t *tx) error {
+		var runs []struct {
+			ID       string        `db:"id"`
+			AsOf     audit.Instant `db:"as_of"`
+			Baseline bool          `db:"baseline"`
+			Released bool          `db:"released"`
+			Severe   *int          `db:"severe"`
+			Limit    *int          `db:"severe_limit"`
+			Abnormal *bool         `db:"abnormal"`
+		}
+		err := t.all(ctx, &runs, `SELECT id, as_of, baseline, severe, severe_limit, abnormal, EXISTS (SELECT 1 FROM releases r WHERE r.run = runs.id) AS released FROM runs
+			WHERE status = 'finished' ORDER BY seq`)
+		if err != nil {
+			return err
+		}
+		list = make([]audit.NightCount, len(runs))
+		var kept map[string]int
+		for i, r := range runs {
+			n := &list[i]
+			*n = audit.NightCount{Run: r.ID, AsOf: r.AsOf, Baseline: r.Baseline, Released: r.Released}
+			if r.Abnormal != nil && r.Severe != nil && r.Limit != nil {
+				n.Severe, n.Verdict = *r.Severe, &audit.Verdict{Limit: *r.Limit, Abnormal: *r.Abnormal}
+				continue
+			}
+			if kept == nil {
+				if kept, err = t.severe(ctx); err != nil {
+					return err
+				}
+			}
+			n.Severe = kept[r.ID]
+		}
+		return nil
+	})
+	return list, err
+}
+
+// severe counts the critical and high findings that are kept, by the run that filed them.
+func (t *tx) severe(ctx context.Context) (map[string]int, error) {
+	var filed []struct {
+		Run string `db:"first_run"`
+		N   int    `db:"n"`
+	}
+	err := t.all(ctx, &filed, `SELECT first_run, count(*) AS n FROM findings WHERE severity IN (?) GROUP BY first_run`, []audit.Severity{audit.Critical, audit.High})
+	kept := map[string]int{}
+	for _, r := range filed {
+		kept[r.Run] = r.N
+	}
+	return kept, err
+}
+
+// Release lets the notices go that a run holds up, and says so in the trail. It is done once: again, it changes nothing.
+func (s *Store) Release(ctx context.Context, run string, e audit.TrailEntry) error {
+	return s.write(ctx, "release run "+run, func(t *tx) error {
+		n, err := t.exec(ctx, `INSERT INTO releases (run, at) VALUES (?, ?) ON CONFLICT (run) DO NOTHING`, text(run), e.At)
+		if err != nil || n == 0 {
+			return err
+		}
+		return t.appendTrail(ctx, []audit.TrailEntry{e})
+	})
+}

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mailreeve/mailreeve/audit"
@@ -245,4 +246,53 @@ func (s *Store) Head(ctx context.Context) (head audit.TrailHead, err error) {
 		return err
 	})
 	return head, err
+}
+
+// Commented gives those of findings that a reviewer commented on: neither the night nor their vendor.
+func (s *Store) Commented(ctx context.Context, ids []string) (map[string]bool, error) {
+	out := map[string]bool{}
+	err := s.read(ctx, "look for comments", func(t *tx) error {
+		return chunks(ids, func(ids []string) error {
+			var found []string
+			err := t.all(ctx, &found, `SELECT DISTINCT finding_id FROM trail WHERE what = 'commented' AND who <> 'night' AND who NOT LIKE 'vendor:%' AND finding_id IN (?)`, ids)
+			for _, id := range found {
+				out[id] = true
+			}
+			return err
+		})
+	})
+	return out, err
+}
+
+// Reopened gives the findings that nights after since opened again, by id: the as-of of the last night that did. People's own doing does not count.
+func (s *Store) Reopened(ctx context.Context, since audit.Instant) (map[string]audit.Instant, error) {
+	last := map[string]audit.Instant{}
+	err := s.read(ctx, "look for what was reopened", func(t *tx) error {
+		nights, err := t.runs(ctx, selectRuns+` WHERE status = 'finished' AND as_of > ? ORDER BY seq`, since)
+		if err != nil {
+			return err
+		}
+		before, err := t.runs(ctx, selectRuns+` WHERE status = 'finished' AND as_of <= ? ORDER BY seq DESC LIMIT 1`, since)
+		if err != nil {
+			return err
+		}
+		var after int64 // nothing up to that entry was written by nights
+		if len(before) > 0 && before[0].Summary.Trail != nil {
+			after = before[0].Summary.Trail.Seq
+		}
+		var entries []struct {
+			Seq     int64 `db:"seq"`
+			Finding text  `db:"finding_id"`
+		}
+		err = t.all(ctx, &entries, `SELECT seq, finding_id FROM trail WHERE seq > ? AND who = ? AND what IN (?) ORDER BY seq`, after, audit.ByNight,
+			[]string{audit.TrailReopened, audit.TrailWorsened})
+		for _, e := range entries {
+			i := slices.IndexFunc(nights, func(r audit.Run) bool { return r.Summary.Trail != nil && r.Summary.Trail.Seq >= e.Seq })
+			if i >= 0 {
+				last[string(e.Finding)] = nights[i].AsOf
+			}
+		}
+		return err
+	})
+	return last, err
 }

@@ -382,7 +382,7 @@ func (d *doctor) notices(ctx context.Context, s *store.Store) {
 	case err != nil:
 		d.wrong("notices", "%w", err)
 	case held != nil:
-		d.warn("notices", "%s was abnormal, with %d new critical and high findings: no notice is sent until somebody has looked, and mailreeve notices release %s", held.Run, held.Severe, held.Run)
+		d.warn("notices", "%s", held.Alarm())
 	case len(tasks) > 0:
 		d.ok("notices", "%s for a person: mailreeve notices list --tasks", count(len(tasks), "task waits", "tasks wait"))
 	default:

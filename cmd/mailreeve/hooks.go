@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -82,7 +81,7 @@ func (s *system) jira() *jira.Client { return jiraOf(s.cfg, s.store, s.clock) }
 // jiraOf is the Jira of a configuration. The store may be nil where nothing is delivered.
 func jiraOf(cfg *config.Config, st *store.Store, clock audit.Clock) *jira.Client {
 	j := cfg.Jira
-	site := jira.Site{URL: j.URL, User: os.Getenv(j.UserEnv), Token: os.Getenv(j.TokenEnv), Project: j.Project, IssueType: cmp.Or(j.IssueType, "Task"), AllowPrivate: j.AllowPrivate}
+	site := jira.Site{URL: j.URL, User: os.Getenv(j.UserEnv), Token: os.Getenv(j.TokenEnv), Project: j.Project, IssueType: j.IssueType, AllowPrivate: j.AllowPrivate}
 	return jira.New(site, st, func(ctx context.Context, app, clause string) ([]audit.Finding, error) {
 		list, err := st.Findings(ctx, store.Filter{Apps: []string{app}, Statuses: audit.Statuses()})
 		return slices.DeleteFunc(list, func(f audit.Finding) bool { return f.Clause != clause }), err
@@ -224,11 +223,7 @@ func (s *system) watch(ctx context.Context, w *watched, missed func(from, to tim
 		w.newest = newest[0]
 	}
 	now := s.clock()
-	share := 0.01
-	if q := s.cfg.Alerts.Quarantined; q != nil {
-		share = *q
-	}
-	alerts := ops.Watch(w.runs, now, ops.Settings{Quarantined: share, Missed: missed, Since: w.since, Redact: address.Redact})
+	alerts := ops.Watch(w.runs, now, ops.Settings{Quarantined: s.cfg.Alerts.Quarantined, Missed: missed, Since: w.since, Redact: address.Redact})
 	var messages []audit.Message
 	if w.told == nil {
 		w.told = map[string]bool{}

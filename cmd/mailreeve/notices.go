@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,34 +59,12 @@ func (s *system) keepWriting(ctx context.Context) {
 
 // abnormal tells, once, of a night that files so much that somebody should look before vendors are told of anything.
 func (s *system) abnormal(n notifier.News) ([]audit.Message, error) {
-	if n.Result == nil || !s.desk().On() {
+	text := s.desk().Alarm(n.Result)
+	if text == "" {
 		return nil, nil
 	}
-	run := n.Result.Run
-	ctx, cancel := context.WithTimeout(context.Background(), notifier.Timeout)
-	defer cancel()
-	nights, err := s.store.NightCounts(ctx)
-	if err != nil {
-		return nil, err
-	}
-	now := audit.NightCount{Run: run.ID, AsOf: run.AsOf, Baseline: run.Baseline}
-	for i := range n.Changes {
-		if c := &n.Changes[i]; c.What == audit.IsNew && (c.Finding.Severity == audit.Critical || c.Finding.Severity == audit.High) {
-			now.Severe++
-		}
-	}
-	nights = append(nights, now)
-	s.cfg.Policy.Ladder.MarkAbnormal(nights)
-	if now = nights[len(nights)-1]; !now.Abnormal {
-		return nil, nil
-	}
-	text := fmt.Sprintf("Abnormal night %s: %d new critical and high findings, where more than %d are abnormal. No notice goes to any vendor until somebody has looked and releases it: mailreeve notices release %s",
-		now.Run, now.Severe, now.Limit, now.Run)
-	m, err := slack.Enqueue("abnormal "+run.ID, s.cfg.Slack.Channel, slack.Message{Text: text}, n.At)
-	if err != nil {
-		return nil, err
-	}
-	return []audit.Message{m}, nil
+	m, err := slack.Enqueue("abnormal "+n.Result.Run.ID, s.cfg.Slack.Channel, slack.Message{Text: text}, n.At)
+	return []audit.Message{m}, err
 }
 
 func (c *cli) noticesCommand() *cobra.Command {
@@ -105,6 +84,7 @@ docs/notices.md tells of all of it.`,
 type noticeView struct {
 	audit.Notice
 	matters []audit.Matter
+	digest  string // of what was approved, or else of what it says now and to whom; "": it cannot be rendered
 }
 
 // answer is the notice's answer in one word: the weightiest of its findings.
@@ -147,9 +127,12 @@ func (s *system) noticeViews(ctx context.Context, list []audit.Notice) ([]notice
 	for _, m := range matters {
 		of[m.Finding] = m
 	}
-	out := make([]noticeView, len(list))
+	out, d := make([]noticeView, len(list)), s.desk()
 	for i, n := range list {
 		out[i].Notice = n
+		if out[i].digest = n.Pinned; n.Pinned == "" {
+			out[i].digest, _ = d.Digest(&n) // a template or content that cannot be read is for preview to say
+		}
 		for _, k := range n.About {
 			if m, ok := of[k.Finding]; ok && (m.Notice == n.ID || m.Second == n.ID || n.Kind == audit.Reminder) {
 				out[i].matters = append(out[i].matters, m)
@@ -174,7 +157,8 @@ type noticeRecord struct {
 	CreatedAt   moment             `json:"created_at"`
 	ApprovedBy  string             `json:"approved_by"`
 	ApprovedAt  moment             `json:"approved_at"`
-	Content     string             `json:"approved_content"` // digest
+	Digest      string             `json:"digest"`           // of what it says and to whom
+	Content     string             `json:"approved_content"` // that digest, as it was approved
 	SentAt      moment             `json:"sent_at"`
 	DeliveredAt moment             `json:"delivered_at"`
 	Why         string             `json:"why"`
@@ -182,7 +166,7 @@ type noticeRecord struct {
 
 func noticeRecordOf(v *noticeView) noticeRecord {
 	r := noticeRecord{ID: v.ID, Kind: v.Kind, Vendor: v.Vendor, VendorName: v.VendorName, Run: v.Run, Findings: findingsOf(&v.Notice), Recipients: append([]string{}, v.Recipients...),
-		Delivery: v.Delivery, Answer: v.answer(), DueAt: moment(v.due()), CreatedAt: moment(v.Created), ApprovedBy: v.ApprovedBy, ApprovedAt: moment(v.ApprovedAt), Content: v.Pinned,
+		Delivery: v.Delivery, Answer: v.answer(), DueAt: moment(v.due()), CreatedAt: moment(v.Created), ApprovedBy: v.ApprovedBy, ApprovedAt: moment(v.ApprovedAt), Digest: v.digest, Content: v.Pinned,
 		SentAt: moment(v.SentAt), DeliveredAt: moment(audit.Never), Why: v.Why}
 	if v.Delivery == audit.NoticeDelivered {
 		r.DeliveredAt = moment(v.EndedAt)
@@ -308,8 +292,7 @@ func (c *cli) sayHeld(ctx context.Context, d *notices.Desk) error { return print
 func printHeld(ctx context.Context, w io.Writer, d *notices.Desk) error {
 	n, err := d.Held(ctx)
 	if n != nil && d.On() {
-		fmt.Fprintf(w, "%s was abnormal: it filed %d critical and high findings, and more than %d are abnormal; every notice waits until mailreeve notices release %s\n",
-			n.Run, n.Severe, n.Limit, n.Run)
+		fmt.Fprintln(w, n.Alarm())
 	}
 	return err
 }
@@ -367,6 +350,7 @@ type matterRecord struct {
 	NotifiedAt     moment             `json:"notified_at"`
 	DueAt          moment             `json:"due_at"`
 	Answer         audit.VendorAnswer `json:"answer"`
+	AnswerBy       moment             `json:"answer_by"` // of an incident's questions that are not answered; null: none
 	ExtendedDays   int                `json:"extended_days"`
 	ExtensionAsked bool               `json:"extension_asked"`
 	DisputedAt     moment             `json:"disputed_at"`
@@ -378,7 +362,7 @@ type matterRecord struct {
 func matterRecords(list []audit.Matter) []matterRecord {
 	out := make([]matterRecord, len(list))
 	for i, m := range list {
-		out[i] = matterRecord{m.Finding, m.App, m.Severity, moment(m.Notified), moment(m.Due), m.Answer, int(m.Extended / (24 * time.Hour)), m.ExtensionAsked,
+		out[i] = matterRecord{m.Finding, m.App, m.Severity, moment(m.Notified), moment(m.Due), m.Answer, moment(cmp.Or(m.AnswerBy, audit.Never)), int(m.Extended / (24 * time.Hour)), m.ExtensionAsked,
 			moment(m.DisputedAt), m.Stands(), m.Second, moment(m.ClosedAt)}
 	}
 	return out
@@ -415,8 +399,9 @@ func (c *cli) printNotice(v *noticeView, files []store.Attachment) error {
 		state += ": " + v.Why
 	}
 	t.row("delivery", state)
+	t.row("digest", v.digest)
 	if v.ApprovedBy != "" {
-		t.row("approved", when(v.ApprovedAt)+" by "+v.ApprovedBy+", "+v.Pinned)
+		t.row("approved", when(v.ApprovedAt)+" by "+v.ApprovedBy)
 	}
 	if isSet(v.SentAt) {
 		t.row("sent", when(v.SentAt))
@@ -445,6 +430,9 @@ func (c *cli) printMatters(matters []audit.Matter) error {
 	t.row("FINDING", "ANSWER", "TOLD", "DUE", "SAYS")
 	for _, m := range matters {
 		var says []string
+		if m.AnswerBy != 0 {
+			says = append(says, "its questions are to be answered by "+when(m.AnswerBy))
+		}
 		if m.Extended > 0 {
 			says = append(says, fmt.Sprintf("extended by %d days", int(m.Extended/(24*time.Hour))))
 		}
@@ -499,7 +487,9 @@ func (c *cli) noticesPreviewCommand() *cobra.Command {
 				for i, r := range n.Recipients {
 					to[i] = shown(r)
 				}
-				_, err = fmt.Fprintf(c.out, "To: %s\nSubject: %s\n\n%s\n", strings.Join(to, ", "), m.Subject, strings.TrimRight(m.Text, "\n"))
+				if _, err = fmt.Fprintf(c.out, "To: %s\nSubject: %s\n\n%s\n", strings.Join(to, ", "), m.Subject, strings.TrimRight(m.Text, "\n")); err == nil && n.Delivery == audit.NoticeDrafted {
+					err = c.sayHowToApprove(s.desk(), n)
+				}
 			}
 			return err
 		},
@@ -509,15 +499,32 @@ func (c *cli) noticesPreviewCommand() *cobra.Command {
 	return cmd
 }
 
+// sayHowToApprove says on stderr how to approve what was just shown of a notice, and nothing else.
+func (c *cli) sayHowToApprove(d *notices.Desk, n *audit.Notice) error {
+	digest, err := d.Digest(n)
+	if err == nil {
+		fmt.Fprintf(c.err, "approve this, and nothing else: mailreeve notices approve %s --digest %s\n", n.ID, digest)
+	}
+	return err
+}
+
 func (c *cli) noticesApproveCommand() *cobra.Command {
-	var reason string
+	var reason, digest string
 	cmd := &cobra.Command{
 		Use:   "approve ID…",
 		Short: "Approve notices as they are: what is sent, and to whom",
-		Long: `approve pins a notice's recipients and content. Where either changes before it is sent, it has to be approved anew.
+		Long: `approve pins a notice's recipients and content. Where either changes before it is sent, it has to be approved anew. With --digest, as preview and
+show print it, it is approved only if it still is what you saw.
 It goes out with serve, or with mailreeve notices send; of one vendor at most one notice a night.`,
-		Args: cobra.MinimumNArgs(1),
+		Example: "  mailreeve notices approve N-3K9Q N-7TQ2\n  mailreeve notices approve N-3K9Q --digest sha256:…",
+		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, ids []string) error {
+			switch {
+			case digest != "" && len(ids) > 1:
+				return usagef("--digest is of one notice: give one ID with it")
+			case digest != "" && !digestPattern.MatchString(digest):
+				return usagef("--digest: %q is none as preview and show print it: sha256: and 64 hexadecimal digits", digest)
+			}
 			s, err := c.openStore(cmd.Context())
 			if err != nil {
 				return err
@@ -526,7 +533,7 @@ It goes out with serve, or with mailreeve notices send; of one vendor at most on
 			d := s.desk()
 			var refused []error
 			for _, id := range ids {
-				n, err := d.Approve(cmd.Context(), id, operator(), address.Redact(reason))
+				n, err := d.Approve(cmd.Context(), id, notices.Approval{By: operator(), Reason: address.Redact(reason), Digest: digest})
 				if err != nil {
 					refused = append(refused, err)
 					continue
@@ -537,8 +544,11 @@ It goes out with serve, or with mailreeve notices send; of one vendor at most on
 		},
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why; it is kept in the trail, addresses masked")
+	cmd.Flags().StringVar(&digest, "digest", "", "approve only what has this digest")
 	return cmd
 }
+
+var digestPattern = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
 func (c *cli) noticesReleaseCommand() *cobra.Command {
 	var reason string
@@ -647,7 +657,7 @@ func (c *cli) sendNotices(ctx context.Context, s *system) error {
 	if n, err := d.Held(ctx); err != nil {
 		return err
 	} else if n != nil {
-		return fmt.Errorf("%s was abnormal: nothing is sent until somebody has looked, and mailreeve notices release %s", n.Run, n.Run)
+		return errors.New(n.Alarm())
 	}
 	since := audit.At(s.clock())
 	if err := s.betweenNights(ctx); err != nil {
@@ -688,7 +698,8 @@ func (c *cli) noticesAnswerCommand() *cobra.Command {
 		Short: "Enter what a vendor answered to a notice, or decide about it",
 		Long: `answer enters what came back by mail or otherwise, for all findings of the notice, or with --finding for one:
 viewed; extension: it asks for more time (once, at most 28 days); dispute: it says that the finding is wrong, which stops the clock for at most 14 days;
-fix-claimed: it says that it is mended, which counts as verified after 3 nights that find nothing more.
+fix-claimed: it says that it is mended, which counts as verified after 3 nights that find nothing more;
+incident: it answers the questions of an incident; the three before do so, too.
 With extension-granted --days, extension-refused, dispute-accepted and dispute-rejected a person decides; a dispute, another one than who approved the notice.
 --revoke-link instead takes back all links to the vendor's page that its contacts were sent so far, so that nobody answers by them any more, and closes the page where it is open;
 what is sent later opens it again.`,

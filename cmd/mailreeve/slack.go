@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,14 +84,11 @@ func (s *system) hear(ctx context.Context) error {
 	return s.listen(ctx, mux)
 }
 
-// consoleListen is console.listen where the configuration does not say.
-const consoleListen = "127.0.0.1:8089"
-
 // listen serves the console's address until ctx is done.
 func (s *system) listen(ctx context.Context, h http.Handler) error {
 	c := s.cfg.Console
 	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second}
-	l, err := net.Listen("tcp", cmp.Or(c.Listen, consoleListen))
+	l, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		return fmt.Errorf("console.listen: %w", err)
 	}

@@ -153,9 +153,8 @@ func WriteReview(w io.Writer, findings []audit.Finding, n int, colour bool) erro
 	open := slices.DeleteFunc(slices.Clone(findings), func(f audit.Finding) bool {
 		return f.Status == audit.Resolved || f.Status == audit.Suppressed || f.Status == audit.FalsePositive
 	})
-	worst := audit.Severities()
 	slices.SortStableFunc(open, func(a, b audit.Finding) int {
-		return cmp.Or(cmp.Compare(slices.Index(worst, a.Severity), slices.Index(worst, b.Severity)), cmp.Compare(b.Accounts, a.Accounts),
+		return cmp.Or(cmp.Compare(a.Severity.Rank(), b.Severity.Rank()), cmp.Compare(b.Accounts, a.Accounts),
 			cmp.Compare(b.Occurrences, a.Occurrences), strings.Compare(a.ID, b.ID))
 	})
 	out := &printer{w: w}

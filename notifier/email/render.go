@@ -58,7 +58,6 @@ func Render(n notifier.Notice, t *Templates) (Mail, error) {
 func complete(n notifier.Notice) notifier.Notice {
 	n.Schema = notifier.NoticeSchema
 	n.IssuedAt = n.IssuedAt.UTC()
-	n.AnswerBy = utc(n.AnswerBy)
 	n.Asks = append([]string{}, n.Asks...)
 	n.Next = append([]string{}, n.Next...)
 	n.Findings = append([]notifier.NoticeFinding{}, n.Findings...)

@@ -162,7 +162,7 @@ func TestJSONIsBySchema(t *testing.T) {
 	s := schema(t)
 	odd := hostile()
 	odd.Findings[0].Severity = "low"
-	for i, n := range append(Samples(), odd, notifier.Notice{Kind: notifier.Reminder}) {
+	for i, n := range append(Samples(), odd, notifier.Notice{Kind: audit.Reminder}) {
 		doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(mustRender(t, n).JSON))
 		if err == nil {
 			err = s.Validate(doc)
@@ -245,7 +245,7 @@ func TestOwnTemplates(t *testing.T) {
 	}{
 		{"a subject", SubjectFile, "{{.ID}}, please read", ""},
 		{"a text", TextFile, "{{range .Findings}}{{.ID}} {{due .}}{{end}}", ""},
-		{"HTML", HTMLFile, `<p title="{{.ID}}">{{with .AnswerBy}}{{stamp .}}{{end}}</p>`, ""},
+		{"HTML", HTMLFile, `<p title="{{.ID}}">{{range .Findings}}{{with .Due}}{{stamp .}}{{end}}{{end}}</p>`, ""},
 		{"a field that is none", TextFile, "Hello\n{{.Vendor.Nmae}}", "mail.txt:2"},
 		{"a field that is none where no sample leads", TextFile, "x\n\n{{if eq .ID \"never\"}}{{.Nothing}}{{end}}", "mail.txt:3"},
 		{"the same in HTML", HTMLFile, "<p>x</p>\n{{range .Findings}}{{if eq .Check \"never\"}}{{range .Evidence}}{{.Who}}{{end}}{{end}}{{end}}", "mail.html:2"},

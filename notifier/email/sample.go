@@ -3,6 +3,7 @@ package email
 import (
 	"time"
 
+	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/notifier"
 )
 
@@ -60,18 +61,18 @@ func Samples() []notifier.Notice {
 		"Seven days after it, a second notice follows.",
 		"After that a reviewer decides whether the app may stay on the allow-list of the Email API. A person decides this, not a program.",
 	}
-	kind := func(k notifier.NoticeKind, findings ...notifier.NoticeFinding) notifier.Notice {
+	kind := func(k audit.NoticeKind, findings ...notifier.NoticeFinding) notifier.Notice {
 		return notifier.Notice{Schema: notifier.NoticeSchema, ID: "N-1042", Kind: k, Vendor: notifier.NoticeVendor{ID: "v1", Name: "Acme"},
 			IssuedAt: at, Findings: findings, Answer: answer, Next: next}
 	}
-	first := kind(notifier.FirstNotice, marketing, scope)
+	first := kind(audit.FirstNotice, marketing, scope)
 	marketing.Due = &due
-	reminder := kind(notifier.Reminder, marketing)
+	reminder := kind(audit.Reminder, marketing)
 	reminder.IssuedAt = due.Add(-14 * 24 * time.Hour)
-	second := kind(notifier.SecondNotice, marketing)
+	second := kind(audit.SecondNotice, marketing)
 	second.IssuedAt = due.Add(7 * 24 * time.Hour)
 	second.Next = next[2:]
-	incident := kind(notifier.FirstNotice, exposure)
+	incident := kind(audit.FirstNotice, exposure)
 	incident.AnswerHours = 24
 	incident.Asks = []string{
 		"What kind of data was visible, and to whom?",
@@ -79,7 +80,7 @@ func Samples() []notifier.Notice {
 		"Since when?",
 		"How many users are affected?",
 	}
-	bare := kind(notifier.FirstNotice, scope)
+	bare := kind(audit.FirstNotice, scope)
 	bare.Vendor.Name, bare.Answer.URL, bare.Next = "", "", nil
 	return []notifier.Notice{first, reminder, second, incident, bare}
 }

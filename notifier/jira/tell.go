@@ -113,8 +113,7 @@ func (c *Client) line(change *audit.Change, trail []audit.TrailEntry) (text stri
 			if why := c.clean(e.Why); why != "" {
 				text += ": " + notifier.Shorten(why, 500)
 			}
-			from, to := e.Details["from"], e.Details["to"]
-			opens = to == string(audit.Open) && from != string(audit.Acknowledged) && from != string(audit.InRemediation)
+			opens = e.Reopens()
 		}
 		return text, opens
 	case audit.IsNew, audit.IsReopened, audit.IsWorsened:
@@ -155,7 +154,7 @@ func (c *Client) description(findings []audit.Finding) node {
 		return 1
 	}
 	slices.SortFunc(list, func(a, b audit.Finding) int {
-		return cmp.Or(cmp.Compare(closed(&a), closed(&b)), cmp.Compare(slices.Index(audit.Severities(), a.Severity), slices.Index(audit.Severities(), b.Severity)), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(cmp.Compare(closed(&a), closed(&b)), cmp.Compare(a.Severity.Rank(), b.Severity.Rank()), cmp.Compare(a.ID, b.ID))
 	})
 	blocks := [][]node{{paragraph("mailreeve keeps this issue: it writes this description anew, and closes the issue when all that it is about has ended. What was seen, and the accounts: mailreeve findings show ID.")}}
 	for k := range list {

@@ -1,7 +1,6 @@
 package notices
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,7 +40,7 @@ func (d *Desk) sent(ctx context.Context) error {
 	var keys []string
 	for i := range list {
 		if list[i].Queued() {
-			keys = append(keys, Key(&list[i]))
+			keys = append(keys, list[i].Key())
 		}
 	}
 	if len(keys) == 0 {
@@ -52,7 +51,7 @@ func (d *Desk) sent(ctx context.Context) error {
 		return err
 	}
 	for i := range list {
-		m, ok := done[Key(&list[i])]
+		m, ok := done[list[i].Key()]
 		if !ok {
 			continue
 		}
@@ -91,7 +90,7 @@ func (d *Desk) bounced(ctx context.Context, b email.Bounce) error {
 		return err
 	}
 	i := slices.IndexFunc(list, func(n audit.Notice) bool {
-		id, err := email.MessageID(Key(&n), d.Mail.From)
+		id, err := email.MessageID(n.Key(), d.Mail.From)
 		return err == nil && n.Queued() && id == strings.Trim(b.MessageID, "<>")
 	})
 	if i < 0 {
@@ -101,7 +100,7 @@ func (d *Desk) bounced(ctx context.Context, b email.Bounce) error {
 	change := store.NoticesChanged{}
 	if b.Complaint {
 		for _, k := range was.About {
-			change.Trail = append(change.Trail, audit.TrailEntry{At: now, Who: "night", What: "notice complained of", Finding: k.Finding,
+			change.Trail = append(change.Trail, audit.TrailEntry{At: now, Who: audit.ByNight, What: "notice complained of", Finding: k.Finding,
 				Why: "a recipient called it unwanted: somebody should talk to the vendor", Details: map[string]any{"notice": was.ID}})
 		}
 		return d.Store.ChangeNotices(ctx, change)
@@ -112,7 +111,7 @@ func (d *Desk) bounced(ctx context.Context, b email.Bounce) error {
 	why := strings.TrimSpace(b.Status + " " + b.Says)
 	if !sentTo(&was, b.Recipient) {
 		for _, k := range was.About {
-			change.Trail = append(change.Trail, audit.TrailEntry{At: now, Who: "night", What: "notice did not reach another", Finding: k.Finding,
+			change.Trail = append(change.Trail, audit.TrailEntry{At: now, Who: audit.ByNight, What: "notice did not reach another", Finding: k.Finding,
 				Why: "a report about somebody to whom it was not sent, as where a contact forwards its mail: " + address.Redact(notifier.Line(why)), Details: map[string]any{"notice": was.ID}})
 		}
 		return d.Store.ChangeNotices(ctx, change)
@@ -324,150 +323,4 @@ func (d *Desk) Reply(ctx context.Context, id, finding string, r audit.Reply) (do
 		return nil, err
 	}
 	return done, errors.Join(refused...)
-}
-
-// A Task is something that waits for a person.
-type Task struct {
-	What    string        `json:"task"` // release, approve, contact, bounced, overdue, dispute, dismiss, extension, decide, resolve, request
-	About   string        `json:"about"`
-	Vendor  string        `json:"vendor"`
-	Since   audit.Instant `json:"-"`
-	Says    string        `json:"says"`
-	Command string        `json:"command,omitempty"`
-}
-
-// Tasks are what waits for a person, the oldest first.
-func (d *Desk) Tasks(ctx context.Context) ([]Task, error) {
-	v, err := d.view(ctx)
-	if err != nil || len(v.nights) == 0 {
-		return nil, err
-	}
-	var list []Task
-	add := func(t Task) { list = append(list, t) }
-	for _, n := range v.nights {
-		switch {
-		case n.Released:
-		case n.Abnormal:
-			add(Task{What: "release", About: n.Run, Since: n.AsOf, Command: "mailreeve notices release " + n.Run,
-				Says: fmt.Sprintf("an abnormal night: %d new critical and high findings, more than %d. Every notice waits until somebody has looked and releases it", n.Severe, n.Limit)})
-		case n.Baseline:
-			waiting := 0
-			for _, f := range v.findings {
-				if f.FirstRun == n.Run && audit.IsOpen(f.Status) && f.App != "" && f.Confidence != audit.Possible && v.matter[f.ID] == nil {
-					waiting++
-				}
-			}
-			if waiting > 0 {
-				add(Task{What: "release", About: n.Run, Since: n.AsOf, Command: "mailreeve notices release " + n.Run,
-					Says: fmt.Sprintf("a first run: vendors are told of none of its %d open findings until somebody releases it", waiting)})
-			}
-		}
-	}
-	for i := range v.notices {
-		n := &v.notices[i]
-		t := Task{About: n.ID, Vendor: n.VendorName, Since: n.Created}
-		if _, bad := contacts(v.registry, n.About); bad > 0 && n.Waits() && n.Delivery != audit.NoticeNoContact {
-			add(Task{What: "contact", About: n.ID, Vendor: n.VendorName, Since: n.Created,
-				Says: fmt.Sprintf("of the contacts that the registry names, %d are no mail addresses, and are left out: have them corrected there", bad)})
-		}
-		switch n.Delivery {
-		case audit.NoticeDrafted:
-			t.What, t.Says, t.Command = "approve", "it waits for approval", "mailreeve notices approve "+n.ID
-		case audit.NoticeNoContact:
-			t.What, t.Says = "contact", "the registry names nobody whom mail can be sent to: have the vendor's contact entered there, or corrected"
-		case audit.NoticeBounced:
-			if !v.unanswered(n) {
-				continue
-			}
-			t.What, t.Since, t.Says = "bounced", n.EndedAt, "it did not arrive ("+n.Why+"): have the vendor's contact corrected in the registry, or reach it otherwise and enter the answer"
-		case audit.NoticeDelivered:
-			goesOn := func(k audit.FindingRef) bool { m := v.matter[k.Finding]; return m != nil && m.ClosedAt == audit.Never }
-			if !n.MissedSome() || !slices.ContainsFunc(n.About, goesOn) {
-				continue
-			}
-			t.What, t.Since, t.Says = "bounced", n.EndedAt, "the deadline runs, but it did not arrive at one of its recipients ("+n.Why+"): make sure that the vendor knows of it, and have the contact corrected in the registry"
-		default:
-			continue
-		}
-		add(t)
-	}
-	for _, m := range v.matter {
-		f := v.findings[m.Finding]
-		disputed := m.DisputeAccepted && f != nil && !m.Fresh(f)
-		if f == nil || !audit.IsOpen(f.Status) || m.ClosedAt != audit.Never && !disputed {
-			continue
-		}
-		_, name := v.vendor(m.App)
-		t := Task{About: m.Finding, Vendor: name, Since: m.Due}
-		switch r := f.Recommendation; {
-		case m.DisputedAt != audit.Never:
-			t.What, t.Since, t.Says = "dispute", m.DisputedAt, "the vendor disputes it; another person than "+m.Approver+" decides"
-			t.Command = "mailreeve notices answer " + m.Notice + " --finding " + m.Finding + " --kind dispute-accepted|dispute-rejected --text …"
-		case disputed:
-			t.What, t.Says, t.Command = "dismiss", "the dispute was accepted", "mailreeve findings dismiss "+m.Finding+" --reason …"
-		case m.ExtensionAsked:
-			t.What, t.Says = "extension", "the vendor asks for more time"
-			t.Command = "mailreeve notices answer " + m.Notice + " --finding " + m.Finding + " --kind extension-granted --days N|extension-refused --text …"
-		case m.Answer == audit.Verified:
-			t.What, t.Says, t.Command = "resolve", "the vendor mended it, and nothing more was found since", "mailreeve findings resolve "+m.Finding
-		case r != nil && r.DecidedBy == "":
-			t.What, t.Since, t.Says, t.Command = "decide", r.ProposedAt, "recommended: "+r.Act, "mailreeve findings decide "+m.Finding
-		case m.Overdue && !m.Recommended:
-			t.What, t.Says = "overdue", "its deadline has passed"
-		default:
-			continue
-		}
-		add(t)
-	}
-	for _, f := range v.findings {
-		if r := v.registry[f.App]; audit.IsOpen(f.Status) && errors.Is(v.telling(f), audit.ErrOwnQueue) {
-			_, name := v.vendor(f.App)
-			add(Task{What: "request", About: f.ID, Vendor: name, Since: r.Waiting, Says: "the app's request for approval waits for the platform's own decision: its vendor is not told before"})
-		}
-	}
-	slices.SortFunc(list, func(a, b Task) int {
-		return cmp.Or(cmp.Compare(a.Since, b.Since), cmp.Compare(a.What, b.What), cmp.Compare(a.About, b.About))
-	})
-	return list, nil
-}
-
-// unanswered says whether anything that a notice was to tell is still to be told.
-func (v *view) unanswered(n *audit.Notice) bool {
-	return slices.ContainsFunc(n.About, func(k audit.FindingRef) bool {
-		f, m := v.findings[k.Finding], v.matter[k.Finding]
-		return f != nil && audit.IsOpen(f.Status) && (n.Kind != audit.FirstNotice || m == nil || m.ClosedAt != audit.Never)
-	})
-}
-
-// Release lets go what a run holds up: every notice, where it was abnormal; those about what it filed, where it was a first run. Without a run it is all of
-// them that hold anything up. It gives the runs.
-func (d *Desk) Release(ctx context.Context, run, by, reason string) (released []string, err error) {
-	nights, err := d.nights(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, n := range nights {
-		holds := !n.Released && (n.Abnormal || n.Baseline && run != "")
-		if run != "" && n.Run != run || !holds {
-			continue
-		}
-		e := audit.TrailEntry{At: audit.At(d.Clock()), Who: by, What: "notices released", Why: reason, Details: map[string]any{"run": n.Run, "severe": float64(n.Severe)}}
-		if err := d.Store.Release(ctx, n.Run, e); err != nil {
-			return released, err
-		}
-		released = append(released, n.Run)
-	}
-	if run != "" && len(released) == 0 {
-		if !slices.ContainsFunc(nights, func(n audit.NightCount) bool { return n.Run == run }) {
-			return nil, fmt.Errorf("run %q: %w: `mailreeve runs list` shows what there is", run, store.ErrNotFound)
-		}
-		return nil, fmt.Errorf("run %s holds up no notices", run)
-	}
-	return released, nil
-}
-
-// Held is the abnormal night that holds up every notice; nil where none does.
-func (d *Desk) Held(ctx context.Context) (*audit.NightCount, error) {
-	nights, err := d.nights(ctx)
-	return held(nights), err
 }

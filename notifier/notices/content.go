@@ -24,15 +24,6 @@ const linkFor = 300 * 24 * time.Hour
 // evidenceRows is how many rows of evidence a notice shows of a finding.
 const evidenceRows = 10
 
-// incident says whether a finding is one that the vendor has to answer for at once.
-func incident(check string) bool {
-	switch check {
-	case "ui-exposure", "ui-payload-exposure", "ui-hash-exposure", "third-party-sharing", "mail-third-party", "access-not-installed":
-		return true
-	}
-	return false
-}
-
 // questions are what is asked about an incident.
 func questions() []string {
 	return []string{
@@ -55,7 +46,7 @@ func line(s string) string { return address.Redact(notifier.Line(s)) }
 // content is what a notice says, as of issued.
 func (d *Desk) content(n *audit.Notice, about []subject, issued audit.Instant) notifier.Notice {
 	l := &d.Policy.Ladder
-	out := notifier.Notice{Schema: notifier.NoticeSchema, ID: n.ID, Kind: notifier.NoticeKind(n.Kind), Vendor: notifier.NoticeVendor{ID: line(n.Vendor), Name: line(n.VendorName)},
+	out := notifier.Notice{Schema: notifier.NoticeSchema, ID: n.ID, Kind: n.Kind, Vendor: notifier.NoticeVendor{ID: line(n.Vendor), Name: line(n.VendorName)},
 		IssuedAt: issued.Time(), Asks: []string{}}
 	url := link(d.PageURL, d.Store.LinkKey(), n.Vendor, issued.Add(linkFor))
 	out.Answer = notifier.NoticeAnswer{URL: url, ReplyTo: cmp.Or(d.Mail.ReplyTo, d.Mail.From),
@@ -66,7 +57,7 @@ func (d *Desk) content(n *audit.Notice, about []subject, issued audit.Instant) n
 	for i := range about {
 		f := &about[i].finding
 		out.Findings = append(out.Findings, d.told(f, about[i].matter))
-		if n.Kind == audit.FirstNotice && incident(f.Check) && len(out.Asks) == 0 {
+		if n.Kind == audit.FirstNotice && audit.IsIncident(f.Check) && len(out.Asks) == 0 {
 			out.Asks = questions()
 			out.AnswerHours = int((l.IncidentBy + time.Hour - 1) / time.Hour)
 		}
@@ -158,8 +149,7 @@ func (d *Desk) next(kind audit.NoticeKind) []string {
 
 // worst orders what a notice is about.
 func worst(a, b subject) int {
-	rank := func(s subject) int { return slices.Index(audit.Severities(), s.finding.Severity) }
-	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(b.finding.Accounts, a.finding.Accounts), cmp.Compare(a.finding.App, b.finding.App), cmp.Compare(a.finding.ID, b.finding.ID))
+	return cmp.Or(cmp.Compare(a.finding.Severity.Rank(), b.finding.Severity.Rank()), cmp.Compare(b.finding.Accounts, a.finding.Accounts), cmp.Compare(a.finding.App, b.finding.App), cmp.Compare(a.finding.ID, b.finding.ID))
 }
 
 // keys names what a notice is about.

@@ -33,7 +33,7 @@ func TestNextSaysHours(t *testing.T) {
 
 func TestIncident(t *testing.T) {
 	t.Parallel()
-	if !incident("mail-third-party") || incident("purpose-prohibited") {
+	if !audit.IsIncident("mail-third-party") || audit.IsIncident("purpose-prohibited") {
 		t.Error("sharing by mail is an incident, a purpose is none")
 	}
 }

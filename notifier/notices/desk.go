@@ -58,7 +58,7 @@ const tries = 5
 
 func again(do func() error) (err error) {
 	for range tries {
-		if err = do(); !errors.Is(err, store.ErrChanged) {
+		if err = do(); !errors.Is(err, audit.ErrChanged) {
 			return err
 		}
 	}
@@ -72,23 +72,6 @@ func (d *Desk) now(nights []audit.NightCount) audit.Instant {
 		now = max(now, nights[n-1].AsOf)
 	}
 	return now
-}
-
-// nights are the finished runs, marked.
-func (d *Desk) nights(ctx context.Context) ([]audit.NightCount, error) {
-	list, err := d.Store.NightCounts(ctx)
-	d.Policy.Ladder.MarkAbnormal(list)
-	return list, err
-}
-
-// held is the first abnormal night that holds up every notice; nil where none does.
-func held(nights []audit.NightCount) *audit.NightCount {
-	for i := range nights {
-		if nights[i].Abnormal && !nights[i].Released {
-			return &nights[i]
-		}
-	}
-	return nil
 }
 
 // Night does what follows a night: it drafts what vendors are to be told, writes reminders, proposes what to do about those that did not answer, and puts
@@ -134,6 +117,7 @@ type view struct {
 
 	night     map[string]audit.NightCount // by run
 	commented map[string]bool             // findings that are likely, by a person
+	reopened  map[string]audit.Instant    // when nights reopened findings of late
 }
 
 func (d *Desk) view(ctx context.Context) (*view, error) {
@@ -158,8 +142,8 @@ func (d *Desk) view(ctx context.Context) (*view, error) {
 		}
 	}
 	for i := range v.notices {
-		if v.notices[i].Waits() {
-			for _, k := range v.notices[i].About {
+		if n := &v.notices[i]; n.Waits() || n.Delivery == audit.NoticeApproved {
+			for _, k := range n.About {
 				ids = append(ids, k.Finding)
 			}
 		}
@@ -188,7 +172,10 @@ func (d *Desk) view(ctx context.Context) (*view, error) {
 			likely = append(likely, id)
 		}
 	}
-	v.commented, err = d.Store.Commented(ctx, likely)
+	if v.commented, err = d.Store.Commented(ctx, likely); err != nil {
+		return v, err
+	}
+	v.reopened, err = d.Store.Reopened(ctx, v.nights[len(v.nights)-1].AsOf.Add(-d.Policy.Ladder.After))
 	return v, err
 }
 
@@ -196,7 +183,10 @@ func (d *Desk) view(ctx context.Context) (*view, error) {
 func (v *view) telling(f *audit.Finding) error {
 	filed := v.night[f.FirstRun]
 	last := v.nights[len(v.nights)-1].AsOf
-	x := audit.Prospect{Finding: f, Matter: v.matter[f.ID], Filed: filed.AsOf, Night: last, Baseline: filed.Baseline && !filed.Released, Commented: v.commented[f.ID]}
+	x := audit.Prospect{Finding: f, Matter: v.matter[f.ID], Opened: filed.AsOf, Night: last, Baseline: filed.Baseline && !filed.Released, Commented: v.commented[f.ID]}
+	if at, ok := v.reopened[f.ID]; ok {
+		x.Opened = max(x.Opened, at)
+	}
 	if r, ok := v.registry[f.App]; ok && r.Waiting != audit.Never {
 		x.Waited = time.Duration(last - r.Waiting)
 	}
@@ -321,8 +311,8 @@ func (v *view) propose(m *audit.Matter, f *audit.Finding) (*audit.Recommendation
 	repeats := m.Repeats(all, &v.Policy.Ladder)
 	act := audit.Recommend(f.Severity, repeats, f.Accounts, &v.Policy.Ladder)
 	why := fmt.Sprintf("two notices were delivered, and it is still open; severity %s, notices about it before within a year: %d, accounts: %d", f.Severity, repeats, f.Accounts)
-	return &audit.Recommendation{Act: act, ProposedBy: "night", ProposedAt: v.now, DecidedAt: audit.Never},
-		&audit.TrailEntry{At: v.now, Who: "night", What: "recommended", Finding: f.ID, Why: why, Details: map[string]any{"act": act}}
+	return &audit.Recommendation{Act: act, ProposedBy: audit.ByNight, ProposedAt: v.now, DecidedAt: audit.Never},
+		&audit.TrailEntry{At: v.now, Who: audit.ByNight, What: "recommended", Finding: f.ID, Why: why, Details: map[string]any{"act": act}}
 }
 
 // wrote says whether the vendor has a notice of this night, so that it gets no other.
@@ -362,7 +352,7 @@ func (v *view) followUp(ctx context.Context, vendor string) error {
 		return err
 	}
 	if kind == audit.Reminder && v.covered(&n, about) {
-		if n, trail, err = v.approved(n, about[0].matter.Approver, "night", "covered by the approval of what it reminds of"); err != nil {
+		if n, trail, err = v.approved(n, about[0].matter.Approver, audit.ByNight, "covered by the approval of what it reminds of"); err != nil {
 			return err
 		}
 	} else if v.Mail.Approve == "auto" && n.Delivery == audit.NoticeDrafted {
@@ -425,7 +415,7 @@ func (v *view) written(n audit.Notice, about []subject) (audit.Notice, []audit.T
 
 // approved is a notice with an approval; who is in the trail for it.
 func (v *view) approved(n audit.Notice, by, who, why string) (audit.Notice, []audit.TrailEntry, error) {
-	pinned, err := v.pin(&n)
+	pinned, err := v.Digest(&n)
 	if err != nil {
 		return n, nil, err
 	}
@@ -441,7 +431,10 @@ func (v *view) drafts(ctx context.Context) error {
 	about := v.news()
 	var failed []error
 	for i := range v.notices {
-		if n := &v.notices[i]; n.Waits() {
+		n := &v.notices[i]
+		if err := v.recall(ctx, n); err != nil {
+			failed = append(failed, err)
+		} else if n.Waits() {
 			failed = append(failed, v.revise(ctx, n, about))
 		}
 	}
@@ -457,10 +450,25 @@ func (v *view) drafts(ctx context.Context) error {
 	return errors.Join(failed...)
 }
 
-// revise writes a notice that waits anew, and takes into a draft what is new of its vendor. What was approved stays as it is, unless something of it is no
-// longer to be told, or the vendor's contacts changed.
-func (v *view) revise(ctx context.Context, n *audit.Notice, news map[string][]subject) error {
-	var about []subject
+// recall takes a notice back whose mail waits in the outbox, where something of it no longer holds. What a night or a person closes recalls it at that
+// moment already; this is for all else.
+func (v *view) recall(ctx context.Context, n *audit.Notice) error {
+	if n.Delivery != audit.NoticeApproved || !n.Queued() {
+		return nil
+	}
+	about := v.holds(n)
+	if len(about) == len(n.About) {
+		return nil
+	}
+	after, err := v.Store.Recall(ctx, *n, len(about) > 0, "it no longer holds as it was approved", v.now)
+	if err == nil {
+		*n = after
+	}
+	return err
+}
+
+// holds is what of a notice is still to be told.
+func (v *view) holds(n *audit.Notice) (about []subject) {
 	for _, k := range n.About {
 		f, m := v.findings[k.Finding], v.matter[k.Finding]
 		if f == nil || !audit.IsOpen(f.Status) {
@@ -475,6 +483,13 @@ func (v *view) revise(ctx context.Context, n *audit.Notice, news map[string][]su
 		}
 		about = append(about, subject{*f, m})
 	}
+	return about
+}
+
+// revise writes a notice that waits anew, and takes into a draft what is new of its vendor. What was approved stays as it is, unless something of it is no
+// longer to be told, or the vendor's contacts changed.
+func (v *view) revise(ctx context.Context, n *audit.Notice, news map[string][]subject) error {
+	about := v.holds(n)
 	if n.Delivery == audit.NoticeApproved && len(about) == len(n.About) && slices.Equal(n.Recipients, recipients(v.registry, n.About)) {
 		return nil
 	}
@@ -545,10 +560,21 @@ func (v *view) news() map[string][]subject {
 
 // Mailed is a notice as it is sent.
 func (d *Desk) Mailed(n *audit.Notice) (email.Mail, error) {
-	var content notifier.Notice
-	if err := json.Unmarshal(n.Content, &content); err != nil {
-		return email.Mail{}, fmt.Errorf("notice %s: %w", n.ID, err)
+	content, err := contentOf(n)
+	if err != nil {
+		return email.Mail{}, err
 	}
+	return d.render(content)
+}
+
+func contentOf(n *audit.Notice) (content notifier.Notice, err error) {
+	if err := json.Unmarshal(n.Content, &content); err != nil {
+		return content, fmt.Errorf("notice %s: %w", n.ID, err)
+	}
+	return content, nil
+}
+
+func (d *Desk) render(content notifier.Notice) (email.Mail, error) {
 	var t *email.Templates
 	if d.Templates != nil {
 		var err error
@@ -559,9 +585,18 @@ func (d *Desk) Mailed(n *audit.Notice) (email.Mail, error) {
 	return email.Render(content, t)
 }
 
-// pin is the digest of what is sent and to whom.
-func (d *Desk) pin(n *audit.Notice) (string, error) {
-	m, err := d.Mailed(n)
+// Digest is the digest of what a notice says, and to whom, that a person approves. What mailreeve itself fills in at that moment, the date of the mail
+// and the token of the link, is no part of it: it is the same before and after.
+func (d *Desk) Digest(n *audit.Notice) (string, error) {
+	content, err := contentOf(n)
+	if err != nil {
+		return "", err
+	}
+	content.IssuedAt = n.Created.Time()
+	if content.Answer.URL != "" {
+		content.Answer.URL = d.PageURL
+	}
+	m, err := d.render(content)
 	if err != nil {
 		return "", err
 	}
@@ -576,8 +611,15 @@ func (d *Desk) pin(n *audit.Notice) (string, error) {
 	return "sha256:" + hex.EncodeToString(sum[:]), nil
 }
 
+// An Approval is a person's word that a notice may go out.
+type Approval struct {
+	By     string
+	Reason string
+	Digest string // of what the person saw: nothing else is approved; "": the notice as it is now
+}
+
 // Approve lets a person approve the notice of an id: it is dated now, and what is sent and to whom is pinned.
-func (d *Desk) Approve(ctx context.Context, id, by, reason string) (*audit.Notice, error) {
+func (d *Desk) Approve(ctx context.Context, id string, a Approval) (*audit.Notice, error) {
 	var out audit.Notice
 	err := again(func() error {
 		n, err := d.Store.Notice(ctx, id)
@@ -588,29 +630,64 @@ func (d *Desk) Approve(ctx context.Context, id, by, reason string) (*audit.Notic
 		if err != nil {
 			return err
 		}
+		if closed, err := d.closed(ctx, n); err != nil {
+			return err
+		} else if closed != "" && n.Waits() {
+			return &audit.NoticeError{ID: n.ID, What: "approve", Why: closed + ", of which it tells, is no longer open; the next night writes it anew"}
+		}
 		v := &view{Desk: d, now: d.now(nights)}
 		after := *n
-		var content notifier.Notice
 		if after.Delivery == audit.NoticeDrafted {
-			if err := json.Unmarshal(n.Content, &content); err != nil {
-				return fmt.Errorf("notice %s: %w", n.ID, err)
-			}
-			content.IssuedAt = v.now.Time()
-			if content.Answer.URL != "" {
-				content.Answer.URL = link(d.PageURL, d.Store.LinkKey(), n.Vendor, v.now.Add(linkFor))
-			}
-			if after.Content, err = json.Marshal(content); err != nil {
-				return fmt.Errorf("notice %s: %w", n.ID, err)
+			if after.Content, err = v.dated(n); err != nil {
+				return err
 			}
 		}
-		after, trail, err := v.approved(after, by, by, reason)
+		after, trail, err := v.approved(after, a.By, a.By, a.Reason)
 		if err != nil {
 			return err
+		}
+		if a.Digest != "" && a.Digest != after.Pinned {
+			return &audit.NoticeError{ID: n.ID, What: "approve", Why: "what it says, or to whom, is no longer " + a.Digest + " but " + after.Pinned + ": look at it again, with mailreeve notices preview " + n.ID}
 		}
 		out = after
 		return d.Store.ChangeNotices(ctx, store.NoticesChanged{Notices: []audit.Notice{after}, Trail: trail, Open: after.About})
 	})
 	return &out, err
+}
+
+// closed names a finding of a notice that is no longer open; "" where all are.
+func (d *Desk) closed(ctx context.Context, n *audit.Notice) (string, error) {
+	ids := make([]string, len(n.About))
+	for i, k := range n.About {
+		ids[i] = k.Finding
+	}
+	found, err := d.findings(ctx, ids)
+	if err != nil {
+		return "", err
+	}
+	for _, k := range n.About {
+		if !slices.ContainsFunc(found, func(f audit.Finding) bool { return f.ID == k.Finding && audit.IsOpen(f.Status) }) {
+			return k.Finding, nil
+		}
+	}
+	return "", nil
+}
+
+// dated is a notice's content as of now.
+func (v *view) dated(n *audit.Notice) ([]byte, error) {
+	content, err := contentOf(n)
+	if err != nil {
+		return nil, err
+	}
+	content.IssuedAt = v.now.Time()
+	if content.Answer.URL != "" {
+		content.Answer.URL = link(v.PageURL, v.Store.LinkKey(), n.Vendor, v.now.Add(linkFor))
+	}
+	p, err := json.Marshal(content)
+	if err != nil {
+		return nil, fmt.Errorf("notice %s: %w", n.ID, err)
+	}
+	return p, nil
 }
 
 // Queue puts what is approved into the outbox, where there is a mail server, at most one notice a vendor and night, unless an abnormal night holds up notices. What would be sent otherwise
@@ -667,7 +744,7 @@ func (d *Desk) Queue(ctx context.Context) error {
 }
 
 func (v *view) enqueue(ctx context.Context, n audit.Notice) error {
-	pinned, err := v.pin(&n)
+	pinned, err := v.Digest(&n)
 	if err != nil {
 		return err
 	}
@@ -678,7 +755,7 @@ func (v *view) enqueue(ctx context.Context, n audit.Notice) error {
 		if err != nil {
 			return err
 		}
-		m, err := email.Enqueue(Key(&n), email.Envelope{From: v.Mail.From, ReplyTo: v.Mail.ReplyTo, To: n.Recipients}, mailed, audit.At(v.Clock()))
+		m, err := email.Enqueue(n.Key(), email.Envelope{From: v.Mail.From, ReplyTo: v.Mail.ReplyTo, To: n.Recipients}, mailed, audit.At(v.Clock()))
 		if err != nil {
 			return err
 		}
@@ -686,6 +763,3 @@ func (v *view) enqueue(ctx context.Context, n audit.Notice) error {
 	}
 	return v.Store.ChangeNotices(ctx, change)
 }
-
-// Key is the key of a notice's message.
-func Key(n *audit.Notice) string { return "notice " + n.ID + " " + string(n.Kind) }

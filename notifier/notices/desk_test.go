@@ -116,12 +116,17 @@ func (o *office) night(baseline bool, registry []*audit.App, list ...audit.Findi
 		u.Version = &audit.AppVersion{From: o.now, App: a}
 		u.SetApprovals, u.Approvals = true, a.Approvals
 	}
+	var changes []audit.Change
 	for _, f := range list {
 		known, err := o.Store.Finding(ctx, f.ID)
 		if err == nil {
 			f.FirstRun, f.NotifiedAt, f.DueAt, f.Recommendation = known.FirstRun, known.NotifiedAt, known.DueAt, known.Recommendation
+			if !audit.IsOpen(known.Status) && audit.IsOpen(f.Status) {
+				of(f.App).Trail = append(of(f.App).Trail, audit.TrailEntry{At: o.now, Who: audit.ByNight, What: audit.TrailReopened, Finding: f.ID})
+			}
 		} else {
 			f.FirstRun = run.ID
+			changes = append(changes, audit.Change{Finding: f, What: audit.IsNew})
 		}
 		f.LastRun, f.Latest = run.ID, audit.Latest{Run: run.ID, Occurrences: 1}
 		u := of(f.App)
@@ -134,6 +139,9 @@ func (o *office) night(baseline bool, registry []*audit.App, list ...audit.Findi
 		p.Apps = append(p.Apps, *u)
 	}
 	slices.SortFunc(p.Apps, func(a, b audit.AppUpdate) int { return strings.Compare(a.Key, b.Key) })
+	before, err := n.NightCounts(ctx)
+	o.must(err)
+	_, p.Judged = o.Policy.Ladder.JudgeRun(before, run, changes)
 	o.must(n.Publish(ctx, p))
 	o.must(lease.Release())
 	o.must(o.Night(ctx))
@@ -172,7 +180,7 @@ func (o *office) only() audit.Notice {
 
 func (o *office) approve(id string) {
 	o.t.Helper()
-	_, err := o.Approve(o.t.Context(), id, ann, "fine")
+	_, err := o.Approve(o.t.Context(), id, notices.Approval{By: ann, Reason: "fine"})
 	o.must(err)
 	o.must(o.Queue(o.t.Context()))
 }
@@ -294,7 +302,7 @@ func TestANoticeHoldsAllThatIsNew(t *testing.T) {
 	}
 	var c notifier.Notice
 	o.must(json.Unmarshal(n.Content, &c))
-	if len(c.Asks) != 4 || c.AnswerBy != nil || c.AnswerHours != 24 || c.Findings[2].FormURL != "https://platform.example/form" || c.Findings[0].FormURL != "" || c.Findings[2].DueDays != 56 ||
+	if len(c.Asks) != 4 || c.AnswerHours != 24 || c.Findings[2].FormURL != "https://platform.example/form" || c.Findings[0].FormURL != "" || c.Findings[2].DueDays != 56 ||
 		c.Findings[2].Evidence[0].At != scope.FirstSeen.Time() || c.Answer.URL != "" || c.Answer.ReplyTo != "compliance@platform.example" {
 		t.Errorf("%+v", c)
 	}
@@ -338,7 +346,7 @@ func TestNothingIsSentOfWhatWasTakenBack(t *testing.T) {
 		o := filed(t, bad)
 		id := o.only().ID
 		if when == "after approval" {
-			_, err := o.Approve(t.Context(), id, ann, "")
+			_, err := o.Approve(t.Context(), id, notices.Approval{By: ann})
 			o.must(err)
 		}
 		gone := bad
@@ -350,6 +358,169 @@ func TestNothingIsSentOfWhatWasTakenBack(t *testing.T) {
 		if n := o.only(); n.Delivery != audit.NoticeWithdrawn || len(o.mails) != 0 {
 			t.Errorf("%s: it is %s, and %d mails were sent", when, n.Delivery, len(o.mails))
 		}
+	}
+}
+
+// Who names the digest of what was looked at approves that, and nothing else.
+func TestApprovalOfWhatWasSeen(t *testing.T) {
+	t.Parallel()
+	o := filed(t, finding("purpose-prohibited", app, "marketing"))
+	o.PageURL = "https://vendors.platform.example"
+	o.must(o.Night(t.Context()))
+	first := o.only()
+	seen, err := o.Digest(&first)
+	o.must(err)
+	o.now = o.now.Add(day)
+	o.night(false, nil, finding("purpose-prohibited", app, "training-onboarding"))
+	o.now = o.now.Add(day)
+	o.night(false, nil)
+	n := o.only()
+	now, err := o.Digest(&n)
+	o.must(err)
+	if _, err := o.Approve(t.Context(), n.ID, notices.Approval{By: ann, Digest: seen}); err == nil || !strings.Contains(err.Error(), now) {
+		t.Fatalf("%v", err)
+	}
+	if n := o.only(); n.Delivery != audit.NoticeDrafted {
+		t.Errorf("it is %s", n.Delivery)
+	}
+	o.now = o.now.Add(time.Hour) // the mail is dated later, its link is another: that is not what a person judges
+	approved, err := o.Approve(t.Context(), n.ID, notices.Approval{By: ann, Digest: now})
+	o.must(err)
+	if approved.Pinned != now || string(approved.Content) == string(n.Content) {
+		t.Errorf("%s was approved, %s was seen", approved.Pinned, now)
+	}
+	o.must(o.Queue(t.Context()))
+	o.deliver()
+	if len(o.mails) != 1 {
+		t.Errorf("%d mails", len(o.mails))
+	}
+}
+
+// An incident's questions that nobody answers in a day are a task for a person, once, until somebody answers.
+func TestAnIncidentThatNobodyAnswers(t *testing.T) {
+	t.Parallel()
+	exposed, shared, other := finding("ui-exposure", app, "html"), finding("third-party-sharing", app, "x.example"), finding("purpose-prohibited", app, "marketing")
+	o := filed(t, exposed, shared, other)
+	n := o.only()
+	o.approve(n.ID)
+	o.deliver()
+	asked := o.now
+	tasks := func() (list []notices.Task) {
+		all, err := o.Tasks(t.Context())
+		o.must(err)
+		return slices.DeleteFunc(all, func(x notices.Task) bool { return x.What != "incident" })
+	}
+	_, err := o.Reply(t.Context(), n.ID, "", audit.Reply{Kind: audit.ReplyViewed, By: bob})
+	o.must(err)
+	o.now = asked.Add(day - 1)
+	if got := tasks(); len(got) != 0 {
+		t.Errorf("before the day is over: %+v", got)
+	}
+	for range 3 {
+		o.now = o.now.Add(day)
+		o.night(false, nil)
+	}
+	if got := tasks(); len(got) != 1 || got[0].About != n.ID || got[0].Since != asked.Add(day) {
+		t.Errorf("%+v", got)
+	}
+	list, err := o.Store.Trail(t.Context(), store.TrailFilter{What: "incident unanswered"})
+	o.must(err)
+	if len(list) != 2 {
+		t.Errorf("%d entries in the trail, for two findings that are incidents", len(list))
+	}
+	done, err := o.Reply(t.Context(), n.ID, "", audit.Reply{Kind: audit.ReplyIncident, By: bob, Text: "a bug, since Monday, 12 users"})
+	if len(done) != 2 || err == nil || !strings.Contains(err.Error(), other.ID) || !strings.Contains(err.Error(), "asked no questions") {
+		t.Errorf("%d answered, %v", len(done), err)
+	}
+	if got := tasks(); len(got) != 0 {
+		t.Errorf("answered: %+v", got)
+	}
+	for _, k := range []audit.ReplyKind{audit.ReplyExtension, audit.ReplyDispute, audit.ReplyFix} {
+		o := filed(t, exposed)
+		n := o.only()
+		o.approve(n.ID)
+		o.deliver()
+		_, err := o.Reply(t.Context(), n.ID, "", audit.Reply{Kind: k, By: bob, Text: "so"})
+		o.must(err)
+		o.now = o.now.Add(2 * day)
+		if all, err := o.Tasks(t.Context()); err != nil || slices.ContainsFunc(all, func(x notices.Task) bool { return x.What == "incident" }) {
+			t.Errorf("%s answers, too: %+v, %v", k, all, err)
+		}
+	}
+}
+
+// What is still to be told of a notice whose mail was recalled is told, once.
+func TestTheRestOfARecalledNotice(t *testing.T) {
+	t.Parallel()
+	bad, other := finding("purpose-prohibited", app, "marketing"), finding("purpose-prohibited", app, "training-onboarding")
+	closed := bad
+	closed.Status, closed.Reason = audit.Resolved, "withdrawn"
+	for _, tried := range []bool{false, true} {
+		o := filed(t, bad, other)
+		first := o.only()
+		o.approve(first.ID)
+		waiting, err := o.Store.Pending(t.Context())
+		o.must(err)
+		if len(waiting) != 1 {
+			t.Fatalf("%d messages wait", len(waiting))
+		}
+		if tried {
+			_, err := o.Store.Take(t.Context(), email.Sink, waiting[0].Lane, "killed", o.now, o.now.Add(time.Second))
+			o.must(err)
+		}
+		o.now = o.now.Add(day)
+		o.night(false, nil, closed)
+		list, err := o.Store.Notices(t.Context(), store.NoticeFilter{Deliveries: []audit.Delivery{audit.NoticeDrafted}})
+		o.must(err)
+		if len(list) != 1 || len(list[0].About) != 1 || list[0].About[0].Finding != other.ID || (list[0].ID == first.ID) == tried {
+			t.Fatalf("tried %t: drafted %+v", tried, list)
+		}
+		o.deliver()
+		if len(o.mails) != 0 {
+			t.Errorf("tried %t: the mail went all the same", tried)
+		}
+		o.approve(list[0].ID)
+		o.deliver()
+		if len(o.mails) != 1 || strings.Contains(string(o.mails[0].Body), bad.ID) {
+			t.Errorf("tried %t: %d mails", tried, len(o.mails))
+		}
+		if !tried {
+			continue
+		}
+		// The mail of which nobody knew had arrived after all: its vendor answers it.
+		if n, err := o.Store.Notice(t.Context(), first.ID); err != nil || n.Delivery != audit.NoticeWithdrawn || !strings.Contains(n.Why, "may have arrived") {
+			t.Fatalf("%+v, %v", n, err)
+		}
+		_, err = o.Reply(t.Context(), first.ID, other.ID, audit.Reply{Kind: audit.ReplyFix, By: bob, Text: "mended"})
+		o.must(err)
+		if n, err := o.Store.Notice(t.Context(), first.ID); err != nil || n.Delivery != audit.NoticeDelivered {
+			t.Errorf("%s, %v", n.Delivery, err)
+		}
+	}
+}
+
+// A reminder that waits in the outbox until it is no longer true does not go.
+func TestAReminderThatWaitsForTooLong(t *testing.T) {
+	t.Parallel()
+	bad := finding("purpose-prohibited", app, "marketing")
+	o := filed(t, bad)
+	first := o.only()
+	o.approve(first.ID)
+	o.deliver()
+	for range 16 { // the reminder, 14 days before the deadline, waits for a mail server that is away
+		o.now = o.now.Add(day)
+		o.night(false, nil)
+	}
+	if waiting, err := o.Store.Pending(t.Context()); err != nil || len(waiting) != 1 {
+		t.Fatalf("%v, %v", waiting, err)
+	}
+	_, err := o.Reply(t.Context(), first.ID, "", audit.Reply{Kind: audit.ReplyDispute, By: bob, Text: "no"})
+	o.must(err)
+	o.now = o.now.Add(day)
+	o.night(false, nil)
+	o.deliver()
+	if len(o.mails) != 1 {
+		t.Errorf("%d mails", len(o.mails))
 	}
 }
 
@@ -365,7 +536,7 @@ func TestNothingIsSentOfWhatIsNoLongerTold(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := filed(t, bad)
-			_, err := o.Approve(t.Context(), o.only().ID, ann, "")
+			_, err := o.Approve(t.Context(), o.only().ID, notices.Approval{By: ann})
 			o.must(err)
 			now := bad
 			change(&now)
@@ -455,7 +626,7 @@ func TestWithoutAMailServer(t *testing.T) {
 func TestNewContactsNeedANewApproval(t *testing.T) {
 	t.Parallel()
 	o := filed(t, finding("purpose-prohibited", app, "marketing"))
-	_, err := o.Approve(t.Context(), o.only().ID, ann, "")
+	_, err := o.Approve(t.Context(), o.only().ID, notices.Approval{By: ann})
 	o.must(err)
 	o.now = o.now.Add(day)
 	o.night(false, []*audit.App{acme(app, "new@acme.example")})
@@ -491,7 +662,7 @@ func TestABadContactStopsNobody(t *testing.T) {
 		t.Errorf("%d tasks", n)
 	}
 	for _, n := range list {
-		_, err := o.Approve(t.Context(), n.ID, ann, "")
+		_, err := o.Approve(t.Context(), n.ID, notices.Approval{By: ann})
 		o.must(err)
 	}
 	// What one notice says can no longer be read.
@@ -512,7 +683,7 @@ func TestABadContactStopsNobody(t *testing.T) {
 func TestAnAbnormalNightHoldsUpEveryNotice(t *testing.T) {
 	t.Parallel()
 	o := filed(t, finding("purpose-prohibited", app, "marketing"))
-	_, err := o.Approve(t.Context(), o.only().ID, ann, "")
+	_, err := o.Approve(t.Context(), o.only().ID, notices.Approval{By: ann})
 	o.must(err)
 	o.now = o.now.Add(day)
 	var many []audit.Finding
@@ -541,6 +712,58 @@ func TestAnAbnormalNightHoldsUpEveryNotice(t *testing.T) {
 	if _, err := o.Release(t.Context(), run, ann, ""); err == nil {
 		t.Error("it was released twice")
 	}
+}
+
+// What was found of a night when it was filed stays, whatever is purged of it later, or whatever the policy says by then.
+func TestAVerdictStays(t *testing.T) {
+	t.Parallel()
+	o := filed(t, finding("purpose-prohibited", app, "marketing"))
+	o.now = o.now.Add(day)
+	var many []audit.Finding
+	for i := range 51 {
+		many = append(many, finding("purpose-prohibited", fmt.Sprintf("com.other.%02d", i), "marketing"))
+	}
+	run := o.night(false, nil, many...)
+	o.Policy.Ladder.Abnormal = 1000
+	held, err := o.Held(t.Context())
+	o.must(err)
+	if held == nil || held.Run != run || held.Severe != 51 || held.Verdict.Limit != 50 {
+		t.Fatalf("%+v", held)
+	}
+	o.Policy.Ladder.Abnormal = 0
+	o.now = o.now.Add(day)
+	o.night(false, nil)
+	o.Policy.Ladder.AbnormalTimes = 0
+	if got, err := o.Release(t.Context(), "", ann, ""); err != nil || !slices.Equal(got, []string{run}) {
+		t.Errorf("released %v, %v: nights that were normal are no longer", got, err)
+	}
+}
+
+// The day in which late facts may take a finding back begins anew when a night reopens it.
+func TestAReopenedFindingIsAsNewAsAFiledOne(t *testing.T) {
+	t.Parallel()
+	bad := finding("purpose-prohibited", app, "marketing")
+	closed := bad
+	closed.Status = audit.Resolved
+	o := newOffice(t)
+	for night, f := range []audit.Finding{bad, closed, closed, bad} {
+		o.night(night == 0, []*audit.App{acme(app)}, f)
+		if night == 0 {
+			_, err := o.Release(t.Context(), "R-000001", ann, "")
+			o.must(err)
+		}
+		o.now = o.now.Add(day - time.Hour)
+		if list, err := o.Store.Notices(t.Context(), store.NoticeFilter{}); err != nil || len(list) != 0 {
+			t.Fatalf("night %d: drafted, %+v, %v", night, list, err)
+		}
+	}
+	o.night(false, nil) // 23 hours later
+	if list, err := o.Store.Notices(t.Context(), store.NoticeFilter{}); err != nil || len(list) != 0 {
+		t.Fatalf("drafted within 24 hours: %+v, %v", list, err)
+	}
+	o.now = o.now.Add(time.Hour)
+	o.night(false, nil)
+	o.only()
 }
 
 func TestAFirstRunTellsNobody(t *testing.T) {
@@ -630,7 +853,7 @@ func TestBounces(t *testing.T) {
 			o.deliver()
 			o.now = o.now.Add(x.after)
 			o.must(o.Advance(t.Context()))
-			id, err := email.MessageID(notices.Key(&n), o.Mail.From)
+			id, err := email.MessageID(n.Key(), o.Mail.From)
 			o.must(err)
 			o.bounces = []email.Bounce{{MessageID: "other@platform.example", Final: true}, {MessageID: id, Final: x.final, Status: "5.1.1", Says: "no such user joe@acme.example"}}
 			o.must(o.Advance(t.Context()))
@@ -689,7 +912,7 @@ func TestWhoseBounce(t *testing.T) {
 			o.deliver()
 			o.now = o.now.Add(x.after)
 			o.must(o.Advance(t.Context()))
-			id, err := email.MessageID(notices.Key(&n), o.Mail.From)
+			id, err := email.MessageID(n.Key(), o.Mail.From)
 			o.must(err)
 			o.later()
 			o.bounces = []email.Bounce{{MessageID: id, Recipient: x.who, Final: true, Status: "5.1.1", Says: "no such user"}}
@@ -863,6 +1086,8 @@ func TestClosedWhileTheNoticeIsOnItsWay(t *testing.T) {
 	}
 	o.now = o.now.Add(day)
 	o.night(false, nil, bad)
+	o.now = o.now.Add(day)
+	o.night(false, nil)
 	list, err := o.Store.Notices(t.Context(), store.NoticeFilter{Deliveries: []audit.Delivery{audit.NoticeDrafted}})
 	o.must(err)
 	if len(list) != 1 {

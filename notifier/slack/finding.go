@@ -54,8 +54,7 @@ func threadOf(f *audit.Finding) thread { return thread{f.App, f.Clause, f.FirstR
 
 // worstFirst orders findings as digests do.
 func worstFirst(a, b *audit.Finding) int {
-	rank := func(f *audit.Finding) int { return slices.Index(audit.Severities(), f.Severity) }
-	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(b.Accounts, a.Accounts), cmp.Compare(b.Occurrences, a.Occurrences),
+	return cmp.Or(cmp.Compare(a.Severity.Rank(), b.Severity.Rank()), cmp.Compare(b.Accounts, a.Accounts), cmp.Compare(b.Occurrences, a.Occurrences),
 		cmp.Compare(a.App, b.App), cmp.Compare(a.Check, b.Check), cmp.Compare(a.Subject, b.Subject))
 }
 

@@ -142,11 +142,10 @@ func kinds(c *audit.Change, trail []audit.TrailEntry) []string {
 	case audit.IsActed:
 		list := []string{Acted}
 		for _, e := range trail {
-			from, to := e.Details["from"], e.Details["to"]
 			switch {
-			case to == string(audit.Resolved):
+			case e.Details["to"] == string(audit.Resolved):
 				list = append(list, Resolved)
-			case to == string(audit.Open) && from != string(audit.Acknowledged) && from != string(audit.InRemediation):
+			case e.Reopens():
 				list = append(list, Reopened)
 			}
 		}

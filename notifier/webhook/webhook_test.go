@@ -90,7 +90,7 @@ func all(t *testing.T, h *Hooks) []audit.Message {
 		add(h.Tell(n))
 	}
 	add(h.Failed(&audit.Run{ID: "R-000043", AsOf: instant("2026-11-23T02:30:00Z"), ScheduledAt: audit.Never, FinishedAt: instant("2026-11-23T02:30:05Z"), Status: audit.Failed, Error: "no room\nfor " + nights.Address}))
-	add(h.Noticed(notifier.Notice{Schema: notifier.NoticeSchema, ID: "N-1", Kind: notifier.FirstNotice, IssuedAt: instant("2026-11-23T09:00:00Z").Time(),
+	add(h.Noticed(notifier.Notice{Schema: notifier.NoticeSchema, ID: "N-1", Kind: audit.FirstNotice, IssuedAt: instant("2026-11-23T09:00:00Z").Time(),
 		Answer: notifier.NoticeAnswer{URL: "https://vendor.example/signed-secret"}}, instant("2026-11-23T09:00:00Z")))
 	add(h.Test(instant("2026-11-23T10:00:00Z")))
 	for i := range list {

@@ -1,0 +1,137 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/mailreeve/mailreeve/audit"
+)
+
+// Recall takes a notice back whose mail is in the outbox, where something of it no longer holds, and gives the notice as it is then; still says whether anything of it
+// holds. What was delivered meanwhile stays so. [audit.ErrChanged] where the notice is no longer of the version that was read.
+func (s *Store) Recall(ctx context.Context, n audit.Notice, still bool, why string, at audit.Instant) (after audit.Notice, err error) {
+	err = s.write(ctx, "recall notice "+n.ID, func(t *tx) error {
+		after = n
+		trail, err := t.recall(ctx, &after, still, why, at)
+		if err != nil {
+			return err
+		}
+		return t.appendTrail(ctx, trail)
+	})
+	return after, err
+}
+
+// recallClosed takes the notices back whose mail is in the outbox, and that are about any of the findings of ids, which this transaction has closed.
+func (t *tx) recallClosed(ctx context.Context, ids map[string]bool, at audit.Instant) (trail []audit.TrailEntry, err error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	list, err := t.onTheirWay(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		n := &list[i]
+		var about []string
+		closed := false
+		for _, k := range n.About {
+			about, closed = append(about, k.Finding), closed || ids[k.Finding]
+		}
+		if !closed {
+			continue
+		}
+		var open int
+		if err := t.one(ctx, &open, `SELECT count(*) FROM findings WHERE id IN (?) AND status IN (?)`, texts(about), openStatuses()); err != nil {
+			return nil, err
+		}
+		why := "all that it tells was taken back or closed"
+		if open > 0 {
+			why = "something that it tells was taken back or closed"
+		}
+		more, err := t.recall(ctx, n, open > 0, why, at)
+		if err != nil {
+			return nil, err
+		}
+		trail = append(trail, more...)
+	}
+	return trail, nil
+}
+
+func (t *tx) recall(ctx context.Context, n *audit.Notice, still bool, why string, at audit.Instant) ([]audit.TrailEntry, error) {
+	tried, ok, err := t.takeBack(ctx, n.Key(), false)
+	if err != nil || !ok {
+		return nil, err
+	}
+	var trail []audit.TrailEntry
+	*n, trail = n.Recall(tried, still, why, max(at, n.Created))
+	if err := t.notice(ctx, n); err != nil {
+		return nil, err
+	}
+	n.Version++
+	return trail, nil
+}
+
+// holdAll takes every mail to a vendor out of the outbox that nobody has tried to send yet, its notice approved as it is.
+func (t *tx) holdAll(ctx context.Context, at audit.Instant) (trail []audit.TrailEntry, err error) {
+	list, err := t.onTheirWay(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		_, ok, err := t.takeBack(ctx, list[i].Key(), true)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			continue
+		}
+		n, more := list[i].Hold(at)
+		if err := t.notice(ctx, &n); err != nil {
+			return nil, err
+		}
+		trail = append(trail, more...)
+	}
+	return trail, nil
+}
+
+// onTheirWay gives the notices whose mail is in the outbox, or that are not known to be sent yet, and keeps them from changing.
+func (t *tx) onTheirWay(ctx context.Context) ([]audit.Notice, error) {
+	list, err := t.notices(ctx, ` WHERE delivery = ? ORDER BY vendor, id`+t.d.forUpdate(), string(audit.NoticeApproved))
+	return slices.DeleteFunc(list, func(n audit.Notice) bool { return !n.Queued() }), err
+}
+
+// takeBack takes the message of a key out of the outbox, and says how often it was begun to be sent; not ok where it is there no more, is delivered, or was tried and is only to be
+// taken if it was not. Whoever tries it at this moment goes on, but nobody tries it again.
+func (t *tx) takeBack(ctx context.Context, key string, untried bool) (tried int, ok bool, err error) {
+	var m struct {
+		ID   int64  `db:"id"`
+		Sink string `db:"sink"`
+		Lane text   `db:"lane"`
+	}
+	err = t.one(ctx, &m, `SELECT id, sink, lane FROM outbox WHERE key = ?`, text(key))
+	if errors.Is(err, ErrNotFound) {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	// Who takes a message has its lane first: as long as this transaction has it, nobody begins to send.
+	_, err = t.exec(ctx, `INSERT INTO outbox_lanes (sink, lane, holder, until, next_at) VALUES (?, ?, '', ?, ?) ON CONFLICT DO NOTHING`, m.Sink, m.Lane, audit.Ever, audit.Ever)
+	if err != nil {
+		return 0, false, err
+	}
+	var holder string
+	if err := t.one(ctx, &holder, `SELECT holder FROM outbox_lanes WHERE sink = ? AND lane = ?`+t.d.forUpdate(), m.Sink, m.Lane); err != nil {
+		return 0, false, err
+	}
+	err = t.one(ctx, &tried, `SELECT attempts FROM outbox WHERE id = ? AND sent_at = ?`+t.d.forUpdate(), m.ID, audit.Never)
+	if errors.Is(err, ErrNotFound) {
+		return 0, false, nil // delivered meanwhile
+	}
+	if err != nil || untried && tried > 0 {
+		return 0, false, err
+	}
+	_, err = t.exec(ctx, `DELETE FROM outbox WHERE id = ?`, m.ID)
+	return tried, err == nil, err
+}
