@@ -159,6 +159,8 @@ func TestLooks(t *testing.T) {
 	}
 	ctx, m := chromium(t), newMarket(t)
 	m.deliver()
+	incident := m.incident()
+	m.deliver()
 	long := url.Values{"text": {"We stopped the job, and wrote a test.\nhttps://acme.example/" + strings.Repeat("path/", 60)}, "since": {"2024-10-05"}, "version": {"2.4.1"}}
 	b := m.in("privacy@acme.example")
 	if status, _ := b.post("/f/"+m.closed.ID+"/fix-claimed", long); status != 200 {
@@ -187,6 +189,7 @@ func TestLooks(t *testing.T) {
 			run(t, ctx, chromedp.Evaluate[chromedp.Void](`document.querySelectorAll("form").forEach(f => f.noValidate = true); document.querySelector("details").open = true`))
 			follow(t, ctx, chromedp.Click(`form[action$="/fix-claimed"] button`))
 		}},
+		{"incident", "/f/" + incident.ID, nil},
 		{"answered", "/f/" + m.closed.ID, nil},
 		{"not-found", "/f/" + m.other.ID, nil},
 	}

@@ -357,6 +357,20 @@ func (m *market) said(finding, what string) (list []string) {
 	return list
 }
 
+// incident tells Acme of an incident, too.
+func (m *market) incident() audit.Finding {
+	m.t.Helper()
+	f := finding("ui-exposure", "com.acme.mailer", "html")
+	m.pass(day)
+	m.night(f)
+	m.pass(day)
+	m.night()
+	_, err := m.desk.Approve(m.t.Context(), m.noticeOf("v-1"), notices.Approval{By: ann})
+	m.must(err)
+	m.must(m.desk.Queue(m.t.Context()))
+	return f
+}
+
 // noticeOf is a vendor's newest notice.
 func (m *market) noticeOf(vendor string) string {
 	m.t.Helper()

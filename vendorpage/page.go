@@ -379,6 +379,9 @@ type form struct {
 	Since   string
 	Version string
 	Days    string
+	Nature  string // of an incident, as are the next
+	Scope   string
+	Users   string
 }
 
 func (p *Page) finding(w http.ResponseWriter, r *http.Request, vendor string) {
@@ -414,7 +417,9 @@ func (p *Page) show(w http.ResponseWriter, r *http.Request, vendor string, statu
 		MaxDays int
 		Today   string
 		Megs    int
-	}{entry{t, standing(t, now)}, said, files, sent, int(p.desk.Policy.Ladder.ExtensionMax / (24 * time.Hour)), now.Time().Format(time.DateOnly), MaxFile >> 20})
+		Natures []string
+	}{entry{t, standing(t, now)}, said, files, sent, int(p.desk.Policy.Ladder.ExtensionMax / (24 * time.Hour)), now.Time().Format(time.DateOnly), MaxFile >> 20,
+		[]string{"a bug", "a misconfiguration", "an intrusion", "a decision of ours", "something else", "not known yet"}})
 }
 
 // told is the finding that a request names, of those that its vendor was told of. Where it is none, the answer is given.
@@ -459,7 +464,8 @@ func (p *Page) answer(w http.ResponseWriter, r *http.Request, vendor string) {
 		p.broken(w, r, err)
 		return
 	}
-	sent := form{Kind: kind, Text: r.PostForm.Get("text"), Since: r.PostForm.Get("since"), Version: r.PostForm.Get("version"), Days: r.PostForm.Get("days")}
+	sent := form{Kind: kind, Text: r.PostForm.Get("text"), Since: r.PostForm.Get("since"), Version: r.PostForm.Get("version"), Days: r.PostForm.Get("days"),
+		Nature: r.PostForm.Get("nature"), Scope: r.PostForm.Get("scope"), Users: r.PostForm.Get("users")}
 	text, problem := sent.says(now, p.desk.Policy.Ladder.ExtensionMax)
 	if problem == "" {
 		_, err = p.desk.VendorReplies(r.Context(), vendor, r.PathValue("finding"), audit.Reply{Kind: kind, Text: text})
@@ -494,6 +500,8 @@ func (f *form) says(now audit.Instant, longest time.Duration) (text, problem str
 	switch {
 	case f.Kind == audit.ReplyViewed:
 		return "", ""
+	case f.Kind == audit.ReplyIncident:
+		return f.incident()
 	case text == "" && f.Kind == audit.ReplyFix:
 		return "", "Please say what was fixed."
 	case text == "":
@@ -526,6 +534,27 @@ func (f *form) says(now audit.Instant, longest time.Duration) (text, problem str
 		return fmt.Sprintf("Asks for %d more days:\n%s", n, text), ""
 	}
 	return text, ""
+}
+
+// incident is what a form says about an incident.
+func (f *form) incident() (text, problem string) {
+	var lines []string
+	for _, x := range []struct{ what, said, missing string }{
+		{"Category", f.Nature, "Please say what kind of incident it is."},
+		{"Scope", f.Scope, "Please say which apps, versions, sites and data it touches."},
+		{"Since when, and whether it is over", f.Since, "Please say since when it has been so, and whether it is over."},
+		{"Users affected", f.Users, "Please say how many users are affected, as far as you know."},
+	} {
+		said := plain(x.said)
+		switch {
+		case said == "":
+			return "", x.missing
+		case len([]rune(said)) > maxText/4:
+			return "", fmt.Sprintf("Please answer each question in at most %d characters, or attach a file.", maxText/4)
+		}
+		lines = append(lines, x.what+": "+said)
+	}
+	return strings.Join(lines, "\n"), ""
 }
 
 // plain is what somebody wrote: its lines, and nothing in them that does not show.

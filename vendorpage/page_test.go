@@ -141,6 +141,42 @@ func TestWhatAFormLacksIsSaid(t *testing.T) {
 	}
 }
 
+// The questions about an incident are asked on the page, and answered there.
+func TestAnIncidentsQuestions(t *testing.T) {
+	t.Parallel()
+	m := newMarket(t)
+	m.deliver()
+	f := m.incident()
+	m.deliver()
+	b := m.in("privacy@acme.example")
+	path := "/f/" + f.ID
+	if _, text := b.get("/f/" + m.acme.ID); strings.Contains(text, "about the incident") {
+		t.Error("what is no incident asks the questions of one")
+	}
+	if status, _ := b.post(path+"/viewed", nil); status != 200 {
+		t.Fatal(status)
+	}
+	due := m.matter(f.ID).AnswerBy
+	if _, text := b.get(path); !strings.Contains(text, "are to be answered by <time datetime=\""+due.Time().Format(time.RFC3339)) || !strings.Contains(text, "What kind of incident is it") {
+		t.Errorf("the questions, due %s: %s", due, text)
+	}
+	form := url.Values{"nature": {"a bug"}, "scope": {"2.4 on all sites\nseen by " + user}, "since": {"Monday; it is over"}, "users": {""}}
+	if status, text := b.post(path+"/incident", form); status != 422 || !strings.Contains(text, "how many users") || !strings.Contains(text, "<option selected>a bug</option>") || !strings.Contains(text, "2.4 on all sites") {
+		t.Errorf("one is left open: %d %s", status, text)
+	}
+	form.Set("users", "about 12")
+	status, text := b.post(path+"/incident", form)
+	if status != 200 || strings.Contains(text, "What kind of incident is it") || strings.Contains(text, "are to be answered by") || !strings.Contains(text, "You answered the questions about the incident") {
+		t.Errorf("answered: %d %s", status, text)
+	}
+	if said := m.said(f.ID, "commented"); len(said) != 1 || said[0] != "vendor:v-1: Category: a bug\nScope: 2.4 on all sites\nseen by [address]\nSince when, and whether it is over: Monday; it is over\nUsers affected: about 12" {
+		t.Errorf("the comment: %q", said)
+	}
+	if m.matter(f.ID).AnswerBy != 0 {
+		t.Error("it still waits for the answers")
+	}
+}
+
 // Of two contacts who got one mail, one opens the link; the other has a new one sent, and both are in.
 func TestASecondContactGetsIn(t *testing.T) {
 	t.Parallel()

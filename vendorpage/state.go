@@ -13,6 +13,7 @@ type state struct {
 	Text   string
 	Due    *time.Time // nil: there is no deadline, or none yet
 	Left   string     // of the time until then
+	Answer *time.Time // by when the questions of an incident are to be answered; nil: there are none, or they are
 	Urgent bool       // there is little left, or none, and it is the vendor who has to act
 }
 
@@ -30,6 +31,10 @@ func standing(t *notices.Told, now audit.Instant) state {
 	s := state{Text: words(m, t.Status)}
 	due := m.Due.Time()
 	s.Due = &due
+	if m.AnswerBy != 0 && t.Takes(audit.ReplyIncident) {
+		by := m.AnswerBy.Time()
+		s.Answer = &by
+	}
 	switch left := time.Duration(m.Due - now); {
 	case m.Stands():
 		s.Left = "the clock stands still"

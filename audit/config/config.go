@@ -270,6 +270,9 @@ func Load(path string) (*Config, error) {
 	}
 	c.Path, c.Dir = full, filepath.Dir(full)
 	c.Console.Listen = cmp.Or(c.Console.Listen, "127.0.0.1:8089")
+	if c.Vendor.PublicURL != "" { // else there is no page
+		c.Vendor.Listen = cmp.Or(c.Vendor.Listen, "127.0.0.1:8090")
+	}
 	c.Jira.IssueType = cmp.Or(c.Jira.IssueType, "Task")
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)

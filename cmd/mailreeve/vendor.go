@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -13,16 +12,13 @@ import (
 	"github.com/mailreeve/mailreeve/vendorpage"
 )
 
-// vendorListen is vendor.listen where the configuration does not say.
-const vendorListen = "127.0.0.1:8090"
-
 // vendorSite is where the vendors' page is served; nil where notices lead to none.
 func vendorSite(cfg *config.Config, log *slog.Logger) (*web.Site, error) {
 	v := cfg.Vendor
 	if v.PublicURL == "" {
 		return nil, nil
 	}
-	site, err := web.New(web.Config{Listen: cmp.Or(v.Listen, vendorListen), PublicURL: v.PublicURL, MaxBody: vendorpage.MaxBody, Log: log})
+	site, err := web.New(web.Config{Listen: v.Listen, PublicURL: v.PublicURL, MaxBody: vendorpage.MaxBody, Log: log})
 	if err != nil {
 		return nil, fmt.Errorf("vendor.%w", err)
 	}
@@ -60,11 +56,11 @@ func (d *doctor) vendorPage() {
 	case n.From == "" || n.SMTP == "":
 		d.warn("vendor page", "it is served, and nobody gets a link to it: notices need notices.from and notices.smtp")
 	case !site.Secure():
-		d.warn("vendor page", "vendor.public_url is not https: links and cookies can be read on their way; put a proxy that speaks TLS before %s (docs/vendor-page.md)", cmp.Or(v.Listen, vendorListen))
+		d.warn("vendor page", "vendor.public_url is not https: links and cookies can be read on their way; put a proxy that speaks TLS before %s (docs/vendor-page.md)", v.Listen)
 	case !site.Loopback():
 		d.warn("vendor page", "vendor.listen is %s, which others than the proxy reach, too, without TLS: let it listen where only the proxy does", v.Listen)
 	default:
-		d.ok("vendor page", "%s, at %s", site.URL(nil, "/"), cmp.Or(v.Listen, vendorListen))
+		d.ok("vendor page", "%s, at %s", site.URL(nil, "/"), v.Listen)
 	}
 }
 

@@ -144,6 +144,9 @@ func (d *Desk) takes(m *audit.Matter, f *audit.Finding, now audit.Instant) (out 
 		if !k.ByVendor() {
 			continue
 		}
+		if m == nil && k == audit.ReplyIncident && !audit.IsIncident(f.Check) {
+			continue
+		}
 		if m != nil {
 			if _, _, err := m.Reply(audit.Reply{Kind: k, At: now}, f, &d.Policy.Ladder); err != nil {
 				continue
@@ -196,6 +199,7 @@ func (d *Desk) Said(ctx context.Context, vendor string, t *Told) (list []Said, e
 	public := map[string]string{
 		"notice delivered": "A notice reached you", "vendor: viewed": "You acknowledged it", "vendor: extension": "You asked for more time",
 		"vendor: dispute": "You disputed it", "vendor: fix-claimed": "You said that it is fixed", "vendor: attached": "You attached a file",
+		"vendor: incident": "You answered the questions about the incident", "incident unanswered": "The questions about the incident were not answered in time",
 		"extension granted": "More time was granted", "extension refused": "More time was not granted", "dispute accepted": "Your dispute was accepted",
 		"dispute rejected": "Your dispute was not accepted", "fix verified": "Your fix was verified", "fix not verified": "Your fix could not be verified",
 		"fix no longer verified": "More was found after your fix had been verified", "notice ended": "Closed",
