@@ -3,6 +3,7 @@ package vendorpage_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"mime/multipart"
@@ -10,6 +11,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -21,6 +23,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/config"
 	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/internal/pgtest"
 	"github.com/mailreeve/mailreeve/internal/web"
 	"github.com/mailreeve/mailreeve/notifier/email"
 	"github.com/mailreeve/mailreeve/notifier/notices"
@@ -35,10 +38,21 @@ const (
 	user    = "joe@customer.example" // who must be nowhere
 )
 
+var cluster pgtest.Cluster
+
+func TestMain(t *testing.M) {
+	code := t.Run()
+	if err := cluster.Close(); err != nil {
+		fmt.Println(err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
 // A market is a platform with two vendors, nights that the test makes, and the page at a real listener.
 type market struct {
 	t     *testing.T
-	dir   string
+	dir   string // of the SQLite file
 	desk  *notices.Desk
 	store *store.Store
 	srv   *httptest.Server
@@ -97,7 +111,14 @@ func finding(check, app, subject string) audit.Finding {
 func newMarket(t *testing.T) *market {
 	t.Helper()
 	dir := t.TempDir()
-	s, err := store.Open(t.Context(), "sqlite://"+filepath.Join(dir, "s.db"))
+	m := newMarketIn(t, "sqlite://"+filepath.Join(dir, "s.db"))
+	m.dir = dir
+	return m
+}
+
+func newMarketIn(t *testing.T, url string) *market {
+	t.Helper()
+	s, err := store.Open(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +127,7 @@ func newMarket(t *testing.T) *market {
 			t.Error(err)
 		}
 	})
-	m := &market{t: t, dir: dir, store: s, now: start, logs: &lockedBuffer{}}
+	m := &market{t: t, store: s, now: start, logs: &lockedBuffer{}}
 	log := slog.New(slog.NewTextHandler(m.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	m.srv = httptest.NewUnstartedServer(nil)
 	base := "http://" + m.srv.Listener.Addr().String()

@@ -3,7 +3,9 @@ package vendorpage_test
 import (
 	"bytes"
 	"encoding/csv"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -13,13 +15,19 @@ import (
 	"time"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/internal/web"
 	"github.com/mailreeve/mailreeve/notifier/notices"
+	"github.com/mailreeve/mailreeve/vendorpage"
 )
 
 // A vendor opens its page from the mail, and answers, before anybody knows that the mail arrived.
 func TestAVendorAnswers(t *testing.T) {
 	t.Parallel()
-	m := newMarket(t)
+	t.Run("sqlite", func(t *testing.T) { t.Parallel(); answers(t, newMarket(t)) })
+	t.Run("postgres", func(t *testing.T) { t.Parallel(); answers(t, newMarketIn(t, cluster.New(t))) })
+}
+
+func answers(t *testing.T, m *market) {
 	b := m.browser()
 	token := m.token("privacy@acme.example")
 
@@ -438,6 +446,25 @@ func TestAnAppThatChangesHands(t *testing.T) {
 		if status, text := b.get("/"); status != 200 || strings.Contains(text, "marketing") {
 			t.Errorf("%s sees it listed: %d", name, status)
 		}
+	}
+}
+
+// Behind TLS the cookie goes nowhere without it, and to no other site of the domain.
+func TestBehindTLS(t *testing.T) {
+	t.Parallel()
+	m := newMarket(t)
+	site, err := web.New(web.Config{Listen: "127.0.0.1:8090", PublicURL: "https://vendors.platform.example"})
+	m.must(err)
+	page, err := vendorpage.New(site, m.desk, slog.New(slog.DiscardHandler))
+	m.must(err)
+	r := httptest.NewRequest("POST", "/v/"+m.token("privacy@acme.example"), nil)
+	r.Host = "vendors.platform.example"
+	r.Header.Set("Origin", "https://vendors.platform.example")
+	w := httptest.NewRecorder()
+	page.Handler().ServeHTTP(w, r)
+	cookie := w.Header().Get("Set-Cookie")
+	if w.Code != 303 || !strings.HasPrefix(cookie, "__Host-vendor=") || !strings.Contains(cookie, "; Secure") || !strings.Contains(cookie, "; HttpOnly") || w.Header().Get("Strict-Transport-Security") == "" {
+		t.Errorf("%d %v", w.Code, w.Header())
 	}
 }
 
