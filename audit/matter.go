@@ -330,7 +330,7 @@ func (c Matter) Advance(f *Finding, nights Nights, now Instant, l *Ladder) (afte
 	}
 	if c.Owes(now) && !c.Unanswered {
 		c.Unanswered = true
-		trail = append(trail, c.note(now, ByNight, "incident unanswered", "its questions were to be answered by "+c.AnswerBy.String()+": somebody should reach the vendor"))
+		trail = append(trail, c.note(now, ByNight, "incident unanswered", "its questions were to be answered by "+c.AnswerBy.Time().Format("2006-01-02 15:04 UTC")+": somebody should reach the vendor"))
 	}
 	passed := 0 // reminders whose time has come; only the last of them is worth sending
 	for _, before := range l.Reminders {

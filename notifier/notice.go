@@ -50,6 +50,7 @@ type NoticeFinding struct {
 	Last        time.Time        `json:"last"`
 	Evidence    []NoticeEvidence `json:"evidence"` // at most 10
 	ToDo        string           `json:"to_do"`
+	Incident    bool             `json:"incident"` // the notice's questions, where it asks some, are about it
 	Due         *time.Time       `json:"due"`      // nil: it runs from delivery, and is DueDays after it
 	DueDays     int              `json:"due_days"` // from delivery
 	FormURL     string           `json:"form_url"` // where to ask for approval; "": does not apply

@@ -24,7 +24,10 @@ const (
 	maxName     = 80
 	maxText     = 600
 	maxEvidence = 10 // rows of a finding
-	maxList     = 20 // questions, and what happens next
+	fewEvidence = 3  // where there are more than manyFindings
+
+	manyFindings = 8
+	maxList      = 20 // questions, and what happens next
 )
 
 // Render makes the mail of a notice by t; nil stands for the built-in templates. Whatever is in n is text in all of them, of one line each: what would

@@ -296,3 +296,34 @@ func noticeSchema(t *testing.T) []byte {
 	}
 	return text
 }
+
+// Some readers cut a mail off after 102 kB: how to answer must not fall victim to that, however much there is to tell.
+func TestAMailWithManyFindings(t *testing.T) {
+	t.Parallel()
+	n := Samples()[0]
+	f := n.Findings[0]
+	n.Findings = nil
+	for i := range 100 {
+		f.ID, f.Incident = fmt.Sprintf("F-%012d", i), true
+		n.Findings = append(n.Findings, f)
+	}
+	n.Asks = []string{"Since when?"}
+	m, err := Render(n, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(m.HTML) > 102_000 {
+		t.Errorf("%d bytes", len(m.HTML))
+	}
+	for name, body := range map[string]string{"text": m.Text, "HTML": m.HTML} {
+		for _, want := range []string{"Examples, 3 of 412", "F-000000000099", "and 80 more"} {
+			if !strings.Contains(body, want) {
+				t.Errorf("%s: no %q", name, want)
+			}
+		}
+	}
+	var full notifier.Notice
+	if err := json.Unmarshal(m.JSON, &full); err != nil || len(full.Findings) != 100 || len(full.Findings[99].Evidence) != 10 {
+		t.Errorf("the JSON is not whole: %d findings, %v", len(full.Findings), err)
+	}
+}

@@ -54,6 +54,7 @@ func Samples() []notifier.Notice {
 		First: time.Date(2026, 11, 26, 9, 0, 0, 0, time.UTC), Last: time.Date(2026, 11, 26, 9, 5, 0, 0, time.UTC),
 		Evidence: []notifier.NoticeEvidence{{At: time.Date(2026, 11, 26, 9, 0, 0, 0, time.UTC), Site: "7d5a1c5e-0b1f-4a53-9b0e-2f6c2d8d1a01", Detail: "table.recipients, third column"}},
 		ToDo:     "Show display names instead, and see that no response or script carries addresses.",
+		Incident: true,
 		DueDays:  28,
 	}
 	next := []string{

@@ -158,11 +158,14 @@ func functions() map[string]any {
 			}
 			return fmt.Sprint(n, " ", what, "s")
 		},
-		"add":  func(a, b int) int { return a + b },
-		"wrap": wrap,
-		"app":  app,
-		"apps": apps,
-		"due":  due,
+		"add":       func(a, b int) int { return a + b },
+		"wrap":      wrap,
+		"app":       app,
+		"apps":      apps,
+		"incidents": incidents,
+		"evidence":  evidence,
+		"join":      func(list []string) string { return strings.Join(list, ", ") },
+		"due":       due,
 	}
 }
 
@@ -218,6 +221,30 @@ func apps(n notifier.Notice) string {
 		}
 	}
 	return "your apps"
+}
+
+// incidents names the findings that a notice's questions are about.
+func incidents(n notifier.Notice) []string {
+	ids := []string{}
+	for _, f := range n.Findings {
+		if f.Incident {
+			ids = append(ids, f.ID)
+		}
+	}
+	if more := len(ids) - maxList; more > 0 {
+		return append(ids[:maxList], fmt.Sprintf("and %d more", more))
+	}
+	return ids
+}
+
+// evidence is what a mail shows of a finding's evidence: of many findings less each, as some readers cut off a mail of more than 100 kB, with how to
+// answer it.
+func evidence(n notifier.Notice, f notifier.NoticeFinding) []notifier.NoticeEvidence {
+	rows := maxEvidence
+	if len(n.Findings) > manyFindings {
+		rows = fewEvidence
+	}
+	return f.Evidence[:min(len(f.Evidence), rows)]
 }
 
 // due says until when a finding is to be put right.

@@ -232,9 +232,32 @@ func (d *Desk) arrived(ctx context.Context, n *audit.Notice, change *store.Notic
 	return nil
 }
 
+// impartial says whether it is for somebody to decide a dispute: nil, unless it is who approved the second notice. Of the first one, the matter knows.
+func (d *Desk) impartial(ctx context.Context, m *audit.Matter, r audit.Reply) error {
+	if m.Second == "" || r.Kind != audit.AcceptDispute && r.Kind != audit.RejectDispute {
+		return nil
+	}
+	second, err := d.Store.Notice(ctx, m.Second)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil // it was purged
+	}
+	if err == nil && second.ApprovedBy == r.By {
+		err = &audit.NoticeError{ID: m.Second, What: "take " + string(r.Kind) + " for " + m.Finding + " into", Why: "another person than the one who approved the notice decides disputes"}
+	}
+	return err
+}
+
 // Reply takes what a vendor answered to a notice, or what a person decides about it, for all findings of the notice, or for one. Where it fits some only,
 // done are these, and the error says why it does not fit the others.
 func (d *Desk) Reply(ctx context.Context, id, finding string, r audit.Reply) (done []audit.Matter, err error) {
+	if finding == "" {
+		return d.replyAbout(ctx, id, nil, r)
+	}
+	return d.replyAbout(ctx, id, []string{finding}, r)
+}
+
+// replyAbout is Reply for some findings of the notice; nil: for all.
+func (d *Desk) replyAbout(ctx context.Context, id string, findings []string, r audit.Reply) (done []audit.Matter, err error) {
 	var refused []error
 	err = again(func() error {
 		done, refused = nil, nil
@@ -242,8 +265,10 @@ func (d *Desk) Reply(ctx context.Context, id, finding string, r audit.Reply) (do
 		if err != nil {
 			return err
 		}
-		if finding != "" && !n.Has(finding) {
-			return &audit.NoticeError{ID: n.ID, What: "answer", Why: "it is not about " + finding}
+		for _, f := range findings {
+			if !n.Has(f) {
+				return &audit.NoticeError{ID: n.ID, What: "answer", Why: "it is not about " + f}
+			}
 		}
 		nights, err := d.nights(ctx)
 		if err != nil {
@@ -278,7 +303,7 @@ func (d *Desk) Reply(ctx context.Context, id, finding string, r audit.Reply) (do
 			return err
 		}
 		for _, k := range n.About {
-			if finding != "" && k.Finding != finding {
+			if findings != nil && !slices.Contains(findings, k.Finding) {
 				continue
 			}
 			of := func(m audit.Matter) bool { return m.Finding == k.Finding }
@@ -296,6 +321,9 @@ func (d *Desk) Reply(ctx context.Context, id, finding string, r audit.Reply) (do
 				f = &found[j]
 			}
 			m, trail, err := change.Matters[i].Reply(r, f, &d.Policy.Ladder)
+			if err == nil {
+				err = d.impartial(ctx, &change.Matters[i], r)
+			}
 			if err != nil {
 				refused = append(refused, err)
 				continue

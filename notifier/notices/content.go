@@ -57,7 +57,7 @@ func (d *Desk) content(n *audit.Notice, about []subject, issued audit.Instant) n
 	for i := range about {
 		f := &about[i].finding
 		out.Findings = append(out.Findings, d.told(f, about[i].matter))
-		if n.Kind == audit.FirstNotice && audit.IsIncident(f.Check) && len(out.Asks) == 0 {
+		if n.Kind == audit.FirstNotice && out.Findings[i].Incident && len(out.Asks) == 0 {
 			out.Asks = questions()
 			out.AnswerHours = int((l.IncidentBy + time.Hour - 1) / time.Hour)
 		}
@@ -90,8 +90,8 @@ func hide(text, id string) string {
 func (d *Desk) told(f *audit.Finding, m *audit.Matter) notifier.NoticeFinding {
 	x := notifier.NoticeFinding{ID: f.ID, Check: f.Check, Clause: f.Clause, ClauseText: checks.ClauseText(f.Clause), Severity: string(f.Severity), AppKey: line(f.App),
 		AppName: line(f.AppName), Subject: line(f.Subject), Title: line(f.Title), Seen: line(cmp.Or(f.Explanation, f.Title)), Occurrences: f.Occurrences,
-		Accounts: f.Accounts, Sites: f.Sites, First: f.FirstSeen.Time(), Last: f.LastSeen.Time(), ToDo: line(f.Remediation), Evidence: []notifier.NoticeEvidence{}}
-	for _, e := range f.Evidence[max(0, len(f.Evidence)-evidenceRows):] {
+		Accounts: f.Accounts, Sites: f.Sites, First: f.FirstSeen.Time(), Last: f.LastSeen.Time(), ToDo: line(f.Remediation), Incident: audit.IsIncident(f.Check), Evidence: []notifier.NoticeEvidence{}}
+	for _, e := range f.Evidence {
 		at := e.At
 		if at == audit.Ever || at == 0 {
 			at = f.FirstSeen // a state holds, and has no moment of its own
@@ -100,8 +100,12 @@ func (d *Desk) told(f *audit.Finding, m *audit.Matter) notifier.NoticeFinding {
 		if e.Account != "" {
 			detail = hide(detail, e.Account)
 		}
-		x.Evidence = append(x.Evidence, notifier.NoticeEvidence{At: at.Time(), Site: line(e.Site), Detail: line(detail)})
+		row := notifier.NoticeEvidence{At: at.Time(), Site: line(e.Site), Detail: line(detail)}
+		if !slices.Contains(x.Evidence, row) { // without their accounts some say the same
+			x.Evidence = append(x.Evidence, row)
+		}
 	}
+	x.Evidence = x.Evidence[max(0, len(x.Evidence)-evidenceRows):]
 	x.DueDays = int(d.Policy.Deadlines[f.Severity] / (24 * time.Hour))
 	if m != nil && m.ClosedAt == audit.Never {
 		due := m.Due.Time()

@@ -1095,6 +1095,43 @@ func TestClosedWhileTheNoticeIsOnItsWay(t *testing.T) {
 	}
 }
 
+// Neither who approved the first notice decides a dispute, nor who approved the second.
+func TestWhoDecidesADispute(t *testing.T) {
+	t.Parallel()
+	const eve = "cli:eve@host"
+	bad := finding("purpose-prohibited", app, "marketing")
+	o := filed(t, bad)
+	first := o.only()
+	o.approve(first.ID)
+	o.deliver()
+	for range 37 {
+		o.now = o.now.Add(day)
+		o.night(false, nil)
+		drafted, err := o.Store.Notices(t.Context(), store.NoticeFilter{Deliveries: []audit.Delivery{audit.NoticeDrafted}})
+		o.must(err)
+		for _, n := range drafted {
+			_, err := o.Approve(t.Context(), n.ID, notices.Approval{By: bob})
+			o.must(err)
+			o.must(o.Queue(t.Context()))
+		}
+		o.deliver()
+	}
+	matters, err := o.Store.Matters(t.Context(), true)
+	o.must(err)
+	if len(matters) != 1 || matters[0].Second == "" {
+		t.Fatalf("no second notice: %+v", matters)
+	}
+	_, err = o.Reply(t.Context(), first.ID, "", audit.Reply{Kind: audit.ReplyDispute, By: ann, Text: "no"})
+	o.must(err)
+	for _, who := range []string{ann, bob} {
+		if _, err := o.Reply(t.Context(), first.ID, "", audit.Reply{Kind: audit.RejectDispute, By: who, Text: "yes"}); err == nil || !strings.Contains(err.Error(), "another person") {
+			t.Errorf("%s: %v", who, err)
+		}
+	}
+	_, err = o.Reply(t.Context(), first.ID, "", audit.Reply{Kind: audit.RejectDispute, By: eve, Text: "yes"})
+	o.must(err)
+}
+
 // An accepted dispute leaves no deadline, and a task until somebody dismisses the finding. What is found later is told anew.
 func TestAnAcceptedDispute(t *testing.T) {
 	t.Parallel()

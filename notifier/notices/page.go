@@ -246,12 +246,15 @@ func (d *Desk) VendorSaw(ctx context.Context, vendor string) error {
 	if err != nil {
 		return err
 	}
+	unseen := map[string][]string{} // findings by notice
 	for i := range list {
-		if !list[i].Unseen() {
-			continue
+		if t := &list[i]; t.Unseen() {
+			unseen[t.Notice] = append(unseen[t.Notice], t.ID)
 		}
-		_, err := d.Reply(ctx, list[i].Notice, list[i].ID, audit.Reply{Kind: audit.ReplyViewed, By: Who(vendor)})
-		var no *audit.NoticeError // it was closed meanwhile
+	}
+	for _, notice := range slices.Sorted(maps.Keys(unseen)) {
+		_, err := d.replyAbout(ctx, notice, unseen[notice], audit.Reply{Kind: audit.ReplyViewed, By: Who(vendor)})
+		var no *audit.NoticeError // one was closed meanwhile
 		if err != nil && !errors.As(err, &no) {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/notifier"
 )
 
 // A Task is something that waits for a person.
@@ -111,7 +112,7 @@ func (d *Desk) Tasks(ctx context.Context) ([]Task, error) {
 	for i := range v.notices {
 		if n := &v.notices[i]; owes[n.ID] != 0 {
 			add(Task{What: "incident", About: n.ID, Vendor: n.VendorName, Since: owes[n.ID],
-				Says:    "it asked what kind of incident this is, to be answered by " + owes[n.ID].String() + ", and nobody answered: reach the vendor otherwise",
+				Says:    "it asked what kind of incident this is, to be answered by " + notifier.Stamp(owes[n.ID]) + ", and nobody answered: reach the vendor otherwise",
 				Command: "mailreeve notices answer " + n.ID + " --kind incident --text …"})
 		}
 	}
