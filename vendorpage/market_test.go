@@ -107,7 +107,8 @@ func finding(check, app, subject string) audit.Finding {
 		Evidence: []audit.Evidence{{At: start, Site: "site-" + app, Account: account, Detail: account + " was retrieved <script>alert(1)</script> for " + user}}}
 }
 
-// newMarket has told Acme of two findings, and Other of one. A third of Acme's waits for a reviewer. The first mail has arrived at neither yet.
+// newMarket has told Acme of two findings, and Other of one. A third of Acme's waits for a reviewer. The mail server has taken the mails, and nobody has
+// taken note of that yet.
 func newMarket(t *testing.T) *market {
 	t.Helper()
 	dir := t.TempDir()
@@ -159,6 +160,7 @@ func newMarketIn(t *testing.T, url string) *market {
 		m.must(err)
 	}
 	m.must(m.desk.Queue(t.Context()))
+	m.mail()
 	return m
 }
 
@@ -207,8 +209,14 @@ func (m *market) nightOf(apps []*audit.App, list ...audit.Finding) {
 	m.must(m.desk.Night(ctx))
 }
 
-// deliver gives what waits in the outbox to a mail server.
+// deliver gives what waits in the outbox to a mail server, and has that noted.
 func (m *market) deliver() {
+	m.t.Helper()
+	m.mail()
+	m.must(m.desk.Advance(m.t.Context()))
+}
+
+func (m *market) mail() {
 	m.t.Helper()
 	waiting, err := m.store.Pending(m.t.Context())
 	m.must(err)
@@ -219,7 +227,6 @@ func (m *market) deliver() {
 		m.must(err)
 		m.must(m.store.Delivered(m.t.Context(), claim, string(receipt), m.now, m.now))
 	}
-	m.must(m.desk.Advance(m.t.Context()))
 }
 
 var linkPattern = regexp.MustCompile(`http://[^\s"\\<>]+/v/([A-Za-z0-9_-]+)`)

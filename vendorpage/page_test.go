@@ -413,6 +413,10 @@ func TestWhatIsClosed(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.must(m.desk.Queue(t.Context()))
+	if _, text := b.get("/f/" + m.closed.ID); strings.Contains(text, account) {
+		t.Error("what waits in the outbox, and may yet be taken back, is shown")
+	}
+	m.mail()
 	if _, text := b.get("/f/" + m.closed.ID); !strings.Contains(text, account) || !strings.Contains(text, "Waits for your answer") {
 		t.Errorf("told anew: %s", text)
 	}

@@ -70,16 +70,13 @@ type ShownEvidence struct {
 // Told gives what a vendor of a key was told of, the worst first, as far as it is still about an app of its own; and the vendor's name. Of what the vendor
 // was not told, or of what is another's, there is nothing.
 func (d *Desk) Told(ctx context.Context, vendor string) (name string, list []Told, err error) {
-	written, err := d.Store.Notices(ctx, store.NoticeFilter{Vendors: []string{vendor}})
+	written, err := d.mailed(ctx, vendor)
 	if err != nil {
 		return "", nil, err
 	}
 	about, apps := map[string][]*audit.Notice{}, map[string]bool{} // notices by finding, the newest first
 	for i := range written {
 		n := &written[i]
-		if !n.Queued() {
-			continue
-		}
 		name = cmp.Or(name, line(n.VendorName))
 		for _, k := range n.About {
 			about[k.Finding], apps[k.App] = append(about[k.Finding], n), true
@@ -136,6 +133,30 @@ func (d *Desk) Told(ctx context.Context, vendor string) (name string, list []Tol
 	}
 	slices.SortStableFunc(list, func(a, b Told) int { return cmp.Compare(number(!a.Open), number(!b.Open)) })
 	return cmp.Or(name, line(vendor)), list, nil
+}
+
+// mailed are a vendor's notices that a mail server has taken, whether anybody has taken note of that or not, the newest first. What still waits is not
+// among them: it may yet be held up, or taken back.
+func (d *Desk) mailed(ctx context.Context, vendor string) ([]audit.Notice, error) {
+	list, err := d.Store.Notices(ctx, store.NoticeFilter{Vendors: []string{vendor}})
+	if err != nil {
+		return nil, err
+	}
+	var keys []string
+	onItsWay := func(n *audit.Notice) bool { return n.Delivery == audit.NoticeApproved && n.Queued() }
+	for i := range list {
+		if onItsWay(&list[i]) {
+			keys = append(keys, list[i].Key())
+		}
+	}
+	taken, err := d.Store.Sent(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(list, func(n audit.Notice) bool {
+		_, sent := taken[n.Key()]
+		return n.SentAt == audit.Never && !(onItsWay(&n) && sent)
+	}), nil
 }
 
 // takes is how a vendor can answer now.
@@ -336,16 +357,13 @@ func (d *Desk) SendLink(ctx context.Context, vendor, by string) (recipients int,
 
 // reached are the vendor's contacts now who were recipients of a notice, and the findings that its newest notice is about.
 func (d *Desk) reached(ctx context.Context, vendor string) (to []string, name string, about []audit.FindingRef, err error) {
-	written, err := d.Store.Notices(ctx, store.NoticeFilter{Vendors: []string{vendor}})
+	written, err := d.mailed(ctx, vendor)
 	if err != nil {
 		return nil, "", nil, err
 	}
 	got, all, apps := map[string]bool{}, []audit.FindingRef(nil), map[string]bool{}
 	for i := range written {
 		n := &written[i]
-		if !n.Queued() {
-			continue
-		}
 		for _, r := range n.Recipients {
 			got[strings.ToLower(r)] = true
 		}
