@@ -476,14 +476,15 @@ func (r *Renames) Contribution(c *Contribution, occurrences map[uint64]uint64) (
 
 // An Erased counts what named accounts that were forgotten, and no longer does.
 type Erased struct {
-	Packs, Contributions, Findings, Observations, Answers, Canaries, Acts, Quarantined, Details, Messages, Runs, Registry int
+	Packs, Contributions, Findings, Observations, Answers, Canaries, Acts, Quarantined, Details, Messages, Runs, Registry, Attachments int
 }
 
 // Parts is e in words, in order.
 func (e *Erased) Parts() []ErasedPart {
 	return []ErasedPart{{"packs of calls and reports", e.Packs}, {"contributions", e.Contributions}, {"findings", e.Findings}, {"captures, mails and signals", e.Observations},
 		{"answers of the platform, by app", e.Answers}, {"canaries", e.Canaries}, {"suppressions and dismissals", e.Acts}, {"lines in quarantine", e.Quarantined},
-		{"details of the trail", e.Details}, {"messages", e.Messages}, {"runs", e.Runs}, {"registry entries", e.Registry}}
+		{"details of the trail", e.Details}, {"messages", e.Messages}, {"runs", e.Runs}, {"registry entries", e.Registry},
+		{"attachments", e.Attachments}}
 }
 
 // An ErasedPart is one number of an Erased.

@@ -33,6 +33,7 @@ type Purged struct {
 	Quarantined  int    `json:"quarantined"`
 	Runs         int    `json:"runs"`
 	Messages     int    `json:"messages"`
+	Attachments  int    `json:"attachments"` // of vendors
 }
 
 // parts is what is told of p, in order.
@@ -40,7 +41,7 @@ func (p *Purged) parts() []purgedPart {
 	return []purgedPart{{"packs", int64(p.Packs)}, {"records", p.Records}, {"bytes", p.Bytes}, {"days", int64(p.Days)}, {"observations", int64(p.Observations)},
 		{"contributions folded", int64(p.Folded)}, {"lifecycle events", int64(p.Events)}, {"registry versions", int64(p.Versions)},
 		{"resolved findings", int64(p.Findings)}, {"details of the trail", int64(p.Details)}, {"lines in quarantine", int64(p.Quarantined)},
-		{"runs", int64(p.Runs)}, {"messages", int64(p.Messages)}}
+		{"runs", int64(p.Runs)}, {"messages", int64(p.Messages)}, {"attachments", int64(p.Attachments)}}
 }
 
 type purgedPart struct {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -269,6 +270,9 @@ func Load(path string) (*Config, error) {
 	}
 	c.Path, c.Dir = full, filepath.Dir(full)
 	c.Console.Listen = cmp.Or(c.Console.Listen, "127.0.0.1:8089")
+	if c.Vendor.PublicURL != "" { // else there is no page
+		c.Vendor.Listen = cmp.Or(c.Vendor.Listen, "127.0.0.1:8090")
+	}
 	c.Jira.IssueType = cmp.Or(c.Jira.IssueType, "Task")
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -378,6 +382,12 @@ func (c *Config) check() error {
 		if u, err := url.Parse(l.url); l.url != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "") {
 			return fmt.Errorf("%s: %q is no http or https URL", l.at, l.url)
 		}
+	}
+	if u, err := url.Parse(c.Vendor.PublicURL); err == nil && (strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil) {
+		return fmt.Errorf("vendor: public_url: %q is not of a host alone: the page has a name of its own, as https://vendors.platform.example", c.Vendor.PublicURL)
+	}
+	if _, _, err := net.SplitHostPort(c.Vendor.Listen); c.Vendor.Listen != "" && err != nil {
+		return fmt.Errorf("vendor: listen: %q is no host:port, as 127.0.0.1:8090", c.Vendor.Listen)
 	}
 	if err := c.Slack.check(); err != nil {
 		return fmt.Errorf("slack: %w", err)

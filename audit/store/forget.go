@@ -1,8 +1,12 @@
 package store
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"strings"
 
 	"github.com/mailreeve/mailreeve/audit"
 )
@@ -55,7 +59,7 @@ func (n *Night) Forget(ctx context.Context, what Forgetting) (audit.Erased, erro
 	err := n.fenced(ctx, "forget accounts", n.lease, func(t *tx) error {
 		f := &forgetting{tx: t, Forgetting: what}
 		f.erased.Packs = what.Packs
-		for _, step := range []func(context.Context) error{f.tombstones, f.parts, f.packs, f.apps, f.versions, f.byApp, f.findings, f.acts, f.canaries, f.notices, f.texts, f.trail} {
+		for _, step := range []func(context.Context) error{f.tombstones, f.parts, f.packs, f.apps, f.versions, f.byApp, f.findings, f.acts, f.canaries, f.notices, f.attachments, f.texts, f.trail} {
 			if err := step(ctx); err != nil {
 				return err
 			}
@@ -390,6 +394,40 @@ func (f *forgetting) notices(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// attachments renames in the files that vendors attached: in their names, and in those that are text. Nobody can tell an account in a picture.
+func (f *forgetting) attachments(ctx context.Context) error {
+	var found []struct {
+		App     text   `db:"app_key"`
+		Finding string `db:"finding_id"`
+		ID      string `db:"id"`
+	}
+	if err := f.all(ctx, &found, `SELECT app_key, finding_id, id FROM attachments ORDER BY app_key, finding_id, id`); err != nil {
+		return err
+	}
+	const of = ` WHERE app_key = ? AND finding_id = ? AND id = ?`
+	for _, r := range found { // one at a time: they may be large
+		var a attachmentRow
+		if err := f.one(ctx, &a, `SELECT name, kind, content FROM attachments`+of, r.App, r.Finding, r.ID); err != nil {
+			return err
+		}
+		name, content := f.Renames.Text(string(a.Name)), a.Content
+		if strings.HasPrefix(a.Kind, "text/") {
+			content = []byte(f.Renames.Text(string(content)))
+		}
+		if name == string(a.Name) && bytes.Equal(content, a.Content) {
+			continue
+		}
+		f.erased.Attachments++
+		sum := sha256.Sum256(content)
+		_, err := f.exec(ctx, `UPDATE attachments SET name = ?, content = ?, size = ?, digest = ?`+of, text(name), blob(content), len(content), hex.EncodeToString(sum[:]),
+			r.App, r.Finding, r.ID)
+		if err != nil {
+			return err
 		}
 	}
 	return nil

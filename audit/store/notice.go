@@ -84,17 +84,20 @@ func (t *tx) notices(ctx context.Context, condition string, args ...any) ([]audi
 }
 
 // Matters gives what goes on with vendors about findings, by app and finding; with open only what is not closed.
-func (s *Store) Matters(ctx context.Context, open bool) (list []audit.Matter, err error) {
-	query, args := `SELECT body, version FROM matters`, []any(nil)
+func (s *Store) Matters(ctx context.Context, open bool) ([]audit.Matter, error) {
 	if open {
-		query, args = query+` WHERE closed_at = ?`, []any{audit.Never}
+		return s.matters(ctx, ` WHERE closed_at = ?`, audit.Never)
 	}
+	return s.matters(ctx, "")
+}
+
+func (s *Store) matters(ctx context.Context, condition string, args ...any) (list []audit.Matter, err error) {
 	err = s.read(ctx, "read what vendors answered", func(t *tx) error {
 		var found []struct {
 			Body    string `db:"body"`
 			Version int64  `db:"version"`
 		}
-		if err := t.all(ctx, &found, query+` ORDER BY app_key, finding_id`, args...); err != nil {
+		if err := t.all(ctx, &found, `SELECT body, version FROM matters`+condition+` ORDER BY app_key, finding_id`, args...); err != nil {
 			return err
 		}
 		list = make([]audit.Matter, len(found))

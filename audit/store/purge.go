@@ -222,6 +222,7 @@ func (w *publishing) purgeFindings(ctx context.Context) error {
 			{`DELETE FROM contributions WHERE app_key = ? AND check_id = ? AND finding_id = ?`, []any{f.App, f.Check, f.ID}},
 			{`DELETE FROM acts WHERE finding_id = ?`, []any{f.ID}},
 			{`DELETE FROM matters WHERE app_key = ? AND finding_id = ?`, []any{f.App, f.ID}},
+			{`DELETE FROM attachments WHERE app_key = ? AND finding_id = ?`, []any{f.App, f.ID}},
 			{`DELETE FROM findings WHERE id = ?`, []any{f.ID}},
 		} {
 			if _, err := w.exec(ctx, q.query, q.args...); err != nil {
@@ -236,7 +237,7 @@ func (w *publishing) purgeFindings(ctx context.Context) error {
 }
 
 // purgeHistory erases the details of old entries of the trail, which stay, and drops old runs, messages that were delivered, and the lanes of those that none was sent in
-// since. What a vendor was told of a matter that goes on stays.
+// since. What a vendor was told of a matter that goes on stays, and so does what it attached. What is known of the vendors' page is dropped once it holds no more.
 func (w *publishing) purgeHistory(ctx context.Context) error {
 	before := w.p.Retention.Trail
 	for _, q := range []struct {
@@ -250,8 +251,15 @@ func (w *publishing) purgeHistory(ctx context.Context) error {
 		{&w.purged.Messages, `DELETE FROM notices WHERE created < ? AND delivery IN (?) AND NOT EXISTS (SELECT 1 FROM matters m
 			WHERE m.closed_at = ? AND m.vendor = notices.vendor AND notices.body LIKE '%' || m.finding_id || '%')`,
 			[]any{before, []audit.Delivery{audit.NoticeDelivered, audit.NoticeBounced, audit.NoticeWithdrawn}, audit.Never}},
+		{&w.purged.Attachments, `DELETE FROM attachments WHERE at < ? AND NOT EXISTS (SELECT 1 FROM matters m
+			WHERE m.app_key = attachments.app_key AND m.finding_id = attachments.finding_id AND m.closed_at = ?)`, []any{before, audit.Never}},
 	} {
 		if err := w.drop(ctx, q.counted, q.query, q.args...); err != nil {
+			return err
+		}
+	}
+	for _, query := range []string{`DELETE FROM vendor_sessions WHERE expires < ?`, `DELETE FROM vendor_links WHERE expires < ?`} {
+		if _, err := w.exec(ctx, query, w.p.Run.AsOf); err != nil {
 			return err
 		}
 	}

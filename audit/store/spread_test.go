@@ -17,7 +17,7 @@ import (
 // spread are the tables that grow with apps and days: every unique key of theirs leads with app_key, so that a database of many machines can keep the
 // rows of one app together.
 func spread() []string {
-	return []string{"acts", "app_versions", "apps", "contributions", "due", "findings", "headers", "lifecycle", "matters", "observations", "packs", "requests"}
+	return []string{"acts", "app_versions", "apps", "attachments", "contributions", "due", "findings", "headers", "lifecycle", "matters", "observations", "packs", "requests"}
 }
 
 // whole are the tables that one machine keeps, and why that is enough.
@@ -42,6 +42,10 @@ func whole() map[string]string {
 		"runs":             "a row for each night",
 		"sqlite_sequence":  "SQLite's own",
 		"trail":            "one chain, each entry hashed with the one before: it has one end",
+
+		"vendor_links":       "led by its vendor; a row for each link that was used",
+		"vendor_revocations": "a row for each vendor whose links were taken back",
+		"vendor_sessions":    "a row for each browser that a vendor's page is open in",
 	}
 }
 

@@ -248,13 +248,13 @@ func (s *Store) Head(ctx context.Context) (head audit.TrailHead, err error) {
 	return head, err
 }
 
-// Commented gives those of findings that somebody else than the night commented on.
+// Commented gives those of findings that a reviewer commented on: neither the night nor their vendor.
 func (s *Store) Commented(ctx context.Context, ids []string) (map[string]bool, error) {
 	out := map[string]bool{}
 	err := s.read(ctx, "look for comments", func(t *tx) error {
 		return chunks(ids, func(ids []string) error {
 			var found []string
-			err := t.all(ctx, &found, `SELECT DISTINCT finding_id FROM trail WHERE what = 'commented' AND who <> 'night' AND finding_id IN (?)`, ids)
+			err := t.all(ctx, &found, `SELECT DISTINCT finding_id FROM trail WHERE what = 'commented' AND who <> 'night' AND who NOT LIKE 'vendor:%' AND finding_id IN (?)`, ids)
 			for _, id := range found {
 				out[id] = true
 			}

@@ -118,6 +118,7 @@ func (c *cli) doctor(ctx context.Context, send bool) []symptom {
 	if send {
 		d.sendMail(ctx)
 	}
+	d.vendorPage()
 	d.webhooks(ctx, send)
 	d.jira(ctx)
 	d.heartbeat(ctx, send)

@@ -297,11 +297,14 @@ func printHeld(ctx context.Context, w io.Writer, d *notices.Desk) error {
 }
 
 func (c *cli) noticesShowCommand() *cobra.Command {
-	var format string
+	var format, attachment string
 	cmd := &cobra.Command{
 		Use:   "show ID",
 		Short: "Show a notice: to whom, about what, how far it is, what was answered; or a message, as M-17: what became of it",
-		Args:  cobra.ExactArgs(1),
+		Long: `show shows a notice, what its vendor answered, and what it attached. --attachment writes an attached file to standard output instead, as the vendor sent it:
+treat it as you treat any file of a stranger.`,
+		Example: "  mailreeve notices show N-3K9Q\n  mailreeve notices show N-3K9Q --attachment A-7LQX2MB4RT5WZ3CE > file.pdf",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := c.openStore(cmd.Context())
 			if err != nil {
@@ -315,19 +318,28 @@ func (c *cli) noticesShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if attachment != "" {
+				return s.writeAttachment(cmd.Context(), c.out, n.Findings(), attachment)
+			}
 			views, err := s.noticeViews(cmd.Context(), []audit.Notice{*n})
+			if err != nil {
+				return err
+			}
+			files, err := s.store.Attachments(cmd.Context(), n.Findings())
 			if err != nil {
 				return err
 			}
 			if format == asJSON {
 				return writeJSON(c.out, struct {
 					noticeRecord
-					Matters []matterRecord `json:"matters"`
-				}{noticeRecordOf(&views[0]), matterRecords(views[0].matters)}, "  ")
+					Matters     []matterRecord     `json:"matters"`
+					Attachments []attachmentRecord `json:"attachments"`
+				}{noticeRecordOf(&views[0]), matterRecords(views[0].matters), attachmentRecords(files)}, "  ")
 			}
-			return c.printNotice(&views[0])
+			return c.printNotice(&views[0], files)
 		},
 	}
+	cmd.Flags().StringVar(&attachment, "attachment", "", "write this attached file to standard output")
 	formatFlag(cmd, &format, asTable, asJSON)
 	return cmd
 }
@@ -358,7 +370,26 @@ func matterRecords(list []audit.Matter) []matterRecord {
 	return out
 }
 
-func (c *cli) printNotice(v *noticeView) error {
+// An attachmentRecord is a file that a vendor attached, in JSON.
+type attachmentRecord struct {
+	ID      string `json:"id"`
+	Finding string `json:"finding"`
+	Name    string `json:"name"`
+	Type    string `json:"type"`
+	Bytes   int64  `json:"bytes"`
+	SHA256  string `json:"sha256"`
+	At      moment `json:"at"`
+}
+
+func attachmentRecords(list []store.Attachment) []attachmentRecord {
+	out := make([]attachmentRecord, len(list))
+	for i, a := range list {
+		out[i] = attachmentRecord{a.ID, a.Finding, a.Name, a.Kind, a.Size, a.Digest, moment(a.At)}
+	}
+	return out
+}
+
+func (c *cli) printNotice(v *noticeView, files []store.Attachment) error {
 	t := newTable(c.out)
 	t.row("notice", v.ID+", "+string(v.Kind))
 	t.row("vendor", cmp.Or(v.VendorName, v.Vendor))
@@ -377,13 +408,29 @@ func (c *cli) printNotice(v *noticeView) error {
 	if isSet(v.SentAt) {
 		t.row("sent", when(v.SentAt))
 	}
-	if err := t.flush(); err != nil || len(v.matters) == 0 {
+	if err := t.flush(); err != nil {
+		return err
+	}
+	if err := c.printMatters(v.matters); err != nil || len(files) == 0 {
 		return err
 	}
 	fmt.Fprintln(c.out)
 	t = newTable(c.out)
+	t.row("ATTACHED", "FINDING", "AT", "BYTES", "TYPE", "NAME")
+	for _, a := range files {
+		t.row(a.ID, a.Finding, when(a.At), strconv.FormatInt(a.Size, 10), a.Kind, a.Name)
+	}
+	return t.flush()
+}
+
+func (c *cli) printMatters(matters []audit.Matter) error {
+	if len(matters) == 0 {
+		return nil
+	}
+	fmt.Fprintln(c.out)
+	t := newTable(c.out)
 	t.row("FINDING", "ANSWER", "TOLD", "DUE", "SAYS")
-	for _, m := range v.matters {
+	for _, m := range matters {
 		var says []string
 		if m.AnswerBy != 0 {
 			says = append(says, "its questions are to be answered by "+when(m.AnswerBy))
@@ -544,16 +591,18 @@ What a first run finds is told to vendors only once that run is released, by its
 
 func (c *cli) noticesSendCommand() *cobra.Command {
 	var retry, giveUp bool
-	var reason string
+	var reason, link string
 	cmd := &cobra.Command{
 		Use:   "send",
-		Short: "Send the notices that are approved",
+		Short: "Send the notices that are approved, or a fresh link to a vendor's page",
 		Long: `send gives what is approved to the mail server, and says what is on its way. serve does so by itself. --retry also tries again at once what failed or
 waits for more than 6 hours, for whomever it is.
 
 --give-up is for what is not to be delivered any more, for whomever it is: messages, as notices list shows them, or the name of a receiver that is no longer configured (slack, email,
-webhook, jira, heartbeat), for all that waits for it. Who, when and why stay in the trail. A vendor's notice that is given up counts as not sent: the next night drafts it anew.`,
-		Example: "  mailreeve notices send --retry\n  mailreeve notices send --give-up M-17 --reason 'the channel was closed'\n  mailreeve notices send --give-up webhook --reason 'the receiver is gone'",
+webhook, jira, heartbeat), for all that waits for it. Who, when and why stay in the trail. A vendor's notice that is given up counts as not sent: the next night drafts it anew.
+
+--link sends a fresh link to its page to the vendor of a notice, at most once an hour: to those who got one of its notices and are its contacts still.`,
+		Example: "  mailreeve notices send --retry\n  mailreeve notices send --give-up M-17 --reason 'the channel was closed'\n  mailreeve notices send --give-up webhook --reason 'the receiver is gone'\n  mailreeve notices send --link N-3K9Q",
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
 			case giveUp && len(args) == 0:
@@ -565,8 +614,8 @@ webhook, jira, heartbeat), for all that waits for it. Who, when and why stay in 
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
-			case giveUp && retry:
-				return usagef("--give-up and --retry: give one of them")
+			case giveUp && retry, link != "" && (giveUp || retry):
+				return usagef("--give-up, --retry, --link: give one of them")
 			case giveUp != cmd.Flags().Changed("reason") || giveUp && strings.TrimSpace(reason) == "":
 				return usagef("%s --give-up needs --reason, and nothing else does", cmd.CommandPath())
 			}
@@ -577,6 +626,9 @@ webhook, jira, heartbeat), for all that waits for it. Who, when and why stay in 
 			defer s.close()
 			if giveUp {
 				return c.giveUp(cmd.Context(), s, args, address.Redact(reason))
+			}
+			if link != "" {
+				return c.sendLink(cmd.Context(), s, link)
 			}
 			var retried error
 			if retry {
@@ -590,7 +642,21 @@ webhook, jira, heartbeat), for all that waits for it. Who, when and why stay in 
 	cmd.Flags().BoolVar(&retry, "retry", false, "also try again what could not be delivered")
 	cmd.Flags().BoolVar(&giveUp, "give-up", false, "give up messages that are not delivered")
 	cmd.Flags().StringVar(&reason, "reason", "", "why; it is kept in the trail, addresses masked")
+	cmd.Flags().StringVar(&link, "link", "", "send a fresh link to the vendor of this notice, and nothing else")
 	return cmd
+}
+
+func (c *cli) sendLink(ctx context.Context, s *system, notice string) error {
+	n, err := s.store.Notice(ctx, notice)
+	if err != nil {
+		return err
+	}
+	recipients, err := s.desk().SendLink(ctx, n.Vendor, operator())
+	if err != nil {
+		return fmt.Errorf("a fresh link for the vendor of %s: %w", n.ID, err)
+	}
+	fmt.Fprintln(c.out, shown(fmt.Sprintf("%s gets a fresh link, at %s", cmp.Or(n.VendorName, n.Vendor), count(recipients, "address", "addresses"))))
+	return s.deliver(ctx, audit.Ever, patience)
 }
 
 func (s *system) writesToVendors() bool { return s.desk().On() && s.cfg.Notices.SMTP != "" }
@@ -651,6 +717,7 @@ func (c *cli) noticesAnswerCommand() *cobra.Command {
 	var r audit.Reply
 	var kind, finding string
 	var days int
+	var revoke bool
 	kinds := joined(audit.ReplyKinds())
 	cmd := &cobra.Command{
 		Use:   "answer ID",
@@ -659,10 +726,15 @@ func (c *cli) noticesAnswerCommand() *cobra.Command {
 viewed; extension: it asks for more time (once, at most 28 days); dispute: it says that the finding is wrong, which stops the clock for at most 14 days;
 fix-claimed: it says that it is mended, which counts as verified after 3 nights that find nothing more;
 incident: it answers the questions of an incident; the three before do so, too.
-With extension-granted --days, extension-refused, dispute-accepted and dispute-rejected a person decides; a dispute, another one than who approved the notice.`,
-		Example: "  mailreeve notices answer N-3K9Q --kind dispute --text 'these calls were a test'\n  mailreeve notices answer N-3K9Q --kind extension-granted --days 14 --text 'release on the 12th'",
+With extension-granted --days, extension-refused, dispute-accepted and dispute-rejected a person decides; a dispute, another one than who approved the notice.
+--revoke-link instead takes back all links to the vendor's page that its contacts were sent so far, so that nobody answers by them any more, and closes the page where it is open;
+what is sent later opens it again.`,
+		Example: "  mailreeve notices answer N-3K9Q --kind dispute --text 'these calls were a test'\n  mailreeve notices answer N-3K9Q --kind extension-granted --days 14 --text 'release on the 12th'\n  mailreeve notices answer N-3K9Q --revoke-link --text 'a mailbox was broken into'",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if revoke {
+				return c.revokeLinks(cmd, args[0], r.Text)
+			}
 			r.Kind, r.By, r.For = audit.ReplyKind(kind), operator(), time.Duration(days)*24*time.Hour
 			switch {
 			case kind == "":
@@ -693,9 +765,32 @@ With extension-granted --days, extension-refused, dispute-accepted and dispute-r
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&kind, "kind", "", "one of "+kinds+" (needed)")
+	cmd.Flags().BoolVar(&revoke, "revoke-link", false, "take back the links to the vendor's page, and close it")
+	cmd.Flags().StringVar(&kind, "kind", "", "one of "+kinds+" (needed, unless --revoke-link)")
 	cmd.Flags().StringVar(&finding, "finding", "", "only for this finding of the notice (default: all)")
 	cmd.Flags().StringVar(&r.Text, "text", "", "what was said; it is kept in the trail, addresses masked")
 	cmd.Flags().IntVar(&days, "days", 0, "how long the extension is")
 	return cmd
+}
+
+func (c *cli) revokeLinks(cmd *cobra.Command, notice, reason string) error {
+	for _, other := range []string{"kind", "finding", "days"} {
+		if cmd.Flags().Changed(other) {
+			return usagef("--revoke-link is for all that the vendor was told of: without --%s", other)
+		}
+	}
+	if strings.TrimSpace(reason) == "" {
+		return usagef("%s --revoke-link needs --text: why", cmd.CommandPath())
+	}
+	s, err := c.openStore(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	n, err := s.desk().RevokeLinks(cmd.Context(), notice, operator(), address.Redact(reason))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(c.out, shown("The links of "+cmp.Or(n.VendorName, n.Vendor)+" are taken back, and its page is closed. Have its contacts in the registry looked at; then mailreeve notices send --link "+n.ID))
+	return nil
 }

@@ -20,6 +20,7 @@ func (c *cli) serveCommand() *cobra.Command {
 		Short: "Run the nights by their schedule, until SIGTERM",
 		Long: `serve runs an audit at each time of the configuration's schedule, never two at once. Nights that were missed while nothing ran are made up by
 one run at the start. A night that failed is tried again after a minute, and then after growing pauses, until the next one is due.
+With vendor.public_url the vendors' page is served, too, at vendor.listen.
 On SIGTERM a night under way is rolled back: nothing of it is visible, and the next start makes it up.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.serve(cmd.Context()) },
 	}
@@ -54,6 +55,11 @@ func (c *cli) serve(ctx context.Context) error {
 	wg.Go(func() {
 		if err := s.hear(ctx); err != nil && ctx.Err() == nil { // the nights go on
 			s.log.Error("nobody hears what is pressed in Slack", "error", err)
+		}
+	})
+	wg.Go(func() {
+		if err := s.serveVendors(ctx); err != nil && ctx.Err() == nil { // the nights go on
+			s.log.Error("the vendors' page is not served", "error", err)
 		}
 	})
 	wg.Go(func() {

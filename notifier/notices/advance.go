@@ -246,6 +246,14 @@ func (d *Desk) impartial(ctx context.Context, m *audit.Matter, r audit.Reply) er
 // Reply takes what a vendor answered to a notice, or what a person decides about it, for all findings of the notice, or for one. Where it fits some only,
 // done are these, and the error says why it does not fit the others.
 func (d *Desk) Reply(ctx context.Context, id, finding string, r audit.Reply) (done []audit.Matter, err error) {
+	if finding == "" {
+		return d.replyAbout(ctx, id, nil, r)
+	}
+	return d.replyAbout(ctx, id, []string{finding}, r)
+}
+
+// replyAbout is Reply for some findings of the notice; nil: for all.
+func (d *Desk) replyAbout(ctx context.Context, id string, findings []string, r audit.Reply) (done []audit.Matter, err error) {
 	var refused []error
 	err = again(func() error {
 		done, refused = nil, nil
@@ -253,8 +261,10 @@ func (d *Desk) Reply(ctx context.Context, id, finding string, r audit.Reply) (do
 		if err != nil {
 			return err
 		}
-		if finding != "" && !n.Has(finding) {
-			return &audit.NoticeError{ID: n.ID, What: "answer", Why: "it is not about " + finding}
+		for _, f := range findings {
+			if !n.Has(f) {
+				return &audit.NoticeError{ID: n.ID, What: "answer", Why: "it is not about " + f}
+			}
 		}
 		nights, err := d.nights(ctx)
 		if err != nil {
@@ -285,7 +295,7 @@ func (d *Desk) Reply(ctx context.Context, id, finding string, r audit.Reply) (do
 			return err
 		}
 		for _, k := range n.About {
-			if finding != "" && k.Finding != finding {
+			if findings != nil && !slices.Contains(findings, k.Finding) {
 				continue
 			}
 			of := func(m audit.Matter) bool { return m.Finding == k.Finding }
@@ -311,6 +321,9 @@ func (d *Desk) Reply(ctx context.Context, id, finding string, r audit.Reply) (do
 				continue
 			}
 			change.Matters[i], change.Trail = m, append(change.Trail, trail...)
+			if ByPage(r.By) && r.Text != "" {
+				change.Trail = append(change.Trail, audit.TrailEntry{At: r.At, Who: r.By, What: "commented", Finding: k.Finding, Why: r.Text})
+			}
 			j := slices.IndexFunc(change.Findings, func(f store.FindingNotice) bool { return f.Finding == k.Finding })
 			if j < 0 {
 				change.Findings, j = append(change.Findings, store.FindingNotice{FindingRef: k, NotifiedAt: m.Notified}), len(change.Findings)

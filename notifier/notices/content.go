@@ -52,7 +52,7 @@ func (d *Desk) content(n *audit.Notice, about []subject, issued audit.Instant) n
 	out.Answer = notifier.NoticeAnswer{URL: url, ReplyTo: cmp.Or(d.Mail.ReplyTo, d.Mail.From),
 		How: "Reply to this mail, and name the finding. You can say that it is mended and since when, ask once for more time, or dispute it and say why."}
 	if url != "" {
-		out.Answer.How = "Answer on your page, which also lists the accounts, or reply to this mail. You can say that it is mended and since when, ask once for more time, or dispute it and say why."
+		out.Answer.How = "Answer on your page, which also lists the accounts, or reply to this mail. The link opens the page once, in one browser; after that it offers to send you a new one. You can say that it is mended and since when, ask once for more time, or dispute it and say why."
 	}
 	for i := range about {
 		f := &about[i].finding

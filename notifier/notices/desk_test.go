@@ -3,6 +3,7 @@ package notices_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -1050,20 +1051,22 @@ func TestToken(t *testing.T) {
 	t.Parallel()
 	key := []byte("a key")
 	token := notices.Token(key, "v-1", start)
-	if v, err := notices.OpenToken(key, token, start-1); err != nil || v != "v-1" {
-		t.Errorf("%q, %v", v, err)
+	if v, expires, err := notices.OpenToken(key, token, start-1); err != nil || v != "v-1" || expires != start {
+		t.Errorf("%q until %s, %v", v, expires, err)
 	}
 	for name, open := range map[string]func() (string, error){
-		"run out":     func() (string, error) { return notices.OpenToken(key, token, start) },
-		"another key": func() (string, error) { return notices.OpenToken([]byte("b"), token, start-1) },
-		"cut off":     func() (string, error) { return notices.OpenToken(key, token[:20], start-1) },
-		"longer":      func() (string, error) { return notices.OpenToken(key, token+"AAAA", start-1) },
+		"run out":     func() (string, error) { return opened(notices.OpenToken(key, token, start)) },
+		"another key": func() (string, error) { return opened(notices.OpenToken([]byte("b"), token, start-1)) },
+		"cut off":     func() (string, error) { return opened(notices.OpenToken(key, token[:20], start-1)) },
+		"longer":      func() (string, error) { return opened(notices.OpenToken(key, token+"AAAA", start-1)) },
 	} {
-		if v, err := open(); err == nil {
-			t.Errorf("%s: it opens as %q", name, v)
+		if v, err := open(); !errors.Is(err, notices.ErrLink) || (name == "run out") != errors.Is(err, notices.ErrLinkOver) {
+			t.Errorf("%s: it opens as %q, %v", name, v, err)
 		}
 	}
 }
+
+func opened(vendor string, _ audit.Instant, err error) (string, error) { return vendor, err }
 
 // Of a finding that was closed while its notice was on its way no deadline is set; its vendor is told anew once it comes back.
 func TestClosedWhileTheNoticeIsOnItsWay(t *testing.T) {
