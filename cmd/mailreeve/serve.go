@@ -80,7 +80,10 @@ func (c *cli) serve(ctx context.Context) error {
 	}
 	defer func() { cancel(); wg.Wait() }()
 	r := &schedule.Runner{Schedule: plan, Log: s.log, Last: s.store.LastNight, Night: s.scheduled}
-	return r.Serve(ctx)
+	if err := r.Serve(ctx); err != nil && ctx.Err() == nil { // to end before the first night is no failure either
+		return err
+	}
+	return nil
 }
 
 // scheduled runs one scheduled night and delivers what it has to say.
