@@ -900,12 +900,12 @@ func TestTamperingWithTheTrailIsFound(t *testing.T) {
 			t.Errorf("no heads: %d, %v", n, err)
 		}
 		for _, h := range list {
-			must(t, kept.Append(audit.TrailHead{Seq: h.Seq, Hash: h.Hash}, "an old one"))
+			must(t, kept.Append(ctx, audit.TrailHead{Seq: h.Seq, Hash: h.Hash}, "an old one"))
 		}
 		at, err := s.Head(ctx)
 		must(t, err)
 		must(t, os.WriteFile(string(kept), []byte(fmt.Sprintf("%d %s why\n7 abc", list[0].Seq, list[0].Hash)), 0o600)) // a power cut
-		must(t, kept.Append(at, "run R-000001"))
+		must(t, kept.Append(ctx, at, "run R-000001"))
 		if n, err := s.Agrees(ctx, kept); n != 2 || err != nil || at.Hash != head {
 			t.Errorf("the kept heads: %d, %v", n, err)
 		}
