@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
+	"html"
 	"net/url"
 	"regexp"
 	"slices"
@@ -86,9 +88,10 @@ func (f *Forgotten) name(id string) string { return string(f.Account([]byte(id))
 
 var (
 	textQuoted = regexp.MustCompile(`"(?:[^"\\]|\\.){6,800}"`)
-	textRuns   = regexp.MustCompile(`[A-Za-z0-9_:%.+-]{6,}`)
+	textRuns   = regexp.MustCompile(`(?:[A-Za-z0-9_:%.+-]|&#?[A-Za-z0-9]{1,7};){6,}`)
+	textColon  = regexp.MustCompile(`(?i)[0-9]{6}(?:%(?:25)+3a|&#0{0,3}58;|&#x0{0,3}3a;|&colon;)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 	textShapes = regexp.MustCompile(`(?i:[0-9]{6}(?::|%3a))?[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|[0-9a-fA-F]{24}`)
-	textEscape = regexp.MustCompile(`%(?:[0-24-9a-fA-F][0-9a-fA-F]|3[0-9b-fB-F])`) // but that of a colon, which ids have
+	textEscape = regexp.MustCompile(`%(?:[0-24-9a-fA-F][0-9a-fA-F]|3[0-9b-fB-F])|&#?[A-Za-z0-9]{1,7};`) // but that of a colon, which ids have
 	textWords  = regexp.MustCompile(`[A-Za-z0-9-]{6,}`)
 )
 
@@ -102,10 +105,15 @@ func (f *Forgotten) Text(s string) string {
 		if now := f.name(word); now != word {
 			return now
 		}
-		if plain, err := url.QueryUnescape(word); err == nil && plain != word {
-			if now := f.name(plain); now != plain {
+		for plain := word; strings.ContainsAny(plain, "%+&"); { // what was escaped more than once becomes shorter each time
+			next, err := url.QueryUnescape(html.UnescapeString(plain))
+			if err != nil || next == plain {
+				break
+			}
+			if now := f.name(next); now != next {
 				return now
 			}
+			plain = next
 		}
 		return word
 	}
@@ -125,6 +133,7 @@ func (f *Forgotten) Text(s string) string {
 		if now := known(run); now != run {
 			return now
 		}
+		run = textColon.ReplaceAllStringFunc(run, known)
 		// An escape ends a word: its digits are none of an id's.
 		var out strings.Builder
 		at := 0
@@ -230,7 +239,7 @@ type Renames struct {
 type spelling struct {
 	id      string
 	plain   []string       // as it is, and in JSON
-	escaped *regexp.Regexp // in a URL; nil: as it is
+	escaped *regexp.Regexp // in a URL or HTML, once or more often
 }
 
 // Forget makes the tombstones of accounts known and gives what is to be renamed.
@@ -254,19 +263,45 @@ func spellingOf(id string) spelling {
 	if in := string(quoted[1 : len(quoted)-1]); in != id {
 		s.plain = append(s.plain, in)
 	}
-	if in := url.QueryEscape(id); in != id {
-		// An escape's digits may be of either case (RFC 3986, 2.1).
-		s.escaped = regexp.MustCompile(anyEscape.ReplaceAllString(regexp.QuoteMeta(in), "(?i:$0)"))
+	if url.QueryEscape(id) != id {
+		var b strings.Builder
+		for _, c := range id {
+			b.WriteString(escapes(c))
+		}
+		s.escaped = regexp.MustCompile(b.String())
 	}
 	return s
 }
 
-var anyEscape = regexp.MustCompile(`%[0-9A-F]{2}`)
+// named are the marks that HTML has names for, of those that may stand in an id.
+func named() map[rune]string {
+	return map[rune]string{':': "colon", '&': "amp", '<': "lt", '>': "gt", '"': "quot", '\'': "apos", '/': "sol", '+': "plus", '@': "commat"}
+}
+
+// escapes matches a sign as it is, in a URL, be it escaped there once or more often, and in HTML. An escape's digits may be of either case (RFC 3986, 2.1).
+func escapes(c rune) string {
+	as := regexp.QuoteMeta(string(c))
+	if url.QueryEscape(string(c)) == string(c) {
+		return as
+	}
+	percent := ""
+	for _, b := range []byte(string(c)) {
+		percent += fmt.Sprintf("%%(?:25)*(?i:%02x)", b)
+	}
+	as += "|" + percent + fmt.Sprintf("|&#0*%d;|&#[xX]0*(?i:%x);", c, c)
+	if name := named()[c]; name != "" {
+		as += "|&" + name + ";"
+	}
+	if c == ' ' {
+		as += `|\+`
+	}
+	return "(?:" + as + ")"
+}
 
 // in says whether text spells the id.
 func (s *spelling) in(text string) bool {
 	return slices.ContainsFunc(s.plain, func(id string) bool { return strings.Contains(text, id) }) ||
-		s.escaped != nil && strings.Contains(text, "%") && s.escaped.MatchString(text)
+		s.escaped != nil && strings.ContainsAny(text, "%&+") && s.escaped.MatchString(text)
 }
 
 // replace puts now where text spells the id.

@@ -14,7 +14,9 @@ func TestForgettingAndReadingAgainAgree(t *testing.T) {
 	for _, id := range []string{"5b10a2844c20165700ede21f", "712020:f58131cb-b67d-43c7-b30d-6b58d40bd077", "f58131cb-b67d-43c7-b30d-6b58d40bd077", "customaccount12"} {
 		for _, text := range []string{"%s", "/user/%s/email", "/email?accountId=%s", "/email?ids=x%%2C%s", "/email?accountId%%3D%s", "/email?q=%%5B%%22%s%%22%%5D", "/email?ids=%s%%2C%[1]s",
 			"/email?ids=5b10a2844c20165700ede220%%2C%s", `{"id":"%s"}`, "ask %s, please", "/%s.json", "/email?ids=%s&x=1"} {
-			for _, spelled := range []string{id, url.QueryEscape(id), strings.ReplaceAll(url.QueryEscape(id), "%3A", "%3a")} {
+			escaped := url.QueryEscape(id)
+			for _, spelled := range []string{id, escaped, strings.ReplaceAll(escaped, "%3A", "%3a"), url.QueryEscape(escaped), strings.ToLower(url.QueryEscape(url.QueryEscape(escaped))),
+				strings.ReplaceAll(id, ":", "&#58;"), strings.ReplaceAll(id, ":", "&#x3A;"), strings.ReplaceAll(id, ":", "&#0058;"), strings.ReplaceAll(id, ":", "&colon;")} {
 				s := fmt.Sprintf(text, spelled)
 				f := audit.NewForgotten([]byte("0123456789abcdef0123456789abcdef"))
 				renames := f.Forget([]string{id})

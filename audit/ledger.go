@@ -120,6 +120,7 @@ type AppUpdate struct {
 	Due      []Due       // all that is left
 	Put      []Contribution
 	Delete   []ContributionKey
+	Sums     []Sum
 	Findings []Finding // new or changed ones
 	Ended    []Act     // acts that this run ended, with Ended set
 	Trail    []TrailEntry
@@ -134,6 +135,13 @@ type ContributionKey struct {
 // Key is the contribution's name.
 func (c *Contribution) Key() ContributionKey {
 	return ContributionKey{c.Check, c.App, c.Subject, c.Day}
+}
+
+// A Sum is the contributions to a finding of all its days up to one as one, under BaseDay. It says nothing that they do not say, and is kept beside them
+// so that a night need not read them all. What changes one of its days takes it back.
+type Sum struct {
+	Contribution
+	To Day
 }
 
 // A Publication is all that a run makes visible, at once.

@@ -19,7 +19,7 @@ type totals struct {
 // EvidenceShown is how many rows of evidence a finding shows of its earliest contributions, and of its latest.
 const EvidenceShown = 8
 
-// totalsOf is the union of contributions.
+// totalsOf is the union of contributions. It puts them in order of their days.
 func totalsOf(list []Contribution) totals {
 	t := totals{first: Never, last: Ever, doubtful: len(list) > 0}
 	slices.SortFunc(list, func(a, b Contribution) int { return cmp.Compare(a.Day, b.Day) })
@@ -36,6 +36,34 @@ func totalsOf(list []Contribution) totals {
 		t.evidence = append(t.evidence[:EvidenceShown:EvidenceShown], t.evidence[len(t.evidence)-EvidenceShown:]...)
 	}
 	return t
+}
+
+// folded is all of t as one contribution, like the one of which it gives the finding.
+func (t *totals) folded(of *Contribution) Contribution {
+	return Contribution{Check: of.Check, App: of.App, Subject: of.Subject, Day: BaseDay, Folded: t.occurrences, First: t.first, Last: t.last,
+		Accounts: t.Accounts, Sites: t.Sites, Hosts: t.Hosts, Evidence: t.evidence, Doubtful: t.doubtful}
+}
+
+// sumAfter is after how many days a finding's sum is made anew. To write it takes as long as to read it, and it grows to be far more than a day.
+const sumAfter = 5
+
+// sumOf is the sum of a finding's contributions, which are in order of their days and whose totals t is. There is none where so few days came since the
+// last that another is not worth its writing. Findings that grow each night do not all come to that in the same one.
+func sumOf(id string, list []Contribution, t *totals) (Sum, bool) {
+	days := 0
+	for i := range list {
+		switch {
+		case list[i].Day == StateDay:
+			return Sum{}, false
+		case list[i].Day > BaseDay:
+			days++
+		}
+	}
+	if days <= sumAfter+int(id[len(id)-1])%sumAfter {
+		return Sum{}, false
+	}
+	last := &list[len(list)-1]
+	return Sum{t.folded(last), last.Day}, true
 }
 
 // A lifeStep is what one run brings to a finding.
@@ -474,7 +502,11 @@ func (r *running) liveApp(u *appResult, known *filed) (*AppUpdate, []Change, err
 			}
 			all = append(all, rest...)
 		}
-		step(lifeStep{app: u.Key, delta: d, totals: totalsOf(all), before: known.findings[id], acts: known.acts[id]})
+		t := totalsOf(all)
+		if sum, ok := sumOf(id, all, &t); ok {
+			out.Sums = append(out.Sums, sum)
+		}
+		step(lifeStep{app: u.Key, delta: d, totals: t, before: known.findings[id], acts: known.acts[id]})
 	}
 	if u.suspended {
 		for id, list := range known.acts {

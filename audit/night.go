@@ -31,7 +31,7 @@ type Store interface {
 	// Contributions gives those of the days and checks that are wanted, of whatever apps.
 	Contributions(ctx context.Context, want []Due) ([]Contribution, error)
 	// ContributionsOf gives the contributions to findings, and of their evidence as much as a finding shows: EvidenceShown rows of the earliest, and of the
-	// latest.
+	// latest. Their occurrences are counted only (Folded), and earlier days may come as their Sum.
 	ContributionsOf(ctx context.Context, findings ...FindingDays) ([]Contribution, error)
 	FindingsOf(ctx context.Context, apps ...string) ([]Finding, []Act, error)
 	// ActsEnding gives the acts that run and end by t.

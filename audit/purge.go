@@ -88,8 +88,7 @@ func (p *Purged) Numbers() map[string]any {
 // Fold is contributions of one finding to several days as one, under BaseDay: all that the finding's numbers and evidence need of them.
 func Fold(list []Contribution) Contribution {
 	t := totalsOf(list)
-	return Contribution{Check: list[0].Check, App: list[0].App, Subject: list[0].Subject, Day: BaseDay, Folded: t.occurrences, First: t.first, Last: t.last,
-		Accounts: t.Accounts, Sites: t.Sites, Hosts: t.Hosts, Evidence: t.evidence, Doubtful: t.doubtful}
+	return t.folded(&list[0])
 }
 
 // LastEvents is what later judgments need of a site's events that are all over: those that tell its state since the last of them, and how many users it

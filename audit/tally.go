@@ -20,7 +20,7 @@ type Contribution struct {
 	Subject     string
 	Day         Day
 	Occurrences []uint64 // what identifies each, ascending
-	Folded      int      // occurrences of days that were purged: nothing identifies them any more; under BaseDay only
+	Folded      int      // occurrences that nothing here identifies: of days that were purged, or where they are counted only
 	First, Last Instant
 	Accounts    IDs
 	Sites       IDs

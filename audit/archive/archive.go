@@ -298,16 +298,10 @@ func (a *Archive) Reports(day audit.Day, packs []audit.Pack) (*audit.ReportDay, 
 
 // Counting reads, from packs of one kind, app and day, the accounts that count: retrieved, or held by reports that count.
 func (a *Archive) Counting(packs []audit.Pack) (audit.IDs, error) {
-	const guess = 16 << 10 // most tables fit
 	sets := make([]audit.IDs, 0, len(packs))
 	for i := range packs {
 		p := &packs[i]
-		b, err := a.read(p, min(guess, p.Length))
-		if err == nil && len(b) >= headerSize {
-			if need := int64(tablesSize(b)); need > int64(len(b)) {
-				b, err = a.read(p, min(need, p.Length))
-			}
-		}
+		b, err := a.tables(p)
 		if err != nil {
 			return audit.IDs{}, err
 		}
@@ -318,6 +312,18 @@ func (a *Archive) Counting(packs []audit.Pack) (audit.IDs, error) {
 		sets = append(sets, ids)
 	}
 	return audit.Union(sets...), nil
+}
+
+// tables reads a pack as far as its tables reach, or a little further.
+func (a *Archive) tables(p *audit.Pack) ([]byte, error) {
+	const guess = 16 << 10 // most tables fit
+	b, err := a.read(p, min(guess, p.Length))
+	if err == nil && len(b) >= headerSize {
+		if need := int64(tablesSize(b)); need > int64(len(b)) {
+			b, err = a.read(p, min(need, p.Length))
+		}
+	}
+	return b, err
 }
 
 // A segmentWriter appends packs to a new segment, from several goroutines.

@@ -100,22 +100,7 @@ func (b *bucket) remove(name string) error {
 const maxClaim = 1 << 20
 
 func (b *bucket) claim(name string, fresh func() ([]byte, error)) ([]byte, error) {
-	there, err := b.client.Get(b.ctx, b.name, b.key(name), maxClaim)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return there, err
-	}
-	text, err := fresh()
-	if err != nil {
-		return nil, err
-	}
-	err = b.client.PutBytes(b.ctx, b.name, b.key(name), text, true)
-	if errors.Is(err, s3.ErrUnsupported) { // then whoever writes last wins, and reads what it wrote
-		err = b.client.PutBytes(b.ctx, b.name, b.key(name), text, false)
-	}
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, err
-	}
-	return b.client.Get(b.ctx, b.name, b.key(name), maxClaim)
+	return b.client.Claim(b.ctx, b.name, b.key(name), maxClaim, fresh)
 }
 
 func (b *bucket) clean() error {

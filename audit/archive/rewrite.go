@@ -3,6 +3,7 @@ package archive
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/mailreeve/mailreeve/audit"
@@ -12,23 +13,17 @@ import (
 // all that the store names. Once the store names the new places, Sweep removes the old segments; until then a crash leaves but a segment that no row names.
 // changed counts the packs that are another now.
 func (a *Archive) Rewrite(ctx context.Context, name string, packs []audit.Pack, r *audit.Renames) (moved []audit.Moved, changed int, err error) {
-	touched := map[string]bool{}
+	touched, named := map[string]bool{}, make([]bool, len(packs))
 	for i := range packs {
 		if err := ctx.Err(); err != nil {
 			return nil, 0, err
 		}
-		if p := &packs[i]; !touched[p.Segment] {
-			b, err := a.read(p, p.Length)
-			if err != nil {
-				return nil, 0, err
-			}
-			if _, is, err := renamed(p, b, r); err != nil {
-				return nil, 0, damaged(p, err)
-			} else if is {
-				touched[p.Segment] = true
-			}
+		if named[i], err = a.names(&packs[i], r); err != nil {
+			return nil, 0, err
 		}
+		touched[packs[i].Segment] = touched[packs[i].Segment] || named[i]
 	}
+	maps.DeleteFunc(touched, func(_ string, is bool) bool { return !is })
 	if len(touched) == 0 {
 		return nil, 0, nil
 	}
@@ -57,12 +52,13 @@ func (a *Archive) Rewrite(ctx context.Context, name string, packs []audit.Pack, 
 		if err != nil {
 			return nil, 0, err
 		}
-		b, is, err := renamed(p, b, r)
-		if err != nil {
-			return nil, 0, damaged(p, err)
-		}
-		if is {
-			changed++
+		if named[i] {
+			var is bool
+			if b, is, err = renamed(p, b, r); err != nil {
+				return nil, 0, damaged(p, err)
+			} else if is {
+				changed++
+			}
 		}
 		to := *p
 		to.Segment, to.Length = w.name, int64(len(b))
@@ -72,6 +68,32 @@ func (a *Archive) Rewrite(ctx context.Context, name string, packs []audit.Pack, 
 		moved = append(moved, audit.Moved{From: *p, To: to})
 	}
 	return moved, changed, w.sync()
+}
+
+// names says by a pack's tables whether it names accounts of r: what calls and reports say of one another is not read.
+func (a *Archive) names(p *audit.Pack, r *audit.Renames) (bool, error) {
+	b, err := a.tables(p)
+	if err != nil {
+		return false, err
+	}
+	_, tables, _, err := open(p.Kind, b)
+	if err != nil {
+		return false, damaged(p, err)
+	}
+	t := reader{b: tables}
+	ids := t.ids()
+	_, is := r.IDs(ids)
+	if p.Kind == audit.CallPack && !is {
+		t.bits(ids.Len())
+		t.texts() // sites
+		for _, list := range [][]string{t.texts(), t.texts()} {
+			is = is || slices.ContainsFunc(list, func(s string) bool { return r.Text(s) != s })
+		}
+	}
+	if t.bad {
+		return false, damaged(p, errDamaged)
+	}
+	return is, nil
 }
 
 // renamed is the bytes of a pack without the accounts of r, and whether they are others.

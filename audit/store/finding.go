@@ -476,6 +476,10 @@ func (t *tx) judgeAnew(ctx context.Context, f *audit.Finding) error {
 	if err != nil {
 		return err
 	}
+	k := audit.FindingKey{Check: f.Check, App: f.App, Subject: f.Subject}
+	if err := t.staleSums(ctx, map[audit.FindingKey]audit.Day{k: audit.StateDay}); err != nil {
+		return err
+	}
 	nothing := audit.Contribution{Check: f.Check, App: f.App, Subject: f.Subject, Day: audit.StateDay, First: f.FirstSeen, Last: f.LastSeen}
 	return t.d.upsert(ctx, t, contributions(), func(add func(...any) error) error {
 		values, err := contributionValues(&nothing, 0)

@@ -240,6 +240,14 @@ func (f *forgetting) contributions(ctx context.Context, app text, occurrences ma
 		}
 	}
 	f.erased.Contributions += len(changes)
+	stale := map[audit.FindingKey]audit.Day{}
+	for i := range changes {
+		k := changes[i].was.Key()
+		stale[audit.FindingKey{Check: k.Check, App: k.App, Subject: k.Subject}] = audit.StateDay
+	}
+	if err := f.staleSums(ctx, stale); err != nil {
+		return err
+	}
 	err := f.d.remove(ctx, f.tx, contributions(), func(add func(...any) error) error {
 		for i := range changes {
 			if c := &changes[i]; c.was.Subject != c.now.Subject {

@@ -153,7 +153,10 @@ func is(t testing.TB, err, want error) {
 	}
 }
 
-func same(t testing.TB, what string, got, want any) {
+func same(t interface {
+	Helper()
+	Errorf(format string, args ...any)
+}, what string, got, want any) {
 	t.Helper()
 	if d := cmp.Diff(want, got, cmp.Comparer(func(a, b audit.IDs) bool { return cmp.Equal(a.Strings(), b.Strings()) }), cmpopts.EquateEmpty()); d != "" {
 		t.Errorf("%s: -want +got\n%s", what, d)

@@ -40,7 +40,7 @@ type publishing struct {
 // write writes everything; what tells that nothing may be written comes first.
 func (w *publishing) write(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{w.run, w.unchanged, w.numbers, w.files, w.newest, w.incidents, w.apps, w.versions,
-		w.events, w.observations, w.canaries, w.headers, w.packs, w.due, w.contributions, w.findings, w.recall, w.judged, w.acts, w.quarantine, w.purge, w.trail, w.summary, w.outbox, w.dropParts} {
+		w.events, w.observations, w.canaries, w.headers, w.packs, w.due, w.contributions, w.sums, w.findings, w.recall, w.judged, w.acts, w.quarantine, w.purge, w.trail, w.summary, w.outbox, w.dropParts} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -334,9 +334,17 @@ func (w *publishing) due(ctx context.Context) error {
 
 func (w *publishing) contributions(ctx context.Context) error {
 	into := contributions()
+	from := map[audit.FindingKey]audit.Day{} // the first day of each finding that becomes another
+	touch := func(k audit.ContributionKey) {
+		f := audit.FindingKey{Check: k.Check, App: k.App, Subject: k.Subject}
+		if first, ok := from[f]; !ok || k.Day < first {
+			from[f] = k.Day
+		}
+	}
 	err := w.d.remove(ctx, w.tx, into, func(add func(...any) error) error {
 		for i := range w.p.Apps {
 			for _, k := range w.p.Apps[i].Delete {
+				touch(k)
 				if err := add(contributionKey(k)...); err != nil {
 					return err
 				}
@@ -347,10 +355,34 @@ func (w *publishing) contributions(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return w.d.upsert(ctx, w.tx, into, func(add func(...any) error) error {
+	err = w.d.upsert(ctx, w.tx, into, func(add func(...any) error) error {
 		for i := range w.p.Apps {
 			for j := range w.p.Apps[i].Put {
-				values, err := contributionValues(&w.p.Apps[i].Put[j], w.p.Run.Seq)
+				c := &w.p.Apps[i].Put[j]
+				touch(c.Key())
+				values, err := contributionValues(c, w.p.Run.Seq)
+				if err != nil {
+					return err
+				}
+				if err := add(values...); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return w.staleSums(ctx, from)
+}
+
+// sums come after the contributions that they are of.
+func (w *publishing) sums(ctx context.Context) error {
+	return w.d.upsert(ctx, w.tx, sums(), func(add func(...any) error) error {
+		for i := range w.p.Apps {
+			for j := range w.p.Apps[i].Sums {
+				values, err := sumValues(&w.p.Apps[i].Sums[j])
 				if err != nil {
 					return err
 				}

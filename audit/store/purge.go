@@ -86,6 +86,10 @@ func (w *publishing) fold(ctx context.Context) error {
 		if _, err := w.exec(ctx, `DELETE FROM contributions`+of, args...); err != nil {
 			return err
 		}
+		// A sum that ends before the purged days do would leave out those after it.
+		if _, err := w.exec(ctx, `DELETE FROM sums WHERE app_key = ? AND check_id = ? AND finding_id = ? AND to_day < ?`, f.App, f.Check, f.Finding, w.p.Purged); err != nil {
+			return err
+		}
 		err := w.d.upsert(ctx, w.tx, contributions(), func(add func(...any) error) error {
 			values, err := contributionValues(&base, w.p.Run.Seq)
 			if err != nil {
@@ -220,6 +224,7 @@ func (w *publishing) purgeFindings(ctx context.Context) error {
 			args  []any
 		}{
 			{`DELETE FROM contributions WHERE app_key = ? AND check_id = ? AND finding_id = ?`, []any{f.App, f.Check, f.ID}},
+			{`DELETE FROM sums WHERE app_key = ? AND check_id = ? AND finding_id = ?`, []any{f.App, f.Check, f.ID}},
 			{`DELETE FROM acts WHERE finding_id = ?`, []any{f.ID}},
 			{`DELETE FROM matters WHERE app_key = ? AND finding_id = ?`, []any{f.App, f.ID}},
 			{`DELETE FROM attachments WHERE app_key = ? AND finding_id = ?`, []any{f.App, f.ID}},

@@ -21,7 +21,7 @@ func TestWhatWasKeptForItsTimeIsPurged(t *testing.T) {
 			return f
 		}
 		gone, younger, suppressed, judged, opened := resolved("gone"), resolved("younger"), resolved("suppressed"), resolved("judged"), finding("a", "c", "open")
-		counted := func(subject string, on audit.Day, occurrences ...uint64) audit.Contribution {
+		add := func(subject string, on audit.Day, occurrences ...uint64) audit.Contribution {
 			return audit.Contribution{Check: "c", App: "a", Subject: subject, Day: on, Occurrences: occurrences, First: on.Start(), Last: on.Start() + 1,
 				Accounts: audit.NewIDs("x", on.String()), Sites: audit.NewIDs("s"), Evidence: []audit.Evidence{{At: on.Start(), Account: "x"}}}
 		}
@@ -38,7 +38,7 @@ func TestWhatWasKeptForItsTimeIsPurged(t *testing.T) {
 		must(t, s.StageQuarantine(ctx, run.Seq, []audit.Quarantined{{File: 1, Line: 1, Reason: "bad"}}))
 		p := finish(run, audit.AppUpdate{Key: "a", StatesAt: audit.Never, Version: &audit.AppVersion{From: audit.Ever, App: &audit.App{Key: "a", Name: "old"}},
 			Findings: []audit.Finding{gone, younger, suppressed, judged, opened},
-			Put:      []audit.Contribution{counted("gone", day0, 1), counted("judged", day0+100, 1), counted("open", day0, 1, 2), counted("open", day0+1, 1), counted("open", day0+100, 1)},
+			Put:      []audit.Contribution{add("gone", day0, 1), add("judged", day0+100, 1), add("open", day0, 1, 2), add("open", day0+1, 1), add("open", day0+100, 1)},
 			Events:   []audit.Lifecycle{event(t0, audit.Installed), event(t0+day, audit.Uninstalled), event(t0+2*day, audit.Disabled), event(t0+100*day, audit.Installed)},
 			Packs:    []audit.Pack{pack(day0, 0), pack(day0+1, 10), pack(day0+100, 20)},
 			Trail: []audit.TrailEntry{entry(gone.ID, t0), entry(younger.ID, t0), entry(younger.ID, t0+50*day), entry(suppressed.ID, t0), entry(judged.ID, t0),
@@ -68,7 +68,7 @@ func TestWhatWasKeptForItsTimeIsPurged(t *testing.T) {
 		same(t, "findings", left, map[string]bool{"younger": true, "suppressed": true, "judged": true, "open": true})
 		list, err := s.ContributionsOf(ctx, audit.FindingDays{FindingKey: audit.FindingKey{Check: "c", App: "a", Subject: "open"}})
 		must(t, err)
-		same(t, "contributions", list, []audit.Contribution{audit.Fold([]audit.Contribution{counted("open", day0, 1, 2), counted("open", day0+1, 1)}), counted("open", day0+100, 1)})
+		same(t, "contributions", list, []audit.Contribution{audit.Fold([]audit.Contribution{add("open", day0, 1, 2), add("open", day0+1, 1)}), counted(add("open", day0+100, 1))})
 		app, err := s.App(ctx, "a")
 		must(t, err)
 		if len(app.Events) != 3 || len(app.Versions) != 1 || app.Versions[0].App.Name != "new" {

@@ -427,15 +427,20 @@ func (d *doctor) trail(ctx context.Context, s *store.Store) {
 		return
 	}
 	d.ok("trail", "%s, whole and in order", count(n, "entry", "entries"))
-	file := (&system{cfg: d.cfg, store: s}).headFile()
-	kept, err := s.Agrees(ctx, file)
-	switch {
-	case err != nil:
+	heads, err := (&system{cfg: d.cfg, store: s, objects: d.objects}).heads()
+	if err != nil {
 		d.wrong("heads", "%w", err)
-	case kept == 0 && n > 0:
-		d.warn("heads", "no head of the trail is kept in %s, so nothing tells whether its end was cut off: the next night keeps one, if it can write there", string(file))
-	case n > 0:
-		d.ok("heads", "%s in %s, and the trail has them all", count(kept, "is kept", "are kept"), string(file))
+	}
+	for _, in := range heads {
+		kept, err := s.Agrees(ctx, in)
+		switch {
+		case err != nil:
+			d.wrong("heads", "%w", err)
+		case kept == 0 && n > 0:
+			d.warn("heads", "no head of the trail is kept in %s, so nothing tells whether its end was cut off: the next night keeps one, if it can write there", in)
+		case n > 0:
+			d.ok("heads", "%s in %s, and the trail has them all", count(kept, "is kept", "are kept"), in)
+		}
 	}
 }
 

@@ -110,7 +110,7 @@ func (s *system) forget(ctx context.Context, ids []string) (erased audit.Erased,
 	if err != nil {
 		return erased, err
 	}
-	s.keepHead(head, fmt.Sprintf("%s forget", what.At))
+	s.keepHead(ctx, head, fmt.Sprintf("%s forget", what.At))
 	return erased, nil
 }
 

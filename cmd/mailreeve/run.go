@@ -164,7 +164,7 @@ func (s *system) audit(ctx context.Context, o audit.Options, wait bool, progress
 		return res, err
 	}
 	run := res.Run
-	s.keepHead(*run.Summary.Trail, fmt.Sprintf("%s run %s", run.FinishedAt, run.ID))
+	s.keepHead(ctx, *run.Summary.Trail, fmt.Sprintf("%s run %s", run.FinishedAt, run.ID))
 	s.afterNight(ctx, run.ID)
 	return res, nil
 }

@@ -1,17 +1,20 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/internal/s3"
 )
 
 func (c *cli) versionCommand() *cobra.Command {
@@ -39,7 +42,7 @@ func (c *cli) verifyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Check the audit trail's hash chain",
-		Long: `verify follows the trail's chain from its first entry, and holds it against the heads that were kept after each night in the file beside the store.
+		Long: `verify follows the trail's chain from its first entry, and holds it against the heads that were kept after each night, in a file and, where the archive is in object storage, there.
 With --head it also says whether the trail still has the entry of that hash, as a digest named it: if so, everything up to it stands as it was.`,
 		Example: "  mailreeve verify\n  mailreeve verify --head 5f0c…",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -56,9 +59,17 @@ With --head it also says whether the trail still has the entry of that hash, as 
 			if err != nil {
 				return err
 			}
-			kept, err := s.store.Agrees(cmd.Context(), s.headFile())
+			heads, err := s.heads()
 			if err != nil {
 				return err
+			}
+			var kept []int
+			for _, in := range heads {
+				n, err := s.store.Agrees(cmd.Context(), in)
+				if err != nil {
+					return err
+				}
+				kept = append(kept, n)
 			}
 			if asked {
 				seq, err := s.store.FindHead(cmd.Context(), head)
@@ -70,11 +81,13 @@ With --head it also says whether the trail still has the entry of that hash, as 
 				fmt.Fprintf(c.out, "the head is entry %d: everything up to it stands\n", seq)
 			}
 			fmt.Fprintf(c.out, "%s, whole and in order; head %s\n", count(n, "entry", "entries"), last)
-			if kept == 0 && n > 0 {
-				fmt.Fprintf(c.err, "no head of the trail is kept in %s, so nothing tells whether its end was cut off: the next night keeps one\n", string(s.headFile()))
-			}
-			if kept > 0 {
-				fmt.Fprintf(c.out, "it agrees with %s in %s\n", count(kept, "kept head", "kept heads"), string(s.headFile()))
+			for i, in := range heads {
+				switch {
+				case kept[i] > 0:
+					fmt.Fprintf(c.out, "it agrees with %s in %s\n", count(kept[i], "kept head", "kept heads"), in)
+				case n > 0:
+					fmt.Fprintf(c.err, "no head of the trail is kept in %s, so nothing tells whether its end was cut off: the next night keeps one\n", in)
+				}
 			}
 			return nil
 		},
@@ -83,18 +96,25 @@ With --head it also says whether the trail still has the entry of that hash, as 
 	return cmd
 }
 
-// headFile is where the heads of the trail are kept.
-func (s *system) headFile() store.HeadFile {
-	dir := s.cfg.Resolve(s.cfg.Archive)
-	if strings.Contains(dir, "://") {
-		dir = s.cfg.Dir
+// heads are where the heads of the trail are kept: with the archive, and beside a store that is a file.
+func (s *system) heads() ([]store.Heads, error) {
+	if !s3.IsURL(s.cfg.Archive) {
+		return []store.Heads{s.store.HeadFile(s.cfg.Resolve(s.cfg.Archive))}, nil
 	}
-	return s.store.HeadFile(dir)
+	objects, err := store.HeadsInBucket(s.objects, s.cfg.Archive)
+	if err != nil || !strings.HasPrefix(s.cfg.StoreURL(), "sqlite:") {
+		return []store.Heads{objects}, err
+	}
+	return []store.Heads{s.store.HeadFile(s.cfg.Dir), objects}, nil
 }
 
-// keepHead appends a head of the trail to the file of the heads. What was done is done, also where that fails: the next head covers it.
-func (s *system) keepHead(head audit.TrailHead, after string) {
-	if err := s.headFile().Append(head, after); err != nil {
+// keepHead keeps a head of the trail. What was done is done, also where that fails: the next head covers it.
+func (s *system) keepHead(ctx context.Context, head audit.TrailHead, after string) {
+	heads, err := s.heads()
+	for _, in := range heads {
+		err = errors.Join(err, in.Append(ctx, head, after))
+	}
+	if err != nil {
 		s.log.Warn("the trail's head is not kept; the next one covers it", "after", after, "error", err)
 	}
 }
@@ -120,8 +140,17 @@ func (c *cli) migrateCommand() *cobra.Command {
 			}
 			return nil
 		},
-	}, &cobra.Command{
-		Use: "status", Short: "List the migrations, and which are applied",
+	}, c.migrationsCommand())
+	return cmd
+}
+
+func (c *cli) migrationsCommand() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use: "status", Short: "List the steps of the schema, and which are applied",
+		Long: `status lists the steps of the schema that this mailreeve knows, and whether the store has taken each. It changes nothing, and ends with 0 also where steps
+are pending: they are no failure, and the next start takes them. A script reads --format json.`,
+		Example: "  mailreeve migrate status\n  mailreeve migrate status --format json | jq 'any(.[]; .applied | not)'",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := c.load()
 			if err != nil {
@@ -131,15 +160,25 @@ func (c *cli) migrateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			for _, m := range all {
-				state := "pending"
+			type M = store.Migration
+			state := func(m M) string {
 				if m.Applied {
-					state = "applied"
+					return "applied"
 				}
-				fmt.Fprintf(c.out, "%-8s %s\n", state, m.Name)
+				return "pending"
 			}
-			return nil
+			return listing[M]{
+				record: func(m M) any {
+					return struct {
+						Version int64  `json:"version"`
+						Name    string `json:"name"`
+						Applied bool   `json:"applied"`
+					}{m.Version, m.Name, m.Applied}
+				},
+				columns: []column[M]{{name: "state", of: state}, {name: "step", of: func(m M) string { return m.Name }}},
+			}.print(c, format, slices.Values(all))
 		},
-	})
+	}
+	formatFlag(cmd, &format, asTable, asJSON, asJSONL, asCSV)
 	return cmd
 }

@@ -119,7 +119,7 @@ func passes(err error) bool {
 		return !errors.As(err, &untrusted)
 	}
 	switch answer.Code {
-	case "SlowDown", "SlowDownRead", "SlowDownWrite", "RequestTimeout", "RequestError", "OperationAborted", "BadDigest", "IncompleteBody":
+	case "SlowDown", "SlowDownRead", "SlowDownWrite", "RequestTimeout", "RequestError", "OperationAborted", "ConditionalRequestConflict", "BadDigest", "IncompleteBody":
 		return true
 	}
 	return answer.StatusCode >= 500 && answer.StatusCode != 501 || answer.StatusCode == 429 || answer.StatusCode == 408

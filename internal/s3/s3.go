@@ -390,6 +390,37 @@ func (c *Client) PutBytes(ctx context.Context, bucket, key string, p []byte, ifA
 	return c.Put(ctx, bucket, key, bytes.NewReader(p), int64(len(p)), ifAbsent)
 }
 
+// Claim writes a small object, whose content it asks for, unless it is there; and gives what is there then: of two that claim one object, both get what one
+// of them wrote. A storage that cannot tell overwrites: then whoever writes last wins, and reads what it wrote.
+func (c *Client) Claim(ctx context.Context, bucket, key string, limit int64, fresh func() ([]byte, error)) ([]byte, error) {
+	var mine []byte
+	for try := 0; ; try++ {
+		there, err := c.Get(ctx, bucket, key, limit)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return there, err
+		}
+		// Whoever comes second may be refused a moment before the object can be read: not all storages are as strict as AWS.
+		if try == fruitless {
+			return nil, err
+		}
+		if try > 0 {
+			pause(ctx, try)
+		}
+		if mine == nil {
+			if mine, err = fresh(); err != nil {
+				return nil, err
+			}
+		}
+		err = c.PutBytes(ctx, bucket, key, mine, true)
+		if errors.Is(err, ErrUnsupported) {
+			err = c.PutBytes(ctx, bucket, key, mine, false)
+		}
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, err
+		}
+	}
+}
+
 // Remove removes an object. One that is not there is no error.
 func (c *Client) Remove(ctx context.Context, bucket, key string) error {
 	if err := c.ready(ctx); err != nil {

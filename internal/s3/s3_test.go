@@ -279,3 +279,45 @@ func TestSplit(t *testing.T) {
 		}
 	}
 }
+
+// A storage may refuse whoever comes second before the first one's object can be read, and where that first one fails, there never is one (a conflict, as AWS
+// calls it). Whoever claims it tries on until there is an object: its own or the other's.
+func TestClaims(t *testing.T) {
+	server := s3test.Start(t)
+	proxy := server.Proxy(t)
+	s3test.Use(t, proxy.Address)
+	c, ctx, bucket := s3.FromEnvironment(), t.Context(), server.Bucket(t)
+	mine := func() ([]byte, error) { return []byte("mine"), nil }
+	for _, x := range []struct {
+		name    string
+		refused s3test.Fault
+		theirs  bool // the other's object appears once ours was refused twice
+		want    string
+	}{
+		{"nobody else's", s3test.Fault{}, false, "mine"},
+		{"another's, which shows late", s3test.Fault{Status: 412, Code: "PreconditionFailed"}, true, "theirs"},
+		{"another's, which never shows", s3test.Fault{Status: 412, Code: "PreconditionFailed"}, false, "mine"},
+		{"one in conflict", s3test.Fault{Status: 409, Code: "ConditionalRequestConflict"}, false, "mine"},
+		{"one in conflict, which the other wins", s3test.Fault{Status: 409, Code: "ConditionalRequestConflict"}, true, "theirs"},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			var puts atomic.Int64
+			proxy.Break(func(r *http.Request) s3test.Fault {
+				if r.Method != http.MethodPut {
+					return s3test.Fault{}
+				}
+				switch n := puts.Add(1); {
+				case n == 1 || x.theirs && n == 2:
+					return x.refused
+				case x.theirs && n == 3:
+					server.Put(t, bucket, x.name, []byte("theirs"))
+				}
+				return s3test.Fault{}
+			})
+			defer proxy.Break(nil)
+			if got, err := c.Claim(ctx, bucket, x.name, 100, mine); err != nil || string(got) != x.want {
+				t.Errorf("%q %v", got, err)
+			}
+		})
+	}
+}
