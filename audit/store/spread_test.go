@@ -17,7 +17,7 @@ import (
 // spread are the tables that grow with apps and days: every unique key of theirs leads with app_key, so that a database of many machines can keep the
 // rows of one app together.
 func spread() []string {
-	return []string{"acts", "app_versions", "apps", "contributions", "due", "findings", "headers", "lifecycle", "matters", "observations", "packs", "requests"}
+	return []string{"acts", "app_versions", "apps", "contributions", "due", "findings", "headers", "lifecycle", "looks", "matters", "observations", "packs", "requests"}
 }
 
 // whole are the tables that one machine keeps, and why that is enough.
@@ -40,6 +40,7 @@ func whole() map[string]string {
 		"quarantine":       "of a bad line no app can be believed: it goes by file, with which its key leads",
 		"rules":            "a row for each change of the policy",
 		"runs":             "a row for each night",
+		"sessions":         "a row for each browser that is logged in",
 		"sqlite_sequence":  "SQLite's own",
 		"trail":            "one chain, each entry hashed with the one before: it has one end",
 	}
