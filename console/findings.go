@@ -120,7 +120,7 @@ func (f listFilter) page(u person) store.Page {
 // A tab is one status of a list.
 type tab struct {
 	Name, URL string
-	N         int
+	N         int // -1: it was not counted
 	Here      bool
 }
 
@@ -131,6 +131,9 @@ func (f listFilter) tabs(counts map[audit.Status]int) []tab {
 	at := func(name, status string, n int) tab {
 		g := f
 		g.Status = status
+		if counts == nil {
+			n = -1
+		}
 		return tab{name, g.URL(), n, here == status}
 	}
 	all, unsettled := 0, 0

@@ -1,11 +1,14 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/mailreeve/mailreeve/audit"
 )
@@ -35,31 +38,26 @@ type orderKey struct {
 	of     func(*audit.Finding) any
 }
 
-const severityRank = `CASE f.severity WHEN 'critical' THEN 0 WHEN 'high' THEN 1 WHEN 'medium' THEN 2 ELSE 3 END`
-
 func (o Order) keys() []orderKey {
-	id := orderKey{`f.id`, false, func(f *audit.Finding) any { return text(f.ID) }}
+	id := orderKey{`l.id`, false, func(f *audit.Finding) any { return text(f.ID) }}
 	switch o {
 	case ByLastSeen:
-		return []orderKey{{`f.last_seen`, true, func(f *audit.Finding) any { return f.LastSeen }}, id}
+		return []orderKey{{`l.last_seen`, true, func(f *audit.Finding) any { return f.LastSeen }}, id}
 	case ByFirstSeen:
-		return []orderKey{{`f.first_seen`, true, func(f *audit.Finding) any { return f.FirstSeen }}, id}
+		return []orderKey{{`l.first_seen`, true, func(f *audit.Finding) any { return f.FirstSeen }}, id}
 	case ByAccounts:
-		return []orderKey{{`f.accounts`, true, func(f *audit.Finding) any { return f.Accounts }}, id}
+		return []orderKey{{`l.accounts`, true, func(f *audit.Finding) any { return f.Accounts }}, id}
 	case ByOccurrences:
-		return []orderKey{{`f.occurrences`, true, func(f *audit.Finding) any { return f.Occurrences }}, id}
+		return []orderKey{{`l.occurrences`, true, func(f *audit.Finding) any { return f.Occurrences }}, id}
 	case ByDue:
-		return []orderKey{{`f.due_at`, false, func(f *audit.Finding) any { return f.DueAt }}, id}
+		return []orderKey{{`l.due_at`, false, func(f *audit.Finding) any { return f.DueAt }}, id}
 	}
-	rank := func(f *audit.Finding) any {
-		for i, s := range audit.Severities() {
-			if s == f.Severity {
-				return i
-			}
-		}
-		return len(audit.Severities()) - 1
-	}
-	return []orderKey{{severityRank, false, rank}, {`f.last_seen`, true, func(f *audit.Finding) any { return f.LastSeen }}, id}
+	return []orderKey{{`l.rank`, false, func(f *audit.Finding) any { return rank(f.Severity) }}, {`l.last_seen`, true, func(f *audit.Finding) any { return f.LastSeen }}, id}
+}
+
+// rank is a severity's place, 0 the worst.
+func rank(s audit.Severity) int {
+	return max(0, slices.Index(audit.Severities(), s))
 }
 
 // A Page says which findings a page of a list shows.
@@ -76,26 +74,36 @@ type Page struct {
 type Listed struct {
 	Findings []audit.Finding
 	More     bool
-	Statuses map[audit.Status]int // how many findings the filter would show, were it not for its statuses
+	Statuses map[audit.Status]int // how many findings the filter would show, were it not for its statuses; nil: its words are in too many to count them
 }
 
 // Browse gives a page of a list of findings, and how many there are of each status.
 func (s *Store) Browse(ctx context.Context, p Page) (l Listed, err error) {
 	err = s.read(ctx, "list the findings", func(t *tx) error {
-		l = Listed{Statuses: map[audit.Status]int{}}
+		l = Listed{}
 		where, args := p.where()
+		m, err := t.match(ctx, p.Words)
+		if err != nil {
+			return err
+		}
+		if m.condition != "" {
+			where, args = and(where, args, m.condition, m.values...)
+		}
 		var counts []struct {
 			Status audit.Status `db:"status"`
 			N      int          `db:"n"`
 		}
-		if err := t.all(ctx, &counts, `SELECT f.status, count(*) AS n FROM findings f LEFT JOIN apps a ON a.app_key = f.app_key`+where+` GROUP BY f.status`, args...); err != nil {
-			return err
+		if !m.many {
+			l.Statuses = map[audit.Status]int{}
+			if err := t.all(ctx, &counts, `SELECT l.status, count(*) AS n FROM listed l`+where+` GROUP BY l.status`, args...); err != nil {
+				return err
+			}
 		}
 		for _, c := range counts {
 			l.Statuses[c.Status] = c.N
 		}
 		if len(p.Statuses) > 0 {
-			where, args = and(where, args, `f.status IN (?)`, p.Statuses)
+			where, args = and(where, args, `l.status IN (?)`, p.Statuses)
 		}
 		keys := p.Order.keys()
 		if p.After != "" {
@@ -116,15 +124,19 @@ func (s *Store) Browse(ctx context.Context, p Page) (l Listed, err error) {
 				order = append(order, k.column)
 			}
 		}
-		found, _, err := t.findings(ctx, selectFindings()+where+` ORDER BY `+strings.Join(order, `, `)+` LIMIT ?`, append(args, p.Limit+1)...)
-		if err != nil {
+		var ids []string
+		if err := t.all(ctx, &ids, `SELECT l.id FROM listed l`+where+` ORDER BY `+strings.Join(order, `, `)+` LIMIT ?`, append(args, p.Limit+1)...); err != nil {
 			return err
 		}
-		if l.More = len(found) > p.Limit; l.More {
-			found = found[:p.Limit]
+		if l.More = len(ids) > p.Limit; l.More {
+			ids = ids[:p.Limit]
 		}
-		l.Findings = found
-		return nil
+		return chunks(ids, func(ids []string) error {
+			found, _, err := t.findings(ctx, selectFindings()+` WHERE f.id IN (?)`, ids)
+			slices.SortFunc(found, func(a, b audit.Finding) int { return cmp.Compare(slices.Index(ids, a.ID), slices.Index(ids, b.ID)) })
+			l.Findings = append(l.Findings, found...)
+			return err
+		})
 	})
 	return l, err
 }
@@ -152,18 +164,98 @@ func and(where string, args []any, condition string, values ...any) (string, []a
 
 // where is the filter of a page, but for its statuses.
 func (p *Page) where() (where string, args []any) {
-	f := p.Filter
-	f.Statuses = nil
-	where, args = f.where()
-	if len(p.Assignees) > 0 {
-		where, args = and(where, args, `f.assignee IN (?)`, texts(p.Assignees))
+	among := func(n int, condition string, values ...any) {
+		if n > 0 {
+			where, args = and(where, args, condition, values...)
+		}
 	}
-	for _, w := range strings.Fields(strings.ToLower(p.Words)) {
-		like := text(`%` + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(w) + `%`)
-		where, args = and(where, args, `lower(f.id || ' ' || f.app_key || ' ' || f.check_id || ' ' || f.subject || ' ' || f.title || ' ' || f.explanation || ' ' || f.assignee || ' ' || f.reason || ' ' ||
-			coalesce(a.name, '') || ' ' || coalesce(a.vendor_name, '')) LIKE ? ESCAPE '\'`, like)
+	var ranks []int
+	for _, severity := range p.Severities {
+		ranks = append(ranks, rank(severity))
 	}
+	among(len(p.IDs), `l.id IN (?)`, p.IDs)
+	among(len(ranks), `l.rank IN (?)`, ranks)
+	among(len(p.Checks), `l.check_id IN (?)`, p.Checks)
+	among(len(p.Apps), `l.app_key IN (?)`, texts(p.Apps))
+	among(len(p.Runs), `(l.first_run IN (?) OR l.last_run IN (?))`, p.Runs, p.Runs)
+	among(len(p.Assignees), `l.assignee IN (?)`, texts(p.Assignees))
+	vendors := texts(p.Vendors)
+	for i := range vendors {
+		vendors[i] = text(strings.ToLower(string(vendors[i])))
+	}
+	among(len(vendors), `l.app_key IN (SELECT app_key FROM apps WHERE lower(vendor_name) IN (?) UNION SELECT app_key FROM apps WHERE lower(vendor_id) IN (?))`, vendors, vendors)
 	return where, args
+}
+
+// maxWords is how many words are looked for.
+const maxWords = 20
+
+// A match is the condition that words put on findings in listed l; none where it is empty.
+type match struct {
+	condition string
+	values    []any
+	many      bool // so many have them that to count them would take too long
+}
+
+// match says how to look for words.
+func (t *tx) match(ctx context.Context, words string) (match, error) {
+	words = strings.TrimSpace(words)
+	if id := strings.ToUpper(words); strings.HasPrefix(id, "F-") && !strings.ContainsFunc(id[2:], func(r rune) bool { return r > 'Z' || !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+		return match{condition: `l.id >= ? AND l.id < ?`, values: []any{id, id + "~"}}, nil
+	}
+	list := strings.FieldsFunc(words, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) && !unicode.IsMark(r) })
+	switch {
+	case len(list) > 0:
+		return t.d.match(ctx, t, list[:min(len(list), maxWords)])
+	case words != "": // of punctuation nothing consists
+		return match{condition: `1 = 0`}, nil
+	}
+	return match{}, nil
+}
+
+// manyMatches is from how many matches on SQLite asks each finding that an order comes upon for the words, instead of sorting all that have them: a page
+// is soon full then.
+const manyMatches = 5000
+
+func (d *sqliteFile) match(ctx context.Context, t *tx, words []string) (match, error) {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = `"` + w + `"*`
+	}
+	query := strings.Join(quoted, ` `)
+	var n int
+	if err := t.one(ctx, &n, `SELECT count(*) FROM (SELECT 1 FROM listed_words WHERE listed_words MATCH ? LIMIT ?)`, query, manyMatches); err != nil {
+		return match{}, err
+	}
+	if n < manyMatches {
+		return match{condition: `l.n IN (SELECT rowid FROM listed_words WHERE listed_words MATCH ?)`, values: []any{query}}, nil
+	}
+	m := match{many: true}
+	for _, w := range words {
+		m.condition += ` AND w.words LIKE ? ESCAPE '\'`
+		m.values = append(m.values, `%`+strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(w)+`%`)
+	}
+	m.condition = `EXISTS (SELECT 1 FROM finding_words w WHERE w.app_key = l.app_key AND w.id = l.id` + m.condition + `)`
+	return m, nil
+}
+
+// match is sqliteFile's. Postgres chooses the way itself. What the database's locale does not turn to lower case is looked for as it is written, too.
+func (d *postgres) match(_ context.Context, _ *tx, words []string) (match, error) {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		r := []rune(w)
+		r = r[:min(len(r), 100)]
+		low := strings.ToLower(string(r))
+		quoted[i] = `'` + low + `':*`
+		if !isASCII(w) {
+			quoted[i] = `(` + quoted[i] + ` | '` + string(r) + `':* | '` + string(unicode.ToTitle(r[0])) + low[len(string(unicode.ToLower(r[0]))):] + `':*)`
+		}
+	}
+	return match{condition: `l.words @@ ?::tsquery`, values: []any{strings.Join(quoted, ` & `)}}, nil
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
 }
 
 // Told is what the vendor of a finding was told about it, and where that stands.

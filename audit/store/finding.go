@@ -126,25 +126,6 @@ type Filter struct {
 
 // Findings gives the findings that f asks for, the worst first, and of equals the one last seen.
 func (s *Store) Findings(ctx context.Context, f Filter) (list []audit.Finding, err error) {
-	where, args := f.where()
-	query := selectFindings() + where + ` ORDER BY ` + severityRank + `, f.last_seen DESC, f.id`
-	if f.Limit > 0 || f.Offset > 0 {
-		limit := int64(1) << 62
-		if f.Limit > 0 {
-			limit = int64(f.Limit)
-		}
-		query += ` LIMIT ? OFFSET ?`
-		args = append(args, limit, f.Offset)
-	}
-	err = s.read(ctx, "list the findings", func(t *tx) error {
-		list, _, err = t.findings(ctx, query, args...)
-		return err
-	})
-	return list, err
-}
-
-// where is the filter as the end of a query of findings f and apps a; empty where it wants all.
-func (f *Filter) where() (string, []any) {
 	var where []string
 	var args []any
 	among := func(n int, condition string, values ...any) {
@@ -164,10 +145,24 @@ func (f *Filter) where() (string, []any) {
 		vendors[i] = text(strings.ToLower(string(vendors[i])))
 	}
 	among(len(vendors), `(lower(a.vendor_name) IN (?) OR lower(a.vendor_id) IN (?))`, vendors, vendors)
-	if len(where) == 0 {
-		return "", nil
+	query := selectFindings()
+	if len(where) > 0 {
+		query += ` WHERE ` + strings.Join(where, ` AND `)
 	}
-	return ` WHERE ` + strings.Join(where, ` AND `), args
+	query += ` ORDER BY CASE f.severity WHEN 'critical' THEN 0 WHEN 'high' THEN 1 WHEN 'medium' THEN 2 ELSE 3 END, f.last_seen DESC, f.id`
+	if f.Limit > 0 || f.Offset > 0 {
+		limit := int64(1) << 62
+		if f.Limit > 0 {
+			limit = int64(f.Limit)
+		}
+		query += ` LIMIT ? OFFSET ?`
+		args = append(args, limit, f.Offset)
+	}
+	err = s.read(ctx, "list the findings", func(t *tx) error {
+		list, _, err = t.findings(ctx, query, args...)
+		return err
+	})
+	return list, err
 }
 
 // Finding gives the finding whose id begins with prefix, in whatever case, with or without F-. [ErrNotFound], [ErrAmbiguous].
