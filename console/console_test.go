@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -37,12 +38,13 @@ const hostile = "<script>alert(1)</script>\" onload='x' \u202e{{.}}"
 
 // A bench is a console on a store of its own, with nights that the test makes and a clock that it sets.
 type bench struct {
-	t     *testing.T
-	store *store.Store
-	c     *console.Console
-	url   string
-	log   *strings.Builder
-	ready []string
+	t        *testing.T
+	store    *store.Store
+	c        *console.Console
+	url      string
+	listener net.Addr
+	log      *strings.Builder
+	ready    []string
 
 	mu  sync.Mutex
 	now audit.Instant
@@ -98,7 +100,7 @@ func (b *bench) open(o console.OIDC) {
 	server.Start()
 	b.t.Cleanup(server.Close)
 	b.c.Listening(server.Listener.Addr())
-	b.url = server.URL
+	b.url, b.listener = server.URL, server.Listener.Addr()
 }
 
 // deeds does what people want, as the command line does.
@@ -118,6 +120,13 @@ func (x deeds) Do(ctx context.Context, d audit.Deed, id string) error {
 		}
 		return store.Changed{Finding: done.Finding, NewActs: done.Begun, EndedActs: done.Ended, Trail: done.Trail, Approvals: done.Approvals, Judge: done.Judge}, nil
 	})
+}
+
+// post does a deed as somebody else.
+func (b *bench) post(id string, do audit.DeedKind, reason string) {
+	b.t.Helper()
+	now := audit.At(b.clock())
+	must(b.t, deeds{b.store}.Do(b.t.Context(), audit.Deed{Kind: do, By: "console:9 (bob)", At: now, Reason: reason, Until: now.Add(30 * day)}, id))
 }
 
 func must(t testing.TB, err error) {
