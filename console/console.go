@@ -121,12 +121,12 @@ type navItem struct{ Path, Name string }
 func (c *Console) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET "+web.AssetsPath, c.assets)
-	mux.HandleFunc("GET /healthz", c.Health)
-	mux.HandleFunc("GET /readyz", c.Readiness)
+	mux.HandleFunc("GET /healthz", Health)
+	mux.HandleFunc("GET /readyz", Readiness(c.Ready))
 	mux.HandleFunc("GET /login", c.login)
 	mux.HandleFunc("GET /login/{token}", c.loginByLink)
 	mux.HandleFunc("GET /oidc/start", c.oidcStart)
-	mux.HandleFunc("GET "+callbackPath, c.oidcCallback)
+	mux.HandleFunc("GET "+CallbackPath, c.oidcCallback)
 	mux.HandleFunc("POST /logout", c.logout)
 	for _, r := range c.routes() {
 		mux.HandleFunc(r.pattern, c.only(r.least, r.handler))
@@ -224,15 +224,17 @@ func (c *Console) render(w http.ResponseWriter, r *http.Request, u person, statu
 }
 
 // Health says that the process answers.
-func (c *Console) Health(w http.ResponseWriter, _ *http.Request) {
+func Health(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
-// Readiness says whether the system does what it is for: 200, or 503 and what is wrong.
-func (c *Console) Readiness(w http.ResponseWriter, r *http.Request) {
-	if wrong := c.Ready(r.Context()); len(wrong) > 0 {
-		writeJSON(w, http.StatusServiceUnavailable, map[string]any{"status": "not ready", "wrong": wrong})
-		return
+// Readiness says whether the system does what it is for: 200, or 503 and what is wrong, which amiss tells.
+func Readiness(amiss func(context.Context) []string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if wrong := amiss(r.Context()); len(wrong) > 0 {
+			writeJSON(w, http.StatusServiceUnavailable, map[string]any{"status": "not ready", "wrong": wrong})
+			return
+		}
+		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 	}
-	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 }

@@ -29,8 +29,10 @@ type OIDC struct {
 	Client    *http.Client
 }
 
+// CallbackPath is where the issuer leads people back to.
+const CallbackPath = "/oidc/callback"
+
 const (
-	callbackPath = "/oidc/callback"
 	flightCookie = "mailreeve-login"
 	flightLife   = 10 * time.Minute
 )
@@ -57,7 +59,7 @@ func (c *Console) issuer(ctx context.Context) (*oidc.Provider, *oauth2.Config, e
 		c.idp.found = p
 	}
 	return c.idp.found, &oauth2.Config{ClientID: c.OIDC.ClientID, ClientSecret: c.OIDC.Secret, Endpoint: c.idp.found.Endpoint(),
-		RedirectURL: c.Site.URL(c.idp.listen, callbackPath), Scopes: []string{oidc.ScopeOpenID, "profile"}}, nil
+		RedirectURL: c.Site.URL(c.idp.listen, CallbackPath), Scopes: []string{oidc.ScopeOpenID, "profile"}}, nil
 }
 
 func (c *Console) asking(ctx context.Context) context.Context {

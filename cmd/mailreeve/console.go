@@ -4,13 +4,18 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"time"
 
+	"github.com/coreos/go-oidc/v3/oidc"
+
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/config"
 	"github.com/mailreeve/mailreeve/checks"
 	"github.com/mailreeve/mailreeve/console"
 	"github.com/mailreeve/mailreeve/internal/web"
@@ -19,24 +24,24 @@ import (
 )
 
 // consoleListen is where the console listens.
-func (s *system) consoleListen() string { return cmp.Or(s.cfg.Console.Listen, "127.0.0.1:8089") }
+func (s *system) consoleListen() string { return consoleListen(s.cfg) }
 
-// consoleSite is the console's site as the configuration wants it.
-func (s *system) consoleSite() (*web.Site, error) {
-	c := s.cfg.Console
-	site, err := web.New(web.Config{Listen: s.consoleListen(), PublicURL: c.PublicURL, TLSCert: s.resolved(c.TLSCert), TLSKey: s.resolved(c.TLSKey), Log: s.log})
+func consoleListen(c *config.Config) string { return cmp.Or(c.Console.Listen, "127.0.0.1:8089") }
+
+// consoleSite is the console's site as a configuration wants it.
+func consoleSite(cfg *config.Config, log *slog.Logger) (*web.Site, error) {
+	c := cfg.Console
+	resolved := func(path string) string {
+		if path == "" {
+			return ""
+		}
+		return cfg.Resolve(path)
+	}
+	site, err := web.New(web.Config{Listen: consoleListen(cfg), PublicURL: c.PublicURL, TLSCert: resolved(c.TLSCert), TLSKey: resolved(c.TLSKey), Log: log})
 	if err != nil {
-		return nil, fmt.Errorf("%s: console: %w", s.cfg.Path, err)
+		return nil, fmt.Errorf("%s: console: %w", cfg.Path, err)
 	}
 	return site, nil
-}
-
-// resolved is a path as it is opened; empty where none is configured.
-func (s *system) resolved(path string) string {
-	if path == "" {
-		return ""
-	}
-	return s.cfg.Resolve(path)
 }
 
 // console is the console's pages. missed says whether a night should have run between two times; nil: nights are not waited for.
@@ -65,7 +70,7 @@ func (s *system) console(site *web.Site, missed func(from, to time.Time) bool) (
 func (s *system) serveConsole(ctx context.Context, missed func(from, to time.Time) bool) error {
 	presses, done := s.hear(ctx)
 	defer done()
-	site, err := s.consoleSite()
+	site, err := consoleSite(s.cfg, s.log)
 	if err != nil {
 		return err
 	}
@@ -127,4 +132,55 @@ func (s *system) amiss(ctx context.Context, since time.Time, missed func(from, t
 		add("%s stuck in the outbox: they failed for good, or wait for more than 6 hours. mailreeve doctor says why.", count(stuck, "message is", "messages are"))
 	}
 	return wrong
+}
+
+// console looks at whether people can reach the console and log in to it.
+func (d *doctor) console(ctx context.Context) {
+	c := d.cfg.Console
+	site, err := consoleSite(d.cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		d.wrong("console", "%w", err)
+		return
+	}
+	if c.TLSCert != "" {
+		pair, err := tls.LoadX509KeyPair(d.cfg.Resolve(c.TLSCert), d.cfg.Resolve(c.TLSKey))
+		switch {
+		case err != nil:
+			d.wrong("console", "console.tls_cert and tls_key: %w", err)
+			return
+		case pair.Leaf != nil && d.now.After(pair.Leaf.NotAfter):
+			d.wrong("console", "console.tls_cert ended at %s: renew it", pair.Leaf.NotAfter.UTC().Format(time.RFC3339))
+		case pair.Leaf != nil && d.now.AddDate(0, 0, 14).After(pair.Leaf.NotAfter):
+			d.warn("console", "console.tls_cert ends at %s: renew it", pair.Leaf.NotAfter.UTC().Format(time.RFC3339))
+		}
+	}
+	if !site.Loopback() && !site.Secure() {
+		d.warn("console", "%s is reached without TLS, so that anybody in between can read and take over: give console.tls_cert and tls_key, or put a proxy with TLS before it and say so in console.public_url",
+			consoleListen(d.cfg))
+	}
+	o := c.OIDC
+	if o.Issuer == "" {
+		if !site.Loopback() {
+			d.wrong("console", "nobody can log in at %s: configure console.oidc, or listen on 127.0.0.1, where a link that serve prints logs in", consoleListen(d.cfg))
+			return
+		}
+		d.ok("console", "at %s; a link that serve prints logs in", consoleListen(d.cfg))
+		return
+	}
+	switch {
+	case o.ClientID == "":
+		d.wrong("console", "console.oidc.client_id is missing: give the id under which the issuer knows mailreeve")
+		return
+	case o.ClientSecretEnv != "" && os.Getenv(o.ClientSecretEnv) == "":
+		d.wrong("console", "the variable %s, which console.oidc.client_secret_env names, is empty", o.ClientSecretEnv)
+	case c.PublicURL == "" && !site.Loopback():
+		d.wrong("console", "console.public_url is missing: the issuer leads people back to it")
+	}
+	ctx, cancel := context.WithTimeout(ctx, bedside)
+	defer cancel()
+	if _, err := oidc.NewProvider(ctx, o.Issuer); err != nil {
+		d.wrong("console", "console.oidc.issuer %s does not say who it is: %w", o.Issuer, err)
+		return
+	}
+	d.ok("console", "at %s; %s vouches for people, and leads them back to %s", consoleListen(d.cfg), o.Issuer, site.URL(nil, console.CallbackPath))
 }

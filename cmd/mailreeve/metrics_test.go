@@ -76,7 +76,7 @@ mailreeve_outbox_oldest_waiting_seconds{sink="webhook"} 25200
 	if err := testutil.CollectAndCompare(m, strings.NewReader(want), names...); err != nil {
 		t.Error(err)
 	}
-	handler, err := sys.metricsHandler()
+	handler, err := sys.metricsHandler(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,13 +113,13 @@ func TestMetricsAreServed(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.cfg.Metrics.Listen = taken.Addr().String()
-	if _, err := s.serveMetrics(t.Context()); err == nil || !strings.Contains(err.Error(), "metrics.listen") {
+	if _, err := s.serveMetrics(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "metrics.listen") {
 		t.Errorf("an address that is taken: %v", err)
 	}
 	if err := taken.Close(); err != nil {
 		t.Fatal(err)
 	}
-	stop, err := s.serveMetrics(t.Context())
+	stop, err := s.serveMetrics(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

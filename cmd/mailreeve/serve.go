@@ -39,7 +39,7 @@ func (c *cli) serve(ctx context.Context) error {
 	if next := plan.Nights(c.clock(), 1); len(next) > 0 {
 		s.log.Info("waiting for the next night", "schedule", s.cfg.Schedule, "at", next[0])
 	}
-	stop, err := s.serveMetrics(ctx)
+	stop, err := s.serveMetrics(ctx, missed(plan))
 	if err != nil {
 		return err
 	}
