@@ -46,13 +46,14 @@ type pair struct{ First, Second any }
 type moment struct {
 	Set              bool
 	ISO, Exact, Text string
+	Second           string // in UTC, which a table's head says
 }
 
 func momentOf(t, now audit.Instant) moment {
 	if t == audit.Ever || t == audit.Never || t == 0 {
 		return moment{}
 	}
-	return moment{true, t.String(), t.Time().Format("2006-01-02 15:04:05 UTC"), away(time.Duration(now - t))}
+	return moment{true, t.String(), t.Time().Format("2006-01-02 15:04:05 UTC"), away(time.Duration(now - t)), t.Time().Format(time.DateTime)}
 }
 
 // away is how far something is in the past, or, where d is negative, in the future, in the largest unit that tells it.
