@@ -73,6 +73,37 @@ func (c *chart) draw() {
 // chartDays is how many days or nights a chart shows.
 const chartDays = 30
 
+// A spark is the last days of a finding in a list.
+type spark struct {
+	Said          string
+	Width, Height int
+	Bars          []part
+}
+
+const (
+	sparkPitch  = 4
+	sparkHeight = 20
+)
+
+// sparkOf draws the days of a finding up to today; nil where there are none.
+func sparkOf(days []store.DayCount, today audit.Day) *spark {
+	if len(days) == 0 {
+		return nil
+	}
+	most, sum := 0, 0
+	for _, d := range days {
+		most, sum = max(most, d.Occurrences), sum+d.Occurrences
+	}
+	s := &spark{Said: count(sum, "occurrence", "occurrences") + " in the last 30 days, on " + count(len(days), "day", "days"), Width: chartDays * sparkPitch, Height: sparkHeight}
+	for _, d := range days {
+		if x := int(d.Day-today) + chartDays - 1; x >= 0 && x < chartDays {
+			h := max(2, d.Occurrences*sparkHeight/most)
+			s.Bars = append(s.Bars, part{X: x * sparkPitch, Y: sparkHeight - h, Width: sparkPitch - 1, Height: h})
+		}
+	}
+	return s
+}
+
 // daysChart is how often a finding was seen, day by day, up to the last; nil where there is nothing to draw.
 func daysChart(days []store.DayCount, f *audit.Finding) *chart {
 	if len(days) < 2 {

@@ -155,7 +155,7 @@ type findingsPage struct {
 	frame
 	Filter     listFilter
 	Tabs       []tab
-	List       []audit.Finding
+	List       []findingRow
 	Next       string // page; empty: this is the last
 	First      string // page; empty: this is it
 	JSON       string
@@ -166,6 +166,12 @@ type findingsPage struct {
 	LastRun    string
 	Soonest    string // day that a suppression may end
 	Farthest   string
+}
+
+// A findingRow is a finding in the list.
+type findingRow struct {
+	audit.Finding
+	Spark *spark // its last days; nil: there were none
 }
 
 // A choice is one of a menu.
@@ -204,11 +210,19 @@ func (c *Console) findings(w http.ResponseWriter, r *http.Request, u person) err
 		writeJSON(w, http.StatusOK, records)
 		return nil
 	}
-	p := &findingsPage{Filter: f, Tabs: f.tabs(listed.Statuses), List: listed.Findings, Severities: audit.Severities(), Orders: orders(), Checks: c.Checks}
+	p := &findingsPage{Filter: f, Tabs: f.tabs(listed.Statuses), Severities: audit.Severities(), Orders: orders(), Checks: c.Checks}
 	if p.LastRun, err = c.lastRun(r); err != nil {
 		return err
 	}
 	now := c.Clock().UTC()
+	today := audit.At(now).Day()
+	days, err := c.Store.DayCountsOf(r.Context(), listed.Findings, today-chartDays+1)
+	if err != nil {
+		return err
+	}
+	for _, f := range listed.Findings {
+		p.List = append(p.List, findingRow{f, sparkOf(days[f.ID], today)})
+	}
 	p.Soonest, p.Farthest = now.AddDate(0, 0, 1).Format(time.DateOnly), now.Add(c.Policy.SuppressMax).Format(time.DateOnly)
 	v := f.values()
 	v.Set("format", "json")

@@ -310,3 +310,32 @@ func (s *Store) DayCounts(ctx context.Context, f *audit.Finding) (days []DayCoun
 	})
 	return days, err
 }
+
+// DayCountsOf gives, by id, the days of findings from a day on, ascending.
+func (s *Store) DayCountsOf(ctx context.Context, list []audit.Finding, from audit.Day) (map[string][]DayCount, error) {
+	days := map[string][]DayCount{}
+	var apps []text
+	var checks, ids []string
+	for i := range list {
+		apps, checks, ids = append(apps, text(list[i].App)), append(checks, list[i].Check), append(ids, list[i].ID)
+	}
+	if len(list) == 0 {
+		return days, nil
+	}
+	slices.Sort(apps)
+	slices.Sort(checks)
+	err := s.read(ctx, "read the days of findings", func(t *tx) error {
+		clear(days)
+		var found []struct {
+			ID string `db:"finding_id"`
+			DayCount
+		}
+		err := t.all(ctx, &found, `SELECT finding_id, day, occurrences FROM contributions
+			WHERE app_key IN (?) AND check_id IN (?) AND finding_id IN (?) AND day >= ? AND occurrences > 0 ORDER BY day`, slices.Compact(apps), slices.Compact(checks), ids, from)
+		for _, r := range found {
+			days[r.ID] = append(days[r.ID], r.DayCount)
+		}
+		return err
+	})
+	return days, err
+}
