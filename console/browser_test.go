@@ -197,14 +197,14 @@ func theReviewersMorning(t *testing.T, browser context.Context) {
 
 	keys := newTab(t, browser, b.url)
 	keys.open("/findings?status=open")
-	keys.do(chromedp.KeyEvent("?"), chromedp.WaitVisible(chromedp.CSS("#keys")), chromedp.KeyEvent(kb.Escape), chromedp.WaitNotPresent(chromedp.CSS("#keys[open]")),
-		chromedp.KeyEvent("j"), chromedp.KeyEvent("j"), chromedp.KeyEvent("k"), chromedp.KeyEvent("x"), chromedp.KeyEvent("j"), chromedp.KeyEvent("x"))
+	keys.do(chromedp.KeyEvent("j"), chromedp.KeyEvent("j"), chromedp.KeyEvent("k"), chromedp.KeyEvent("x"), chromedp.KeyEvent("j"), chromedp.KeyEvent("x"))
 	keys.says("2 ticked")
 	keys.press("a")
 	keys.says("2 findings: acknowledged.")
 	keys.do(chromedp.KeyEvent("j"))
 	keys.press(kb.Enter)
 	keys.says("What the vendor has to do")
+	keys.do(chromedp.KeyEvent("?"), chromedp.WaitVisible(chromedp.CSS("#keys")), chromedp.KeyEvent(kb.Escape), chromedp.WaitNotPresent(chromedp.CSS("#keys[open]")))
 	keys.do(chromedp.KeyEvent("/"))
 	keys.do(chromedp.WaitVisible(chromedp.CSS("#search")))
 

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,22 +13,24 @@ import (
 // shownOfEach is how many findings of a kind the first page names.
 const shownOfEach = 8
 
+// shownApps is how many apps it names.
+const shownApps = 12
+
 // tonightPage is the last night.
 type tonightPage struct {
 	frame
-	Run     *audit.Run // the last that finished; nil: none ever did
-	Failed  *audit.Run // a later one that failed or still runs; nil: none
-	Took    string
-	Lines   int64
-	Bad     int64
-	Blind   []audit.SourceResult // that could not be looked at
-	Mend    []audit.SourceResult // that were, but have something to mend
-	Idle    []audit.CheckResult  // that did not look
-	Kinds   []changed
-	Chart   *chart
-	Risky   []riskyApp
-	Ready   []string // what is wrong with the system
-	Unheard int      // findings that nobody has acknowledged
+	Run    *audit.Run // the last that finished; nil: none ever did
+	Failed *audit.Run // a later one that failed or still runs; nil: none
+	Took   string
+	Lines  int64
+	Bad    int64
+	Blind  []audit.SourceResult // that could not be looked at
+	Mend   []audit.SourceResult // that were, but have something to mend
+	Idle   []audit.CheckResult  // that did not look
+	Kinds  []changed
+	Chart  *chart
+	Risky  []store.RiskyApp
+	Ready  []string // what is wrong with the system
 }
 
 // A changed is what happened to findings that night.
@@ -39,15 +40,6 @@ type changed struct {
 	List []audit.Finding
 	URL  string // of all of them; empty: there is no such list
 }
-
-// A riskyApp is an app with open findings.
-type riskyApp struct {
-	store.AppSummary
-	Total int
-}
-
-// Of is how many open findings of a severity it has.
-func (a riskyApp) Of(s string) int { return a.Open[audit.Severity(s)] }
 
 func (c *Console) tonight(w http.ResponseWriter, r *http.Request, u person) error {
 	ctx := r.Context()
@@ -69,7 +61,7 @@ func (c *Console) tonight(w http.ResponseWriter, r *http.Request, u person) erro
 			return err
 		}
 	}
-	if p.Risky, err = c.risky(r); err != nil {
+	if p.Risky, err = c.Store.RiskyApps(ctx, shownApps); err != nil {
 		return err
 	}
 	c.render(w, r, u, http.StatusOK, "tonight", p)
@@ -148,31 +140,4 @@ func nightsChart(runs []audit.Run) *chart {
 	}
 	c.draw()
 	return c
-}
-
-// risky gives the apps with the worst open findings.
-func (c *Console) risky(r *http.Request) ([]riskyApp, error) {
-	apps, err := c.Store.AppsList(r.Context())
-	if err != nil {
-		return nil, err
-	}
-	var list []riskyApp
-	for _, a := range apps {
-		x := riskyApp{AppSummary: a}
-		for _, n := range a.Open {
-			x.Total += n
-		}
-		if x.Total > 0 {
-			list = append(list, x)
-		}
-	}
-	slices.SortFunc(list, func(a, b riskyApp) int {
-		for _, s := range audit.Severities() {
-			if x := cmp.Compare(b.Open[s], a.Open[s]); x != 0 {
-				return x
-			}
-		}
-		return cmp.Or(cmp.Compare(b.Accounts, a.Accounts), strings.Compare(a.Key, b.Key))
-	})
-	return list[:min(len(list), 12)], nil
 }

@@ -339,3 +339,51 @@ func (s *Store) DayCountsOf(ctx context.Context, list []audit.Finding, from audi
 	})
 	return days, err
 }
+
+// A RiskyApp is an app with open findings.
+type RiskyApp struct {
+	Key, Name string
+	Open      map[audit.Severity]int // findings that are open, acknowledged or in remediation
+	Accounts  int                    // the most accounts that one of these holds
+}
+
+// Of is how many open findings of a severity it has.
+func (a RiskyApp) Of(s audit.Severity) int { return a.Open[s] }
+
+// RiskyApps gives the n apps with the worst open findings, the worst first, and of equals the one with the most accounts.
+func (s *Store) RiskyApps(ctx context.Context, n int) (list []RiskyApp, err error) {
+	err = s.read(ctx, "list the apps with the worst findings", func(t *tx) error {
+		var found []struct {
+			Key      text `db:"app_key"`
+			Critical int  `db:"critical"`
+			High     int  `db:"high"`
+			Medium   int  `db:"medium"`
+			Low      int  `db:"low"`
+			Accounts int  `db:"accounts"`
+		}
+		err := t.all(ctx, &found, `SELECT app_key, sum(CASE rank WHEN 0 THEN 1 ELSE 0 END) AS critical, sum(CASE rank WHEN 1 THEN 1 ELSE 0 END) AS high,
+			sum(CASE rank WHEN 2 THEN 1 ELSE 0 END) AS medium, sum(CASE rank WHEN 3 THEN 1 ELSE 0 END) AS low, max(accounts) AS accounts
+			FROM listed WHERE status IN (?) GROUP BY app_key ORDER BY 2 DESC, 3 DESC, 4 DESC, 5 DESC, 6 DESC, 1 LIMIT ?`, openStatuses(), n)
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		list = make([]RiskyApp, len(found))
+		keys := make([]text, len(found))
+		for i, r := range found {
+			keys[i] = r.Key
+			list[i] = RiskyApp{Key: string(r.Key), Accounts: r.Accounts, Open: map[audit.Severity]int{audit.Critical: r.Critical, audit.High: r.High, audit.Medium: r.Medium, audit.Low: r.Low}}
+		}
+		var names []struct {
+			Key  text `db:"app_key"`
+			Name text `db:"name"`
+		}
+		if err := t.all(ctx, &names, `SELECT app_key, coalesce(name, '') AS name FROM apps WHERE app_key IN (?)`, keys); err != nil {
+			return err
+		}
+		for _, r := range names {
+			list[slices.Index(keys, r.Key)].Name = string(r.Name)
+		}
+		return nil
+	})
+	return list, err
+}

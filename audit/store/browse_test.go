@@ -91,6 +91,19 @@ func TestBrowse(t *testing.T) {
 				t.Errorf("order %q: %d in one page, %d in pages of 7, or in another order", order, len(whole), len(paged))
 			}
 		}
+		apps, err := s.RiskyApps(t.Context(), 3)
+		must(t, err)
+		summaries, err := s.AppsList(t.Context())
+		must(t, err)
+		if len(apps) != 3 || apps[0].Open[audit.Critical] < apps[1].Open[audit.Critical] {
+			t.Errorf("the riskiest apps: %+v", apps)
+		}
+		for _, a := range apps {
+			i := slices.IndexFunc(summaries, func(x store.AppSummary) bool { return x.Key == a.Key })
+			if x := summaries[i]; x.Name != a.Name || x.Accounts != a.Accounts || x.Open[audit.Critical] != a.Open[audit.Critical] || x.Open[audit.Low] != a.Open[audit.Low] {
+				t.Errorf("%+v is listed as %+v", a, x)
+			}
+		}
 		all, err := s.Findings(t.Context(), store.Filter{})
 		must(t, err)
 		for i, id := range ids(store.Page{}) {
@@ -182,6 +195,13 @@ func BenchmarkBrowse(b *testing.B) {
 	each := func(b *testing.B, s *store.Store) {
 		must(b, s.Fill(b.Context(), list))
 		must(b, s.Analyze(b.Context()))
+		b.Run("apps", func(b *testing.B) {
+			for b.Loop() {
+				if _, err := s.RiskyApps(b.Context(), 12); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 		for name, p := range pages {
 			p.Limit = 50
 			b.Run(name, func(b *testing.B) {

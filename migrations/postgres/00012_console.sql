@@ -44,6 +44,7 @@ CREATE TABLE listed (
 CREATE INDEX listed_rank ON listed (rank, last_seen DESC, id);
 CREATE INDEX listed_status ON listed (status);
 CREATE INDEX listed_id ON listed (id);
+CREATE INDEX listed_app ON listed (app_key, status, rank, accounts);
 CREATE INDEX listed_first_run ON listed (first_run);
 CREATE INDEX listed_last_run ON listed (last_run);
 CREATE INDEX listed_last_seen ON listed (last_seen DESC, id);

@@ -43,6 +43,7 @@ CREATE TABLE listed (
 CREATE UNIQUE INDEX listed_finding ON listed (app_key, id);
 CREATE INDEX listed_rank ON listed (rank, last_seen DESC, id, status, check_id, assignee);
 CREATE INDEX listed_id ON listed (id);
+CREATE INDEX listed_app ON listed (app_key, status, rank, accounts);
 CREATE INDEX listed_first_run ON listed (first_run);
 CREATE INDEX listed_last_run ON listed (last_run);
 CREATE INDEX listed_last_seen ON listed (last_seen DESC, id);
