@@ -145,7 +145,25 @@ func TestBrowse(t *testing.T) {
 		if got := ids(store.Page{Words: "wander"}); len(got) != 5 {
 			t.Errorf("an app with another name is found %d times", len(got))
 		}
+		look := func(at audit.Instant, occurrences int) *store.Sight {
+			t.Helper()
+			before, err := s.Look(t.Context(), one.App, one.ID, "console:17 (ann)", store.Sight{At: at, Occurrences: occurrences}, time.Hour)
+			must(t, err)
+			return before
+		}
+		if b := look(t0, 1); b != nil {
+			t.Errorf("at the first look there was one before: %+v", b)
+		}
+		if b := look(t0.Add(30*time.Minute), 2); b != nil {
+			t.Errorf("within the visit it looks like another: %+v", b)
+		}
+		if b := look(t0.Add(2*time.Hour), 3); b == nil || b.Occurrences != 2 {
+			t.Errorf("at the second visit the first is %+v", b)
+		}
 		must(t, s.Exec(t.Context(), `DELETE FROM findings WHERE id = ?`, one.ID))
+		if b := look(t0.Add(4*time.Hour), 4); b != nil {
+			t.Errorf("who looked at a finding that is gone is still known: %+v", b)
+		}
 		if got := ids(store.Page{Words: "zugv"}); len(got) != 0 || len(ids(store.Page{})) != len(list)-1 {
 			t.Errorf("a finding that is gone is listed: %v", got)
 		}

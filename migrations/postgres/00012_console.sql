@@ -78,6 +78,7 @@ CREATE FUNCTION findings_listed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF TG_OP = 'DELETE' THEN
     DELETE FROM listed WHERE app_key = OLD.app_key AND id = OLD.id;
+    DELETE FROM looks WHERE app_key = OLD.app_key AND finding_id = OLD.id;
   ELSE
     PERFORM list_again(NEW.app_key, NEW.id);
   END IF;

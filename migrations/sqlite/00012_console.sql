@@ -101,6 +101,7 @@ CREATE TRIGGER findings_gone AFTER DELETE ON findings
 BEGIN
   DELETE FROM listed_words WHERE rowid = (SELECT n FROM listed WHERE app_key = OLD.app_key AND id = OLD.id);
   DELETE FROM listed WHERE app_key = OLD.app_key AND id = OLD.id;
+  DELETE FROM looks WHERE app_key = OLD.app_key AND finding_id = OLD.id;
 END;
 -- +goose StatementEnd
 
