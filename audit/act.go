@@ -339,6 +339,8 @@ func (x *doing) decide() error {
 			x.done.Finding.Recommendation = &Recommendation{Act: act, ProposedBy: x.By, ProposedAt: x.At, DecidedAt: Never}
 			x.note("decided by one of two", map[string]any{"recommended": r.Act, "act": act})
 			return nil
+		case !vouchedFor(x.By):
+			return fmt.Errorf("the policy's four_eyes names %s: the second person has to be one whom a login vouches for, in the console with console.oidc, or in Slack", act)
 		}
 	}
 	now := *r
@@ -346,6 +348,12 @@ func (x *doing) decide() error {
 	x.done.Finding.Recommendation = &now
 	x.note("decided", map[string]any{"recommended": r.Act, "act": act})
 	return nil
+}
+
+// vouchedFor says whether somebody else than the machine says who a person is: of the command line and of the console's link only the operating system does,
+// and whoever may use it can be anybody.
+func vouchedFor(who string) bool {
+	return !strings.HasPrefix(who, "cli:") && !strings.HasPrefix(who, "console:link ")
 }
 
 // accepted is an app's approvals once a subject of feature-drift is taken into the newest that is in force at t.

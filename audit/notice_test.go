@@ -670,7 +670,12 @@ func TestFourEyes(t *testing.T) {
 	if _, err := decide(f, "cli:ann@host", ""); err == nil || !strings.Contains(err.Error(), "another person") {
 		t.Errorf("one person decided twice: %v", err)
 	}
-	if f, err = decide(f, "cli:bob@host", ""); err != nil || f.Recommendation.Decision != "delist" || f.Recommendation.DecidedBy != "cli:bob@host" {
+	for _, who := range []string{"cli:bob@host", "console:link (bob)"} {
+		if _, err := decide(f, who, ""); err == nil || !strings.Contains(err.Error(), "vouches") {
+			t.Errorf("%s, for whom nobody vouches, was the second: %v", who, err)
+		}
+	}
+	if f, err = decide(f, "console:17 (bob)", ""); err != nil || f.Recommendation.Decision != "delist" || f.Recommendation.DecidedBy != "console:17 (bob)" {
 		t.Errorf("%+v, %v", f.Recommendation, err)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/mailreeve/mailreeve/audit"
 )
 
 // Exec does behind the store's back what its methods would not.
@@ -109,4 +111,45 @@ func Age(s *Store, d time.Duration) {
 			panic(err)
 		}
 	}
+}
+
+// Fill puts findings and the names of apps and vendors into the store, as nights would have.
+func (s *Store) Fill(ctx context.Context, list []audit.Finding) error {
+	return s.write(ctx, "fill", func(t *tx) error {
+		named := map[string]bool{}
+		err := t.d.insert(ctx, t, table{name: "apps", key: []string{"app_key"}, columns: []string{"name", "vendor_id", "vendor_name", "listed", "blind", "states_at"}}, func(add func(...any) error) error {
+			for i := range list {
+				if f := &list[i]; !named[f.App] {
+					named[f.App] = true
+					if err := add(text(f.App), text(f.AppName), text("id-"+f.Vendor), text(f.Vendor), true, false, audit.Never); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		return t.d.insert(ctx, t, findings(), func(add func(...any) error) error {
+			for i := range list {
+				values, err := findingValues(&list[i], 1)
+				if err != nil {
+					return err
+				}
+				if err := add(values...); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+}
+
+// Analyze lets the database count what it holds, as it does by itself after a while.
+func (s *Store) Analyze(ctx context.Context) error {
+	if s.IsSQLite() {
+		return nil
+	}
+	return s.Exec(ctx, `VACUUM ANALYZE`)
 }

@@ -100,6 +100,16 @@ func (s *Store) schema(ctx context.Context) (version int64, err error) {
 	return version, err
 }
 
+// Schema is the version of the store's schema, which another program may have changed since it was opened, and the one that is known here.
+func (s *Store) Schema(ctx context.Context) (have, known int64, err error) {
+	steps, err := s.steps(0)
+	if err != nil {
+		return 0, 0, err
+	}
+	have, err = s.schema(ctx)
+	return have, steps[len(steps)-1].Version, err
+}
+
 func (s *Store) knows(have int64, steps []Migration) error {
 	if newest := steps[len(steps)-1].Version; have > newest {
 		return fmt.Errorf("store %s: its schema has version %d, this mailreeve knows up to %d: install the mailreeve that wrote it, or a newer one: %w",

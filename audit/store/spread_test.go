@@ -17,35 +17,37 @@ import (
 // spread are the tables that grow with apps and days: every unique key of theirs leads with app_key, so that a database of many machines can keep the
 // rows of one app together.
 func spread() []string {
-<<<<<<< HEAD
-	return []string{"acts", "app_versions", "apps", "attachments", "contributions", "due", "findings", "headers", "lifecycle", "matters", "observations", "packs", "requests"}
-=======
-	return []string{"acts", "app_versions", "apps", "contributions", "due", "findings", "headers", "lifecycle", "matters", "observations", "packs", "requests", "sums"}
->>>>>>> rest
+	return []string{"acts", "app_versions", "apps", "attachments", "contributions", "due", "findings", "headers", "lifecycle", "listed", "looks", "matters", "observations", "packs", "requests", "sums"}
 }
 
 // whole are the tables that one machine keeps, and why that is enough.
 func whole() map[string]string {
 	return map[string]string{
-		"canaries":         "as many as a platform seeds, read whole by each night",
-		"crews":            "a row for each process that does parts of nights",
-		"files":            "a row for each file",
-		"forgotten":        "read whole by each night",
-		"goose_db_version": "goose's own",
-		"incidents":        "a row for each outage",
-		"meta":             "a handful",
-		"newest":           "a row for each source",
-		"notices":          "led by its vendor, whose it is; a row for each mail to one",
-		"releases":         "a row for each night that a person released",
-		"outbox":           "a row for each message",
-		"outbox_lanes":     "a row for each receiver",
-		"outbox_sinks":     "a handful",
-		"parts":            "a row for each file that is read and each share of apps, while a night runs",
-		"quarantine":       "of a bad line no app can be believed: it goes by file, with which its key leads",
-		"rules":            "a row for each change of the policy",
-		"runs":             "a row for each night",
-		"sqlite_sequence":  "SQLite's own",
-		"trail":            "one chain, each entry hashed with the one before: it has one end",
+		"canaries":             "as many as a platform seeds, read whole by each night",
+		"crews":                "a row for each process that does parts of nights",
+		"files":                "a row for each file",
+		"forgotten":            "read whole by each night",
+		"goose_db_version":     "goose's own",
+		"incidents":            "a row for each outage",
+		"listed_words":         "SQLite's own, as are those that begin so",
+		"listed_words_config":  "SQLite's own",
+		"listed_words_data":    "SQLite's own",
+		"listed_words_docsize": "SQLite's own",
+		"listed_words_idx":     "SQLite's own",
+		"meta":                 "a handful",
+		"newest":               "a row for each source",
+		"notices":              "led by its vendor, whose it is; a row for each mail to one",
+		"releases":             "a row for each night that a person released",
+		"outbox":               "a row for each message",
+		"outbox_lanes":         "a row for each receiver",
+		"outbox_sinks":         "a handful",
+		"parts":                "a row for each file that is read and each share of apps, while a night runs",
+		"quarantine":           "of a bad line no app can be believed: it goes by file, with which its key leads",
+		"rules":                "a row for each change of the policy",
+		"runs":                 "a row for each night",
+		"sessions":             "a row for each browser that is logged in",
+		"sqlite_sequence":      "SQLite's own",
+		"trail":                "one chain, each entry hashed with the one before: it has one end",
 
 		"vendor_links":       "led by its vendor; a row for each link that was used",
 		"vendor_revocations": "a row for each vendor whose links were taken back",

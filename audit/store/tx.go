@@ -22,13 +22,14 @@ import (
 type dialect interface {
 	String() string // the store's name, without secrets
 	open(ctx context.Context) (writer, reader *sqlx.DB, err error)
-	explain(err error) error                                    // err with its kind and what to do
-	retryable(err error) bool                                   // whether the same transaction may pass when tried again
-	snapshot() *sql.TxOptions                                   // of a transaction that reads one moment
-	now() string                                                // the database's clock, ms since the Unix epoch
-	forUpdate() string                                          // the end of a SELECT that locks its rows until the transaction's end
-	lockLanes(ctx context.Context, t *tx, lanes []string) error // keeps others from writing into lanes of the outbox until the transaction ends; they are sorted
-	tryLock(ctx context.Context, s *Store) (hold, error)        // nil where another holds the night's lock
+	explain(err error) error                                         // err with its kind and what to do
+	retryable(err error) bool                                        // whether the same transaction may pass when tried again
+	snapshot() *sql.TxOptions                                        // of a transaction that reads one moment
+	now() string                                                     // the database's clock, ms since the Unix epoch
+	match(ctx context.Context, t *tx, words []string) (match, error) // how findings are found by words
+	forUpdate() string                                               // the end of a SELECT that locks its rows until the transaction's end
+	lockLanes(ctx context.Context, t *tx, lanes []string) error      // keeps others from writing into lanes of the outbox until the transaction ends; they are sorted
+	tryLock(ctx context.Context, s *Store) (hold, error)             // nil where another holds the night's lock
 
 	holder(ctx context.Context, s *Store) (string, error)       // who holds the night's lock; empty: nobody
 	clock(ctx context.Context, s *Store) (time.Duration, error) // how far the database's clock is ahead of this machine's

@@ -27,18 +27,20 @@ const demoSeed = 1
 
 func (c *cli) demoCommand() *cobra.Command {
 	var dir string
+	var serve bool
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Audit a whole synthetic marketplace: the two-minute tour",
 		Long: `demo invents a marketplace of 200 apps, writes what its gateway would have logged in 30 days, and audits it night by night. It needs no server,
 no configuration and no network. Where Chromium is installed, it also captures a page that shows an address. What it leaves behind can be looked at with every other command.`,
-		RunE: func(cmd *cobra.Command, _ []string) error { return c.demo(cmd.Context(), dir) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.demo(cmd.Context(), dir, serve) },
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "an empty or new folder for it (default: a new one among the temporary files)")
+	cmd.Flags().BoolVar(&serve, "serve", false, "then serve the console on what was found, until it is stopped")
 	return cmd
 }
 
-func (c *cli) demo(ctx context.Context, dir string) error {
+func (c *cli) demo(ctx context.Context, dir string, serve bool) error {
 	if dir == "" {
 		var err error
 		if dir, err = os.MkdirTemp("", "mailreeve-demo-"); err != nil {
@@ -127,7 +129,21 @@ func (c *cli) demo(ctx context.Context, dir string) error {
 	if !table.Perfect() {
 		return errors.New("what was found is not what was planted: please report this as a bug")
 	}
+	if serve {
+		return c.demoServe(ctx, s)
+	}
 	return nil
+}
+
+// demoServe serves the console on the demo's data, at the usual address or, where that is taken, another.
+func (c *cli) demoServe(ctx context.Context, s *system) error {
+	if l, err := net.Listen("tcp", s.consoleListen()); err != nil {
+		s.cfg.Console.Listen = "127.0.0.1:0"
+	} else if err := l.Close(); err != nil {
+		return err
+	}
+	fmt.Fprintln(c.out, "\nThe console shows it in a browser, until you press Ctrl-C:")
+	return s.serveConsole(ctx, nil)
 }
 
 // demoPage is a page that shows an address, which only a browser can see: a script makes it.

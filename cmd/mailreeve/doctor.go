@@ -113,6 +113,7 @@ func (c *cli) doctor(ctx context.Context, send bool) []symptom {
 	d.sources(ctx)
 	d.secrets()
 	d.browser()
+	d.console(ctx)
 	d.slack(ctx, send)
 	d.mail(ctx)
 	if send {

@@ -320,6 +320,31 @@ type accountRow struct {
 	Account string `json:"account_id"`
 }
 
+// accountListing is how accounts of findings are listed.
+func accountListing() listing[accountRow] {
+	return listing[accountRow]{
+		record: func(r accountRow) any { return r },
+		columns: []column[accountRow]{
+			{name: "finding", of: func(r accountRow) string { return r.Finding }},
+			{name: "check", of: func(r accountRow) string { return r.Check }},
+			{name: "app key", of: func(r accountRow) string { return r.AppKey }},
+			{name: "subject", of: func(r accountRow) string { return r.Subject }},
+			{name: "account id", of: func(r accountRow) string { return r.Account }},
+		},
+	}
+}
+
+// accountRows is all accounts of a finding.
+func accountRows(f *audit.Finding, set audit.IDs) iter.Seq[accountRow] {
+	return func(yield func(accountRow) bool) {
+		for i := range set.Len() {
+			if !yield(accountRow{f.ID, f.Check, f.App, f.Subject, set.At(i)}) {
+				return
+			}
+		}
+	}
+}
+
 func (c *cli) exportAccounts(ctx context.Context, s *system, list []*audit.Finding, format string) error {
 	sets := make([]audit.IDs, len(list))
 	for i, f := range list {
@@ -331,23 +356,14 @@ func (c *cli) exportAccounts(ctx context.Context, s *system, list []*audit.Findi
 			fmt.Fprintf(c.err, "%s (%s) is about no accounts\n", f.ID, f.Check)
 		}
 	}
-	var rows iter.Seq[accountRow] = func(yield func(accountRow) bool) {
+	rows := func(yield func(accountRow) bool) {
 		for i, f := range list {
-			for j := range sets[i].Len() {
-				if !yield(accountRow{f.ID, f.Check, f.App, f.Subject, sets[i].At(j)}) {
+			for row := range accountRows(f, sets[i]) {
+				if !yield(row) {
 					return
 				}
 			}
 		}
 	}
-	return listing[accountRow]{
-		record: func(r accountRow) any { return r },
-		columns: []column[accountRow]{
-			{name: "finding", of: func(r accountRow) string { return r.Finding }},
-			{name: "check", of: func(r accountRow) string { return r.Check }},
-			{name: "app key", of: func(r accountRow) string { return r.AppKey }},
-			{name: "subject", of: func(r accountRow) string { return r.Subject }},
-			{name: "account id", of: func(r accountRow) string { return r.Account }},
-		},
-	}.print(c, format, rows)
+	return accountListing().print(c, format, rows)
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/console"
 )
 
 // metrics tells Prometheus what the store holds, at the moment in which it is asked: whichever process tells it, it is the same.
@@ -101,8 +102,9 @@ func (m *metrics) collect(ctx context.Context, tell func(d *prometheus.Desc, kin
 	return nil
 }
 
-// metricsHandler is what is served to Prometheus, at /metrics.
-func (s *system) metricsHandler() (http.Handler, error) {
+// metricsHandler is what is served to Prometheus, at /metrics, and to who watches over processes, at /healthz and /readyz. missed says whether a night
+// should have run between two times.
+func (s *system) metricsHandler(missed func(from, to time.Time) bool) (http.Handler, error) {
 	registry := prometheus.NewRegistry()
 	for _, c := range []prometheus.Collector{newMetrics(s.store, s.clock), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
 		if err := registry.Register(c); err != nil {
@@ -111,15 +113,22 @@ func (s *system) metricsHandler() (http.Handler, error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
+	began := s.clock()
+	mux.HandleFunc("GET /healthz", console.Health)
+	mux.HandleFunc("GET /readyz", console.Readiness(func(ctx context.Context) []string {
+		ctx, cancel := context.WithTimeout(ctx, scraping)
+		defer cancel()
+		return s.amiss(ctx, began, missed)
+	}))
 	return mux, nil
 }
 
 // serveMetrics serves Prometheus at the address that is configured, if one is, until what it returns is called.
-func (s *system) serveMetrics(ctx context.Context) (stop func(), err error) {
+func (s *system) serveMetrics(ctx context.Context, missed func(from, to time.Time) bool) (stop func(), err error) {
 	if s.cfg.Metrics.Listen == "" {
 		return func() {}, nil
 	}
-	handler, err := s.metricsHandler()
+	handler, err := s.metricsHandler(missed)
 	if err != nil {
 		return nil, err
 	}

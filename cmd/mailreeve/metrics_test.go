@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"io"
 	"log/slog"
 	"net"
@@ -8,11 +9,14 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/mailreeve/mailreeve/audit"
 )
@@ -83,7 +87,7 @@ mailreeve_outbox_oldest_waiting_seconds{sink="webhook"} 25200
 	if err := testutil.CollectAndCompare(m, strings.NewReader(want), names...); err != nil {
 		t.Error(err)
 	}
-	handler, err := sys.metricsHandler()
+	handler, err := sys.metricsHandler(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,13 +140,13 @@ func TestMetricsAreServed(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.cfg.Metrics.Listen = taken.Addr().String()
-	if _, err := s.serveMetrics(t.Context()); err == nil || !strings.Contains(err.Error(), "metrics.listen") {
+	if _, err := s.serveMetrics(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "metrics.listen") {
 		t.Errorf("an address that is taken: %v", err)
 	}
 	if err := taken.Close(); err != nil {
 		t.Fatal(err)
 	}
-	stop, err := s.serveMetrics(t.Context())
+	stop, err := s.serveMetrics(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,5 +161,41 @@ func TestMetricsAreServed(t *testing.T) {
 	stop()
 	if _, err := http.Get("http://" + s.cfg.Metrics.Listen + "/metrics"); err == nil {
 		t.Error("it is still served")
+	}
+}
+
+// What the alert rules and the dashboard ask for is told.
+func TestAlertsAndDashboardAskForWhatIsTold(t *testing.T) {
+	t.Parallel()
+	told := map[string]bool{}
+	descriptions := make(chan *prometheus.Desc)
+	go func() { newMetrics(nil, nil).Describe(descriptions); close(descriptions) }()
+	for d := range descriptions {
+		told[regexp.MustCompile(`fqName: "(\w+)"`).FindStringSubmatch(d.String())[1]] = true
+	}
+	var rules struct {
+		Groups []struct {
+			Rules []struct{ Alert, Expr string }
+		}
+	}
+	text, err := os.ReadFile("../../deploy/prometheus/alerts.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(text, &rules); err != nil || len(rules.Groups) != 1 || len(rules.Groups[0].Rules) < 4 {
+		t.Fatalf("%+v, %v", rules, err)
+	}
+	board, err := os.ReadFile("../../deploy/grafana/mailreeve.json")
+	if err != nil || !json.Valid(board) {
+		t.Fatalf("the dashboard is no JSON: %v", err)
+	}
+	asked := map[string]bool{}
+	for _, name := range regexp.MustCompile(`mailreeve_\w+`).FindAllString(string(text)+string(board), -1) {
+		if asked[name] = true; !told[name] {
+			t.Errorf("%s is asked for, and never told", name)
+		}
+	}
+	if len(asked) < 6 {
+		t.Errorf("only %v are asked for", asked)
 	}
 }

@@ -11,7 +11,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -179,6 +181,7 @@ func TestNoAddressIsKept(t *testing.T) {
 		a.tell(args...)
 	}
 	said := &a.said
+	said.WriteString(pagesOf(t, dir))
 	for _, f := range a.slack.forms {
 		said.WriteString(f.Encode() + f.Get("text") + f.Get("blocks"))
 	}
@@ -355,6 +358,70 @@ func opened(t *testing.T, raw []byte) string {
 		t.Error(err)
 	}
 	return b.String()
+}
+
+// pagesOf is every page that the console has of a store, read by who logged in by the link, after a comment that holds the address.
+func pagesOf(t *testing.T, dir string) string {
+	t.Helper()
+	c := &cli{out: io.Discard, err: io.Discard, clock: time.Now, config: filepath.Join(dir, "mailreeve.yaml")}
+	s, err := c.open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	site, err := consoleSite(s.cfg, s.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := s.console(site, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(pages.Handler())
+	defer server.Close()
+	link, err := pages.Link(server.Listener.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser := &http.Client{Jar: jar}
+	var all strings.Builder
+	read := func(answer *http.Response, err error) string {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		text, err := io.ReadAll(answer.Body)
+		if err != nil || answer.StatusCode >= 500 {
+			t.Fatalf("%s: %s, %v", answer.Request.URL, answer.Status, err)
+		}
+		all.Write(text)
+		return string(text)
+	}
+	if home := read(browser.Get(link)); !strings.Contains(home, "Tonight") {
+		t.Fatalf("the link leads to %s", home)
+	}
+	list := read(browser.Get(server.URL + "/findings?status=all"))
+	read(browser.Get(server.URL + "/findings?status=all&format=json"))
+	read(browser.Get(server.URL + "/sessions"))
+	seen := 0
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(regexp.MustCompile(`F-[0-9A-Z]{12}`).FindAllString(list, -1)))) {
+		seen++
+		at := server.URL + "/findings/" + id
+		read(browser.PostForm(at, url.Values{"do": {"comment"}, "reason": {"I wrote to " + planted}}))
+		read(browser.PostForm(at, url.Values{"do": {"assign"}, "to": {planted}}))
+		read(browser.Get(at))
+		read(browser.Get(at + "?format=json"))
+		read(browser.Get(at + "/accounts.csv"))
+	}
+	if seen < 5 {
+		t.Errorf("the console shows %d findings", seen)
+	}
+	return all.String()
 }
 
 // search fails where anything of the address is in text, plain or in any disguise that the detector knows.

@@ -17,9 +17,10 @@ import (
 func (c *cli) serveCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "serve",
-		Short: "Run the nights by their schedule, until SIGTERM",
+		Short: "Run the nights by their schedule, and serve the console, until SIGTERM",
 		Long: `serve runs an audit at each time of the configuration's schedule, never two at once. Nights that were missed while nothing ran are made up by
-one run at the start. A night that failed is tried again after a minute, and then after growing pauses, until the next one is due.
+one run at the start. The console is served at console.listen; where console.oidc does not say who logs people in, a link is printed that does so once, on
+this machine. A night that failed is tried again after a minute, and then after growing pauses, until the next one is due.
 With vendor.public_url the vendors' page is served, too, at vendor.listen.
 On SIGTERM a night under way is rolled back: nothing of it is visible, and the next start makes it up.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.serve(cmd.Context()) },
@@ -39,7 +40,7 @@ func (c *cli) serve(ctx context.Context) error {
 	if next := plan.Nights(c.clock(), 1); len(next) > 0 {
 		s.log.Info("waiting for the next night", "schedule", s.cfg.Schedule, "at", next[0])
 	}
-	stop, err := s.serveMetrics(ctx)
+	stop, err := s.serveMetrics(ctx, missed(plan))
 	if err != nil {
 		return err
 	}
@@ -53,8 +54,8 @@ func (c *cli) serve(ctx context.Context) error {
 	wg.Go(func() { s.keepWriting(ctx) })
 	wg.Go(func() { s.keepWatching(ctx, plan) })
 	wg.Go(func() {
-		if err := s.hear(ctx); err != nil && ctx.Err() == nil { // the nights go on
-			s.log.Error("nobody hears what is pressed in Slack", "error", err)
+		if err := s.serveConsole(ctx, missed(plan)); err != nil && ctx.Err() == nil { // the nights go on
+			s.log.Error("the console is not served, nor heard what Slack sends to it", "error", err)
 		}
 	})
 	wg.Go(func() {

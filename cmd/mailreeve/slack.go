@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"net/http"
 	"os"
 	"slices"
@@ -66,60 +64,26 @@ func (s *system) presses() (appToken, signingSecret string) {
 	return os.Getenv(c.AppTokenEnv), os.Getenv(c.SigningSecretEnv)
 }
 
-// How long is waited at the end: for requests under way, and then for presses.
-const (
-	requestsEnd = 200 * time.Millisecond
-	pressesEnd  = 500 * time.Millisecond
-)
+// pressesEnd is how long presses under way are waited for at the end.
+const pressesEnd = 500 * time.Millisecond
 
-// hear does what people press under Slack's messages, until ctx is done: over Socket Mode where there is an app token, over HTTP where there is a
-// signing secret.
-func (s *system) hear(ctx context.Context) error {
+// hear does what people press under Slack's messages, over Socket Mode where there is an app token, until ctx is done. Where there is a signing secret, it
+// also gives what answers Slack over HTTP; else nil. What it began is waited for by done.
+func (s *system) hear(ctx context.Context) (presses http.Handler, done func()) {
 	appToken, secret := s.presses()
 	if appToken == "" && secret == "" {
-		return nil
+		return nil, func() {}
 	}
 	desk := &slack.Desk{Client: s.slackClient(), Deeds: s, Reviewers: s.cfg.Slack.Reviewers, Clock: s.clock, Log: s.log}
-	defer desk.Close(pressesEnd)
 	var wg sync.WaitGroup
-	defer wg.Wait()
 	if appToken != "" {
 		wg.Go(func() { desk.Listen(ctx, appToken, s.cfg.Slack.APIURL) })
 	}
-	if secret == "" {
-		return nil
+	if secret != "" {
+		presses = desk.Handler(secret)
+		s.log.Info("Slack's presses are heard", "at", s.consoleListen(), "path", slack.Path)
 	}
-	mux := http.NewServeMux()
-	mux.Handle(slack.Path, desk.Handler(secret))
-	return s.listen(ctx, mux)
-}
-
-// listen serves the console's address until ctx is done.
-func (s *system) listen(ctx context.Context, h http.Handler) error {
-	c := s.cfg.Console
-	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second}
-	l, err := net.Listen("tcp", c.Listen)
-	if err != nil {
-		return fmt.Errorf("console.listen: %w", err)
-	}
-	stop := context.AfterFunc(ctx, func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestsEnd)
-		defer cancel()
-		if server.Shutdown(ctx) != nil {
-			_ = server.Close() // who is slower than that is cut off
-		}
-	})
-	defer stop()
-	s.log.Info("Slack's presses are heard", "at", l.Addr().String(), "path", slack.Path)
-	if c.TLSCert != "" {
-		err = server.ServeTLS(l, s.cfg.Resolve(c.TLSCert), s.cfg.Resolve(c.TLSKey))
-	} else {
-		err = server.Serve(l)
-	}
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return err
+	return presses, func() { wg.Wait(); desk.Close(pressesEnd) }
 }
 
 // Do is slack.Deeds': as the command line does it.

@@ -34,6 +34,7 @@ type system struct {
 	posting sync.Mutex
 	post    *post // once something was to be delivered
 	out     io.Writer
+	err     io.Writer
 	crew    *schedule.Crew // of this process, while it serves
 	watched watched
 }
@@ -71,7 +72,7 @@ func (c *cli) openStore(ctx context.Context) (*system, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &system{cfg: cfg, log: logger(c, cfg.Log), clock: c.clock, out: c.out, objects: s3.FromEnvironment()}
+	s := &system{cfg: cfg, log: logger(c, cfg.Log), clock: c.clock, out: c.out, err: c.err, objects: s3.FromEnvironment()}
 	if s.store, err = store.Open(ctx, cfg.StoreURL()); err != nil {
 		return nil, err
 	}

@@ -68,7 +68,7 @@ func TestAThreadFromHeadToResolved(t *testing.T) {
 	defer sys.close()
 	ctx, cancel := context.WithCancel(t.Context())
 	heard := make(chan error, 1)
-	go func() { heard <- sys.hear(ctx) }()
+	go func() { heard <- sys.serveConsole(ctx, nil) }()
 	press := func(user string) {
 		t.Helper()
 		for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"unicode"
 )
 
 // Pages are templates: layout.html, which calls "title" and "main"; parts/*.html, which all may call; and pages/NAME.html, each of which defines "title"
@@ -74,10 +75,31 @@ func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, name 
 		return
 	}
 	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes()) // who went away does not need it
+	_, _ = w.Write(plainly(b.Bytes())) // who went away does not need it
 }
 
 const broken = `<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>This page could not be made</title></head>
 <body><main><h1>This page could not be made</h1><p>Something is wrong on our side; the log says what. Nothing was changed. Try again later.</p></main></body></html>
 `
+
+// plainly writes out what in a page would not show, or would move what is around it: control and format characters, as those that turn the direction of a
+// text. None of them is in a template, so all come from what a page tells.
+func plainly(page []byte) []byte {
+	if !bytes.ContainsFunc(page, hides) {
+		return page
+	}
+	var b bytes.Buffer
+	for _, r := range string(page) {
+		if hides(r) {
+			fmt.Fprintf(&b, `\u%04x`, r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.Bytes()
+}
+
+func hides(r rune) bool {
+	return r != '\n' && r != '\t' && r != '\r' && r != '\u00a0' && !unicode.IsPrint(r) && !unicode.Is(unicode.Co, r)
+}

@@ -234,10 +234,10 @@ func TestPagesComeWholeOrNotAtAll(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data := struct{ Name string }{"<script>"}
+	data := struct{ Name string }{"<script>\u202e\x1b[2Jzoë"}
 	w := httptest.NewRecorder()
 	p.Render(w, httptest.NewRequest("GET", "/", nil), http.StatusAccepted, "hello", data)
-	if got := w.Body.String(); w.Code != http.StatusAccepted || !strings.Contains(got, "<b>&lt;SCRIPT&gt;</b>") || !strings.Contains(got, `href="/assets/page.`) {
+	if got := w.Body.String(); w.Code != http.StatusAccepted || !strings.Contains(got, `<b>&lt;SCRIPT&gt;\u202e\u001b[2JZOË</b>`) || !strings.Contains(got, `href="/assets/page.`) {
 		t.Errorf("the page is %d %s", w.Code, got)
 	}
 	for _, name := range []string{"bad", "none"} {

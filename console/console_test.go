@@ -1,0 +1,345 @@
+package console_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jba/templatecheck"
+
+	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/checks"
+	"github.com/mailreeve/mailreeve/console"
+	"github.com/mailreeve/mailreeve/internal/web"
+)
+
+const day = 24 * time.Hour
+
+// start is when a bench's clock starts: a night is over, and coffee is ready.
+const start = audit.Instant(20000)*audit.Instant(day) + audit.Instant(8*time.Hour)
+
+// hostile is a name that means harm wherever it is not escaped.
+const hostile = "<script>alert(1)</script>\" onload='x' \u202e{{.}}"
+
+// A bench is a console on a store of its own, with nights that the test makes and a clock that it sets.
+type bench struct {
+	t        *testing.T
+	store    *store.Store
+	c        *console.Console
+	url      string
+	listener net.Addr
+	log      *strings.Builder
+	ready    []string
+
+	mu  sync.Mutex
+	now audit.Instant
+}
+
+func (b *bench) clock() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.now.Time()
+}
+
+func (b *bench) wait(d time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.now = b.now.Add(d)
+}
+
+// newBench gives a console that answers at b.url. Who logs in is asked of o; without an issuer it is by a link.
+func newBench(t *testing.T, o console.OIDC) *bench {
+	t.Helper()
+	return benchOn(t, "sqlite://"+filepath.Join(t.TempDir(), "s.db"), o)
+}
+
+func benchOn(t *testing.T, storeURL string, o console.OIDC) *bench {
+	t.Helper()
+	s, err := store.Open(t.Context(), storeURL)
+	must(t, err)
+	t.Cleanup(func() { must(t, s.Close()) })
+	b := &bench{t: t, store: s, now: start, log: &strings.Builder{}}
+	b.open(o)
+	return b
+}
+
+// open starts a console on b's store, as after a restart.
+func (b *bench) open(o console.OIDC) {
+	b.t.Helper()
+	log := slog.New(slog.NewTextHandler(b.log, nil))
+	site, err := web.New(web.Config{Listen: "127.0.0.1:0", Log: log})
+	must(b.t, err)
+	server := httptest.NewUnstartedServer(nil)
+	b.c, err = console.New(console.Config{Site: site, Store: b.store, Deeds: deeds{b.store}, Policy: audit.DefaultPolicy(), Clock: b.clock, Log: log, OIDC: o,
+		Check: checks.Get, Checks: []string{"purpose-prohibited", "access-unapproved"}, Clause: checks.ClauseText,
+		Record: func(f *audit.Finding, _ map[uint32]string) any {
+			return map[string]string{"id": f.ID, "title": f.Title}
+		},
+		Export: func(w io.Writer, _ *audit.Finding, set audit.IDs) error {
+			_, err := fmt.Fprintln(w, set.Strings())
+			return err
+		},
+		Ready: func(context.Context) []string { return b.ready }})
+	must(b.t, err)
+	server.Config.Handler = b.c.Handler()
+	server.Start()
+	b.t.Cleanup(server.Close)
+	b.c.Listening(server.Listener.Addr())
+	b.url, b.listener = server.URL, server.Listener.Addr()
+}
+
+// deeds does what people want, as the command line does.
+type deeds struct{ store *store.Store }
+
+func (x deeds) Do(ctx context.Context, d audit.Deed, id string) error {
+	d.Policy, d.AsOf = audit.DefaultPolicy(), start
+	held, err := x.store.Holding(ctx, id)
+	if err != nil {
+		return err
+	}
+	d.Sites = held.Sites
+	return x.store.Change(ctx, id, func(f *audit.Finding, acts []audit.Act) (store.Changed, error) {
+		done, err := d.Do(*f, acts)
+		if err != nil {
+			return store.Changed{}, err
+		}
+		return store.Changed{Finding: done.Finding, NewActs: done.Begun, EndedActs: done.Ended, Trail: done.Trail, Approvals: done.Approvals, Judge: done.Judge}, nil
+	})
+}
+
+// post does a deed as somebody else.
+func (b *bench) post(id string, do audit.DeedKind, reason string) {
+	b.t.Helper()
+	now := audit.At(b.clock())
+	must(b.t, deeds{b.store}.Do(b.t.Context(), audit.Deed{Kind: do, By: "console:9 (bob)", At: now, Reason: reason, Until: now.Add(30 * day)}, id))
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// finding is one as a night files it.
+func finding(check, app, subject string, severity audit.Severity) audit.Finding {
+	id := audit.FindingID(check, app, subject)
+	return audit.Finding{ID: id, Check: check, App: app, Subject: subject, Clause: "P6", Severity: severity, Confidence: audit.Certain, Status: audit.Open,
+		Title: "Addresses retrieved for a prohibited purpose (" + subject + ")", Explanation: "12 retrievals for " + subject + ", of the addresses of 9 accounts on 1 site.", Remediation: "Stop it.",
+		FirstSeen: start.Add(-2 * day), LastSeen: start.Add(-day), Occurrences: 12, Accounts: 9, Sites: 1, NotifiedAt: audit.Never, DueAt: audit.Never, PolicyDigest: "sha256:00",
+		Evidence: []audit.Evidence{{At: start.Add(-day), Source: audit.Source{File: 1, Line: 7}, Site: "site-a", Account: "5b10a2844c20165700ede21f", Detail: "1 account, for " + subject}}}
+}
+
+// night publishes a run that files or changes findings. Apps are called by their keys' last part.
+func (b *bench) night(list ...audit.Finding) string {
+	b.t.Helper()
+	ctx := b.t.Context()
+	lease, err := b.store.Lock(ctx, true)
+	must(b.t, err)
+	now := audit.At(b.clock())
+	run := &audit.Run{AsOf: now.Add(-5 * time.Hour), ScheduledAt: audit.Never, StartedAt: now.Add(-time.Minute), FinishedAt: audit.Never, By: "test"}
+	n := b.store.Night(lease)
+	must(b.t, n.Begin(ctx, run))
+	run.FinishedAt = now
+	run.Summary = audit.RunSummary{Sources: []audit.SourceResult{{Kind: audit.KindAccess, Path: "logs/*.jsonl", Lines: 1200, Quarantined: 3, Looked: true}, {Kind: audit.KindReports, Path: "reports.jsonl", Trouble: "it is missing"}},
+		Checks: []audit.CheckResult{{ID: "purpose-prohibited", Looked: true}, {ID: "report-overdue", Why: "reports could not be looked at"}}, Findings: audit.FindingCounts{New: len(list), Open: len(list)}}
+	p := &audit.Publication{Run: run, Purged: audit.StateDay}
+	updates := map[string]*audit.AppUpdate{}
+	for _, f := range list {
+		what := "filed"
+		if known, err := b.store.Finding(ctx, f.ID); err == nil {
+			f.FirstRun, f.Status, f.Assignee, f.Recommendation, what = known.FirstRun, known.Status, known.Assignee, known.Recommendation, "grew"
+		} else if f.FirstRun = run.ID; !errors.Is(err, store.ErrNotFound) {
+			b.t.Fatal(err)
+		}
+		f.LastRun, f.Latest = run.ID, audit.Latest{Run: run.ID, Occurrences: f.Occurrences, Accounts: f.Accounts}
+		u := updates[f.App]
+		if u == nil {
+			u = &audit.AppUpdate{Key: f.App, StatesAt: audit.Never, Version: &audit.AppVersion{From: now, App: &audit.App{Key: f.App, Name: "App " + f.App[strings.LastIndex(f.App, ".")+1:], Vendor: audit.Vendor{ID: "v-1", Name: "Acme"}}}}
+			updates[f.App] = u
+		}
+		u.Findings = append(u.Findings, f)
+		u.Trail = append(u.Trail, audit.TrailEntry{At: now, Who: "night", What: what, Finding: f.ID, Details: map[string]any{"added": float64(f.Occurrences)}})
+		for i := range 3 {
+			u.Put = append(u.Put, audit.Contribution{Check: f.Check, App: f.App, Subject: f.Subject, Day: start.Day() - audit.Day(i), Occurrences: []uint64{uint64(i), 1 << 62}, First: f.FirstSeen, Last: f.LastSeen,
+				Accounts: audit.NewIDs("5b10a2844c20165700ede21f"), Sites: audit.NewIDs("site-a"), Evidence: f.Evidence})
+		}
+	}
+	for key, u := range updates {
+		_, _, err := n.FindingsOf(ctx, key)
+		must(b.t, err)
+		p.Apps = append(p.Apps, *u)
+	}
+	slices.SortFunc(p.Apps, func(x, y audit.AppUpdate) int { return strings.Compare(x.Key, y.Key) })
+	must(b.t, n.Publish(ctx, p))
+	must(b.t, lease.Release())
+	return run.ID
+}
+
+// A browser is one that keeps cookies, but runs nothing.
+type browser struct {
+	t    *testing.T
+	base string
+	*http.Client
+}
+
+func (b *bench) browser() *browser {
+	jar, err := cookiejar.New(nil)
+	must(b.t, err)
+	return &browser{b.t, b.url, &http.Client{Jar: jar}}
+}
+
+// loggedIn is a browser of somebody of a role, whose session the test made.
+func (b *bench) loggedIn(who string, role console.Role) *browser {
+	b.t.Helper()
+	now := audit.At(b.clock())
+	token := "token-of-" + url.QueryEscape(who)
+	must(b.t, b.store.Login(b.t.Context(), store.Session{Digest: console.DigestOf(token), Who: "console:" + who + " (" + who + ")", Name: who, Role: string(role), Created: now, Expires: now.Add(12 * time.Hour)}))
+	x := b.browser()
+	u, err := url.Parse(b.url)
+	must(b.t, err)
+	x.Jar.SetCookies(u, []*http.Cookie{{Name: "mailreeve-session", Value: token, Path: "/"}})
+	return x
+}
+
+// get gives the status, the text and the final path of a page.
+func (x *browser) get(path string) (int, string, string) {
+	x.t.Helper()
+	r, err := x.Get(x.base + path)
+	must(x.t, err)
+	return x.read(r)
+}
+
+func (x *browser) post(path string, form url.Values) (int, string, string) {
+	x.t.Helper()
+	r, err := x.PostForm(x.base+path, form)
+	must(x.t, err)
+	return x.read(r)
+}
+
+func (x *browser) read(r *http.Response) (int, string, string) {
+	x.t.Helper()
+	defer r.Body.Close()
+	text, err := io.ReadAll(r.Body)
+	must(x.t, err)
+	return r.StatusCode, string(text), r.Request.URL.RequestURI()
+}
+
+// text is a page without its tags, spaces folded.
+func text(page string) string {
+	page = regexp.MustCompile(`<[^>]*>`).ReplaceAllString(page, " ")
+	return strings.Join(strings.Fields(page), " ")
+}
+
+func TestNobodyGetsInWithoutALogin(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, console.OIDC{})
+	f := finding("purpose-prohibited", "com.acme.mailer", "marketing", audit.Critical)
+	b.night(f)
+	x := b.browser()
+	for _, path := range []string{"/", "/findings", "/findings/" + f.ID, "/findings?format=json", "/findings/" + f.ID + "/accounts.csv", "/sessions", "/nowhere"} {
+		if status, page, at := x.get(path); status != 200 || !strings.HasPrefix(at, "/login") || strings.Contains(page, "marketing") {
+			t.Errorf("%s: %d at %s: %s", path, status, at, page)
+		}
+	}
+	if _, page, at := x.post("/findings/"+f.ID, url.Values{"do": {"acknowledge"}}); !strings.HasPrefix(at, "/login") {
+		t.Errorf("an act without a login leads to %s: %s", at, page)
+	}
+	if now, err := b.store.Finding(t.Context(), f.ID); err != nil || now.Status != audit.Open {
+		t.Errorf("an act without a login made it %s, %v", now.Status, err)
+	}
+	for _, path := range []string{"/healthz", "/readyz"} {
+		if status, _, _ := x.get(path); status != 200 {
+			t.Errorf("%s: %d", path, status)
+		}
+	}
+	b.ready = []string{"The last night is late."}
+	if status, page, _ := x.get("/readyz"); status != 503 || !strings.Contains(page, "late") {
+		t.Errorf("readyz when a night is late: %d %s", status, page)
+	}
+}
+
+func TestRolesLimitWhatPeopleDo(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, console.OIDC{})
+	f := finding("purpose-prohibited", "com.acme.mailer", "marketing", audit.Critical)
+	b.night(f)
+	for _, tt := range []struct {
+		role   console.Role
+		path   string
+		form   url.Values
+		status int
+	}{
+		{console.Viewer, "/findings/" + f.ID, url.Values{"do": {"comment"}, "reason": {"hm"}}, 403},
+		{console.Viewer, "/findings", url.Values{"do": {"acknowledge"}, "id": {f.ID}}, 403},
+		{"owner", "/findings/" + f.ID, url.Values{"do": {"acknowledge"}}, 403}, // no role of ours
+		{console.Reviewer, "/findings/" + f.ID, url.Values{"do": {"comment"}, "reason": {"hm"}}, 200},
+		{console.Reviewer, "/findings/" + f.ID, url.Values{"do": {"erase"}}, 400},
+		{console.Admin, "/findings", url.Values{"do": {"acknowledge"}, "id": {f.ID}}, 200},
+	} {
+		x := b.loggedIn(string(tt.role)+tt.form.Get("do"), tt.role)
+		if status, page, _ := x.post(tt.path, tt.form); status != tt.status {
+			t.Errorf("%s posts %v to %s: %d, want %d\n%s", tt.role, tt.form, tt.path, status, tt.status, text(page))
+		}
+	}
+	viewer := b.loggedIn("vera", console.Viewer)
+	for _, path := range []string{"/findings", "/findings/" + f.ID} {
+		if _, page, _ := viewer.get(path); strings.Contains(page, `name="do"`) {
+			t.Errorf("%s offers a viewer what she may not do", path)
+		}
+	}
+	trail, err := b.store.Trail(t.Context(), store.TrailFilter{Finding: f.ID})
+	must(t, err)
+	var said []string
+	for _, e := range trail {
+		said = append(said, e.Who+" "+e.What)
+	}
+	if got, want := strings.Join(said, "; "), "night filed; console:reviewercomment (reviewercomment) commented; console:adminacknowledge (adminacknowledge) acknowledged"; got != want {
+		t.Errorf("the trail says %s, want %s", got, want)
+	}
+}
+
+func TestTemplatesFitWhatTheyAreGiven(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, console.OIDC{})
+	for name, data := range b.c.Pages() {
+		if err := templatecheck.CheckHTML(b.c.Template(name), data); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestHostileNamesStayText(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, console.OIDC{})
+	f := finding("purpose-prohibited", "com.acme."+hostile, hostile, audit.Critical)
+	f.Title, f.Explanation, f.Remediation, f.Assignee, f.Reason = hostile, hostile, hostile, hostile, hostile
+	f.Evidence[0].Detail, f.Evidence[0].Site, f.Evidence[0].Account = hostile, hostile, hostile
+	b.night(f)
+	x := b.loggedIn(hostile, console.Admin)
+	x.post("/findings/"+f.ID, url.Values{"do": {"comment"}, "reason": {hostile}})
+	for _, path := range []string{"/", "/findings", "/findings/" + f.ID, "/sessions", "/findings?q=" + url.QueryEscape(hostile), "/findings?status=" + url.QueryEscape(hostile), "/findings?app=" + url.QueryEscape(hostile)} {
+		status, page, _ := x.get(path)
+		if strings.Contains(page, "<script>alert") || strings.Contains(page, `" onload='`) || strings.Contains(page, "\u202e") || status == 500 {
+			t.Errorf("%s: %d: %s", path, status, page)
+		}
+	}
+	if strings.Contains(b.log.String(), "ERROR") {
+		t.Error(b.log.String())
+	}
+}

@@ -1,0 +1,14 @@
+package console
+
+import "html/template"
+
+// DigestOf is what a token is known by.
+func DigestOf(token string) string { return digestOf(token) }
+
+// Pages gives the console's templates, to be checked against what they are given.
+func (c *Console) Pages() map[string]any {
+	return map[string]any{"tonight": &tonightPage{}, "findings": &findingsPage{}, "finding": &findingPage{}}
+}
+
+// Template is a page's.
+func (c *Console) Template(name string) *template.Template { return c.pages.Template(name) }
