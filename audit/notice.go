@@ -111,6 +111,15 @@ func (n *Notice) Waits() bool {
 	return !n.Queued() && (n.Delivery == NoticeDrafted || n.Delivery == NoticeNoContact || n.Delivery == NoticeApproved)
 }
 
+// Findings are the ids of what the notice is about.
+func (n *Notice) Findings() []string {
+	ids := make([]string, len(n.About))
+	for i, k := range n.About {
+		ids[i] = k.Finding
+	}
+	return ids
+}
+
 // Has says whether the notice is about a finding.
 func (n *Notice) Has(finding string) bool {
 	return slices.ContainsFunc(n.About, func(k FindingRef) bool { return k.Finding == finding })
@@ -199,24 +208,27 @@ func (n Notice) Queue(run, pinned string, now Instant) (after Notice, trail []Tr
 	return n, nil, true
 }
 
-// Recall takes back a notice that is in the outbox, where something of it no longer holds, and its mail is out of the outbox by now. tried is how often it was
-// begun to be sent. If never, nobody has it: what still holds of it waits to be written anew, and approved anew. Else it may have arrived, whatever the answers were: it
-// is withdrawn, which says so, and what still holds is told by another notice.
-func (n Notice) Recall(tried int, still bool, why string, now Instant) (Notice, []TrailEntry) {
+// Recall takes back a notice that is in the outbox, where something of it no longer holds, and its mail, m, is out of the outbox by now. If nobody ever began to send it,
+// what still holds of it waits to be written anew, and approved anew. Else it may have arrived, whatever the answers were: it is withdrawn, which says so, and what still holds
+// is told by another notice.
+func (n Notice) Recall(m Message, still bool, why string, now Instant) (Notice, []TrailEntry) {
 	if n.Delivery != NoticeApproved || !n.Queued() {
 		return n, nil
 	}
-	if tried == 0 {
+	if m.Attempts == 0 {
 		n = n.unapproved()
 		n.QueuedRun = ""
 		why += "; its mail was taken out of the outbox before anybody tried to send it"
 	}
-	if tried == 0 && still {
+	if m.Attempts == 0 && still {
 		n.Delivery = NoticeDrafted
 		return n, n.note(now, ByNight, "notice recalled", why+", and it is drafted anew")
 	}
-	if tried > 0 {
-		why += "; its mail was taken out of the outbox, but somebody had begun to send it: it may have arrived"
+	if m.Attempts > 0 {
+		why += fmt.Sprintf("; its mail was taken out of the outbox, but had been tried (%d): it may have arrived", m.Attempts)
+		if m.Error != "" {
+			why += ", though an attempt ended with: " + m.Error
+		}
 	}
 	n.Delivery, n.EndedAt, n.Why = NoticeWithdrawn, now, why
 	return n, n.note(now, ByNight, "notice withdrawn", why)

@@ -3,6 +3,7 @@ package audit
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -451,6 +452,29 @@ func TestAbnormalNights(t *testing.T) {
 	// 50 is the least limit, but once the median of 30 nights is 20, it is 100; 5 times 50 after one night of 50.
 	if want := []int{len(nights) - 1}; !slices.Equal(got, want) || nights[2].Verdict.Limit != 250 || nights[1].Verdict.Limit != 50 {
 		t.Errorf("abnormal: %v, want %v", got, want)
+	}
+}
+
+// A run is judged after those before it; so is, once, what an older mailreeve left unjudged, and nothing else is judged again.
+func TestARunIsJudgedOnce(t *testing.T) {
+	l := DefaultLadder()
+	severe := func(n int) (list []Change) {
+		for range n {
+			list = append(list, Change{What: IsNew, Finding: Finding{Severity: High}})
+		}
+		return append(list, Change{What: IsNew, Finding: Finding{Severity: Medium}}, Change{What: IsReopened, Finding: Finding{Severity: Critical}})
+	}
+	before := []NightCount{{Run: "R-1", Severe: 40, Verdict: &Verdict{Limit: 3, Abnormal: true}}, {Run: "R-2", Severe: 60}}
+	night, judged := l.JudgeRun(before, &Run{ID: "R-3", AsOf: noon}, severe(201))
+	want := []NightCount{{Run: "R-2", Severe: 60, Verdict: &Verdict{Limit: 200}}, {Run: "R-3", AsOf: noon, Severe: 201, Verdict: &Verdict{Limit: 200, Abnormal: true}}}
+	if !reflect.DeepEqual(judged, want) || !reflect.DeepEqual(night, want[1]) || !night.Holds() {
+		t.Errorf("%+v", judged)
+	}
+	if before[1].Verdict != nil {
+		t.Error("it changed what it was given")
+	}
+	if night, _ := l.JudgeRun(nil, &Run{ID: "R-1", Baseline: true}, severe(5000)); night.Holds() || night.Severe != 5000 {
+		t.Errorf("a baseline: %+v", night)
 	}
 }
 

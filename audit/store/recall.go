@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/mailreeve/mailreeve/audit"
@@ -33,12 +32,8 @@ func (t *tx) recallClosed(ctx context.Context, ids map[string]bool, at audit.Ins
 	}
 	for i := range list {
 		n := &list[i]
-		var about []string
-		closed := false
-		for _, k := range n.About {
-			about, closed = append(about, k.Finding), closed || ids[k.Finding]
-		}
-		if !closed {
+		about := n.Findings()
+		if !slices.ContainsFunc(about, func(id string) bool { return ids[id] }) {
 			continue
 		}
 		var open int
@@ -59,12 +54,12 @@ func (t *tx) recallClosed(ctx context.Context, ids map[string]bool, at audit.Ins
 }
 
 func (t *tx) recall(ctx context.Context, n *audit.Notice, still bool, why string, at audit.Instant) ([]audit.TrailEntry, error) {
-	tried, ok, err := t.takeBack(ctx, n.Key(), false)
-	if err != nil || !ok {
+	m, err := t.takeBack(ctx, n.Key(), false)
+	if err != nil || m == nil {
 		return nil, err
 	}
 	var trail []audit.TrailEntry
-	*n, trail = n.Recall(tried, still, why, max(at, n.Created))
+	*n, trail = n.Recall(*m, still, why, max(at, n.Created))
 	if err := t.notice(ctx, n); err != nil {
 		return nil, err
 	}
@@ -79,11 +74,11 @@ func (t *tx) holdAll(ctx context.Context, at audit.Instant) (trail []audit.Trail
 		return nil, err
 	}
 	for i := range list {
-		_, ok, err := t.takeBack(ctx, list[i].Key(), true)
+		m, err := t.takeBack(ctx, list[i].Key(), true)
 		if err != nil {
 			return nil, err
 		}
-		if !ok {
+		if m == nil {
 			continue
 		}
 		n, more := list[i].Hold(at)
@@ -101,37 +96,28 @@ func (t *tx) onTheirWay(ctx context.Context) ([]audit.Notice, error) {
 	return slices.DeleteFunc(list, func(n audit.Notice) bool { return !n.Queued() }), err
 }
 
-// takeBack takes the message of a key out of the outbox, and says how often it was begun to be sent; not ok where it is there no more, is delivered, or was tried and is only to be
-// taken if it was not. Whoever tries it at this moment goes on, but nobody tries it again.
-func (t *tx) takeBack(ctx context.Context, key string, untried bool) (tried int, ok bool, err error) {
-	var m struct {
-		ID   int64  `db:"id"`
-		Sink string `db:"sink"`
-		Lane text   `db:"lane"`
-	}
-	err = t.one(ctx, &m, `SELECT id, sink, lane FROM outbox WHERE key = ?`, text(key))
-	if errors.Is(err, ErrNotFound) {
-		return 0, false, nil
-	}
-	if err != nil {
-		return 0, false, err
+// takeBack takes the message of a key out of the outbox, and gives it as it was; nil where it is there no more, is delivered, or was tried and is only to be taken if it was not.
+// Whoever tries it at this moment goes on, but nobody tries it again.
+func (t *tx) takeBack(ctx context.Context, key string, untried bool) (*audit.Message, error) {
+	const waits = ` WHERE key = ? AND sent_at = ?`
+	found, err := t.messages(ctx, selectMessages+waits, text(key), audit.Never)
+	if err != nil || len(found) == 0 {
+		return nil, err
 	}
 	// Who takes a message has its lane first: as long as this transaction has it, nobody begins to send.
-	_, err = t.exec(ctx, `INSERT INTO outbox_lanes (sink, lane, holder, until, next_at) VALUES (?, ?, '', ?, ?) ON CONFLICT DO NOTHING`, m.Sink, m.Lane, audit.Ever, audit.Ever)
+	sink, lane := found[0].Sink, text(found[0].Lane)
+	_, err = t.exec(ctx, `INSERT INTO outbox_lanes (sink, lane, holder, until, next_at) VALUES (?, ?, '', ?, ?) ON CONFLICT DO NOTHING`, sink, lane, audit.Ever, audit.Ever)
 	if err != nil {
-		return 0, false, err
+		return nil, err
 	}
 	var holder string
-	if err := t.one(ctx, &holder, `SELECT holder FROM outbox_lanes WHERE sink = ? AND lane = ?`+t.d.forUpdate(), m.Sink, m.Lane); err != nil {
-		return 0, false, err
+	if err := t.one(ctx, &holder, `SELECT holder FROM outbox_lanes WHERE sink = ? AND lane = ?`+t.d.forUpdate(), sink, lane); err != nil {
+		return nil, err
 	}
-	err = t.one(ctx, &tried, `SELECT attempts FROM outbox WHERE id = ? AND sent_at = ?`+t.d.forUpdate(), m.ID, audit.Never)
-	if errors.Is(err, ErrNotFound) {
-		return 0, false, nil // delivered meanwhile
+	found, err = t.messages(ctx, selectMessages+waits+t.d.forUpdate(), text(key), audit.Never)
+	if err != nil || len(found) == 0 || untried && found[0].Attempts > 0 {
+		return nil, err
 	}
-	if err != nil || untried && tried > 0 {
-		return 0, false, err
-	}
-	_, err = t.exec(ctx, `DELETE FROM outbox WHERE id = ?`, m.ID)
-	return tried, err == nil, err
+	_, err = t.exec(ctx, `DELETE FROM outbox WHERE id = ?`, found[0].ID)
+	return &found[0], err
 }

@@ -165,21 +165,13 @@ type noticeRecord struct {
 }
 
 func noticeRecordOf(v *noticeView) noticeRecord {
-	r := noticeRecord{ID: v.ID, Kind: v.Kind, Vendor: v.Vendor, VendorName: v.VendorName, Run: v.Run, Findings: findingsOf(&v.Notice), Recipients: append([]string{}, v.Recipients...),
+	r := noticeRecord{ID: v.ID, Kind: v.Kind, Vendor: v.Vendor, VendorName: v.VendorName, Run: v.Run, Findings: v.Notice.Findings(), Recipients: append([]string{}, v.Recipients...),
 		Delivery: v.Delivery, Answer: v.answer(), DueAt: moment(v.due()), CreatedAt: moment(v.Created), ApprovedBy: v.ApprovedBy, ApprovedAt: moment(v.ApprovedAt), Digest: v.digest, Content: v.Pinned,
 		SentAt: moment(v.SentAt), DeliveredAt: moment(audit.Never), Why: v.Why}
 	if v.Delivery == audit.NoticeDelivered {
 		r.DeliveredAt = moment(v.EndedAt)
 	}
 	return r
-}
-
-func findingsOf(n *audit.Notice) []string {
-	out := make([]string, len(n.About))
-	for i, k := range n.About {
-		out[i] = k.Finding
-	}
-	return out
 }
 
 func noticeListing() listing[noticeView] {
@@ -392,7 +384,7 @@ func (c *cli) printNotice(v *noticeView, files []store.Attachment) error {
 	t.row("notice", v.ID+", "+string(v.Kind))
 	t.row("vendor", cmp.Or(v.VendorName, v.Vendor))
 	t.row("to", strings.Join(v.Recipients, ", "))
-	t.row("findings", strings.Join(findingsOf(&v.Notice), ", "))
+	t.row("findings", strings.Join(v.Notice.Findings(), ", "))
 	t.row("drafted", when(v.Created)+", after "+v.Run)
 	state := string(v.Delivery)
 	if v.Why != "" {

@@ -194,11 +194,7 @@ func (d *Desk) settled(ctx context.Context) error {
 
 // arrived adds to a change what follows from a notice's delivery.
 func (d *Desk) arrived(ctx context.Context, n *audit.Notice, change *store.NoticesChanged) error {
-	var ids []string
-	for _, k := range n.About {
-		ids = append(ids, k.Finding)
-	}
-	found, err := d.findings(ctx, ids)
+	found, err := d.findings(ctx, n.Findings())
 	if err != nil {
 		return err
 	}
@@ -294,11 +290,7 @@ func (d *Desk) replyAbout(ctx context.Context, id string, findings []string, r a
 		if err != nil {
 			return err
 		}
-		var ids []string
-		for _, k := range n.About {
-			ids = append(ids, k.Finding)
-		}
-		found, err := d.findings(ctx, ids)
+		found, err := d.findings(ctx, n.Findings())
 		if err != nil {
 			return err
 		}

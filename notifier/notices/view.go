@@ -1,0 +1,227 @@
+package notices
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/checks"
+)
+
+// A view is all that a night's steps look at, and what they have changed of it.
+type view struct {
+	*Desk
+	nights   []audit.NightCount
+	run      string // the last night's
+	now      audit.Instant
+	held     bool
+	notices  []audit.Notice
+	matter   map[string]*audit.Matter // by finding
+	findings map[string]*audit.Finding
+	registry map[string]store.Registrant
+	due      map[string][]subject // reminders, by vendor
+	second   map[string][]subject
+
+	night     map[string]audit.NightCount // by run
+	commented map[string]bool             // findings that are likely, by a person
+	reopened  map[string]audit.Instant    // when nights reopened findings of late
+}
+
+func (d *Desk) view(ctx context.Context) (*view, error) {
+	v := &view{Desk: d, night: map[string]audit.NightCount{}, matter: map[string]*audit.Matter{}, findings: map[string]*audit.Finding{}, due: map[string][]subject{}, second: map[string][]subject{}}
+	var err error
+	if v.nights, err = d.nights(ctx); err != nil || len(v.nights) == 0 {
+		return v, err
+	}
+	v.run, v.now, v.held = v.nights[len(v.nights)-1].Run, d.now(v.nights), held(v.nights) != nil
+	if v.notices, err = d.Store.Notices(ctx, store.NoticeFilter{}); err != nil {
+		return v, err
+	}
+	matters, err := d.Store.Matters(ctx, false)
+	if err != nil {
+		return v, err
+	}
+	var ids []string
+	for i := range matters {
+		v.matter[matters[i].Finding] = &matters[i]
+		if matters[i].ClosedAt == audit.Never {
+			ids = append(ids, matters[i].Finding)
+		}
+	}
+	for i := range v.notices {
+		if n := &v.notices[i]; n.Waits() || n.Delivery == audit.NoticeApproved {
+			ids = append(ids, n.Findings()...)
+		}
+	}
+	open, err := d.Store.Findings(ctx, store.Filter{Statuses: []audit.Status{audit.Open, audit.Acknowledged, audit.InRemediation}})
+	if err != nil {
+		return v, err
+	}
+	known, err := d.findings(ctx, ids)
+	if err != nil {
+		return v, err
+	}
+	apps := map[string]bool{}
+	for _, f := range slices.Concat(open, known) {
+		v.findings[f.ID], apps[f.App] = &f, true
+	}
+	if v.registry, err = d.Store.Registrants(ctx, slices.Sorted(maps.Keys(apps))); err != nil {
+		return v, err
+	}
+	for _, n := range v.nights {
+		v.night[n.Run] = n
+	}
+	var likely []string
+	for id, f := range v.findings {
+		if f.Confidence == audit.Likely {
+			likely = append(likely, id)
+		}
+	}
+	if v.commented, err = d.Store.Commented(ctx, likely); err != nil {
+		return v, err
+	}
+	v.reopened, err = d.Store.Reopened(ctx, v.nights[len(v.nights)-1].AsOf.Add(-d.Policy.Ladder.After))
+	return v, err
+}
+
+// telling says whether a finding's vendor is to be told of it: nil, or why not.
+func (v *view) telling(f *audit.Finding) error {
+	filed := v.night[f.FirstRun]
+	last := v.nights[len(v.nights)-1].AsOf
+	x := audit.Prospect{Finding: f, Matter: v.matter[f.ID], Opened: filed.AsOf, Night: last, Baseline: filed.Baseline && !filed.Released, Commented: v.commented[f.ID]}
+	if at, ok := v.reopened[f.ID]; ok {
+		x.Opened = max(x.Opened, at)
+	}
+	if r, ok := v.registry[f.App]; ok && r.Waiting != audit.Never {
+		x.Waited = time.Duration(last - r.Waiting)
+	}
+	return x.Telling(&v.Policy.Ladder)
+}
+
+// findings gives the findings of ids, those that there are.
+func (d *Desk) findings(ctx context.Context, ids []string) (list []audit.Finding, err error) {
+	slices.Sort(ids)
+	for part := range slices.Chunk(slices.Compact(ids), 500) {
+		more, err := d.Store.Findings(ctx, store.Filter{IDs: part})
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, more...)
+	}
+	return list, nil
+}
+
+// vendor is the key and the name of an app's vendor.
+func (v *view) vendor(app string) (key, name string) {
+	var who audit.Vendor
+	if r, ok := v.registry[app]; ok {
+		who = r.App.Vendor
+	}
+	return audit.VendorKey(app, who), cmp.Or(who.Name, who.ID, app)
+}
+
+// matters moves every matter on, and collects what vendors are to be written about.
+func (v *view) matters(ctx context.Context) error {
+	runs, err := v.Store.Runs(ctx, 100)
+	if err != nil {
+		return err
+	}
+	slices.Reverse(runs)
+	notice := map[string]*audit.Notice{}
+	for i := range v.notices {
+		notice[v.notices[i].ID] = &v.notices[i]
+	}
+	for _, id := range slices.Sorted(maps.Keys(v.matter)) {
+		m := v.matter[id]
+		if m.ClosedAt != audit.Never {
+			continue
+		}
+		f := v.findings[id]
+		after, due, trail, since := *m, audit.Step(""), []audit.TrailEntry(nil), audit.Nights{}
+		if f != nil && m.Answer == audit.FixClaimed {
+			check, _ := checks.Get(f.Check)
+			since = audit.NightsSince(m.ClaimedAt, f, check.Nature, runs)
+		}
+		if n := notice[after.Second]; n != nil && (n.Delivery == audit.NoticeWithdrawn || !n.Has(id) || n.Delivery == audit.NoticeBounced && !slices.Equal(n.Recipients, recipients(v.registry, n.About))) {
+			after.Second, after.SecondAt = "", audit.Never
+		}
+		for {
+			var more []audit.TrailEntry
+			after, due, more = after.Advance(f, since, v.now, &v.Policy.Ladder)
+			trail = append(trail, more...)
+			if due != audit.StepOverdue {
+				break
+			}
+		}
+		change := store.NoticesChanged{Trail: trail}
+		of := store.FindingNotice{FindingRef: m.FindingRef, NotifiedAt: after.Notified, DueAt: after.Due}
+		if due == audit.StepRecommend && v.held {
+			due = ""
+		}
+		if due == audit.StepRecommend {
+			after = after.Did(due, "", v.now, &v.Policy.Ladder)
+			var e *audit.TrailEntry
+			if of.Recommend, e = v.propose(&after, f); e != nil {
+				change.Trail = append(change.Trail, *e)
+				change.Open = []audit.FindingRef{m.FindingRef}
+			}
+		}
+		if !equal(m, &after) {
+			change.Matters = []audit.Matter{after}
+			if f != nil {
+				change.Findings = []store.FindingNotice{of}
+			}
+			if err := v.Store.ChangeNotices(ctx, change); err != nil {
+				return err
+			}
+			after.Version++
+			*m = after
+		}
+		vendor, _ := v.vendor(m.App)
+		if kind := map[audit.Step]audit.NoticeKind{audit.StepRemind: audit.Reminder, audit.StepSecond: audit.SecondNotice}[due]; kind == "" || !v.follows(kind, m, f) {
+			continue
+		}
+		switch due {
+		case audit.StepRemind:
+			v.due[vendor] = append(v.due[vendor], subject{*f, m})
+		case audit.StepSecond:
+			v.second[vendor] = append(v.second[vendor], subject{*f, m})
+		}
+	}
+	return nil
+}
+
+// follows says whether a reminder or second notice about a matter is still true and fair: its clock runs, on the side of the deadline that it speaks of, and
+// no fix is claimed since which nothing more was found.
+func (v *view) follows(kind audit.NoticeKind, m *audit.Matter, f *audit.Finding) bool {
+	claimed := m.Answer == audit.FixClaimed && (kind == audit.Reminder || f.LastSeen <= m.ClaimedAt)
+	return !m.Over() && !m.Stands() && !claimed && (v.now >= m.Due) == (kind == audit.SecondNotice)
+}
+
+func equal(a, b *audit.Matter) bool {
+	x, err1 := json.Marshal(a)
+	y, err2 := json.Marshal(b)
+	return err1 == nil && err2 == nil && string(x) == string(y)
+}
+
+// propose is the recommendation after two notices that were not answered. What a person recommended or decided since the first stays.
+func (v *view) propose(m *audit.Matter, f *audit.Finding) (*audit.Recommendation, *audit.TrailEntry) {
+	if r := f.Recommendation; r != nil && (r.DecidedBy == "" || r.DecidedAt >= m.Notified) {
+		return nil, nil
+	}
+	var all []audit.Matter
+	for _, o := range v.matter {
+		all = append(all, *o)
+	}
+	repeats := m.Repeats(all, &v.Policy.Ladder)
+	act := audit.Recommend(f.Severity, repeats, f.Accounts, &v.Policy.Ladder)
+	why := fmt.Sprintf("two notices were delivered, and it is still open; severity %s, notices about it before within a year: %d, accounts: %d", f.Severity, repeats, f.Accounts)
+	return &audit.Recommendation{Act: act, ProposedBy: audit.ByNight, ProposedAt: v.now, DecidedAt: audit.Never},
+		&audit.TrailEntry{At: v.now, Who: audit.ByNight, What: "recommended", Finding: f.ID, Why: why, Details: map[string]any{"act": act}}
+}
