@@ -309,13 +309,13 @@ treat it as you treat any file of a stranger.`,
 				return err
 			}
 			if attachment != "" {
-				return s.writeAttachment(cmd.Context(), c.out, findingsOf(n), attachment)
+				return s.writeAttachment(cmd.Context(), c.out, n.Findings(), attachment)
 			}
 			views, err := s.noticeViews(cmd.Context(), []audit.Notice{*n})
 			if err != nil {
 				return err
 			}
-			files, err := s.store.Attachments(cmd.Context(), findingsOf(n))
+			files, err := s.store.Attachments(cmd.Context(), n.Findings())
 			if err != nil {
 				return err
 			}
