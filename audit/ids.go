@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"math/bits"
 	"slices"
 	"sort"
 	"strings"
@@ -482,6 +483,14 @@ func (b *IDsBuilder) AddPacked(shape int, p []byte) uint32 {
 	}
 }
 
+// AddHex24 is AddPacked for an id of 24 digits at the start of p, as AppendID appended it; rest is what follows it. Of any other id it adds nothing.
+func (b *IDsBuilder) AddHex24(p []byte) (number uint32, rest []byte, ok bool) {
+	if len(p) < hex24Size || p[0] != isPacked|hex24 {
+		return 0, p, false
+	}
+	return b.addShort(p[1:hex24Size]), p[hex24Size:], true
+}
+
 // A shortID is 12 bytes and a place, from 1, so that to find one takes one look at memory.
 type shortID struct {
 	a    uint64
@@ -634,7 +643,8 @@ func compareKeys(x, y sortKey) int {
 	return 0
 }
 
-// sortKeys sorts keys, by their bytes from the last to the first where they are many, and gives them, perhaps in other memory.
+// sortKeys sorts keys and gives them, perhaps in other memory. Many are sorted by the first of the bytes in which they differ, from the last of these to the
+// first: ids are mostly random, so that few are left that have all of them in common.
 func sortKeys(keys []sortKey) []sortKey {
 	const few = 128
 	if len(keys) < few {
@@ -648,27 +658,48 @@ func sortKeys(keys []sortKey) []sortKey {
 		}
 	}
 	differ[2] &^= 1<<32 - 1 // the numbers
-	other := make([]sortKey, len(keys))
-	for i := len(differ) - 1; i >= 0; i-- {
-		for shift := 0; shift < 64; shift += 8 {
-			if byte(differ[i]>>shift) == 0 {
-				continue
+	type digit struct{ word, shift int }
+	var digits []digit
+	var mask sortKey // of the digits
+	for i := range differ {
+		for shift := 56; shift >= 0 && len(digits) <= bits.Len(uint(len(keys)))/8; shift -= 8 {
+			if byte(differ[i]>>shift) != 0 {
+				digits = append(digits, digit{i, shift})
+				mask[i] |= 0xff << shift
 			}
-			var place [256]int
-			for j := range keys {
-				place[byte(keys[j][i]>>shift)]++
-			}
-			next := 0
-			for c, n := range place {
-				place[c], next = next, next+n
-			}
-			for j := range keys {
-				to := &place[byte(keys[j][i]>>shift)]
-				other[*to] = keys[j]
-				*to++
-			}
-			keys, other = other, keys
 		}
 	}
+	other := make([]sortKey, len(keys))
+	for _, d := range slices.Backward(digits) {
+		var place [256]int
+		for j := range keys {
+			place[byte(keys[j][d.word]>>d.shift)]++
+		}
+		next := 0
+		for c, n := range place {
+			place[c], next = next, next+n
+		}
+		for j := range keys {
+			to := &place[byte(keys[j][d.word]>>d.shift)]
+			other[*to] = keys[j]
+			*to++
+		}
+		keys, other = other, keys
+	}
+	start := 0
+	for j := 1; j <= len(keys); j++ {
+		if j < len(keys) && keys[j].shares(&keys[start], &mask) {
+			continue
+		}
+		if j > start+1 {
+			slices.SortFunc(keys[start:j], compareKeys)
+		}
+		start = j
+	}
 	return keys
+}
+
+// shares says whether both have the same bits where mask has ones.
+func (k *sortKey) shares(l, mask *sortKey) bool {
+	return (k[0]^l[0])&mask[0]|(k[1]^l[1])&mask[1]|(k[2]^l[2])&mask[2] == 0
 }

@@ -2,6 +2,7 @@ package audit_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 
@@ -46,6 +47,28 @@ func TestMinusAndUnion(t *testing.T) {
 		}
 		if !slices.Equal(s.Strings(), audit.NewIDs(a...).Strings()) || !slices.Equal(o.Strings(), audit.NewIDs(b...).Strings()) {
 			t.Fatal("a set has changed")
+		}
+	})
+}
+
+// Many ids are sorted by some of their bytes first, so what they have in common there must not matter.
+func TestSetOfManyIDsIsSorted(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		format := rapid.SampledFrom([]string{"%024x", "%06x000000000000000000", "%012x%[1]012x", "00000000-0000-0000-0000-%012x", "557058:00000000-0000-0000-%04x-000000000000"}).Draw(t, "format")
+		step := rapid.SampledFrom([]int{1, 16, 257, 4099}).Draw(t, "step")
+		want := map[string]bool{}
+		for i := range rapid.IntRange(100, 600).Draw(t, "n") {
+			want[fmt.Sprintf(format, i*7919%601*step%65521)] = true
+		}
+		ids := audit.NewIDs(slices.Collect(maps.Keys(want))...)
+		got := ids.Strings()
+		if !slices.Equal(got, slices.Sorted(maps.Keys(want))) {
+			t.Fatalf("the set of %d ids is not sorted: %d, %q", len(want), len(got), got)
+		}
+		for i, id := range got {
+			if n, ok := ids.Index(id); !ok || n != i {
+				t.Fatalf("%s is at %d, not at %d", id, n, i)
+			}
 		}
 	})
 }

@@ -106,7 +106,7 @@ type rows struct {
 
 const (
 	firstBlock  = 1 << 10
-	largeBlock  = 64 << 10
+	largeBlock  = 16 << 10 // the last of each app and day is half empty
 	largeExtent = 256 << 10
 )
 
@@ -556,6 +556,10 @@ func (r *row) text(i int, from []string, to *textTable) uint32 {
 
 // account adds an account to a table, unless it is the one that stands for none.
 func (r *row) account(to *audit.IDsBuilder) (number uint32, ok bool) {
+	if number, rest, ok := to.AddHex24(r.b); ok { // as most are
+		r.b = rest
+		return number, true
+	}
 	shape, p := r.id()
 	if shape >= 0 {
 		return to.AddPacked(shape, p), true

@@ -98,7 +98,7 @@ type Result struct {
 //
 // An error says which file, where in it and why; what lay before it may have been delivered, and the result has no State, so the next Read begins
 // anew. When ctx ends, Read returns its error within a second or so. Memory: two blocks of 8 MiB a worker, one line of MaxLine, and a .zst file's
-// window, which may be 128 MiB.
+// window, which may be 128 MiB, or twice that where its first frame has one of at most 16 MiB.
 func Read(ctx context.Context, path string, prior *State, opt Options, open func(worker int) Lines) (Result, error) {
 	opt = opt.complete()
 	from := opt.places.of(path)

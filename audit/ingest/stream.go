@@ -16,6 +16,9 @@ import (
 // maxWindow is the largest window of a .zst file that is read, in bytes: what the zstd tool takes without being told otherwise.
 const maxWindow = 128 << 20
 
+// smallWindow is the largest window, in bytes, of a file's first frame for which twice its memory is taken.
+const smallWindow = 16 << 20
+
 // pieceSize is how much of a decompressed file a worker takes at a time, in bytes.
 const pieceSize = 512 << 10
 
@@ -136,7 +139,11 @@ func expand(kind compression, in *bufio.Reader) (io.ReadCloser, error) {
 	if kind == gzipped {
 		return gzip.NewReader(in)
 	}
-	z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+	// Twice a window's memory spares most of the moving of it.
+	var header zstd.Header
+	start, _ := in.Peek(zstd.HeaderMaxSize) // less of a small file
+	small := header.Decode(start) == nil && header.WindowSize <= smallWindow
+	z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(!small), zstd.WithDecoderMaxWindow(maxWindow))
 	if err != nil {
 		return nil, err
 	}

@@ -118,7 +118,12 @@ func (w *publishing) foldEvents(ctx context.Context) error {
 	}
 	const several = ` GROUP BY l.app_key, l.site HAVING count(*) > 1`
 	var found []place
-	if begin < end {
+	switch {
+	case begin == audit.Ever && end > begin: // nothing was purged before
+		if err := w.all(ctx, &found, `SELECT l.app_key, l.site FROM lifecycle l WHERE l.at < ?`+several, end); err != nil {
+			return err
+		}
+	case begin < end:
 		err := w.all(ctx, &found, `SELECT l.app_key, l.site FROM (SELECT DISTINCT app_key, site FROM lifecycle WHERE at >= ? AND at < ?) s
 			JOIN lifecycle l ON l.app_key = s.app_key AND l.site = s.site WHERE l.at < ?`+several, begin, end, end)
 		if err != nil {
