@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -12,6 +13,9 @@ import (
 
 // visit is for how long somebody looks at a finding: what comes within it belongs to one visit.
 const visit = 30 * time.Minute
+
+// patience is how long a page waits to note that somebody looks: a night that publishes may be in the way, and the page is not worth less for it.
+const patience = 300 * time.Millisecond
 
 // findingPage is one finding.
 type findingPage struct {
@@ -115,8 +119,13 @@ func (c *Console) look(r *http.Request, u person, f *audit.Finding) (*findingPag
 	if len(trail) > 0 {
 		sight.Seq = trail[len(trail)-1].Seq
 	}
-	if p.Before, err = c.Store.Look(ctx, f.App, f.ID, u.Who, sight, visit); err != nil {
-		return nil, err
+	noting, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if p.Before, err = c.Store.Look(noting, f.App, f.ID, u.Who, sight, visit); err != nil {
+		if noting.Err() == nil || ctx.Err() != nil {
+			return nil, err
+		}
+		c.Log.DebugContext(ctx, "that somebody looked at a finding was not noted", "error", err)
 	}
 	for _, e := range trail {
 		if e.What == "commented" {

@@ -241,7 +241,7 @@ func (d *postgres) clock(ctx context.Context, s *Store) (time.Duration, error) {
 // wipe writes the tables anew that may have named an account. What the server keeps for its own recovery (its log, archives of it, standbys, backups) is
 // out of reach.
 func (d *postgres) wipe(ctx context.Context, writer *sqlx.DB) error {
-	for _, name := range []string{"apps", "app_versions", "observations", "contributions", "sums", "findings", "acts", "canaries", "runs", "outbox", "quarantine", "trail", "parts", "notices", "matters", "attachments"} {
+	for _, name := range []string{"apps", "app_versions", "observations", "contributions", "sums", "findings", "acts", "canaries", "runs", "outbox", "quarantine", "trail", "parts", "notices", "matters", "attachments", "listed"} {
 		if _, err := writer.ExecContext(ctx, `VACUUM (FULL, ANALYZE) `+name); err != nil {
 			return fmt.Errorf("table %s: %w", name, err)
 		}

@@ -205,6 +205,14 @@ func (d *sqliteFile) wipe(ctx context.Context, writer *sqlx.DB) error {
 		}
 		return nil
 	}
+	// An index of words forgets none by itself: it is made anew.
+	for _, statement := range []string{`BEGIN IMMEDIATE`, `INSERT INTO listed_words (listed_words) VALUES ('delete-all')`,
+		`INSERT INTO listed_words (rowid, words) SELECT l.n, w.words FROM listed l JOIN finding_words w ON w.app_key = l.app_key AND w.id = l.id`, `COMMIT`} {
+		if _, err := c.ExecContext(ctx, statement); err != nil {
+			_, _ = c.ExecContext(context.WithoutCancel(ctx), `ROLLBACK`) // there may be nothing to roll back
+			return err
+		}
+	}
 	if err := empty(); err != nil {
 		return err
 	}

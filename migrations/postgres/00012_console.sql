@@ -38,7 +38,7 @@ CREATE TABLE listed (
   occurrences BIGINT   NOT NULL,
   accounts    BIGINT   NOT NULL,
   due_at      BIGINT   NOT NULL,
-  words       TSVECTOR NOT NULL,                     -- no account is ever among them
+  words       TSVECTOR NOT NULL,
   PRIMARY KEY (app_key, id)
 );
 CREATE INDEX listed_rank ON listed (rank, last_seen DESC, id);

@@ -54,7 +54,7 @@ CREATE INDEX listed_due_at ON listed (due_at, id);
 CREATE INDEX apps_vendor_name ON apps (lower(vendor_name));
 CREATE INDEX apps_vendor_id ON apps (lower(vendor_id));
 
--- Its words: no account is ever among them.
+-- Its words.
 CREATE VIRTUAL TABLE listed_words USING fts5 (words, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 0');
 
 CREATE VIEW finding_words AS
