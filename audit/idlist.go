@@ -48,7 +48,7 @@ func (l *IDList) AddHex24(id []byte) bool {
 	}
 	l.packed = l.packed[:n+hex24Size]
 	p := l.packed[n:]
-	p[0] = isPacked | hex24
+	p[0] = isPacked + hex24
 	binary.LittleEndian.PutUint64(p[1:], a)
 	binary.LittleEndian.PutUint32(p[9:], b)
 	l.n++

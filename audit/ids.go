@@ -485,7 +485,7 @@ func (b *IDsBuilder) AddPacked(shape int, p []byte) uint32 {
 
 // AddHex24 is AddPacked for an id of 24 digits at the start of p, as AppendID appended it; rest is what follows it. Of any other id it adds nothing.
 func (b *IDsBuilder) AddHex24(p []byte) (number uint32, rest []byte, ok bool) {
-	if len(p) < hex24Size || p[0] != isPacked|hex24 {
+	if len(p) < hex24Size || p[0] != isPacked+hex24 {
 		return 0, p, false
 	}
 	return b.addShort(p[1:hex24Size]), p[hex24Size:], true

@@ -29,7 +29,6 @@ type listFilter struct {
 	Run        string
 	Order      string
 	After      string
-	set        url.Values
 }
 
 // filterOf reads a list's address.
