@@ -343,6 +343,36 @@ func TestLinksRunOutAndAreTakenBack(t *testing.T) {
 	}
 }
 
+// A notice may be approved before links are taken back, and sent after: its link opens the page.
+func TestANoticeThatIsSentAfterLinksWereTakenBack(t *testing.T) {
+	t.Parallel()
+	m := newMarket(t)
+	m.deliver()
+	before := m.token("privacy@acme.example")
+	m.pass(day)
+	m.night(finding("purpose-prohibited", "com.acme.mailer", "webinars"))
+	m.pass(day)
+	m.night()
+	id := m.noticeOf("v-1")
+	if _, err := m.desk.Approve(t.Context(), id, notices.Approval{By: ann}); err != nil {
+		t.Fatal(err)
+	}
+	m.pass(time.Minute)
+	if _, err := m.desk.RevokeLinks(t.Context(), id, ann, "a mailbox was broken into"); err != nil {
+		t.Fatal(err)
+	}
+	m.pass(time.Minute)
+	m.must(m.desk.Queue(t.Context()))
+	m.mail()
+	if status, _ := m.browser().post("/v/"+before, nil); status != 410 {
+		t.Errorf("the link that was taken back: %d", status)
+	}
+	b := m.in("privacy@acme.example")
+	if status, text := b.get("/"); status != 200 || !strings.Contains(text, "webinars") {
+		t.Errorf("the link that was sent later: %d %s", status, text)
+	}
+}
+
 func TestAccountsAsCSV(t *testing.T) {
 	t.Parallel()
 	m := newMarket(t)

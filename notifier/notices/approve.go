@@ -142,11 +142,21 @@ func (d *Desk) closed(ctx context.Context, n *audit.Notice) (string, error) {
 
 // dated is a notice's content as of now.
 func (v *view) dated(n *audit.Notice) ([]byte, error) {
+	return v.filled(n, func(content *notifier.Notice) { content.IssuedAt = v.now.Time() })
+}
+
+// linked is a notice's content, dated as it was approved, with a link that is made now.
+func (v *view) linked(n *audit.Notice) ([]byte, error) {
+	return v.filled(n, func(*notifier.Notice) {})
+}
+
+// filled is a notice's content with a link that is made now, and what fill changes.
+func (v *view) filled(n *audit.Notice, fill func(*notifier.Notice)) ([]byte, error) {
 	content, err := contentOf(n)
 	if err != nil {
 		return nil, err
 	}
-	content.IssuedAt = v.now.Time()
+	fill(&content)
 	if content.Answer.URL != "" {
 		content.Answer.URL = link(v.PageURL, v.Store.LinkKey(), n.Vendor, v.now.Add(linkFor))
 	}
@@ -216,6 +226,11 @@ func (v *view) enqueue(ctx context.Context, n audit.Notice) error {
 		return err
 	}
 	n, trail, ok := n.Queue(v.run, pinned, v.now)
+	if ok { // links may have been taken back since it was approved: what is sent after that opens the page again
+		if n.Content, err = v.linked(&n); err != nil {
+			return err
+		}
+	}
 	change := store.NoticesChanged{Notices: []audit.Notice{n}, Trail: trail, Open: n.About}
 	if ok {
 		mailed, err := v.Mailed(&n)
