@@ -264,6 +264,8 @@ func pagesAreAccessible(t *testing.T, browser context.Context) {
 	b.wait(2 * time.Hour)
 	acme.Occurrences += 7
 	b.night(acme)
-	pages = []string{"/", "/findings", "/findings?q=nowhere", "/findings/" + acme.ID, "/sessions", "/nowhere"}
+	notice := b.drafted()
+	p.do(chromedp.Navigate(link))
+	pages = []string{"/", "/findings", "/findings?q=nowhere", "/findings/" + acme.ID, "/notices", "/notices/" + notice.ID, "/vendors", "/vendors/" + notice.Vendor, "/sessions", "/nowhere"}
 	check()
 }
