@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"fmt"
 	"html"
 	"net/http"
 	"net/url"
@@ -243,5 +244,36 @@ func TestVendors(t *testing.T) {
 	}
 	if status, _, _ := x.get("/vendors/v-2"); status != 404 {
 		t.Errorf("nobody's page: %d", status)
+	}
+}
+
+func TestAnAbnormalNightIsReleased(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, console.OIDC{})
+	var list []audit.Finding
+	for i := range audit.DefaultPolicy().Ladder.Abnormal + 1 {
+		list = append(list, finding("purpose-prohibited", fmt.Sprintf("com.acme.app%d", i), "marketing", audit.Critical))
+	}
+	run := b.night(list...)
+	n := b.drafted()
+	ann, vera := b.loggedIn("ann", console.Reviewer), b.loggedIn("vera", console.Viewer)
+	held := run + " holds up every notice"
+	if _, page, _ := vera.get("/notices"); !strings.Contains(text(page), held+" It filed 51 new critical and high findings, more than the 50 that are normal") || strings.Contains(page, "<button>Release") {
+		t.Errorf("a viewer sees %s", text(page))
+	}
+	if _, page, _ := ann.post("/notices/"+n.ID, url.Values{"do": {"approve"}, "digest": {shownDigest(t, ann, n.ID)}}); !strings.Contains(text(page), "It goes out once "+run+", an abnormal night, is released.") {
+		t.Errorf("it is approved with the words %s", text(page))
+	}
+	if status, _, _ := vera.post("/notices", url.Values{"run": {run}}); status != 403 {
+		t.Errorf("a viewer releases: %d", status)
+	}
+	if _, page, _ := ann.post("/notices", url.Values{"run": {"R-999999"}}); !strings.Contains(text(page), "R-999999 holds up nothing") || !strings.Contains(text(page), held) {
+		t.Errorf("a run that there is not: %s", text(page))
+	}
+	if _, page, _ := ann.post("/notices", url.Values{"run": {run}, "reason": {"a new check"}}); !strings.Contains(text(page), run+" is released.") || strings.Contains(text(page), held) {
+		t.Errorf("it is released with the words %s", text(page))
+	}
+	if now := b.notice(n.ID); !now.Queued() {
+		t.Errorf("what was approved is still %s, and not on its way", now.Delivery)
 	}
 }
