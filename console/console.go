@@ -1,5 +1,5 @@
 // Package console is the reviewers' web console: what a night found, reviewed in a browser. Pages are made by the server and need no script to be read or
-// to act; the script adds the keyboard. Nothing is changed here but by [Deeds], as the command line and Slack change it.
+// to act; the script adds the keyboard. Nothing is changed here but by [Deeds] and a [notices.Desk], as the command line and Slack change it.
 package console
 
 import (
