@@ -138,7 +138,31 @@ func TestInABrowser(t *testing.T) {
 	t.Parallel()
 	browser := chromium(t)
 	t.Run("the reviewer's morning", func(t *testing.T) { theReviewersMorning(t, browser) })
+	t.Run("a newcomer approves a notice", func(t *testing.T) { aNewcomerApproves(t, browser) })
 	t.Run("pages are accessible", func(t *testing.T) { pagesAreAccessible(t, browser) })
+}
+
+// A newcomer logs in, sees that a notice waits, reads it as it is sent, and approves it.
+func aNewcomerApproves(t *testing.T, browser context.Context) {
+	b, acme, _ := market(t)
+	notice := b.drafted()
+	link, err := b.c.Link(b.listener)
+	must(t, err)
+	p := newTab(t, browser, b.url)
+	p.do(chromedp.Navigate(link))
+	p.says("1 notice to approve")
+	p.click(`.counts a[href^="/notices"]`)
+	p.says("Waiting for a person", "Acme")
+	p.click(".row .open")
+	p.says(notice.ID, "security@acme.example", acme.Title)
+	if framed := evaluate[bool](p, `document.querySelector("iframe.mail").contentDocument === null`); !framed {
+		t.Error("the page reaches into the frame of the mail, and so the mail's scripts could reach the page")
+	}
+	p.click("#approve")
+	p.says(notice.ID+" is approved, for 1 recipient.", "notice approved")
+	if now := b.notice(notice.ID); now.Delivery != audit.NoticeApproved {
+		t.Errorf("it is %s", now.Delivery)
+	}
 }
 
 // market is a bench with two nights, and some findings of each kind.
@@ -222,6 +246,7 @@ func theReviewersMorning(t *testing.T, browser context.Context) {
 // Every page holds to WCAG 2.2 AA as far as axe sees, in light and dark, on a phone and on a desk.
 func pagesAreAccessible(t *testing.T, browser context.Context) {
 	b, acme, _ := market(t)
+	notice := b.drafted()
 	axe, err := os.ReadFile(filepath.Join("testdata", "axe.min.js"))
 	must(t, err)
 	link, err := b.c.Link(b.listener)
@@ -264,6 +289,6 @@ func pagesAreAccessible(t *testing.T, browser context.Context) {
 	b.wait(2 * time.Hour)
 	acme.Occurrences += 7
 	b.night(acme)
-	pages = []string{"/", "/findings", "/findings?q=nowhere", "/findings/" + acme.ID, "/sessions", "/nowhere"}
+	pages = []string{"/", "/findings", "/findings?q=nowhere", "/findings/" + acme.ID, "/notices", "/notices/" + notice.ID, "/vendors", "/vendors/" + notice.Vendor, "/sessions", "/nowhere"}
 	check()
 }

@@ -1,5 +1,5 @@
 // Package console is the reviewers' web console: what a night found, reviewed in a browser. Pages are made by the server and need no script to be read or
-// to act; the script adds the keyboard. Nothing is changed here but by [Deeds], as the command line and Slack change it.
+// to act; the script adds the keyboard. Nothing is changed here but by [Deeds] and a [notices.Desk], as the command line and Slack change it.
 package console
 
 import (
@@ -17,6 +17,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/store"
 	"github.com/mailreeve/mailreeve/internal/web"
+	"github.com/mailreeve/mailreeve/notifier/notices"
 )
 
 //go:embed assets
@@ -36,6 +37,7 @@ type Config struct {
 	Site   *web.Site
 	Store  *store.Store
 	Deeds  Deeds
+	Desk   *notices.Desk
 	Policy *audit.Policy
 	Clock  func() time.Time
 	Log    *slog.Logger
@@ -102,6 +104,14 @@ func (c *Console) routes() []route {
 		{"GET /findings/{id}", Viewer, c.finding},
 		{"POST /findings/{id}", Reviewer, c.actOnFinding},
 		{"GET /findings/{id}/accounts.csv", Viewer, c.accounts},
+		{"GET /notices", Viewer, c.notices},
+		{"POST /notices", Reviewer, c.release},
+		{"GET /notices/{id}", Viewer, c.notice},
+		{"GET /notices/{id}/mail", Viewer, c.mail},
+		{"GET /notices/{id}/attachments/{file}", Viewer, c.attachment},
+		{"POST /notices/{id}", Reviewer, c.actOnNotice},
+		{"GET /vendors", Viewer, c.vendors},
+		{"GET /vendors/{key...}", Viewer, c.vendor},
 		{"GET /sessions", Viewer, c.sessions},
 		{"POST /sessions/end", Viewer, c.endSession},
 	}
@@ -112,6 +122,8 @@ func nav() []navItem {
 	return []navItem{
 		{"/", "Tonight"},
 		{"/findings", "Findings"},
+		{"/notices", "Notices"},
+		{"/vendors", "Vendors"},
 	}
 }
 

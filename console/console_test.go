@@ -22,10 +22,12 @@ import (
 	"github.com/jba/templatecheck"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/config"
 	"github.com/mailreeve/mailreeve/audit/store"
 	"github.com/mailreeve/mailreeve/checks"
 	"github.com/mailreeve/mailreeve/console"
 	"github.com/mailreeve/mailreeve/internal/web"
+	"github.com/mailreeve/mailreeve/notifier/notices"
 )
 
 const day = 24 * time.Hour
@@ -44,6 +46,8 @@ type bench struct {
 	url      string
 	listener net.Addr
 	log      *strings.Builder
+	desk     *notices.Desk
+	vendor   audit.Vendor // of the apps that a night registers
 	ready    []string
 
 	mu  sync.Mutex
@@ -73,7 +77,7 @@ func benchOn(t *testing.T, storeURL string, o console.OIDC) *bench {
 	s, err := store.Open(t.Context(), storeURL)
 	must(t, err)
 	t.Cleanup(func() { must(t, s.Close()) })
-	b := &bench{t: t, store: s, now: start, log: &strings.Builder{}}
+	b := &bench{t: t, store: s, now: start, log: &strings.Builder{}, vendor: audit.Vendor{ID: "v-1", Name: "Acme", Contacts: []string{"security@acme.example"}}}
 	b.open(o)
 	return b
 }
@@ -85,7 +89,9 @@ func (b *bench) open(o console.OIDC) {
 	site, err := web.New(web.Config{Listen: "127.0.0.1:0", Log: log})
 	must(b.t, err)
 	server := httptest.NewUnstartedServer(nil)
-	b.c, err = console.New(console.Config{Site: site, Store: b.store, Deeds: deeds{b.store}, Policy: audit.DefaultPolicy(), Clock: b.clock, Log: log, OIDC: o,
+	cfg := &config.Config{Policy: audit.DefaultPolicy(), Notices: config.Notices{From: "audit@market.example", SMTP: "smtp://127.0.0.1:1"}, Vendor: config.Vendor{PublicURL: "https://vendors.example"}}
+	b.desk = notices.New(b.store, cfg, b.clock, log)
+	b.c, err = console.New(console.Config{Site: site, Store: b.store, Deeds: deeds{b.store}, Desk: b.desk, Policy: audit.DefaultPolicy(), Clock: b.clock, Log: log, OIDC: o,
 		Check: checks.Get, Checks: []string{"purpose-prohibited", "access-unapproved"}, Clause: checks.ClauseText,
 		Record: func(f *audit.Finding, _ map[uint32]string) any {
 			return map[string]string{"id": f.ID, "title": f.Title}
@@ -170,7 +176,7 @@ func (b *bench) night(list ...audit.Finding) string {
 		f.LastRun, f.Latest = run.ID, audit.Latest{Run: run.ID, Occurrences: f.Occurrences, Accounts: f.Accounts}
 		u := updates[f.App]
 		if u == nil {
-			u = &audit.AppUpdate{Key: f.App, StatesAt: audit.Never, Version: &audit.AppVersion{From: now, App: &audit.App{Key: f.App, Name: "App " + f.App[strings.LastIndex(f.App, ".")+1:], Vendor: audit.Vendor{ID: "v-1", Name: "Acme"}}}}
+			u = &audit.AppUpdate{Key: f.App, StatesAt: audit.Never, Version: &audit.AppVersion{From: now, App: &audit.App{Key: f.App, Name: "App " + f.App[strings.LastIndex(f.App, ".")+1:], Vendor: b.vendor}}}
 			updates[f.App] = u
 		}
 		u.Findings = append(u.Findings, f)
@@ -330,10 +336,12 @@ func TestHostileNamesStayText(t *testing.T) {
 	f := finding("purpose-prohibited", "com.acme."+hostile, hostile, audit.Critical)
 	f.Title, f.Explanation, f.Remediation, f.Assignee, f.Reason = hostile, hostile, hostile, hostile, hostile
 	f.Evidence[0].Detail, f.Evidence[0].Site, f.Evidence[0].Account = hostile, hostile, hostile
+	b.vendor = audit.Vendor{ID: hostile, Name: hostile, Contacts: []string{"security@acme.example", hostile}}
 	b.night(f)
+	n := b.drafted()
 	x := b.loggedIn(hostile, console.Admin)
 	x.post("/findings/"+f.ID, url.Values{"do": {"comment"}, "reason": {hostile}})
-	for _, path := range []string{"/", "/findings", "/findings/" + f.ID, "/sessions", "/findings?q=" + url.QueryEscape(hostile), "/findings?status=" + url.QueryEscape(hostile), "/findings?app=" + url.QueryEscape(hostile)} {
+	for _, path := range []string{"/", "/findings", "/findings/" + f.ID, "/sessions", "/notices", "/notices?state=" + url.QueryEscape(hostile), "/notices/" + n.ID, "/vendors", "/vendors?q=" + url.QueryEscape(hostile), "/vendors/" + url.PathEscape(n.Vendor), "/findings?q=" + url.QueryEscape(hostile), "/findings?status=" + url.QueryEscape(hostile), "/findings?app=" + url.QueryEscape(hostile)} {
 		status, page, _ := x.get(path)
 		if strings.Contains(page, "<script>alert") || strings.Contains(page, `" onload='`) || strings.Contains(page, "\u202e") || status == 500 {
 			t.Errorf("%s: %d: %s", path, status, page)

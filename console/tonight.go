@@ -31,6 +31,7 @@ type tonightPage struct {
 	Chart  *chart
 	Risky  []store.RiskyApp
 	Ready  []string // what is wrong with the system
+	Drafts int      // notices to vendors that wait for approval
 }
 
 // A changed is what happened to findings that night.
@@ -48,6 +49,11 @@ func (c *Console) tonight(w http.ResponseWriter, r *http.Request, u person) erro
 	if err != nil {
 		return err
 	}
+	drafts, err := c.Store.Notices(ctx, store.NoticeFilter{Deliveries: []audit.Delivery{audit.NoticeDrafted}})
+	if err != nil {
+		return err
+	}
+	p.Drafts = len(drafts)
 	newest, err := c.Store.Runs(ctx, 1)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -35,6 +36,7 @@ func (c *Console) funcs() template.FuncMap {
 			return ""
 		},
 		"clause": c.Clause,
+		"vendor": vendorPath,
 		"pair":   func(first, second any) pair { return pair{first, second} },
 	}
 }
@@ -194,3 +196,6 @@ func (c *Console) takeFlash(w http.ResponseWriter, r *http.Request) *flash {
 	}
 	return &f
 }
+
+// vendorPath is the address of a vendor's page.
+func vendorPath(key string) string { return "/vendors/" + url.PathEscape(key) }

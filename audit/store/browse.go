@@ -387,3 +387,52 @@ func (s *Store) RiskyApps(ctx context.Context, n int) (list []RiskyApp, err erro
 	})
 	return list, err
 }
+
+// A VendorApp is an app, whose it is, and what is open about it.
+type VendorApp struct {
+	RiskyApp
+	Vendor audit.Vendor // its id and name
+	Listed bool         // in the registry
+}
+
+// VendorApps gives all apps with their vendors, by key.
+func (s *Store) VendorApps(ctx context.Context) (list []VendorApp, err error) {
+	err = s.read(ctx, "list the apps of vendors", func(t *tx) error {
+		var found []struct {
+			Key    text `db:"app_key"`
+			Name   text `db:"name"`
+			ID     text `db:"vendor_id"`
+			Vendor text `db:"vendor_name"`
+			Listed bool `db:"listed"`
+		}
+		err := t.all(ctx, &found, `SELECT app_key, coalesce(name, '') AS name, coalesce(vendor_id, '') AS vendor_id, coalesce(vendor_name, '') AS vendor_name,
+			coalesce(listed, false) AS listed FROM apps ORDER BY app_key`)
+		if err != nil {
+			return err
+		}
+		list = make([]VendorApp, len(found))
+		at := make(map[text]int, len(found))
+		for i, r := range found {
+			list[i] = VendorApp{RiskyApp{Key: string(r.Key), Name: string(r.Name), Open: map[audit.Severity]int{}}, audit.Vendor{ID: string(r.ID), Name: string(r.Vendor)}, r.Listed}
+			at[r.Key] = i
+		}
+		var open []struct {
+			Key      text `db:"app_key"`
+			Rank     int  `db:"rank"`
+			N        int  `db:"n"`
+			Accounts int  `db:"accounts"`
+		}
+		if err := t.all(ctx, &open, `SELECT app_key, rank, count(*) AS n, max(accounts) AS accounts FROM listed WHERE status IN (?) GROUP BY app_key, rank`, openStatuses()); err != nil {
+			return err
+		}
+		severities := audit.Severities()
+		for _, r := range open {
+			if i, ok := at[r.Key]; ok && r.Rank >= 0 && r.Rank < len(severities) {
+				list[i].Open[severities[r.Rank]] = r.N
+				list[i].Accounts = max(list[i].Accounts, r.Accounts)
+			}
+		}
+		return nil
+	})
+	return list, err
+}

@@ -1,7 +1,9 @@
 package store_test
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -102,6 +104,16 @@ func TestBrowse(t *testing.T) {
 			i := slices.IndexFunc(summaries, func(x store.AppSummary) bool { return x.Key == a.Key })
 			if x := summaries[i]; x.Name != a.Name || x.Accounts != a.Accounts || x.Open[audit.Critical] != a.Open[audit.Critical] || x.Open[audit.Low] != a.Open[audit.Low] {
 				t.Errorf("%+v is listed as %+v", a, x)
+			}
+		}
+		vendors, err := s.VendorApps(t.Context())
+		must(t, err)
+		if len(vendors) != len(summaries) {
+			t.Errorf("%d apps have vendors, and there are %d", len(vendors), len(summaries))
+		}
+		for i, a := range vendors {
+			if x := summaries[i]; x.Key != a.Key || x.Name != a.Name || x.Vendor != cmp.Or(a.Vendor.Name, a.Vendor.ID) || x.Listed != a.Listed || x.Accounts != a.Accounts || !maps.Equal(x.Open, a.Open) {
+				t.Errorf("%+v is a vendor's as %+v", x, a)
 			}
 		}
 		all, err := s.Findings(t.Context(), store.Filter{})

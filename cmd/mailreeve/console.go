@@ -52,7 +52,7 @@ func (s *system) console(site *web.Site, missed func(from, to time.Time) bool) (
 		ids = append(ids, parts[0].ID)
 	}
 	began := s.clock()
-	return console.New(console.Config{Site: site, Store: s.store, Deeds: s, Policy: s.cfg.Policy, Clock: s.clock, Log: s.log,
+	return console.New(console.Config{Site: site, Store: s.store, Deeds: s, Desk: s.desk(), Policy: s.cfg.Policy, Clock: s.clock, Log: s.log,
 		OIDC:  console.OIDC{Issuer: o.Issuer, ClientID: o.ClientID, Secret: os.Getenv(o.ClientSecretEnv), RoleClaim: o.RoleClaim},
 		Check: checks.Get, Checks: ids, Clause: checks.ClauseText,
 		Record: func(f *audit.Finding, files map[uint32]string) any { return recordOf(f, files) },

@@ -83,63 +83,23 @@ docs/notices.md tells of all of it.`,
 	return cmd
 }
 
-// A noticeView is a notice and what became of its findings.
+// A noticeView is a notice as the command line shows it.
 type noticeView struct {
-	audit.Notice
-	matters []audit.Matter
-	digest  string // of what was approved, or else of what it says now and to whom; "": it cannot be rendered
-}
-
-// answer is the notice's answer in one word: the weightiest of its findings.
-func (v *noticeView) answer() audit.VendorAnswer {
-	best := audit.NoAnswer
-	order := []audit.VendorAnswer{audit.NoAnswer, audit.Viewed, audit.Verified, audit.FixClaimed, audit.ExtensionRequested, audit.Disputed}
-	for _, m := range v.matters {
-		if slices.Index(order, m.Answer) > slices.Index(order, best) {
-			best = m.Answer
-		}
-	}
-	return best
-}
-
-// due is the earliest deadline of what goes on; Never: there is none.
-func (v *noticeView) due() audit.Instant {
-	due := audit.Never
-	for _, m := range v.matters {
-		if m.ClosedAt == audit.Never {
-			due = min(due, m.Due)
-		}
-	}
-	return due
-}
-
-// goesOn says whether anything is still to come of the notice.
-func (v *noticeView) goesOn() bool {
-	if v.Delivery != audit.NoticeDelivered {
-		return v.Delivery != audit.NoticeWithdrawn
-	}
-	return slices.ContainsFunc(v.matters, func(m audit.Matter) bool { return m.ClosedAt == audit.Never })
+	notices.State
+	digest string // of what was approved, or else of what it says now and to whom; "": it cannot be rendered
 }
 
 func (s *system) noticeViews(ctx context.Context, list []audit.Notice) ([]noticeView, error) {
-	matters, err := s.store.Matters(ctx, false)
+	d := s.desk()
+	states, err := d.States(ctx, list)
 	if err != nil {
 		return nil, err
 	}
-	of := map[string]audit.Matter{}
-	for _, m := range matters {
-		of[m.Finding] = m
-	}
-	out, d := make([]noticeView, len(list)), s.desk()
-	for i, n := range list {
-		out[i].Notice = n
-		if out[i].digest = n.Pinned; n.Pinned == "" {
-			out[i].digest, _ = d.Digest(&n) // a template or content that cannot be read is for preview to say
-		}
-		for _, k := range n.About {
-			if m, ok := of[k.Finding]; ok && (m.Notice == n.ID || m.Second == n.ID || n.Kind == audit.Reminder) {
-				out[i].matters = append(out[i].matters, m)
-			}
+	out := make([]noticeView, len(states))
+	for i, x := range states {
+		out[i].State = x
+		if out[i].digest = x.Pinned; x.Pinned == "" {
+			out[i].digest, _ = d.Digest(&x.Notice) // a template or content that cannot be read is for preview to say
 		}
 	}
 	return out, nil
@@ -169,7 +129,7 @@ type noticeRecord struct {
 
 func noticeRecordOf(v *noticeView) noticeRecord {
 	r := noticeRecord{ID: v.ID, Kind: v.Kind, Vendor: v.Vendor, VendorName: v.VendorName, Run: v.Run, Findings: v.Notice.Findings(), Recipients: append([]string{}, v.Recipients...),
-		Delivery: v.Delivery, Answer: v.answer(), DueAt: moment(v.due()), CreatedAt: moment(v.Created), ApprovedBy: v.ApprovedBy, ApprovedAt: moment(v.ApprovedAt), Digest: v.digest, Content: v.Pinned,
+		Delivery: v.Delivery, Answer: v.Answer(), DueAt: moment(v.Due()), CreatedAt: moment(v.Created), ApprovedBy: v.ApprovedBy, ApprovedAt: moment(v.ApprovedAt), Digest: v.digest, Content: v.Pinned,
 		SentAt: moment(v.SentAt), DeliveredAt: moment(audit.Never), Why: v.Why}
 	if v.Delivery == audit.NoticeDelivered {
 		r.DeliveredAt = moment(v.EndedAt)
@@ -188,8 +148,8 @@ func noticeListing() listing[noticeView] {
 			{name: "vendor", of: func(v V) string { return cmp.Or(v.VendorName, v.Vendor) }},
 			{name: "findings", of: func(v V) string { return strconv.Itoa(len(v.About)) }},
 			{name: "delivery", of: func(v V) string { return string(v.Delivery) }},
-			{name: "answer", of: func(v V) string { return string(v.answer()) }},
-			{name: "due at", at: func(v V) audit.Instant { return v.due() }},
+			{name: "answer", of: func(v V) string { return string(v.Answer()) }},
+			{name: "due at", at: func(v V) audit.Instant { return v.Due() }},
 			{name: "recipients", of: func(v V) string { return strings.Join(v.Recipients, " ") }, wide: true},
 			{name: "created at", at: func(v V) audit.Instant { return v.Created }, wide: true},
 			{name: "approved by", of: func(v V) string { return v.ApprovedBy }, wide: true},
@@ -269,7 +229,7 @@ func (c *cli) noticesListCommand() *cobra.Command {
 				return err
 			}
 			if !all {
-				views = slices.DeleteFunc(views, func(v noticeView) bool { return !v.goesOn() })
+				views = slices.DeleteFunc(views, func(v noticeView) bool { return !v.GoesOn() })
 			}
 			if err := noticeListing().print(c, format, slices.Values(views)); err != nil || format != asTable || len(waits) == 0 {
 				return err
@@ -334,7 +294,7 @@ treat it as you treat any file of a stranger.`,
 					noticeRecord
 					Matters     []matterRecord     `json:"matters"`
 					Attachments []attachmentRecord `json:"attachments"`
-				}{noticeRecordOf(&views[0]), matterRecords(views[0].matters), attachmentRecords(files)}, "  ")
+				}{noticeRecordOf(&views[0]), matterRecords(views[0].Matters), attachmentRecords(files)}, "  ")
 			}
 			return c.printNotice(&views[0], files)
 		},
@@ -411,7 +371,7 @@ func (c *cli) printNotice(v *noticeView, files []store.Attachment) error {
 	if err := t.flush(); err != nil {
 		return err
 	}
-	if err := c.printMatters(v.matters); err != nil || len(files) == 0 {
+	if err := c.printMatters(v.Matters); err != nil || len(files) == 0 {
 		return err
 	}
 	fmt.Fprintln(c.out)

@@ -408,6 +408,9 @@ func pagesOf(t *testing.T, dir string) string {
 	list := read(browser.Get(server.URL + "/findings?status=all"))
 	read(browser.Get(server.URL + "/findings?status=all&format=json"))
 	read(browser.Get(server.URL + "/sessions"))
+	for _, path := range regexp.MustCompile(`/notices/N-[0-9A-Z]+|/vendors/[^"]+`).FindAllString(read(browser.Get(server.URL+"/notices?state=all"))+read(browser.Get(server.URL+"/vendors")), -1) {
+		read(browser.Get(server.URL + path))
+	}
 	seen := 0
 	for _, id := range slices.Compact(slices.Sorted(slices.Values(regexp.MustCompile(`F-[0-9A-Z]{12}`).FindAllString(list, -1)))) {
 		seen++

@@ -279,6 +279,9 @@ sources:
   - {kind: captures,  path: "captures/captures-*.jsonl"}
   - {kind: mail,      path: "canary/mail-*.jsonl", authserv_id: %s}
   - {kind: signals,   path: "signals/signals-*.jsonl"}
+
+# Vendors are written to about what is found, once a person has approved it. Without smtp nothing is sent.
+notices: {from: "Marketplace audit <audit@marketplace.example>"}
 `, stamp(m.completeSince()), authserv)
 }
 

@@ -38,6 +38,18 @@ func (d *Desk) Mailed(n *audit.Notice) (email.Mail, error) {
 	return d.render(content)
 }
 
+// Preview is a notice as it is sent, but for the token of its link, which is for nobody but its vendor.
+func (d *Desk) Preview(n *audit.Notice) (email.Mail, error) {
+	content, err := contentOf(n)
+	if err != nil {
+		return email.Mail{}, err
+	}
+	if content.Answer.URL != "" {
+		content.Answer.URL = d.PageURL
+	}
+	return d.render(content)
+}
+
 func contentOf(n *audit.Notice) (content notifier.Notice, err error) {
 	if err := json.Unmarshal(n.Content, &content); err != nil {
 		return content, fmt.Errorf("notice %s: %w", n.ID, err)

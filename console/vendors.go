@@ -1,0 +1,198 @@
+package console
+
+import (
+	"cmp"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/notifier/notices"
+)
+
+// shownVendors is how many vendors the list shows, and shownOfVendor how many findings a vendor's page names.
+const (
+	shownVendors  = 100
+	shownOfVendor = 50
+)
+
+// A vendorLine is a vendor, its apps, and how it stands.
+type vendorLine struct {
+	Key, Name string
+	Apps      []store.VendorApp // the worst first
+	Open      map[audit.Severity]int
+	Notices   int // that go on
+	Waits     int // of these, for a person
+	Due       audit.Instant
+}
+
+// Path is the address of the vendor's page.
+func (v vendorLine) Path() string { return vendorPath(v.Key) }
+
+// Of is how many open findings of a severity it has.
+func (v vendorLine) Of(s audit.Severity) int { return v.Open[s] }
+
+// Total is how many open findings it has.
+func (v vendorLine) Total() (n int) {
+	for _, x := range v.Open {
+		n += x
+	}
+	return n
+}
+
+// worseVendor orders vendors by what is open about them.
+func worseVendor(a, b vendorLine) int {
+	for _, s := range audit.Severities() {
+		if c := cmp.Compare(b.Open[s], a.Open[s]); c != 0 {
+			return c
+		}
+	}
+	return cmp.Or(cmp.Compare(b.Notices, a.Notices), cmp.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), cmp.Compare(a.Key, b.Key))
+}
+
+// vendorsPage is the vendors.
+type vendorsPage struct {
+	frame
+	Words string
+	List  []vendorLine
+	More  int // that are not shown
+}
+
+// vendorLines gives all vendors, the worst first.
+func (c *Console) vendorLines(r *http.Request) ([]vendorLine, []notices.State, error) {
+	apps, err := c.Store.VendorApps(r.Context())
+	if err != nil {
+		return nil, nil, err
+	}
+	states, err := c.noticeStates(r, store.NoticeFilter{})
+	if err != nil {
+		return nil, nil, err
+	}
+	lines := map[string]*vendorLine{}
+	line := func(key, name string) *vendorLine {
+		l := lines[key]
+		if l == nil {
+			l = &vendorLine{Key: key, Name: name, Open: map[audit.Severity]int{}, Due: audit.Never}
+			lines[key] = l
+		}
+		return l
+	}
+	for _, a := range apps {
+		if a.Key == "" {
+			continue // calls by no app
+		}
+		l := line(audit.VendorKey(a.Key, a.Vendor), cmp.Or(a.Vendor.Name, a.Vendor.ID, a.Name, a.Key))
+		l.Apps = append(l.Apps, a)
+		for s, n := range a.Open {
+			l.Open[s] += n
+		}
+	}
+	for i := range states {
+		s := &states[i]
+		l := line(s.Vendor, cmp.Or(s.VendorName, s.Vendor)) // also where no app is its own any more
+		if s.GoesOn() {
+			l.Notices++
+		}
+		if s.Asks() != "" {
+			l.Waits++
+		}
+		l.Due = min(l.Due, s.Due())
+	}
+	list := make([]vendorLine, 0, len(lines))
+	for l := range maps.Values(lines) {
+		list = append(list, *l)
+	}
+	slices.SortFunc(list, worseVendor)
+	return list, states, nil
+}
+
+func (c *Console) vendors(w http.ResponseWriter, r *http.Request, u person) error {
+	p := &vendorsPage{Words: clip(strings.TrimSpace(r.URL.Query().Get("q")), 200)}
+	list, _, err := c.vendorLines(r)
+	if err != nil {
+		return err
+	}
+	words := strings.ToLower(p.Words)
+	has := func(s string) bool { return strings.Contains(strings.ToLower(s), words) }
+	for _, l := range list {
+		switch {
+		case !has(l.Name) && !has(l.Key) && !slices.ContainsFunc(l.Apps, func(a store.VendorApp) bool { return has(a.Name) || has(a.Key) }):
+		case len(p.List) < shownVendors:
+			p.List = append(p.List, l)
+		default:
+			p.More++
+		}
+	}
+	c.render(w, r, u, http.StatusOK, "vendors", p)
+	return nil
+}
+
+// vendorPage is one vendor.
+type vendorPage struct {
+	frame
+	vendorLine
+	Findings []audit.Finding // open, the worst first
+	Told     []notices.State // the newest first
+}
+
+// Matters are its findings whose deadline runs or stands, the earliest first.
+func (p *vendorPage) Matters() (list []audit.Matter) {
+	seen := map[string]bool{}
+	for i := range p.Told {
+		for _, m := range p.Told[i].Matters {
+			if m.ClosedAt == audit.Never && !seen[m.Finding] {
+				seen[m.Finding] = true
+				list = append(list, m)
+			}
+		}
+	}
+	slices.SortFunc(list, func(a, b audit.Matter) int {
+		return cmp.Or(cmp.Compare(a.Due, b.Due), cmp.Compare(a.Finding, b.Finding))
+	})
+	return list
+}
+
+// HasMore says whether it has more open findings than the page names.
+func (p *vendorPage) HasMore() bool { return p.Total() > len(p.Findings) }
+
+func (c *Console) vendor(w http.ResponseWriter, r *http.Request, u person) error {
+	list, states, err := c.vendorLines(r)
+	if err != nil {
+		return err
+	}
+	key := r.PathValue("key")
+	i := slices.IndexFunc(list, func(l vendorLine) bool { return l.Key == key })
+	if i < 0 {
+		return store.ErrNotFound
+	}
+	p := &vendorPage{vendorLine: list[i]}
+	for _, s := range states {
+		if s.Vendor == key {
+			p.Told = append(p.Told, s)
+		}
+	}
+	slices.SortStableFunc(p.Apps, func(a, b store.VendorApp) int {
+		for _, s := range audit.Severities() {
+			if c := cmp.Compare(b.Open[s], a.Open[s]); c != 0 {
+				return c
+			}
+		}
+		return cmp.Compare(a.Key, b.Key)
+	})
+	var keys []string
+	for _, a := range p.Apps {
+		if len(a.Open) > 0 {
+			keys = append(keys, a.Key)
+		}
+	}
+	if len(keys) > 0 {
+		p.Findings, err = c.Store.Findings(r.Context(), store.Filter{Apps: keys, Statuses: []audit.Status{audit.Open, audit.Acknowledged, audit.InRemediation}, Limit: shownOfVendor})
+		if err != nil {
+			return err
+		}
+	}
+	c.render(w, r, u, http.StatusOK, "vendor", p)
+	return nil
+}
