@@ -611,12 +611,13 @@ func (c *cli) sendLink(ctx context.Context, s *system, notice string) error {
 	if err != nil {
 		return err
 	}
+	since := audit.At(s.clock())
 	recipients, err := s.desk().SendLink(ctx, n.Vendor, operator())
 	if err != nil {
 		return fmt.Errorf("a fresh link for the vendor of %s: %w", n.ID, err)
 	}
 	fmt.Fprintln(c.out, shown(fmt.Sprintf("%s gets a fresh link, at %s", cmp.Or(n.VendorName, n.Vendor), count(recipients, "address", "addresses"))))
-	return s.deliver(ctx, audit.Ever, patience)
+	return s.deliver(ctx, since, patience)
 }
 
 func (s *system) writesToVendors() bool { return s.desk().On() && s.cfg.Notices.SMTP != "" }

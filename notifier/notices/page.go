@@ -338,13 +338,14 @@ func (d *Desk) SendLink(ctx context.Context, vendor, by string) (recipients int,
 		return 0, ErrNoContact
 	}
 	sum := sha256.Sum256([]byte(vendor))
-	key := fmt.Sprintf("vendor link %s %s", hex.EncodeToString(sum[:8]), now.Time().Format("2006-01-02T15"))
-	if sent, err := d.Store.Enqueued(ctx, []string{key}); err != nil {
+	prefix, written := fmt.Sprintf("vendor link %s ", hex.EncodeToString(sum[:8])), audit.At(d.Clock())
+	if last, err := d.Store.LastWritten(ctx, email.Sink, prefix); err != nil {
 		return 0, err
-	} else if len(sent) > 0 {
+	} else if last != audit.Ever && written < last.Add(time.Hour) {
 		return 0, ErrLinkSent
 	}
-	m, err := email.Enqueue(key, email.Envelope{From: d.Mail.From, ReplyTo: d.Mail.ReplyTo, To: to}, linkMail(name, link(d.PageURL, d.Store.LinkKey(), vendor, now.Add(linkFor))), audit.At(d.Clock()))
+	key := prefix + now.Time().Format("2006-01-02T15:04") // of two who ask at one moment, one is answered
+	m, err := email.Enqueue(key, email.Envelope{From: d.Mail.From, ReplyTo: d.Mail.ReplyTo, To: to}, linkMail(name, link(d.PageURL, d.Store.LinkKey(), vendor, now.Add(linkFor))), written)
 	if err != nil {
 		return 0, err
 	}

@@ -185,6 +185,9 @@ func (x *streaks) close() {
 	}
 }
 
+// nightOf is when what a run read was new: a night that was made up late, as one of many on old logs, is told of by its own time.
+func nightOf(r *audit.Run) time.Time { return min(r.AsOf, r.FinishedAt).Time() }
+
 // quarantines tells of sources with too many bad lines. A run that read nothing of a source says nothing of it.
 func (w *watch) quarantines(finished []audit.Run) {
 	all := streaks{w: w, key: "quarantined", of: map[sourceKey]*streak{}}
@@ -195,13 +198,13 @@ func (w *watch) quarantines(finished []audit.Run) {
 			k := keyOf(x)
 			switch refused := !x.Looked && strings.Contains(x.Trouble, "max_bad"); {
 			case refused:
-				all.get(k).bad(r.ID, r.FinishedAt.Time(), "Too many bad lines in "+k.shown(w), fmt.Sprintf("Run %s took nothing of it: %s.", r.ID, notifier.Shorten(w.text(x.Trouble), 500)))
+				all.get(k).bad(r.ID, nightOf(r), "Too many bad lines in "+k.shown(w), fmt.Sprintf("Run %s took nothing of it: %s.", r.ID, notifier.Shorten(w.text(x.Trouble), 500)))
 			case x.Lines == 0:
 			case float64(x.Quarantined) > w.Quarantined*float64(x.Lines):
-				all.get(k).bad(r.ID, r.FinishedAt.Time(), "Too many bad lines in "+k.shown(w), fmt.Sprintf("Run %s put %d of %d lines into quarantine (%s; more than %s is too many): mailreeve quarantine list.",
+				all.get(k).bad(r.ID, nightOf(r), "Too many bad lines in "+k.shown(w), fmt.Sprintf("Run %s put %d of %d lines into quarantine (%s; more than %s is too many): mailreeve quarantine list.",
 					r.ID, x.Quarantined, x.Lines, percent(float64(x.Quarantined)/float64(x.Lines)), percent(w.Quarantined)))
 			default:
-				all.get(k).good(r.FinishedAt.Time(), "No longer too many bad lines in "+k.shown(w), fmt.Sprintf("Run %s put %d of %d lines into quarantine.", r.ID, x.Quarantined, x.Lines))
+				all.get(k).good(nightOf(r), "No longer too many bad lines in "+k.shown(w), fmt.Sprintf("Run %s put %d of %d lines into quarantine.", r.ID, x.Quarantined, x.Lines))
 			}
 		}
 	}
@@ -254,10 +257,10 @@ func (w *watch) falls(finished []audit.Run) {
 			switch {
 			case !ok:
 			case 2*n < usual:
-				all.get(k).bad(r.ID, r.FinishedAt.Time(), "Less than usual in "+k.shown(w), fmt.Sprintf("Run %s read %d facts of it, less than half of %d, the median of its %ss of the last 4 weeks: see what writes it.",
+				all.get(k).bad(r.ID, nightOf(r), "Less than usual in "+k.shown(w), fmt.Sprintf("Run %s read %d facts of it, less than half of %d, the median of its %ss of the last 4 weeks: see what writes it.",
 					r.ID, n, usual, r.AsOf.Time().Weekday()))
 			default:
-				all.get(k).good(r.FinishedAt.Time(), "As much as usual in "+k.shown(w)+" again", fmt.Sprintf("Run %s read %d facts of it; the median of its %ss is %d.", r.ID, n, r.AsOf.Time().Weekday(), usual))
+				all.get(k).good(nightOf(r), "As much as usual in "+k.shown(w)+" again", fmt.Sprintf("Run %s read %d facts of it; the median of its %ss is %d.", r.ID, n, r.AsOf.Time().Weekday(), usual))
 			}
 		}
 	}
