@@ -264,6 +264,7 @@ func pagesAreAccessible(t *testing.T, browser context.Context) {
 	b.wait(2 * time.Hour)
 	acme.Occurrences += 7
 	b.night(acme)
-	pages = []string{"/", "/findings", "/findings?q=nowhere", "/findings/" + acme.ID, "/sessions", "/nowhere"}
+	pages = []string{"/", "/findings", "/findings?q=nowhere", "/findings/" + acme.ID, "/sessions", "/nowhere",
+		"/apps", "/apps/com.acme.mailer"}
 	check()
 }

@@ -63,6 +63,7 @@ type Console struct {
 	pages  *web.Pages
 	link   link
 	idp    provider
+	ranked ranking
 }
 
 // New gives the console of a configuration.
@@ -102,6 +103,8 @@ func (c *Console) routes() []route {
 		{"GET /findings/{id}", Viewer, c.finding},
 		{"POST /findings/{id}", Reviewer, c.actOnFinding},
 		{"GET /findings/{id}/accounts.csv", Viewer, c.accounts},
+		{"GET /apps", Viewer, c.apps},
+		{"GET /apps/{key...}", Viewer, c.app},
 		{"GET /sessions", Viewer, c.sessions},
 		{"POST /sessions/end", Viewer, c.endSession},
 	}
@@ -112,6 +115,7 @@ func nav() []navItem {
 	return []navItem{
 		{"/", "Tonight"},
 		{"/findings", "Findings"},
+		{"/apps", "Apps"},
 	}
 }
 

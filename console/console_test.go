@@ -333,7 +333,8 @@ func TestHostileNamesStayText(t *testing.T) {
 	b.night(f)
 	x := b.loggedIn(hostile, console.Admin)
 	x.post("/findings/"+f.ID, url.Values{"do": {"comment"}, "reason": {hostile}})
-	for _, path := range []string{"/", "/findings", "/findings/" + f.ID, "/sessions", "/findings?q=" + url.QueryEscape(hostile), "/findings?status=" + url.QueryEscape(hostile), "/findings?app=" + url.QueryEscape(hostile)} {
+	for _, path := range []string{"/", "/findings", "/findings/" + f.ID, "/sessions", "/findings?q=" + url.QueryEscape(hostile), "/findings?status=" + url.QueryEscape(hostile), "/findings?app=" + url.QueryEscape(hostile),
+		"/apps", "/apps?q=" + url.QueryEscape(hostile), "/apps/" + url.PathEscape(f.App)} {
 		status, page, _ := x.get(path)
 		if strings.Contains(page, "<script>alert") || strings.Contains(page, `" onload='`) || strings.Contains(page, "\u202e") || status == 500 {
 			t.Errorf("%s: %d: %s", path, status, page)

@@ -7,7 +7,8 @@ func DigestOf(token string) string { return digestOf(token) }
 
 // Pages gives the console's templates, to be checked against what they are given.
 func (c *Console) Pages() map[string]any {
-	return map[string]any{"tonight": &tonightPage{}, "findings": &findingsPage{}, "finding": &findingPage{}}
+	return map[string]any{"tonight": &tonightPage{}, "findings": &findingsPage{}, "finding": &findingPage{},
+		"apps": &appsPage{}, "app": &appPage{}}
 }
 
 // Template is a page's.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -35,6 +36,7 @@ func (c *Console) funcs() template.FuncMap {
 			return ""
 		},
 		"clause": c.Clause,
+		"appURL": func(key string) string { return "/apps/" + url.PathEscape(key) },
 		"pair":   func(first, second any) pair { return pair{first, second} },
 	}
 }

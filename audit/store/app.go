@@ -1,8 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/mailreeve/mailreeve/audit"
 )
@@ -240,6 +243,37 @@ type AppSummary struct {
 	Accounts  int                    // the most accounts that one of these holds
 }
 
+// Approved is when the approval was decided that is in force at a moment, and how many days before; nil: none is.
+func (a *AppSummary) Approved(at audit.Instant) (decided audit.Instant, days *int) {
+	d := audit.Dossier{AsOf: at, Approvals: a.Approvals}
+	x := d.ApprovalNow()
+	if x == nil {
+		return audit.Never, nil
+	}
+	n := int(at.Day() - x.Decided.Day())
+	return x.Decided, &n
+}
+
+// SortByRisk sorts apps, the riskiest first: by their open findings, the worst first, then by accounts, then by how long before a moment they were
+// approved, those without an approval before all others.
+func SortByRisk(list []AppSummary, at audit.Instant) {
+	days := make(map[string]int, len(list))
+	for i := range list {
+		days[list[i].Key] = 1 << 30
+		if _, n := list[i].Approved(at); n != nil {
+			days[list[i].Key] = *n
+		}
+	}
+	slices.SortFunc(list, func(a, b AppSummary) int {
+		for _, s := range audit.Severities() {
+			if x := cmp.Compare(b.Open[s], a.Open[s]); x != 0 {
+				return x
+			}
+		}
+		return cmp.Or(cmp.Compare(b.Accounts, a.Accounts), cmp.Compare(days[b.Key], days[a.Key]), strings.Compare(a.Key, b.Key))
+	})
+}
+
 // AppsList lists all apps, by key.
 func (s *Store) AppsList(ctx context.Context) (list []AppSummary, err error) {
 	err = s.read(ctx, "list the apps", func(t *tx) error {
@@ -266,19 +300,18 @@ func (s *Store) AppsList(ctx context.Context) (list []AppSummary, err error) {
 			}
 		}
 		var open []struct {
-			Key      text           `db:"app_key"`
-			Severity audit.Severity `db:"severity"`
-			N        int            `db:"n"`
-			Accounts int            `db:"accounts"`
+			Key      text `db:"app_key"`
+			Rank     int  `db:"rank"`
+			N        int  `db:"n"`
+			Accounts int  `db:"accounts"`
 		}
-		err = t.all(ctx, &open, `SELECT app_key, severity, count(*) AS n, max(accounts) AS accounts FROM findings WHERE status IN (?) GROUP BY app_key, severity`,
-			openStatuses())
+		err = t.all(ctx, &open, `SELECT app_key, rank, count(*) AS n, max(accounts) AS accounts FROM listed WHERE status IN (?) GROUP BY app_key, rank`, openStatuses())
 		if err != nil {
 			return err
 		}
 		for _, r := range open {
 			if i, ok := at[string(r.Key)]; ok {
-				list[i].Open[r.Severity] = r.N
+				list[i].Open[audit.Severities()[r.Rank]] = r.N
 				list[i].Accounts = max(list[i].Accounts, r.Accounts)
 			}
 		}

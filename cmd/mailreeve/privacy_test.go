@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -408,6 +409,9 @@ func pagesOf(t *testing.T, dir string) string {
 	list := read(browser.Get(server.URL + "/findings?status=all"))
 	read(browser.Get(server.URL + "/findings?status=all&format=json"))
 	read(browser.Get(server.URL + "/sessions"))
+	for _, app := range slices.Compact(slices.Sorted(slices.Values(regexp.MustCompile(`"/apps[^"]*"`).FindAllString(read(browser.Get(server.URL+"/apps")), -1)))) {
+		read(browser.Get(server.URL + html.UnescapeString(strings.Trim(app, `"`))))
+	}
 	seen := 0
 	for _, id := range slices.Compact(slices.Sorted(slices.Values(regexp.MustCompile(`F-[0-9A-Z]{12}`).FindAllString(list, -1)))) {
 		seen++
