@@ -265,6 +265,6 @@ func pagesAreAccessible(t *testing.T, browser context.Context) {
 	acme.Occurrences += 7
 	b.night(acme)
 	pages = []string{"/", "/findings", "/findings?q=nowhere", "/findings/" + acme.ID, "/sessions", "/nowhere",
-		"/apps", "/apps/com.acme.mailer"}
+		"/apps", "/apps/com.acme.mailer", "/runs", "/runs/R-000001", "/quarantine", "/checks", "/suppressions", "/trail", "/settings"}
 	check()
 }

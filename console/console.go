@@ -52,6 +52,9 @@ type Config struct {
 	// Export writes all accounts of a finding as the command line does in CSV.
 	Export func(w io.Writer, f *audit.Finding, accounts audit.IDs) error
 
+	// Settings is the configuration in force, as YAML without secrets.
+	Settings string
+
 	// Ready says what is wrong with the system, in plain words; empty: nothing is.
 	Ready func(ctx context.Context) []string
 }
@@ -105,6 +108,13 @@ func (c *Console) routes() []route {
 		{"GET /findings/{id}/accounts.csv", Viewer, c.accounts},
 		{"GET /apps", Viewer, c.apps},
 		{"GET /apps/{key...}", Viewer, c.app},
+		{"GET /runs", Viewer, c.runs},
+		{"GET /runs/{id}", Viewer, c.run},
+		{"GET /quarantine", Viewer, c.quarantine},
+		{"GET /checks", Viewer, c.checks},
+		{"GET /suppressions", Viewer, c.suppressions},
+		{"GET /trail", Viewer, c.trail},
+		{"GET /settings", Viewer, c.settings},
 		{"GET /sessions", Viewer, c.sessions},
 		{"POST /sessions/end", Viewer, c.endSession},
 	}
@@ -116,6 +126,11 @@ func nav() []navItem {
 		{"/", "Tonight"},
 		{"/findings", "Findings"},
 		{"/apps", "Apps"},
+		{"/runs", "Runs"},
+		{"/checks", "Checks"},
+		{"/suppressions", "Suppressions"},
+		{"/trail", "Trail"},
+		{"/settings", "Settings"},
 	}
 }
 

@@ -94,7 +94,7 @@ func (b *bench) open(o console.OIDC) {
 			_, err := fmt.Fprintln(w, set.Strings())
 			return err
 		},
-		Ready: func(context.Context) []string { return b.ready }})
+		Settings: "store: sqlite:s.db\n", Ready: func(context.Context) []string { return b.ready }})
 	must(b.t, err)
 	server.Config.Handler = b.c.Handler()
 	server.Start()
@@ -252,7 +252,7 @@ func TestNobodyGetsInWithoutALogin(t *testing.T) {
 	f := finding("purpose-prohibited", "com.acme.mailer", "marketing", audit.Critical)
 	b.night(f)
 	x := b.browser()
-	for _, path := range []string{"/", "/findings", "/findings/" + f.ID, "/findings?format=json", "/findings/" + f.ID + "/accounts.csv", "/sessions", "/nowhere"} {
+	for _, path := range []string{"/", "/findings", "/findings/" + f.ID, "/findings?format=json", "/findings/" + f.ID + "/accounts.csv", "/sessions", "/apps", "/runs", "/runs/R-000001", "/quarantine", "/checks", "/suppressions", "/trail", "/settings", "/nowhere"} {
 		if status, page, at := x.get(path); status != 200 || !strings.HasPrefix(at, "/login") || strings.Contains(page, "marketing") {
 			t.Errorf("%s: %d at %s: %s", path, status, at, page)
 		}
@@ -333,8 +333,10 @@ func TestHostileNamesStayText(t *testing.T) {
 	b.night(f)
 	x := b.loggedIn(hostile, console.Admin)
 	x.post("/findings/"+f.ID, url.Values{"do": {"comment"}, "reason": {hostile}})
+	x.post("/findings/"+f.ID, url.Values{"do": {"suppress"}, "reason": {hostile}, "until": {b.clock().AddDate(0, 1, 0).Format(time.DateOnly)}})
 	for _, path := range []string{"/", "/findings", "/findings/" + f.ID, "/sessions", "/findings?q=" + url.QueryEscape(hostile), "/findings?status=" + url.QueryEscape(hostile), "/findings?app=" + url.QueryEscape(hostile),
-		"/apps", "/apps?q=" + url.QueryEscape(hostile), "/apps/" + url.PathEscape(f.App)} {
+		"/apps", "/apps?q=" + url.QueryEscape(hostile), "/apps/" + url.PathEscape(f.App), "/runs", "/runs/R-000001", "/quarantine", "/checks", "/suppressions", "/trail", "/settings",
+		"/trail?who=" + url.QueryEscape(hostile), "/quarantine?path=" + url.QueryEscape(hostile)} {
 		status, page, _ := x.get(path)
 		if strings.Contains(page, "<script>alert") || strings.Contains(page, `" onload='`) || strings.Contains(page, "\u202e") || status == 500 {
 			t.Errorf("%s: %d: %s", path, status, page)

@@ -409,6 +409,9 @@ func pagesOf(t *testing.T, dir string) string {
 	list := read(browser.Get(server.URL + "/findings?status=all"))
 	read(browser.Get(server.URL + "/findings?status=all&format=json"))
 	read(browser.Get(server.URL + "/sessions"))
+	for _, path := range []string{"/runs", "/runs/R-000001", "/quarantine", "/checks", "/suppressions", "/trail", "/settings"} {
+		read(browser.Get(server.URL + path))
+	}
 	for _, app := range slices.Compact(slices.Sorted(slices.Values(regexp.MustCompile(`"/apps[^"]*"`).FindAllString(read(browser.Get(server.URL+"/apps")), -1)))) {
 		read(browser.Get(server.URL + html.UnescapeString(strings.Trim(app, `"`))))
 	}
