@@ -201,7 +201,7 @@ type checkRow struct {
 
 // Says is the result in words.
 func (r checkRow) Says() string {
-	return map[string]string{"green": "nothing found", "red": "open findings", "blind": "could not look"}[r.Result]
+	return map[string]string{"green": "nothing open", "red": "open findings", "blind": "could not look"}[r.Result]
 }
 
 // Stores is what the registry says of whether it stores data.
