@@ -15,12 +15,27 @@ import (
 	"github.com/mailreeve/mailreeve/audit/store"
 )
 
-// A ranking is the apps by risk. To rank 20,000 takes longer than a page may, so it is kept until a run or an entry of the trail may have changed it.
-type ranking struct {
-	mu   sync.Mutex
-	run  string
-	seq  int64
-	list []store.AppSummary
+// A kept value is one that takes longer to make than a page may: it is kept until a run or an entry of the trail may have changed it.
+type kept[T any] struct {
+	mu    sync.Mutex
+	made  bool
+	run   string
+	seq   int64
+	value T
+}
+
+// get gives the value as of a run and an entry of the trail.
+func (k *kept[T]) get(run string, seq int64, make func() (T, error)) (T, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.made && run == k.run && seq == k.seq {
+		return k.value, nil
+	}
+	value, err := make()
+	if err == nil {
+		k.made, k.run, k.seq, k.value = run != "", run, seq, value
+	}
+	return value, err
 }
 
 // byRisk gives all apps, the riskiest first, as of the last run. Nobody may change the list.
@@ -33,18 +48,25 @@ func (c *Console) byRisk(ctx context.Context) ([]store.AppSummary, audit.Instant
 	if err != nil {
 		return nil, 0, err
 	}
-	c.ranked.mu.Lock()
-	defer c.ranked.mu.Unlock()
-	if c.ranked.list != nil && run != "" && run == c.ranked.run && head.Seq == c.ranked.seq {
-		return c.ranked.list, asOf, nil
-	}
-	list, err := c.Store.AppsList(ctx)
+	list, err := c.ranked.get(run, head.Seq, func() ([]store.AppSummary, error) {
+		list, err := c.Store.AppsList(ctx)
+		store.SortByRisk(list, asOf)
+		return list, err
+	})
+	return list, asOf, err
+}
+
+// checkCounts counts all findings by check and status. Nobody may change the list.
+func (c *Console) checkCounts(ctx context.Context) ([]store.CheckCount, error) {
+	run, _, err := c.asOf(ctx)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	store.SortByRisk(list, asOf)
-	c.ranked.run, c.ranked.seq, c.ranked.list = run, head.Seq, list
-	return list, asOf, nil
+	head, err := c.Store.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c.counted.get(run, head.Seq, func() ([]store.CheckCount, error) { return c.Store.CheckCounts(ctx, nil) })
 }
 
 // asOf gives the last run that finished, and what it was as of; where none ever did, now.

@@ -73,3 +73,31 @@ func TestAnApp(t *testing.T) {
 		t.Errorf("an app that is not there: %d", status)
 	}
 }
+
+// What the registry approves is drawn over time, as is what the archive holds of calls.
+func TestAnAppsApprovalsAndCalls(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, console.OIDC{})
+	const key = "com.acme.mailer"
+	drift := finding(audit.AcceptableCheck, key, "scope:read:email", audit.Medium)
+	b.night(drift)
+	b.wait(day)
+	today := audit.At(b.clock()).Day()
+	b.publish(audit.AppUpdate{Key: key, StatesAt: audit.Never, SetApprovals: true, Approvals: []audit.Approval{
+		{RequestID: "REQ-1", Status: audit.Withdrawn, Decided: start.Add(-400 * day), Revoked: start.Add(-100 * day)},
+		{RequestID: "REQ-2", Status: audit.Approved, Decided: start.Add(-50 * day), Revoked: audit.Never, Purposes: []string{"user-sync"}},
+		{RequestID: "REQ-3", Status: audit.Pending, Decided: audit.Never, Revoked: audit.Never}},
+		Packs: []audit.Pack{{App: key, Day: today - 3, Kind: audit.CallPack, Segment: "s", Length: 1, Records: 1234}}})
+	x := b.loggedIn("rita", console.Reviewer)
+	page := x.says("/apps/"+key, "REQ-1", "REQ-2", "user-sync", "Calls a day", "1,234 calls")
+	if strings.Count(page, `class="span-over"`) != 1 || strings.Count(page, `class="span-in-force"`) != 1 {
+		t.Errorf("two approvals, of which one is over, are drawn as %s", page)
+	}
+	x.says("/apps", "51 d ago")
+	if _, page, _ := x.post("/findings", url.Values{"id": {drift.ID}, "do": {"accept"}, "back": {"/apps/" + key}}); !strings.Contains(text(page), "accepted into the approval") {
+		t.Errorf("to accept says %s", text(page))
+	}
+	if page := x.says("/apps/"+key, "scope:read:email"); strings.Contains(page, "<ins>") {
+		t.Error("what was accepted still counts as drift")
+	}
+}

@@ -27,7 +27,7 @@ type checkCard struct {
 }
 
 func (c *Console) checks(w http.ResponseWriter, r *http.Request, u person) error {
-	counts, err := c.Store.CheckCounts(r.Context(), nil)
+	counts, err := c.checkCounts(r.Context())
 	if err != nil {
 		return err
 	}

@@ -191,6 +191,23 @@ func (b *bench) night(list ...audit.Finding) string {
 	return run.ID
 }
 
+// publish publishes a run that changes one app.
+func (b *bench) publish(u audit.AppUpdate) {
+	b.t.Helper()
+	ctx := b.t.Context()
+	lease, err := b.store.Lock(ctx, true)
+	must(b.t, err)
+	now := audit.At(b.clock())
+	run := &audit.Run{AsOf: now, ScheduledAt: audit.Never, StartedAt: now, FinishedAt: audit.Never, By: "test"}
+	n := b.store.Night(lease)
+	must(b.t, n.Begin(ctx, run))
+	run.FinishedAt = now
+	_, _, err = n.FindingsOf(ctx, u.Key)
+	must(b.t, err)
+	must(b.t, n.Publish(ctx, &audit.Publication{Run: run, Purged: audit.StateDay, Apps: []audit.AppUpdate{u}}))
+	must(b.t, lease.Release())
+}
+
 // A browser is one that keeps cookies, but runs nothing.
 type browser struct {
 	t    *testing.T

@@ -257,21 +257,27 @@ func (a *AppSummary) Approved(at audit.Instant) (decided audit.Instant, days *in
 // SortByRisk sorts apps, the riskiest first: by their open findings, the worst first, then by accounts, then by how long before a moment they were
 // approved, those without an approval before all others.
 func SortByRisk(list []AppSummary, at audit.Instant) {
-	days := make(map[string]int, len(list))
-	for i := range list {
-		days[list[i].Key] = 1 << 30
-		if _, n := list[i].Approved(at); n != nil {
-			days[list[i].Key] = *n
-		}
+	type ranked struct {
+		by []int // the greater, the riskier
+		AppSummary
 	}
-	slices.SortFunc(list, func(a, b AppSummary) int {
+	order := make([]ranked, len(list))
+	for i, a := range list {
+		r := ranked{make([]int, 0, 6), a}
 		for _, s := range audit.Severities() {
-			if x := cmp.Compare(b.Open[s], a.Open[s]); x != 0 {
-				return x
-			}
+			r.by = append(r.by, a.Open[s])
 		}
-		return cmp.Or(cmp.Compare(b.Accounts, a.Accounts), cmp.Compare(days[b.Key], days[a.Key]), strings.Compare(a.Key, b.Key))
-	})
+		days := 1 << 30
+		if _, n := a.Approved(at); n != nil {
+			days = *n
+		}
+		r.by = append(r.by, a.Accounts, days)
+		order[i] = r
+	}
+	slices.SortFunc(order, func(a, b ranked) int { return cmp.Or(slices.Compare(b.by, a.by), strings.Compare(a.Key, b.Key)) })
+	for i := range order {
+		list[i] = order[i].AppSummary
+	}
 }
 
 // AppsList lists all apps, by key.
@@ -299,23 +305,13 @@ func (s *Store) AppsList(ctx context.Context) (list []AppSummary, err error) {
 				return err
 			}
 		}
-		var open []struct {
-			Key      text `db:"app_key"`
-			Rank     int  `db:"rank"`
-			N        int  `db:"n"`
-			Accounts int  `db:"accounts"`
-		}
-		err = t.all(ctx, &open, `SELECT app_key, rank, count(*) AS n, max(accounts) AS accounts FROM listed WHERE status IN (?) GROUP BY app_key, rank`, openStatuses())
-		if err != nil {
-			return err
-		}
+		open, err := t.openApps(ctx, "")
 		for _, r := range open {
-			if i, ok := at[string(r.Key)]; ok {
-				list[i].Open[audit.Severities()[r.Rank]] = r.N
-				list[i].Accounts = max(list[i].Accounts, r.Accounts)
+			if i, ok := at[r.Key]; ok {
+				list[i].Open, list[i].Accounts = r.Open, r.Accounts
 			}
 		}
-		return nil
+		return err
 	})
 	return list, err
 }
