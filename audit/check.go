@@ -71,6 +71,14 @@ type Check struct {
 	Proof Proof
 }
 
+// Graded is the check's severity in words: some grade by subject.
+func (c *Check) Graded() string {
+	if c.Grade != nil {
+		return string(c.Severity) + " or less"
+	}
+	return string(c.Severity)
+}
+
 // Key names c among all checks: its ID, and its Part where it is one.
 func (c *Check) Key() string {
 	if c.Part == "" {

@@ -2,8 +2,10 @@ package audit
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sort"
+	"strings"
 	"time"
 )
 
@@ -90,6 +92,40 @@ func (d *Dossier) ApprovalNow() *Approval {
 		}
 	}
 	return newest
+}
+
+// Entry is the newest entry of the registry, and whether it still lists the app; nil: it never did.
+func (f *AppFacts) Entry() (entry *App, listed bool) {
+	for i, v := range slices.Backward(f.Versions) {
+		if v.App != nil {
+			return v.App, i == len(f.Versions)-1
+		}
+	}
+	return nil, false
+}
+
+// Span is when the app first and last retrieved an address, and last reported accounts; Ever: it never did.
+func (f *AppFacts) Span() (first, last, report Instant) {
+	first, last, report = Ever, Ever, Ever
+	for _, h := range f.Headers {
+		if first == Ever {
+			first = h.FirstRetrieval
+		}
+		last, report = max(last, h.LastRetrieval), max(report, h.LastReport)
+	}
+	return first, last, report
+}
+
+// Sites gives the last event up to a moment of each site, by site.
+func (f *AppFacts) Sites(at Instant) []Lifecycle {
+	last := map[string]Lifecycle{}
+	for _, e := range f.Events {
+		before, ok := last[e.Site]
+		if e.At <= at && (!ok || e.At > before.At || e.At == before.At && e.Event.Active()) {
+			last[e.Site] = e.Lifecycle
+		}
+	}
+	return slices.SortedFunc(maps.Values(last), func(a, b Lifecycle) int { return strings.Compare(a.Site, b.Site) })
 }
 
 // RequestPending says whether a request for the Email API waits for its decision.

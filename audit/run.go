@@ -1,5 +1,38 @@
 package audit
 
+import "fmt"
+
+// Began says how the run came about.
+func (r *Run) Began() string {
+	switch {
+	case r.Baseline:
+		return "baseline"
+	case r.ScheduledAt != Never:
+		return "scheduled"
+	}
+	return "by hand"
+}
+
+// Note says what somebody should know of the run; empty: nothing.
+func (r *Run) Note() string {
+	if r.Error != "" {
+		return r.Error
+	}
+	blind := 0
+	for _, s := range r.Summary.Sources {
+		if !s.Looked {
+			blind++
+		}
+	}
+	switch blind {
+	case 0:
+		return ""
+	case 1:
+		return "could not look at 1 source"
+	}
+	return fmt.Sprintf("could not look at %d sources", blind)
+}
+
 // RunStatus is where a run stands.
 type RunStatus string
 

@@ -54,6 +54,9 @@ type Config struct {
 	// Export writes all accounts of a finding as the command line does in CSV.
 	Export func(w io.Writer, f *audit.Finding, accounts audit.IDs) error
 
+	// Settings is the configuration in force, as YAML without secrets.
+	Settings string
+
 	// Ready says what is wrong with the system, in plain words; empty: nothing is.
 	Ready func(ctx context.Context) []string
 }
@@ -61,10 +64,12 @@ type Config struct {
 // A Console is the console's pages. It is safe for concurrent use.
 type Console struct {
 	Config
-	assets *web.Assets
-	pages  *web.Pages
-	link   link
-	idp    provider
+	assets  *web.Assets
+	pages   *web.Pages
+	link    link
+	idp     provider
+	ranked  kept[[]store.AppSummary]
+	counted kept[[]store.CheckCount]
 }
 
 // New gives the console of a configuration.
@@ -112,6 +117,15 @@ func (c *Console) routes() []route {
 		{"POST /notices/{id}", Reviewer, c.actOnNotice},
 		{"GET /vendors", Viewer, c.vendors},
 		{"GET /vendors/{key...}", Viewer, c.vendor},
+		{"GET /apps", Viewer, c.apps},
+		{"GET /apps/{key...}", Viewer, c.app},
+		{"GET /runs", Viewer, c.runs},
+		{"GET /runs/{id}", Viewer, c.run},
+		{"GET /quarantine", Viewer, c.quarantine},
+		{"GET /checks", Viewer, c.checks},
+		{"GET /suppressions", Viewer, c.suppressions},
+		{"GET /trail", Viewer, c.trail},
+		{"GET /settings", Viewer, c.settings},
 		{"GET /sessions", Viewer, c.sessions},
 		{"POST /sessions/end", Viewer, c.endSession},
 	}
@@ -124,6 +138,12 @@ func nav() []navItem {
 		{"/findings", "Findings"},
 		{"/notices", "Notices"},
 		{"/vendors", "Vendors"},
+		{"/apps", "Apps"},
+		{"/runs", "Runs"},
+		{"/checks", "Checks"},
+		{"/suppressions", "Suppressions"},
+		{"/trail", "Trail"},
+		{"/settings", "Settings"},
 	}
 }
 

@@ -100,7 +100,7 @@ func (b *bench) open(o console.OIDC) {
 			_, err := fmt.Fprintln(w, set.Strings())
 			return err
 		},
-		Ready: func(context.Context) []string { return b.ready }})
+		Settings: "store: sqlite:s.db\n", Ready: func(context.Context) []string { return b.ready }})
 	must(b.t, err)
 	server.Config.Handler = b.c.Handler()
 	server.Start()
@@ -197,6 +197,23 @@ func (b *bench) night(list ...audit.Finding) string {
 	return run.ID
 }
 
+// publish publishes a run that changes one app.
+func (b *bench) publish(u audit.AppUpdate) {
+	b.t.Helper()
+	ctx := b.t.Context()
+	lease, err := b.store.Lock(ctx, true)
+	must(b.t, err)
+	now := audit.At(b.clock())
+	run := &audit.Run{AsOf: now, ScheduledAt: audit.Never, StartedAt: now, FinishedAt: audit.Never, By: "test"}
+	n := b.store.Night(lease)
+	must(b.t, n.Begin(ctx, run))
+	run.FinishedAt = now
+	_, _, err = n.FindingsOf(ctx, u.Key)
+	must(b.t, err)
+	must(b.t, n.Publish(ctx, &audit.Publication{Run: run, Purged: audit.StateDay, Apps: []audit.AppUpdate{u}}))
+	must(b.t, lease.Release())
+}
+
 // A browser is one that keeps cookies, but runs nothing.
 type browser struct {
 	t    *testing.T
@@ -258,7 +275,7 @@ func TestNobodyGetsInWithoutALogin(t *testing.T) {
 	f := finding("purpose-prohibited", "com.acme.mailer", "marketing", audit.Critical)
 	b.night(f)
 	x := b.browser()
-	for _, path := range []string{"/", "/findings", "/findings/" + f.ID, "/findings?format=json", "/findings/" + f.ID + "/accounts.csv", "/sessions", "/nowhere"} {
+	for _, path := range []string{"/", "/findings", "/findings/" + f.ID, "/findings?format=json", "/findings/" + f.ID + "/accounts.csv", "/sessions", "/apps", "/runs", "/runs/R-000001", "/quarantine", "/checks", "/suppressions", "/trail", "/settings", "/nowhere"} {
 		if status, page, at := x.get(path); status != 200 || !strings.HasPrefix(at, "/login") || strings.Contains(page, "marketing") {
 			t.Errorf("%s: %d at %s: %s", path, status, at, page)
 		}
@@ -341,7 +358,10 @@ func TestHostileNamesStayText(t *testing.T) {
 	n := b.drafted()
 	x := b.loggedIn(hostile, console.Admin)
 	x.post("/findings/"+f.ID, url.Values{"do": {"comment"}, "reason": {hostile}})
-	for _, path := range []string{"/", "/findings", "/findings/" + f.ID, "/sessions", "/notices", "/notices?state=" + url.QueryEscape(hostile), "/notices/" + n.ID, "/vendors", "/vendors?q=" + url.QueryEscape(hostile), "/vendors/" + url.PathEscape(n.Vendor), "/findings?q=" + url.QueryEscape(hostile), "/findings?status=" + url.QueryEscape(hostile), "/findings?app=" + url.QueryEscape(hostile)} {
+	x.post("/findings/"+f.ID, url.Values{"do": {"suppress"}, "reason": {hostile}, "until": {b.clock().AddDate(0, 1, 0).Format(time.DateOnly)}})
+	for _, path := range []string{"/", "/findings", "/findings/" + f.ID, "/sessions", "/notices", "/notices?state=" + url.QueryEscape(hostile), "/notices/" + n.ID, "/vendors", "/vendors?q=" + url.QueryEscape(hostile), "/vendors/" + url.PathEscape(n.Vendor), "/findings?q=" + url.QueryEscape(hostile), "/findings?status=" + url.QueryEscape(hostile), "/findings?app=" + url.QueryEscape(hostile),
+		"/apps", "/apps?q=" + url.QueryEscape(hostile), "/apps/" + url.PathEscape(f.App), "/runs", "/runs/R-000001", "/quarantine", "/checks", "/suppressions", "/trail", "/settings",
+		"/trail?who=" + url.QueryEscape(hostile), "/quarantine?path=" + url.QueryEscape(hostile)} {
 		status, page, _ := x.get(path)
 		if strings.Contains(page, "<script>alert") || strings.Contains(page, `" onload='`) || strings.Contains(page, "\u202e") || status == 500 {
 			t.Errorf("%s: %d: %s", path, status, page)

@@ -8,7 +8,9 @@ func DigestOf(token string) string { return digestOf(token) }
 // Pages gives the console's templates, to be checked against what they are given.
 func (c *Console) Pages() map[string]any {
 	return map[string]any{"tonight": &tonightPage{}, "findings": &findingsPage{}, "finding": &findingPage{},
-		"notices": &noticesPage{}, "notice": &noticePage{}, "vendors": &vendorsPage{}, "vendor": &vendorPage{}}
+		"notices": &noticesPage{}, "notice": &noticePage{}, "vendors": &vendorsPage{}, "vendor": &vendorPage{},
+		"apps": &appsPage{}, "app": &appPage{}, "runs": &runsPage{}, "run": &runPage{}, "quarantine": &quarantinePage{},
+		"checks": &checksPage{}, "suppressions": &suppressionsPage{}, "trail": &trailPage{}, "settings": &settingsPage{}}
 }
 
 // Template is a page's.

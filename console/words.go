@@ -37,6 +37,7 @@ func (c *Console) funcs() template.FuncMap {
 		},
 		"clause": c.Clause,
 		"vendor": vendorPath,
+		"appURL": func(key string) string { return "/apps/" + url.PathEscape(key) },
 		"pair":   func(first, second any) pair { return pair{first, second} },
 	}
 }

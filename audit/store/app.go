@@ -1,8 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/mailreeve/mailreeve/audit"
 )
@@ -240,6 +243,43 @@ type AppSummary struct {
 	Accounts  int                    // the most accounts that one of these holds
 }
 
+// Approved is when the approval was decided that is in force at a moment, and how many days before; nil: none is.
+func (a *AppSummary) Approved(at audit.Instant) (decided audit.Instant, days *int) {
+	d := audit.Dossier{AsOf: at, Approvals: a.Approvals}
+	x := d.ApprovalNow()
+	if x == nil {
+		return audit.Never, nil
+	}
+	n := int(at.Day() - x.Decided.Day())
+	return x.Decided, &n
+}
+
+// SortByRisk sorts apps, the riskiest first: by their open findings, the worst first, then by accounts, then by how long before a moment they were
+// approved, those without an approval before all others.
+func SortByRisk(list []AppSummary, at audit.Instant) {
+	type ranked struct {
+		by []int // the greater, the riskier
+		AppSummary
+	}
+	order := make([]ranked, len(list))
+	for i, a := range list {
+		r := ranked{make([]int, 0, 6), a}
+		for _, s := range audit.Severities() {
+			r.by = append(r.by, a.Open[s])
+		}
+		days := 1 << 30
+		if _, n := a.Approved(at); n != nil {
+			days = *n
+		}
+		r.by = append(r.by, a.Accounts, days)
+		order[i] = r
+	}
+	slices.SortFunc(order, func(a, b ranked) int { return cmp.Or(slices.Compare(b.by, a.by), strings.Compare(a.Key, b.Key)) })
+	for i := range order {
+		list[i] = order[i].AppSummary
+	}
+}
+
 // AppsList lists all apps, by key.
 func (s *Store) AppsList(ctx context.Context) (list []AppSummary, err error) {
 	err = s.read(ctx, "list the apps", func(t *tx) error {
@@ -265,24 +305,13 @@ func (s *Store) AppsList(ctx context.Context) (list []AppSummary, err error) {
 				return err
 			}
 		}
-		var open []struct {
-			Key      text           `db:"app_key"`
-			Severity audit.Severity `db:"severity"`
-			N        int            `db:"n"`
-			Accounts int            `db:"accounts"`
-		}
-		err = t.all(ctx, &open, `SELECT app_key, severity, count(*) AS n, max(accounts) AS accounts FROM findings WHERE status IN (?) GROUP BY app_key, severity`,
-			openStatuses())
-		if err != nil {
-			return err
-		}
+		open, err := t.openApps(ctx, "")
 		for _, r := range open {
-			if i, ok := at[string(r.Key)]; ok {
-				list[i].Open[r.Severity] = r.N
-				list[i].Accounts = max(list[i].Accounts, r.Accounts)
+			if i, ok := at[r.Key]; ok {
+				list[i].Open, list[i].Accounts = r.Open, r.Accounts
 			}
 		}
-		return nil
+		return err
 	})
 	return list, err
 }

@@ -353,25 +353,13 @@ func (a RiskyApp) Of(s audit.Severity) int { return a.Open[s] }
 // RiskyApps gives the n apps with the worst open findings, the worst first, and of equals the one with the most accounts.
 func (s *Store) RiskyApps(ctx context.Context, n int) (list []RiskyApp, err error) {
 	err = s.read(ctx, "list the apps with the worst findings", func(t *tx) error {
-		var found []struct {
-			Key      text `db:"app_key"`
-			Critical int  `db:"critical"`
-			High     int  `db:"high"`
-			Medium   int  `db:"medium"`
-			Low      int  `db:"low"`
-			Accounts int  `db:"accounts"`
-		}
-		err := t.all(ctx, &found, `SELECT app_key, sum(CASE rank WHEN 0 THEN 1 ELSE 0 END) AS critical, sum(CASE rank WHEN 1 THEN 1 ELSE 0 END) AS high,
-			sum(CASE rank WHEN 2 THEN 1 ELSE 0 END) AS medium, sum(CASE rank WHEN 3 THEN 1 ELSE 0 END) AS low, max(accounts) AS accounts
-			FROM listed WHERE status IN (?) GROUP BY app_key ORDER BY 2 DESC, 3 DESC, 4 DESC, 5 DESC, 6 DESC, 1 LIMIT ?`, openStatuses(), n)
-		if err != nil || len(found) == 0 {
+		list, err = t.openApps(ctx, ` ORDER BY 2 DESC, 3 DESC, 4 DESC, 5 DESC, 6 DESC, 1 LIMIT ?`, n)
+		if err != nil || len(list) == 0 {
 			return err
 		}
-		list = make([]RiskyApp, len(found))
-		keys := make([]text, len(found))
-		for i, r := range found {
-			keys[i] = r.Key
-			list[i] = RiskyApp{Key: string(r.Key), Accounts: r.Accounts, Open: map[audit.Severity]int{audit.Critical: r.Critical, audit.High: r.High, audit.Medium: r.Medium, audit.Low: r.Low}}
+		keys := make([]text, len(list))
+		for i, a := range list {
+			keys[i] = text(a.Key)
 		}
 		var names []struct {
 			Key  text `db:"app_key"`
@@ -416,23 +404,33 @@ func (s *Store) VendorApps(ctx context.Context) (list []VendorApp, err error) {
 			list[i] = VendorApp{RiskyApp{Key: string(r.Key), Name: string(r.Name), Open: map[audit.Severity]int{}}, audit.Vendor{ID: string(r.ID), Name: string(r.Vendor)}, r.Listed}
 			at[r.Key] = i
 		}
-		var open []struct {
-			Key      text `db:"app_key"`
-			Rank     int  `db:"rank"`
-			N        int  `db:"n"`
-			Accounts int  `db:"accounts"`
-		}
-		if err := t.all(ctx, &open, `SELECT app_key, rank, count(*) AS n, max(accounts) AS accounts FROM listed WHERE status IN (?) GROUP BY app_key, rank`, openStatuses()); err != nil {
-			return err
-		}
-		severities := audit.Severities()
-		for _, r := range open {
-			if i, ok := at[r.Key]; ok && r.Rank >= 0 && r.Rank < len(severities) {
-				list[i].Open[severities[r.Rank]] = r.N
-				list[i].Accounts = max(list[i].Accounts, r.Accounts)
+		open, err := t.openApps(ctx, "")
+		for _, o := range open {
+			if i, ok := at[text(o.Key)]; ok {
+				list[i].Open, list[i].Accounts = o.Open, o.Accounts
 			}
 		}
-		return nil
+		return err
 	})
+	return list, err
+}
+
+// openApps gives the apps with open findings, without their names.
+func (t *tx) openApps(ctx context.Context, order string, args ...any) ([]RiskyApp, error) {
+	var found []struct {
+		Key      text `db:"app_key"`
+		Critical int  `db:"critical"`
+		High     int  `db:"high"`
+		Medium   int  `db:"medium"`
+		Low      int  `db:"low"`
+		Accounts int  `db:"accounts"`
+	}
+	err := t.all(ctx, &found, `SELECT app_key, sum(CASE rank WHEN 0 THEN 1 ELSE 0 END) AS critical, sum(CASE rank WHEN 1 THEN 1 ELSE 0 END) AS high,
+		sum(CASE rank WHEN 2 THEN 1 ELSE 0 END) AS medium, sum(CASE rank WHEN 3 THEN 1 ELSE 0 END) AS low, max(accounts) AS accounts
+		FROM listed WHERE status IN (?) GROUP BY app_key`+order, append([]any{openStatuses()}, args...)...)
+	list := make([]RiskyApp, len(found))
+	for i, r := range found {
+		list[i] = RiskyApp{Key: string(r.Key), Accounts: r.Accounts, Open: map[audit.Severity]int{audit.Critical: r.Critical, audit.High: r.High, audit.Medium: r.Medium, audit.Low: r.Low}}
+	}
 	return list, err
 }

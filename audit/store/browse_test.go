@@ -232,6 +232,25 @@ func BenchmarkBrowse(b *testing.B) {
 				}
 			}
 		})
+		b.Run("ranking", func(b *testing.B) {
+			for b.Loop() {
+				apps, err := s.AppsList(b.Context())
+				must(b, err)
+				store.SortByRisk(apps, t0)
+			}
+		})
+		b.Run("checks", func(b *testing.B) {
+			for b.Loop() {
+				_, err := s.CheckCounts(b.Context(), nil)
+				must(b, err)
+			}
+		})
+		b.Run("suppressions", func(b *testing.B) {
+			for b.Loop() {
+				_, err := s.Suppressions(b.Context(), t0, 0, 0, 51)
+				must(b, err)
+			}
+		})
 		for name, p := range pages {
 			p.Limit = 50
 			b.Run(name, func(b *testing.B) {

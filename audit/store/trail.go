@@ -29,6 +29,8 @@ type TrailFilter struct {
 	From    audit.Instant // 0 or Ever: from the beginning
 	To      audit.Instant // 0 or Never: to the end; excluded
 	After   int64         // Seq
+	Before  int64         // Seq; 0: to the end
+	Newest  bool          // first, instead of the oldest
 	Limit   int
 }
 
@@ -148,7 +150,11 @@ func (s *Store) Trail(ctx context.Context, f TrailFilter) (list []Entry, err err
 	also(f.What != "", `what = ?`, text(f.What))
 	also(f.From != 0, `at >= ?`, f.From)
 	also(f.To != 0, `at < ?`, f.To)
+	also(f.Before != 0, `seq < ?`, f.Before)
 	query += ` ORDER BY seq`
+	if f.Newest {
+		query += ` DESC`
+	}
 	if f.Limit > 0 {
 		query += ` LIMIT ?`
 		args = append(args, f.Limit)

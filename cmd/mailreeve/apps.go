@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -36,29 +35,9 @@ func appRowOf(a *store.AppSummary, asOf audit.Instant) appRow {
 	for _, s := range audit.Severities() {
 		r.Open[string(s)] = a.Open[s]
 	}
-	d := audit.Dossier{AsOf: asOf, Approvals: a.Approvals}
-	if x := d.ApprovalNow(); x != nil {
-		days := int(asOf.Day() - x.Decided.Day())
-		r.Approved, r.Days = moment(x.Decided), &days
-	}
+	decided, days := a.Approved(asOf)
+	r.Approved, r.Days = moment(decided), days
 	return r
-}
-
-// byRisk compares apps, the riskiest first: by their open findings, the worst first, then by accounts, then by how long ago they were approved, those
-// without an approval before all others.
-func byRisk(a, b appRow) int {
-	for _, s := range audit.Severities() {
-		if x := cmp.Compare(b.Open[string(s)], a.Open[string(s)]); x != 0 {
-			return x
-		}
-	}
-	days := func(r appRow) int {
-		if r.Days == nil {
-			return 1 << 30
-		}
-		return *r.Days
-	}
-	return cmp.Or(cmp.Compare(b.Accounts, a.Accounts), cmp.Compare(days(b), days(a)), strings.Compare(a.Key, b.Key))
 }
 
 func (c *cli) appsListCommand() *cobra.Command {
@@ -84,12 +63,12 @@ func (c *cli) appsListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if sort == "risk" {
+				store.SortByRisk(list, asOf)
+			}
 			rows := make([]appRow, len(list))
 			for i := range list {
 				rows[i] = appRowOf(&list[i], asOf)
-			}
-			if sort == "risk" {
-				slices.SortFunc(rows, byRisk)
 			}
 			return appListing().print(c, format, slices.Values(rows))
 		},
@@ -154,17 +133,10 @@ type siteRecord struct {
 }
 
 func appRecordOf(f *audit.AppFacts, asOf audit.Instant) appRecord {
-	r := appRecord{Key: f.Key, Approvals: []approvalRecord{}, Sites: []siteRecord{}, Findings: []findingRecord{},
-		FirstRetrieval: moment(audit.Ever), LastRetrieval: moment(audit.Ever), LastReport: moment(audit.Ever)}
-	if n := len(f.Versions); n > 0 {
-		r.Listed = f.Versions[n-1].App != nil
-		for _, v := range slices.Backward(f.Versions) {
-			if v.App != nil {
-				r.Entry = v.App
-				break
-			}
-		}
-	}
+	r := appRecord{Key: f.Key, Approvals: []approvalRecord{}, Sites: []siteRecord{}, Findings: []findingRecord{}}
+	r.Entry, r.Listed = f.Entry()
+	first, last, report := f.Span()
+	r.FirstRetrieval, r.LastRetrieval, r.LastReport = moment(first), moment(last), moment(report)
 	for i := range f.Approvals {
 		a := &f.Approvals[i]
 		_, to := a.Span()
@@ -174,23 +146,9 @@ func appRecordOf(f *audit.AppFacts, asOf audit.Instant) appRecord {
 		r.Approvals = append(r.Approvals, approvalRecord{a.RequestID, a.Status, moment(a.Decided), moment(to), a.InForce(asOf),
 			append([]string{}, a.Purposes...), append([]string{}, a.Accepted...)})
 	}
-	for _, h := range f.Headers {
-		if h.FirstRetrieval != audit.Ever && audit.Instant(r.FirstRetrieval) == audit.Ever {
-			r.FirstRetrieval = moment(h.FirstRetrieval)
-		}
-		r.LastRetrieval, r.LastReport = max(r.LastRetrieval, moment(h.LastRetrieval)), max(r.LastReport, moment(h.LastReport))
+	for _, e := range f.Sites(asOf) {
+		r.Sites = append(r.Sites, siteRecord{e.Site, moment(e.At), e.Event.String(), e.Event.Active()})
 	}
-	last := map[string]audit.Lifecycle{}
-	for _, e := range f.Events {
-		before, ok := last[e.Site]
-		if e.At <= asOf && (!ok || e.At > before.At || e.At == before.At && e.Event.Active()) {
-			last[e.Site] = e.Lifecycle
-		}
-	}
-	for site, e := range last {
-		r.Sites = append(r.Sites, siteRecord{site, moment(e.At), e.Event.String(), e.Event.Active()})
-	}
-	slices.SortFunc(r.Sites, func(a, b siteRecord) int { return strings.Compare(a.Site, b.Site) })
 	return r
 }
 

@@ -72,14 +72,6 @@ func needsOf(c *audit.Check) string {
 	return needs
 }
 
-// severityOf is a check's severity in words: some grade by subject.
-func severityOf(c *audit.Check) string {
-	if c.Grade != nil {
-		return string(c.Severity) + " or less"
-	}
-	return string(c.Severity)
-}
-
 func (c *cli) checksListCommand() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
@@ -91,7 +83,7 @@ func (c *cli) checksListCommand() *cobra.Command {
 				columns: []column[[]audit.Check]{
 					{name: "id", of: func(x []audit.Check) string { return x[0].ID }},
 					{name: "clause", of: func(x []audit.Check) string { return x[0].Clause }},
-					{name: "severity", of: func(x []audit.Check) string { return severityOf(&x[0]) }},
+					{name: "severity", of: func(x []audit.Check) string { return x[0].Graded() }},
 					{name: "confidence", of: func(x []audit.Check) string { return string(x[0].Confidence) }, wide: true},
 					{name: "is", of: func(x []audit.Check) string { return string(x[0].Nature) }},
 					{name: "needs", of: func(x []audit.Check) string {

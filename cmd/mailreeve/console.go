@@ -63,7 +63,8 @@ func (s *system) console(site *web.Site, missed func(from, to time.Time) bool) (
 			}
 			return b.Flush()
 		},
-		Ready: func(ctx context.Context) []string { return s.amiss(ctx, began, missed) }})
+		Settings: s.cfg.Shown(),
+		Ready:    func(ctx context.Context) []string { return s.amiss(ctx, began, missed) }})
 }
 
 // serveConsole serves the console, and what Slack sends to its address, until ctx is done.

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -410,6 +411,12 @@ func pagesOf(t *testing.T, dir string) string {
 	read(browser.Get(server.URL + "/sessions"))
 	for _, path := range regexp.MustCompile(`/notices/N-[0-9A-Z]+|/vendors/[^"]+`).FindAllString(read(browser.Get(server.URL+"/notices?state=all"))+read(browser.Get(server.URL+"/vendors")), -1) {
 		read(browser.Get(server.URL + path))
+	}
+	for _, path := range []string{"/runs", "/runs/R-000001", "/quarantine", "/checks", "/suppressions", "/trail", "/settings"} {
+		read(browser.Get(server.URL + path))
+	}
+	for _, app := range slices.Compact(slices.Sorted(slices.Values(regexp.MustCompile(`"/apps[^"]*"`).FindAllString(read(browser.Get(server.URL+"/apps")), -1)))) {
+		read(browser.Get(server.URL + html.UnescapeString(strings.Trim(app, `"`))))
 	}
 	seen := 0
 	for _, id := range slices.Compact(slices.Sorted(slices.Values(regexp.MustCompile(`F-[0-9A-Z]{12}`).FindAllString(list, -1)))) {

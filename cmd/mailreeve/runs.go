@@ -64,17 +64,6 @@ func runRecordOf(r *audit.Run) runRecord {
 	return out
 }
 
-// startedAs says how a run came about.
-func startedAs(r *audit.Run) string {
-	switch {
-	case r.Baseline:
-		return "baseline"
-	case r.ScheduledAt != audit.Never:
-		return "scheduled"
-	}
-	return "by hand"
-}
-
 func (c *cli) runsListCommand() *cobra.Command {
 	var format string
 	var limit int
@@ -108,7 +97,7 @@ func (c *cli) runsListCommand() *cobra.Command {
 					{name: "scheduled at", at: func(r R) audit.Instant { return r.ScheduledAt }, wide: true},
 					{name: "started at", at: func(r R) audit.Instant { return r.StartedAt }, wide: true},
 					{name: "finished at", at: func(r R) audit.Instant { return r.FinishedAt }, wide: true},
-					{name: "how", of: func(r R) string { return startedAs(&r) }},
+					{name: "how", of: func(r R) string { return r.Began() }},
 					{name: "by", of: func(r R) string { return r.By }, wide: true},
 					{name: "new", of: n(func(f *audit.FindingCounts) int { return f.New })},
 					{name: "reopened", of: n(func(f *audit.FindingCounts) int { return f.Reopened })},
@@ -116,7 +105,7 @@ func (c *cli) runsListCommand() *cobra.Command {
 					{name: "resolved", of: n(func(f *audit.FindingCounts) int { return f.Resolved })},
 					{name: "withdrawn", of: n(func(f *audit.FindingCounts) int { return f.Withdrawn })},
 					{name: "open", of: n(func(f *audit.FindingCounts) int { return f.Open })},
-					{name: "note", of: runNote},
+					{name: "note", of: func(r R) string { return r.Note() }},
 				},
 			}.print(c, format, slices.Values(list))
 		},
@@ -124,23 +113,6 @@ func (c *cli) runsListCommand() *cobra.Command {
 	cmd.Flags().IntVar(&limit, "limit", 0, "at most so many (default: all)")
 	formatFlag(cmd, &format)
 	return cmd
-}
-
-// runNote says what somebody should know of a run.
-func runNote(r audit.Run) string {
-	if r.Error != "" {
-		return r.Error
-	}
-	blind := 0
-	for _, s := range r.Summary.Sources {
-		if !s.Looked {
-			blind++
-		}
-	}
-	if blind > 0 {
-		return "could not look at " + count(blind, "source", "sources")
-	}
-	return ""
 }
 
 func (c *cli) runsShowCommand() *cobra.Command {
@@ -170,7 +142,7 @@ func (c *cli) runsShowCommand() *cobra.Command {
 }
 
 func (c *cli) showRun(r *audit.Run) error {
-	fmt.Fprintf(c.out, "%s  %s, %s by %s\n", r.ID, r.Status, startedAs(r), shown(r.By))
+	fmt.Fprintf(c.out, "%s  %s, %s by %s\n", r.ID, r.Status, r.Began(), shown(r.By))
 	t := newTable(c.out)
 	t.row("as of", instantText(r.AsOf))
 	if r.ScheduledAt != audit.Never {
