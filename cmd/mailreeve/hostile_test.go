@@ -529,7 +529,7 @@ func (a *abroad) checkMail(marks []string, notices int, previews []string) {
 				if err := json.Unmarshal(body, &v); err != nil {
 					return err
 				}
-				if len(v) != 11 {
+				if len(v) != 10 {
 					a.Errorf("a notice with other fields: %q", slices.Collect(maps.Keys(v)))
 				}
 				seen.Write(body)
