@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode"
@@ -430,7 +431,9 @@ func (t *tx) openApps(ctx context.Context, order string, args ...any) ([]RiskyAp
 		FROM listed WHERE status IN (?) GROUP BY app_key`+order, append([]any{openStatuses()}, args...)...)
 	list := make([]RiskyApp, len(found))
 	for i, r := range found {
-		list[i] = RiskyApp{Key: string(r.Key), Accounts: r.Accounts, Open: map[audit.Severity]int{audit.Critical: r.Critical, audit.High: r.High, audit.Medium: r.Medium, audit.Low: r.Low}}
+		open := map[audit.Severity]int{audit.Critical: r.Critical, audit.High: r.High, audit.Medium: r.Medium, audit.Low: r.Low}
+		maps.DeleteFunc(open, func(_ audit.Severity, n int) bool { return n == 0 })
+		list[i] = RiskyApp{Key: string(r.Key), Accounts: r.Accounts, Open: open}
 	}
 	return list, err
 }
