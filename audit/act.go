@@ -333,7 +333,7 @@ func (x *doing) decide() error {
 	}
 	if slices.Contains(x.Policy.FourEyes, act) {
 		switch {
-		case r.ProposedBy == x.By && r.Act == act:
+		case SamePerson(r.ProposedBy, x.By) && r.Act == act:
 			return fmt.Errorf("the policy's four_eyes names %s, and %s proposed it: another person decides", act, x.By)
 		case !IsPerson(r.ProposedBy) || r.Act != act:
 			x.done.Finding.Recommendation = &Recommendation{Act: act, ProposedBy: x.By, ProposedAt: x.At, DecidedAt: Never}
@@ -353,7 +353,7 @@ func (x *doing) decide() error {
 // vouchedFor says whether somebody else than the machine says who a person is: of the command line and of the console's link only the operating system does,
 // and whoever may use it can be anybody.
 func vouchedFor(who string) bool {
-	return !strings.HasPrefix(who, "cli:") && !strings.HasPrefix(who, "console:link ")
+	return !strings.HasPrefix(who, ByCommandLine) && !strings.HasPrefix(who, ByLink+" ")
 }
 
 // accepted is an app's approvals once a subject of feature-drift is taken into the newest that is in force at t.

@@ -64,6 +64,9 @@ type Approval struct {
 	Accepted []string `json:"accepted,omitempty"` // subjects of feature-drift that people took into the snapshot since; ascending
 }
 
+// Waits says whether it is a request that waits for its decision.
+func (a *Approval) Waits() bool { return a.Status == Pending && a.Dropped == 0 }
+
 // Span is when the approval is in force: from included, to excluded. It is empty where from >= to.
 func (a *Approval) Span() (from, to Instant) {
 	if a.Status != Approved && a.Status != Withdrawn {

@@ -130,7 +130,7 @@ func (f *AppFacts) Sites(at Instant) []Lifecycle {
 
 // RequestPending says whether a request for the Email API waits for its decision.
 func (d *Dossier) RequestPending() bool {
-	return slices.ContainsFunc(d.Approvals, func(a Approval) bool { return a.Status == Pending && a.Dropped == 0 })
+	return slices.ContainsFunc(d.Approvals, func(a Approval) bool { return a.Waits() })
 }
 
 // FirstRetrieval is when the app first retrieved an address, up to as-of; Ever where it never did.

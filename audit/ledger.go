@@ -132,6 +132,11 @@ type ContributionKey struct {
 	Day                 Day
 }
 
+// Finding is the key of the finding that the contribution is to.
+func (k ContributionKey) Finding() FindingKey {
+	return FindingKey{Check: k.Check, App: k.App, Subject: k.Subject}
+}
+
 // Key is the contribution's name.
 func (c *Contribution) Key() ContributionKey {
 	return ContributionKey{c.Check, c.App, c.Subject, c.Day}

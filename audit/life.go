@@ -536,8 +536,11 @@ func (d *delta) untouched(app string) FindingDays {
 	return k
 }
 
+// OpenStatuses are those of findings that somebody still has to deal with.
+func OpenStatuses() []Status { return []Status{Open, Acknowledged, InRemediation} }
+
 // IsOpen says whether somebody still has to deal with a finding of a status.
-func IsOpen(s Status) bool { return s == Open || s == Acknowledged || s == InRemediation }
+func IsOpen(s Status) bool { return slices.Contains(OpenStatuses(), s) }
 
 func severityOf(f *Finding) Severity {
 	if f == nil {

@@ -3,6 +3,7 @@ package audit
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -271,13 +272,26 @@ func (c *Matter) unfit(r Reply, f *Finding, l *Ladder) string {
 		switch {
 		case c.DisputedAt == Never:
 			return "it is not disputed"
-		case r.By == c.Approver:
+		case SamePerson(r.By, c.Approver):
 			return "another person than the one who approved the notice decides disputes"
 		case !IsPerson(r.By):
 			return "a person decides disputes"
 		}
 	}
 	return ""
+}
+
+// Of whom only the operating system says who they are, in the trail.
+const (
+	ByCommandLine = "cli:"         // before who used the command line
+	ByLink        = "console:link" // who came to the console by the link that is printed at its start
+)
+
+// SamePerson says whether two who acted are one person: what stands in parentheses is a name, which people choose for themselves, and change.
+func SamePerson(a, b string) bool {
+	a, _, _ = strings.Cut(a, " (")
+	b, _, _ = strings.Cut(b, " (")
+	return a == b
 }
 
 // IsPerson says whether who is a person, and no part of mailreeve.

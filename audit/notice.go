@@ -104,7 +104,12 @@ func (e *NoticeError) Error() string {
 func (n *Notice) Queued() bool { return n.QueuedRun != "" }
 
 // Key is the key of the notice's mail in the outbox.
-func (n *Notice) Key() string { return "notice " + n.ID + " " + string(n.Kind) }
+func (n *Notice) Key() string { return noticeKey + n.ID + " " + string(n.Kind) }
+
+const noticeKey = "notice "
+
+// IsNoticeKey says whether a message's key is that of a notice.
+func IsNoticeKey(key string) bool { return strings.HasPrefix(key, noticeKey) }
 
 // Waits says whether the notice is still to be sent.
 func (n *Notice) Waits() bool {
@@ -210,8 +215,8 @@ func (n Notice) Queue(run, pinned string, now Instant) (after Notice, trail []Tr
 
 // Recall takes back a notice that is in the outbox, where something of it no longer holds, and its mail, m, is out of the outbox by now. If nobody ever began to send it,
 // what still holds of it waits to be written anew, and approved anew. Else it may have arrived, whatever the answers were: it is withdrawn, which says so, and what still holds
-// is told by another notice.
-func (n Notice) Recall(m Message, still bool, why string, now Instant) (Notice, []TrailEntry) {
+// is told by another notice. who took it back, in the trail.
+func (n Notice) Recall(m Message, still bool, who, why string, now Instant) (Notice, []TrailEntry) {
 	if n.Delivery != NoticeApproved || !n.Queued() {
 		return n, nil
 	}
@@ -222,7 +227,7 @@ func (n Notice) Recall(m Message, still bool, why string, now Instant) (Notice, 
 	}
 	if m.Attempts == 0 && still {
 		n.Delivery = NoticeDrafted
-		return n, n.note(now, ByNight, "notice recalled", why+", and it is drafted anew")
+		return n, n.note(now, who, "notice recalled", why+", and it is drafted anew")
 	}
 	if m.Attempts > 0 {
 		why += fmt.Sprintf("; its mail was taken out of the outbox, but had been tried (%d): it may have arrived", m.Attempts)
@@ -231,7 +236,7 @@ func (n Notice) Recall(m Message, still bool, why string, now Instant) (Notice, 
 		}
 	}
 	n.Delivery, n.EndedAt, n.Why = NoticeWithdrawn, now, why
-	return n, n.note(now, ByNight, "notice withdrawn", why)
+	return n, n.note(now, who, "notice withdrawn", why)
 }
 
 // Hold takes a notice that is in the outbox back to before it was put there, as an abnormal night does with what nobody has tried to send yet. Its approval holds.

@@ -185,6 +185,7 @@ func TestReplies(t *testing.T) {
 		"a dispute":                        {[]say{{ReplyDispute, ann, 0, 0}}, "", Disputed, 0},
 		"two at once":                      {[]say{{ReplyDispute, ann, 0, 0}, {ReplyDispute, ann, 0, 0}}, "disputed already", Disputed, 0},
 		"decided by who approved":          {[]say{{ReplyDispute, ann, 0, 0}, {RejectDispute, ann, 3, 0}}, "another person", Disputed, 0},
+		"decided by who changed a name":    {[]say{{ReplyDispute, ann, 0, 0}, {RejectDispute, ann + " (Anna)", 3, 0}}, "another person", Disputed, 0},
 		"decided by nobody":                {[]say{{ReplyDispute, ann, 0, 0}, {AcceptDispute, ApprovedByPolicy, 3, 0}}, "a person decides", Disputed, 0},
 		"rejected":                         {[]say{{ReplyDispute, ann, 0, 0}, {RejectDispute, bob, 3, 0}}, "", Viewed, 3},
 		"rejected late":                    {[]say{{ReplyDispute, ann, 0, 0}, {RejectDispute, bob, 20, 0}}, "", Viewed, 14},
@@ -674,6 +675,11 @@ func TestFourEyes(t *testing.T) {
 		if _, err := decide(f, who, ""); err == nil || !strings.Contains(err.Error(), "vouches") {
 			t.Errorf("%s, for whom nobody vouches, was the second: %v", who, err)
 		}
+	}
+	g := f
+	g.Recommendation = &Recommendation{Act: "delist", ProposedBy: "console:17 (bob)", ProposedAt: noon, DecidedAt: Never}
+	if _, err := decide(g, "console:17 (rob)", ""); err == nil || !strings.Contains(err.Error(), "another person") {
+		t.Errorf("who changes their name is another: %v", err)
 	}
 	if f, err = decide(f, "console:17 (bob)", ""); err != nil || f.Recommendation.Decision != "delist" || f.Recommendation.DecidedBy != "console:17 (bob)" {
 		t.Errorf("%+v, %v", f.Recommendation, err)

@@ -58,13 +58,3 @@ type Miss struct {
 	Lane  Instant // nor is any of its lane before
 	Sink  Instant // nor is any of its sink before; Ever: they may be
 }
-
-// GivenUp says that a person gave up the message that the notice was to go out with, so that it was not sent: it is withdrawn, and what it tells is told by the
-// next notice. What a mail server accepted is sent, and cannot be given up.
-func (n Notice) GivenUp(by, why string, at Instant) (Notice, []TrailEntry) {
-	if n.Delivery != NoticeApproved || !n.Queued() {
-		return n, nil
-	}
-	n.Delivery, n.EndedAt, n.Why = NoticeWithdrawn, at, "given up before it was sent: "+why
-	return n, n.note(at, by, "notice given up", why)
-}

@@ -319,7 +319,7 @@ func (c *Console) appFound(ctx context.Context, p *appPage) error {
 		}
 		p.Checks = append(p.Checks, row)
 	}
-	open := []audit.Status{audit.Open, audit.Acknowledged, audit.InRemediation}
+	open := audit.OpenStatuses()
 	listed, err := c.Store.Browse(ctx, store.Page{Filter: store.Filter{Apps: []string{p.Key}, Statuses: open, Limit: appFindings}})
 	if err != nil {
 		return err
@@ -362,7 +362,7 @@ func historyChart(title, one, many, kind string, n map[audit.Day]int, from, to a
 	if len(n) == 0 {
 		return nil
 	}
-	c := &chart{Title: title, Kinds: []string{kind}}
+	c := &chart{Title: title}
 	for day := from; day <= to; day++ {
 		name := day.Start().Time().Format(time.DateOnly)
 		c.Bars = append(c.Bars, bar{Name: name, Said: name + ": " + count(n[day], one, many), Parts: []part{{Kind: kind, N: n[day]}}})

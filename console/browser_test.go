@@ -229,7 +229,7 @@ func theReviewersMorning(t *testing.T, browser context.Context) {
 	keys.press(kb.Enter)
 	keys.says("What the vendor has to do")
 	keys.do(chromedp.KeyEvent("?"), chromedp.WaitVisible(chromedp.CSS("#keys")), chromedp.KeyEvent(kb.Escape), chromedp.WaitNotPresent(chromedp.CSS("#keys[open]")))
-	keys.do(chromedp.KeyEvent("/"))
+	keys.press("/") // a finding has no search: it leads to the list
 	keys.do(chromedp.WaitVisible(chromedp.CSS("#search")))
 
 	plain := newTab(t, browser, b.url)

@@ -12,8 +12,7 @@ type chart struct {
 	Title         string
 	Width, Height int
 	Bars          []bar
-	Kinds         []string // the classes of the parts, from the lowest up
-	First, Last   string   // what the axis says at its ends
+	First, Last   string // what the axis says at its ends
 	Most          int
 }
 
@@ -21,7 +20,6 @@ type chart struct {
 type bar struct {
 	Name  string // the day
 	Said  string // what it says of it
-	Link  string
 	Parts []part
 	X     int
 	Hit   int // width of the place to point at
@@ -110,14 +108,14 @@ func daysChart(days []store.DayCount, f *audit.Finding) *chart {
 		return nil
 	}
 	last := max(days[len(days)-1].Day, f.LastSeen.Day())
-	c := &chart{Title: "Occurrences a day", Kinds: []string{"bar-" + string(f.Severity)}}
+	c := &chart{Title: "Occurrences a day"}
 	n := map[audit.Day]int{}
 	for _, d := range days {
 		n[d.Day] = d.Occurrences
 	}
 	for day := max(last-chartDays+1, days[0].Day); day <= last; day++ {
 		name := day.Start().Time().Format(time.DateOnly)
-		c.Bars = append(c.Bars, bar{Name: name, Said: name + ": " + count(n[day], "occurrence", "occurrences"), Parts: []part{{Kind: c.Kinds[0], N: n[day]}}})
+		c.Bars = append(c.Bars, bar{Name: name, Said: name + ": " + count(n[day], "occurrence", "occurrences"), Parts: []part{{Kind: "bar-" + string(f.Severity), N: n[day]}}})
 	}
 	c.draw()
 	return c

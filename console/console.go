@@ -216,7 +216,7 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, u person, err err
 		p = &problem{http.StatusServiceUnavailable, "That took too long", "Try again; if it stays so, the log says more."}
 	default:
 		c.Log.ErrorContext(r.Context(), "a page failed", "path", r.URL.Path, "error", err)
-		p = &problem{http.StatusInternalServerError, "Something is wrong on our side", "The log says what. Nothing was changed."}
+		p = &problem{http.StatusInternalServerError, "Something is wrong on our side", "The log says what. Look at what was done before you try again."}
 	}
 	if wantsJSON(r) {
 		writeJSON(w, p.status, map[string]string{"error": p.title + ". " + p.why})

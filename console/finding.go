@@ -153,7 +153,7 @@ func (c *Console) look(r *http.Request, u person, f *audit.Finding) (*findingPag
 
 func stepOf(e store.Entry) step {
 	s := step{Entry: e, Role: "person"}
-	if e.Who == "night" {
+	if e.Who == audit.ByNight {
 		s.Role = "night"
 	}
 	if e.What == "withdrawn" || e.What == "shrank" {

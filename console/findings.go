@@ -36,7 +36,7 @@ func filterOf(v url.Values) (f listFilter, err error) {
 	f = listFilter{Words: clip(strings.TrimSpace(v.Get("q")), 200), Status: v.Get("status"), Severities: v["severity"], Check: v.Get("check"), App: strings.TrimSpace(v.Get("app")),
 		Vendor: strings.TrimSpace(v.Get("vendor")), Assignee: strings.TrimSpace(v.Get("assignee")), Run: strings.ToUpper(strings.TrimSpace(v.Get("run"))), Order: v.Get("sort"), After: v.Get("after")}
 	f.Severities = slices.DeleteFunc(slices.Clone(f.Severities), func(s string) bool { return s == "" })
-	if f.Status != "" && f.Status != "all" && f.Status != "open-all" && !slices.Contains(audit.Statuses(), audit.Status(f.Status)) {
+	if f.Status != "" && f.Status != "all" && !slices.Contains(audit.Statuses(), audit.Status(f.Status)) {
 		return f, wrong("There is no status " + f.Status + ".")
 	}
 	for _, s := range f.Severities {
@@ -87,7 +87,7 @@ func (f listFilter) page(u person) store.Page {
 	p.Limit = pageLength
 	switch f.Status {
 	case "":
-		p.Statuses = []audit.Status{audit.Open, audit.Acknowledged, audit.InRemediation}
+		p.Statuses = audit.OpenStatuses()
 	case "all":
 	default:
 		p.Statuses = []audit.Status{audit.Status(f.Status)}
@@ -210,7 +210,7 @@ func (c *Console) findings(w http.ResponseWriter, r *http.Request, u person) err
 		return nil
 	}
 	p := &findingsPage{Filter: f, Tabs: f.tabs(listed.Statuses), Severities: audit.Severities(), Orders: orders(), Checks: c.Checks}
-	if p.LastRun, err = c.lastRun(r); err != nil {
+	if p.LastRun, _, err = c.asOf(r.Context()); err != nil {
 		return err
 	}
 	now := c.Clock().UTC()
@@ -226,9 +226,9 @@ func (c *Console) findings(w http.ResponseWriter, r *http.Request, u person) err
 	v := f.values()
 	v.Set("format", "json")
 	p.JSON = "/findings?" + v.Encode()
+	first := f
+	first.After = ""
 	if f.After != "" {
-		first := f
-		first.After = ""
 		p.First = first.URL()
 	}
 	if listed.More {
@@ -236,21 +236,11 @@ func (c *Console) findings(w http.ResponseWriter, r *http.Request, u person) err
 		next.After = listed.Findings[len(listed.Findings)-1].ID
 		p.Next = next.URL()
 	}
-	if narrow := (listFilter{Status: f.Status, Order: f.Order}); narrow.URL() != (listFilter{Words: f.Words, Status: f.Status, Severities: f.Severities, Check: f.Check, App: f.App, Vendor: f.Vendor,
-		Assignee: f.Assignee, Run: f.Run, Order: f.Order}).URL() {
+	if narrow := (listFilter{Status: f.Status, Order: f.Order}); narrow.URL() != first.URL() {
 		p.Clear = narrow.URL()
 	}
 	c.render(w, r, u, http.StatusOK, "findings", p)
 	return nil
-}
-
-// lastRun is the id of the last run that finished; empty where none ever did.
-func (c *Console) lastRun(r *http.Request) (string, error) {
-	runs, err := c.Store.Finished(r.Context(), 1)
-	if err != nil || len(runs) == 0 {
-		return "", err
-	}
-	return runs[0].ID, nil
 }
 
 // files gives the paths of the files that the evidence of findings comes from.

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -163,7 +162,7 @@ func (c *Console) Link(l net.Addr) (string, error) {
 	c.link.mu.Lock()
 	defer c.link.mu.Unlock()
 	c.link.digest = digest
-	return "http://" + l.String() + "/login/" + t, nil
+	return c.Site.Local(l, "/login/"+t), nil
 }
 
 func (l *link) use(t string) bool {
@@ -204,14 +203,11 @@ func (c *Console) loginByLink(w http.ResponseWriter, r *http.Request) {
 	if u, err := currentUser(); err == nil {
 		name = u
 	}
-	err := c.begin(w, r, store.Session{Who: fmt.Sprintf("%s (%s)", LinkUser, name), Name: name, Role: string(Admin)}, "/")
+	err := c.begin(w, r, store.Session{Who: fmt.Sprintf("%s (%s)", audit.ByLink, name), Name: name, Role: string(Admin)}, "/")
 	if err != nil {
 		c.fail(w, r, person{}, err)
 	}
 }
-
-// LinkUser is who came by the link that was printed at the start, in the trail: nobody vouched for the name.
-const LinkUser = "console:link"
 
 func currentUser() (string, error) {
 	u, err := user.Current()
@@ -240,28 +236,21 @@ func (c *Console) sessions(w http.ResponseWriter, r *http.Request, u person) err
 
 // endSession ends a session of one's own; an admin anybody's.
 func (c *Console) endSession(w http.ResponseWriter, r *http.Request, u person) error {
-	digest := r.FormValue("session")
-	list, err := c.Store.Sessions(r.Context(), "", audit.At(c.Clock()))
+	now := audit.At(c.Clock())
+	s, err := c.Store.Session(r.Context(), r.FormValue("session"), now)
+	if err == nil && s.Who != u.Who && !u.Administers() {
+		err = store.ErrNotFound
+	}
 	if err != nil {
 		return err
 	}
-	for _, s := range list {
-		if s.Digest != digest || s.Who != u.Who && !u.Administers() {
-			continue
-		}
-		if err := c.endOne(r.Context(), u, s); err != nil {
-			return err
-		}
-		c.setFlash(w, flash{Said: "The session of " + s.Name + " is ended."})
-		http.Redirect(w, r, "/sessions", http.StatusSeeOther)
-		return nil
-	}
-	return store.ErrNotFound
-}
-
-func (c *Console) endOne(ctx context.Context, u person, s store.Session) error {
-	if err := c.Store.Logout(ctx, s.Digest); err != nil {
+	if err := c.Store.Logout(r.Context(), s.Digest); err != nil {
 		return err
 	}
-	return c.Store.Record(ctx, audit.TrailEntry{At: audit.At(c.Clock()), Who: u.Who, What: "session ended", Details: map[string]any{"of": s.Who}})
+	if err := c.Store.Record(r.Context(), audit.TrailEntry{At: now, Who: u.Who, What: "session ended", Details: map[string]any{"of": s.Who}}); err != nil {
+		return err
+	}
+	c.setFlash(w, flash{Said: "The session of " + s.Name + " is ended."})
+	http.Redirect(w, r, "/sessions", http.StatusSeeOther)
+	return nil
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/address"
 	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/internal/web"
 	"github.com/mailreeve/mailreeve/notifier/email"
 	"github.com/mailreeve/mailreeve/notifier/notices"
-	"github.com/mailreeve/mailreeve/vendorpage"
 )
 
 // shownNotices is how many notices a list shows: those that wait the longest, or the newest.
@@ -35,8 +35,8 @@ type noticesPage struct {
 	More  int             // that are not shown
 }
 
-// noticeStates are what the list can be cut down to, and what they are called there.
-func noticeStates() []navItem {
+// noticeLists are what the list can be cut down to, and what they are called there.
+func noticeLists() []navItem {
 	return []navItem{{"", "Going on"}, {"waits", "Waiting for a person"}, {"approved", "Approved"}, {"sent", "Sent"}, {"delivered", "Delivered"}, {"bounced", "Bounced"}, {"withdrawn", "Withdrawn"}, {"all", "All"}}
 }
 
@@ -55,7 +55,7 @@ func isIn(state string, s *notices.State) bool {
 
 func (c *Console) notices(w http.ResponseWriter, r *http.Request, u person) error {
 	p := &noticesPage{Off: !c.Desk.On(), Dumb: c.Desk.Mail.SMTP == "", State: r.URL.Query().Get("state")}
-	if !slices.ContainsFunc(noticeStates(), func(x navItem) bool { return x.Path == p.State }) {
+	if !slices.ContainsFunc(noticeLists(), func(x navItem) bool { return x.Path == p.State }) {
 		return wrong("No notice is " + p.State + ".")
 	}
 	nights, err := c.Desk.Unreleased(r.Context())
@@ -73,7 +73,7 @@ func (c *Console) notices(w http.ResponseWriter, r *http.Request, u person) erro
 	if err != nil {
 		return err
 	}
-	for _, x := range noticeStates() {
+	for _, x := range noticeLists() {
 		t := tab{Name: x.Name, URL: "/notices", Here: x.Path == p.State}
 		if x.Path != "" {
 			t.URL += "?state=" + x.Path
@@ -205,7 +205,7 @@ func (c *Console) lookAtNotice(r *http.Request, u person, n *audit.Notice) (*not
 	if err != nil {
 		return nil, err
 	}
-	p := &noticePage{State: states[0], Page: c.Desk.PageURL != "" && c.Desk.Mail.SMTP != "", Approver: n.ApprovedBy == u.Who, MaxDays: int(c.Policy.Ladder.ExtensionMax / (24 * time.Hour))}
+	p := &noticePage{State: states[0], Page: c.Desk.PageURL != "" && c.Desk.Mail.SMTP != "", Approver: audit.SamePerson(n.ApprovedBy, u.Who), MaxDays: int(c.Policy.Ladder.ExtensionMax / (24 * time.Hour))}
 	if p.Mail, err = c.Desk.Preview(n); err == nil {
 		p.Digest, err = c.Desk.Digest(n)
 	}
@@ -280,7 +280,7 @@ func (c *Console) attachment(w http.ResponseWriter, r *http.Request, _ person) e
 	if !n.Has(a.Finding) || a.Vendor != n.Vendor {
 		return store.ErrNotFound
 	}
-	return vendorpage.Download(w, a)
+	return web.Download(w, a.Name, a.Content)
 }
 
 // actOnNotice approves a notice, takes an answer or a decision, or deals with links.

@@ -52,7 +52,7 @@ func (c *Console) issuer(ctx context.Context) (*oidc.Provider, *oauth2.Config, e
 	c.idp.mu.Lock()
 	defer c.idp.mu.Unlock()
 	if c.idp.found == nil {
-		p, err := oidc.NewProvider(context.WithoutCancel(ctx), c.OIDC.Issuer) // its keys are fetched with that context later on
+		p, err := oidc.NewProvider(ctx, c.OIDC.Issuer)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -93,7 +93,7 @@ func (c *Console) night(r *http.Request, p *tonightPage, runs []audit.Run) error
 			p.Idle = append(p.Idle, x)
 		}
 	}
-	filter := store.TrailFilter{Who: "night", Limit: 2000}
+	filter := store.TrailFilter{Who: audit.ByNight, Limit: 2000}
 	if len(runs) > 1 && runs[1].Summary.Trail != nil {
 		filter.After = runs[1].Summary.Trail.Seq
 	}
@@ -134,7 +134,7 @@ func (c *Console) night(r *http.Request, p *tonightPage, runs []audit.Run) error
 
 // nightsChart is the last nights, the oldest first: what was new and what came back.
 func nightsChart(runs []audit.Run) *chart {
-	c := &chart{Title: "New, reopened and worsened findings of the last nights", Kinds: []string{"bar-new", "bar-reopened", "bar-worsened"}}
+	c := &chart{Title: "New, reopened and worsened findings of the last nights"}
 	for _, run := range slices.Backward(runs[:min(len(runs), chartDays)]) {
 		n := run.Summary.Findings
 		name := run.AsOf.Time().Format(time.DateOnly)
@@ -142,7 +142,7 @@ func nightsChart(runs []audit.Run) *chart {
 		if slices.ContainsFunc(run.Summary.Sources, func(s audit.SourceResult) bool { return !s.Looked }) {
 			said = append(said, "(could not look at everything)")
 		}
-		c.Bars = append(c.Bars, bar{Name: name, Said: strings.Join(said, " "), Parts: []part{{Kind: c.Kinds[0], N: n.New}, {Kind: c.Kinds[1], N: n.Reopened}, {Kind: c.Kinds[2], N: n.Worsened}}})
+		c.Bars = append(c.Bars, bar{Name: name, Said: strings.Join(said, " "), Parts: []part{{Kind: "bar-new", N: n.New}, {Kind: "bar-reopened", N: n.Reopened}, {Kind: "bar-worsened", N: n.Worsened}}})
 	}
 	c.draw()
 	return c

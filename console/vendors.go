@@ -42,14 +42,19 @@ func (v vendorLine) Total() (n int) {
 	return n
 }
 
-// worseVendor orders vendors by what is open about them.
-func worseVendor(a, b vendorLine) int {
+// worse orders by what is open.
+func worse(a, b map[audit.Severity]int) int {
 	for _, s := range audit.Severities() {
-		if c := cmp.Compare(b.Open[s], a.Open[s]); c != 0 {
+		if c := cmp.Compare(b[s], a[s]); c != 0 {
 			return c
 		}
 	}
-	return cmp.Or(cmp.Compare(b.Notices, a.Notices), cmp.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), cmp.Compare(a.Key, b.Key))
+	return 0
+}
+
+// worseVendor orders vendors by what is open about them.
+func worseVendor(a, b vendorLine) int {
+	return cmp.Or(worse(a.Open, b.Open), cmp.Compare(b.Notices, a.Notices), cmp.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), cmp.Compare(a.Key, b.Key))
 }
 
 // vendorsPage is the vendors.
@@ -114,11 +119,14 @@ func (c *Console) vendors(w http.ResponseWriter, r *http.Request, u person) erro
 	if err != nil {
 		return err
 	}
-	words := strings.ToLower(p.Words)
-	has := func(s string) bool { return strings.Contains(strings.ToLower(s), words) }
+	words := strings.Fields(strings.ToLower(p.Words))
 	for _, l := range list {
+		named := []string{l.Name, l.Key}
+		for i := range l.Apps {
+			named = append(named, l.Apps[i].Name, l.Apps[i].Key)
+		}
 		switch {
-		case !has(l.Name) && !has(l.Key) && !slices.ContainsFunc(l.Apps, func(a store.VendorApp) bool { return has(a.Name) || has(a.Key) }):
+		case !has(strings.ToLower(strings.Join(named, "\n")), words):
 		case len(p.List) < shownVendors:
 			p.List = append(p.List, l)
 		default:
@@ -174,12 +182,7 @@ func (c *Console) vendor(w http.ResponseWriter, r *http.Request, u person) error
 		}
 	}
 	slices.SortStableFunc(p.Apps, func(a, b store.VendorApp) int {
-		for _, s := range audit.Severities() {
-			if c := cmp.Compare(b.Open[s], a.Open[s]); c != 0 {
-				return c
-			}
-		}
-		return cmp.Compare(a.Key, b.Key)
+		return cmp.Or(worse(a.Open, b.Open), cmp.Compare(a.Key, b.Key))
 	})
 	var keys []string
 	for _, a := range p.Apps {
@@ -188,7 +191,7 @@ func (c *Console) vendor(w http.ResponseWriter, r *http.Request, u person) error
 		}
 	}
 	if len(keys) > 0 {
-		p.Findings, err = c.Store.Findings(r.Context(), store.Filter{Apps: keys, Statuses: []audit.Status{audit.Open, audit.Acknowledged, audit.InRemediation}, Limit: shownOfVendor})
+		p.Findings, err = c.Store.Findings(r.Context(), store.Filter{Apps: keys, Statuses: audit.OpenStatuses(), Limit: shownOfVendor})
 		if err != nil {
 			return err
 		}

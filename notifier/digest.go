@@ -114,7 +114,7 @@ func Compose(r *audit.Result, redact func(string) string) Digest {
 			d.Silent++
 		case c.What == audit.IsNew:
 			d.New.Add(f.Severity)
-			if f.Severity == audit.Critical || f.Severity == audit.High {
+			if f.Severity.Severe() {
 				d.Named = append(d.Named, item(f, line))
 			}
 		case c.What == audit.IsReopened:

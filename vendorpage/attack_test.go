@@ -19,6 +19,7 @@ import (
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/internal/web"
 	"github.com/mailreeve/mailreeve/notifier/notices"
 	"github.com/mailreeve/mailreeve/vendorpage"
 )
@@ -446,7 +447,7 @@ func TestAFileIsOnlyEverADownload(t *testing.T) {
 		t.Errorf("kept: %q", a.Content)
 	}
 	w := httptest.NewRecorder()
-	m.must(vendorpage.Download(w, a))
+	m.must(web.Download(w, a.Name, a.Content))
 	h := w.Header()
 	disposition, params, err := mime.ParseMediaType(h.Get("Content-Disposition"))
 	if disposition != "attachment" || params["filename"] != a.Name || err != nil || h.Get("Content-Type") != "application/octet-stream" || h.Get("X-Content-Type-Options") != "nosniff" ||

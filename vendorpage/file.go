@@ -6,15 +6,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"image/jpeg"
 	"image/png"
 	"io"
-	"mime"
 	"net/http"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -97,21 +94,6 @@ func nameOf(sent string, k kind) string {
 	return notifier.Shorten(stem, maxName) + ext
 }
 
-// Download answers with an attachment, as nothing but a file to keep: a browser neither shows it nor runs anything in it.
-func Download(w http.ResponseWriter, a *store.Attachment) error {
-	h := w.Header()
-	h.Set("Content-Type", "application/octet-stream")
-	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": a.Name}))
-	h.Set("Content-Length", strconv.Itoa(len(a.Content)))
-	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "no-store")
-	if _, err := w.Write(a.Content); err != nil {
-		return fmt.Errorf("attachment %s: %w", a.ID, err)
-	}
-	return nil
-}
-
 // readFile reads the one file of a form, and no more than a file may be large.
 func readFile(r *http.Request) (name string, content []byte, err error) {
 	parts, err := r.MultipartReader()
@@ -135,7 +117,7 @@ func readFile(r *http.Request) (name string, content []byte, err error) {
 		case err != nil:
 			return "", nil, err
 		case len(content) > MaxFile:
-			return "", nil, errLarge
+			return "", nil, &http.MaxBytesError{Limit: MaxFile}
 		}
 		return part.FileName(), content, nil
 	}

@@ -138,7 +138,7 @@ func (p *Page) broken(w http.ResponseWriter, r *http.Request, err error) {
 		return // who asked is gone
 	}
 	p.log.ErrorContext(r.Context(), "the vendors' page could not answer", "error", err)
-	p.say(w, r, http.StatusInternalServerError, message{Title: "Something is wrong on our side", Text: "Nothing was changed. Please try again later, or reply to the mail that brought you here."})
+	p.say(w, r, http.StatusInternalServerError, message{Title: "Something is wrong on our side", Text: "Please try again later, or reply to the mail that brought you here."})
 }
 
 // A visit is a link that somebody has, and where its vendor's page stands.
@@ -656,9 +656,6 @@ func (p *Page) attach(w http.ResponseWriter, r *http.Request, vendor string) {
 	r = r.WithContext(ctx)
 	name, content, err := readFile(r)
 	switch {
-	case errors.Is(err, errLarge):
-		p.tooMuch(w, r, &http.MaxBytesError{Limit: MaxFile}, fmt.Sprintf("A file may be of at most %d MB.", MaxFile>>20))
-		return
 	case errors.Is(err, errNoFile):
 		fail("Please choose a file.")
 		return
@@ -693,10 +690,7 @@ const fileTime = 90 * time.Second
 // attached is what a form is called that attaches a file.
 const attached audit.ReplyKind = "file"
 
-var (
-	errLarge  = errors.New("the file is too large")
-	errNoFile = errors.New("there is no file")
-)
+var errNoFile = errors.New("there is no file")
 
 // days is a span of time in words.
 func days(d time.Duration) string { return fmt.Sprintf("%d days", int(d/(24*time.Hour))) }

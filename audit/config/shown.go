@@ -23,7 +23,7 @@ func (c *Config) Shown() string {
 	return string(text)
 }
 
-// MarshalYAML writes a duration as one writes it.
+// MarshalYAML writes a duration so that it can be read again.
 func (d Duration) MarshalYAML() (any, error) { return time.Duration(d).String(), nil }
 
 // trim takes out of a node what is not set and what may be secret, and says whether anything is left.

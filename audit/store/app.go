@@ -345,21 +345,18 @@ func (s *Store) Registrants(ctx context.Context, keys []string) (map[string]Regi
 			if err := t.all(ctx, &waiting, `SELECT app_key, request_id, since FROM requests WHERE app_key IN (?)`, keys); err != nil {
 				return err
 			}
-			since := map[audit.FindingRef]audit.Instant{}
+			type request struct{ app, id string }
+			since := map[request]audit.Instant{}
 			for _, r := range waiting {
-				since[audit.FindingRef{App: string(r.App), Finding: string(r.Request)}] = r.Since
+				since[request{string(r.App), string(r.Request)}] = r.Since
 			}
 			for _, k := range keys {
 				r := Registrant{Waiting: audit.Never}
 				facts := apps[string(k)]
-				for _, v := range facts.Versions {
-					if v.App != nil {
-						r.App = v.App
-					}
-				}
+				r.App, _ = facts.Entry()
 				for i := range facts.Approvals {
-					if a := &facts.Approvals[i]; waits(a) {
-						if at, ok := since[audit.FindingRef{App: string(k), Finding: a.RequestID}]; ok {
+					if a := &facts.Approvals[i]; a.Waits() {
+						if at, ok := since[request{string(k), a.RequestID}]; ok {
 							r.Waiting = min(r.Waiting, at)
 						}
 					}
@@ -373,8 +370,6 @@ func (s *Store) Registrants(ctx context.Context, keys []string) (map[string]Regi
 	})
 	return out, err
 }
-
-func waits(a *audit.Approval) bool { return a.Status == audit.Pending && a.Dropped == 0 }
 
 // NoteRequests remembers since when requests for approval wait: those that are not known yet, since at.
 func (s *Store) NoteRequests(ctx context.Context, at audit.Instant) error {
@@ -392,7 +387,7 @@ func (s *Store) NoteRequests(ctx context.Context, at audit.Instant) error {
 				return err
 			}
 			for i := range list {
-				if !waits(&list[i]) {
+				if !list[i].Waits() {
 					continue
 				}
 				_, err := t.exec(ctx, `INSERT INTO requests (app_key, request_id, since) VALUES (?, ?, ?) ON CONFLICT (app_key, request_id) DO NOTHING`,

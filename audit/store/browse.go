@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/mailreeve/mailreeve/audit"
 )
@@ -176,14 +175,11 @@ func (p *Page) where() (where string, args []any) {
 	}
 	among(len(p.IDs), `l.id IN (?)`, p.IDs)
 	among(len(ranks), `l.rank IN (?)`, ranks)
-	among(len(p.Checks), `l.check_id IN (?)`, p.Checks)
+	among(len(p.Checks), `l.check_id IN (?)`, texts(p.Checks))
 	among(len(p.Apps), `l.app_key IN (?)`, texts(p.Apps))
-	among(len(p.Runs), `(l.first_run IN (?) OR l.last_run IN (?))`, p.Runs, p.Runs)
+	among(len(p.Runs), `(l.first_run IN (?) OR l.last_run IN (?))`, texts(p.Runs), texts(p.Runs))
 	among(len(p.Assignees), `l.assignee IN (?)`, texts(p.Assignees))
-	vendors := texts(p.Vendors)
-	for i := range vendors {
-		vendors[i] = text(strings.ToLower(string(vendors[i])))
-	}
+	vendors := lowered(p.Vendors)
 	among(len(vendors), `l.app_key IN (SELECT app_key FROM apps WHERE lower(vendor_name) IN (?) UNION SELECT app_key FROM apps WHERE lower(vendor_id) IN (?))`, vendors, vendors)
 	return where, args
 }
@@ -212,51 +208,6 @@ func (t *tx) match(ctx context.Context, words string) (match, error) {
 		return match{condition: `1 = 0`}, nil
 	}
 	return match{}, nil
-}
-
-// manyMatches is from how many matches on SQLite asks each finding that an order comes upon for the words, instead of sorting all that have them: a page
-// is soon full then.
-const manyMatches = 5000
-
-func (d *sqliteFile) match(ctx context.Context, t *tx, words []string) (match, error) {
-	quoted := make([]string, len(words))
-	for i, w := range words {
-		quoted[i] = `"` + w + `"*`
-	}
-	query := strings.Join(quoted, ` `)
-	var n int
-	if err := t.one(ctx, &n, `SELECT count(*) FROM (SELECT 1 FROM listed_words WHERE listed_words MATCH ? LIMIT ?)`, query, manyMatches); err != nil {
-		return match{}, err
-	}
-	if n < manyMatches {
-		return match{condition: `l.n IN (SELECT rowid FROM listed_words WHERE listed_words MATCH ?)`, values: []any{query}}, nil
-	}
-	m := match{many: true}
-	for _, w := range words {
-		m.condition += ` AND w.words LIKE ? ESCAPE '\'`
-		m.values = append(m.values, `%`+strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(w)+`%`)
-	}
-	m.condition = `EXISTS (SELECT 1 FROM finding_words w WHERE w.app_key = l.app_key AND w.id = l.id` + m.condition + `)`
-	return m, nil
-}
-
-// match is sqliteFile's. Postgres chooses the way itself. What the database's locale does not turn to lower case is looked for as it is written, too.
-func (d *postgres) match(_ context.Context, _ *tx, words []string) (match, error) {
-	quoted := make([]string, len(words))
-	for i, w := range words {
-		r := []rune(w)
-		r = r[:min(len(r), 100)]
-		low := strings.ToLower(string(r))
-		quoted[i] = `'` + low + `':*`
-		if !isASCII(w) {
-			quoted[i] = `(` + quoted[i] + ` | '` + string(r) + `':* | '` + string(unicode.ToTitle(r[0])) + low[len(string(unicode.ToLower(r[0]))):] + `':*)`
-		}
-	}
-	return match{condition: `l.words @@ ?::tsquery`, values: []any{strings.Join(quoted, ` & `)}}, nil
-}
-
-func isASCII(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
 }
 
 // Told is what the vendor of a finding was told about it, and where that stands.
@@ -428,7 +379,7 @@ func (t *tx) openApps(ctx context.Context, order string, args ...any) ([]RiskyAp
 	}
 	err := t.all(ctx, &found, `SELECT app_key, sum(CASE rank WHEN 0 THEN 1 ELSE 0 END) AS critical, sum(CASE rank WHEN 1 THEN 1 ELSE 0 END) AS high,
 		sum(CASE rank WHEN 2 THEN 1 ELSE 0 END) AS medium, sum(CASE rank WHEN 3 THEN 1 ELSE 0 END) AS low, max(accounts) AS accounts
-		FROM listed WHERE status IN (?) GROUP BY app_key`+order, append([]any{openStatuses()}, args...)...)
+		FROM listed WHERE status IN (?) GROUP BY app_key`+order, append([]any{audit.OpenStatuses()}, args...)...)
 	list := make([]RiskyApp, len(found))
 	for i, r := range found {
 		open := map[audit.Severity]int{audit.Critical: r.Critical, audit.High: r.High, audit.Medium: r.Medium, audit.Low: r.Low}

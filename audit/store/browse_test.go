@@ -55,6 +55,9 @@ func TestBrowse(t *testing.T) {
 		for i := range 5 { // one app
 			list[5+i].AppName, list[5+i].Vendor = "Überflieger Kalender", "Müller & Söhne"
 		}
+		for i := range 5 {
+			list[10+i].Vendor = "Ärzte GmbH"
+		}
 		list[7].Assignee = "console:17 (ann)"
 		must(t, s.Fill(t.Context(), list))
 		ids := func(p store.Page) (ids []string) {
@@ -92,6 +95,17 @@ func TestBrowse(t *testing.T) {
 			if len(whole) != len(list) || !slices.Equal(whole, paged) {
 				t.Errorf("order %q: %d in one page, %d in pages of 7, or in another order", order, len(whole), len(paged))
 			}
+		}
+		if n := len(ids(store.Page{Filter: store.Filter{Vendors: []string{"Ärzte GmbH"}}})); n != 5 {
+			t.Errorf("%d findings of a vendor whose name begins with Ä", n)
+		}
+		for _, f := range []store.Filter{{Checks: []string{"\x00"}}, {Runs: []string{"R-\xff"}}} { // as somebody types them into an address
+			if n := len(ids(store.Page{Filter: f})); n != 0 {
+				t.Errorf("%+v: %d findings", f, n)
+			}
+		}
+		if lines, err := s.QuarantineOf(t.Context(), store.QuarantineFilter{Kind: "\x00"}); err != nil || len(lines) != 0 {
+			t.Errorf("quarantine of no kind: %v, %v", lines, err)
 		}
 		apps, err := s.RiskyApps(t.Context(), 3)
 		must(t, err)

@@ -137,13 +137,10 @@ func (s *Store) Findings(ctx context.Context, f Filter) (list []audit.Finding, e
 	among(len(f.IDs), `f.id IN (?)`, f.IDs)
 	among(len(f.Statuses), `f.status IN (?)`, f.Statuses)
 	among(len(f.Severities), `f.severity IN (?)`, f.Severities)
-	among(len(f.Checks), `f.check_id IN (?)`, f.Checks)
+	among(len(f.Checks), `f.check_id IN (?)`, texts(f.Checks))
 	among(len(f.Apps), `f.app_key IN (?)`, texts(f.Apps))
-	among(len(f.Runs), `(f.first_run IN (?) OR f.last_run IN (?))`, f.Runs, f.Runs)
-	vendors := texts(f.Vendors)
-	for i := range vendors {
-		vendors[i] = text(strings.ToLower(string(vendors[i])))
-	}
+	among(len(f.Runs), `(f.first_run IN (?) OR f.last_run IN (?))`, texts(f.Runs), texts(f.Runs))
+	vendors := lowered(f.Vendors)
 	among(len(vendors), `(lower(a.vendor_name) IN (?) OR lower(a.vendor_id) IN (?))`, vendors, vendors)
 	query := selectFindings()
 	if len(where) > 0 {
@@ -248,11 +245,6 @@ func (s *Store) ActsEnding(ctx context.Context, t audit.Instant) (acts []audit.A
 	return acts, err
 }
 
-// openStatuses are those of findings that somebody still has to deal with.
-func openStatuses() []audit.Status {
-	return []audit.Status{audit.Open, audit.Acknowledged, audit.InRemediation}
-}
-
 // OpenFindings counts, by severity, the findings that are open, acknowledged or in remediation.
 func (s *Store) OpenFindings(ctx context.Context) (map[audit.Severity]int, error) {
 	open := map[audit.Severity]int{}
@@ -261,7 +253,7 @@ func (s *Store) OpenFindings(ctx context.Context) (map[audit.Severity]int, error
 			Severity audit.Severity `db:"severity"`
 			N        int            `db:"n"`
 		}
-		err := t.all(ctx, &found, `SELECT severity, count(*) AS n FROM findings WHERE status IN (?) GROUP BY severity`, openStatuses())
+		err := t.all(ctx, &found, `SELECT severity, count(*) AS n FROM findings WHERE status IN (?) GROUP BY severity`, audit.OpenStatuses())
 		for _, r := range found {
 			open[r.Severity] = r.N
 		}
@@ -494,7 +486,7 @@ func (t *tx) judgeAnew(ctx context.Context, f *audit.Finding) error {
 func (s *Store) DueBy(ctx context.Context, until audit.Instant) (list []audit.Finding, err error) {
 	err = s.read(ctx, "read what falls due", func(t *tx) (err error) {
 		list, _, err = t.findings(ctx, selectFindings()+` WHERE f.due_at <= ? AND f.status IN (?) ORDER BY f.due_at, f.id`, until,
-			openStatuses())
+			audit.OpenStatuses())
 		return err
 	})
 	return list, err

@@ -242,8 +242,7 @@ func (f *forgetting) contributions(ctx context.Context, app text, occurrences ma
 	f.erased.Contributions += len(changes)
 	stale := map[audit.FindingKey]audit.Day{}
 	for i := range changes {
-		k := changes[i].was.Key()
-		stale[audit.FindingKey{Check: k.Check, App: k.App, Subject: k.Subject}] = audit.StateDay
+		stale[changes[i].was.Key().Finding()] = audit.StateDay
 	}
 	if err := f.staleSums(ctx, stale); err != nil {
 		return err

@@ -52,11 +52,8 @@ func (o HeadObjects) String() string { return s3.Scheme + o.Bucket + "/" + o.Pre
 // Append implements Heads. One that is there already says the same.
 func (o HeadObjects) Append(ctx context.Context, head audit.TrailHead, after string) error {
 	key := fmt.Sprintf("%s%012d-%s", o.Prefix, head.Seq, head.Hash)
-	err := o.Client.PutBytes(ctx, o.Bucket, key, fmt.Appendf(nil, "%d %s %s\n", head.Seq, head.Hash, after), true)
-	if errors.Is(err, s3.ErrUnsupported) {
-		err = o.Client.PutBytes(ctx, o.Bucket, key, fmt.Appendf(nil, "%d %s %s\n", head.Seq, head.Hash, after), false)
-	}
-	if err != nil && !errors.Is(err, fs.ErrExist) {
+	err := o.Client.PutOnce(ctx, o.Bucket, key, fmt.Appendf(nil, "%d %s %s\n", head.Seq, head.Hash, after))
+	if err != nil {
 		return fmt.Errorf("the trail's head could not be kept: %w", err)
 	}
 	return nil

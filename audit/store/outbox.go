@@ -152,10 +152,10 @@ func (s *Store) Retry(ctx context.Context, id int64) error {
 		if m.SentAt != audit.Never || m.GivenUp != nil {
 			return nil // another process has just delivered it
 		}
-		if _, err := t.exec(ctx, `UPDATE outbox SET next_at = ? WHERE id = ?`, audit.Ever, id); err != nil {
+		if _, err := t.exec(ctx, `UPDATE outbox_lanes SET next_at = ? WHERE sink = ? AND lane = ?`, audit.Ever, m.Sink, text(m.Lane)); err != nil {
 			return err
 		}
-		_, err = t.exec(ctx, `UPDATE outbox_lanes SET next_at = ? WHERE sink = ? AND lane = ?`, audit.Ever, m.Sink, text(m.Lane))
+		_, err = t.exec(ctx, `UPDATE outbox SET next_at = ? WHERE id = ?`, audit.Ever, id)
 		return err
 	})
 }
@@ -170,7 +170,7 @@ type GiveUp struct {
 }
 
 // GiveUp lets messages not be delivered any more, and enters that in the trail. They are purged as if they had been delivered. All or nothing: [ErrNotFound] where one is not there,
-// [ErrChanged] where one is delivered or given up, [ErrInFlight].
+// [audit.ErrChanged] where one is delivered or given up, [ErrInFlight].
 func (s *Store) GiveUp(ctx context.Context, list ...GiveUp) error {
 	return s.write(ctx, "give up messages", func(t *tx) error { return t.giveUp(ctx, list) })
 }
@@ -356,12 +356,11 @@ func (s *Store) Hold(ctx context.Context, c *audit.Claim, until audit.Instant) (
 // delivered once: later calls change nothing. The holder gives the lane back, for nobody to send before next.
 func (s *Store) Delivered(ctx context.Context, c *audit.Claim, receipt string, at, next audit.Instant) error {
 	return s.write(ctx, fmt.Sprintf("note that message %d was delivered", c.ID), func(t *tx) error {
-		_, err := t.exec(ctx, `UPDATE outbox SET sent_at = ?, failed = 0, error = '', receipt = ?, given_up_by = '', given_up_why = '' WHERE id = ? AND (sent_at = ? OR given_up_by <> '')`,
-			at, text(receipt), c.ID, audit.Never)
-		if err != nil {
+		if _, err := t.free(ctx, c, next); err != nil { // the lane first, as everybody does
 			return err
 		}
-		_, err = t.free(ctx, c, next)
+		_, err := t.exec(ctx, `UPDATE outbox SET sent_at = ?, failed = 0, error = '', receipt = ?, given_up_by = '', given_up_why = '' WHERE id = ? AND (sent_at = ? OR given_up_by <> '')`,
+			at, text(receipt), c.ID, audit.Never)
 		return err
 	})
 }

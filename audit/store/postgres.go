@@ -16,6 +16,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
@@ -335,4 +337,23 @@ func (d *postgres) remove(ctx context.Context, t *tx, from table, keys rows) err
 		same = append(same, fmt.Sprintf("%s.%s = bulk.%s", from.name, k, k))
 	}
 	return d.aside(ctx, t, from.name, from.key, fmt.Sprintf("DELETE FROM %s USING bulk WHERE %s", from.name, strings.Join(same, " AND ")), keys)
+}
+
+// match is sqliteFile's. Postgres chooses the way itself. What the database's locale does not turn to lower case is looked for as it is written, too.
+func (d *postgres) match(_ context.Context, _ *tx, words []string) (match, error) {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		r := []rune(w)
+		r = r[:min(len(r), 100)]
+		low := strings.ToLower(string(r))
+		quoted[i] = `'` + low + `':*`
+		if !isASCII(w) {
+			quoted[i] = `(` + quoted[i] + ` | '` + string(r) + `':* | '` + string(unicode.ToTitle(r[0])) + low[len(string(unicode.ToLower(r[0]))):] + `':*)`
+		}
+	}
+	return match{condition: `l.words @@ ?::tsquery`, values: []any{strings.Join(quoted, ` & `)}}, nil
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
 }

@@ -336,7 +336,7 @@ func (w *publishing) contributions(ctx context.Context) error {
 	into := contributions()
 	from := map[audit.FindingKey]audit.Day{} // the first day of each finding that becomes another
 	touch := func(k audit.ContributionKey) {
-		f := audit.FindingKey{Check: k.Check, App: k.App, Subject: k.Subject}
+		f := k.Finding()
 		if first, ok := from[f]; !ok || k.Day < first {
 			from[f] = k.Day
 		}

@@ -268,8 +268,9 @@ func (w *publishing) purgeHistory(ctx context.Context) error {
 			return err
 		}
 	}
+	// Links and sessions go by the clock, as the page does: a run's as-of may be ahead of it.
 	for _, query := range []string{`DELETE FROM vendor_sessions WHERE expires < ?`, `DELETE FROM vendor_links WHERE expires < ?`} {
-		if _, err := w.exec(ctx, query, w.p.Run.AsOf); err != nil {
+		if _, err := w.exec(ctx, query, w.p.Run.FinishedAt); err != nil {
 			return err
 		}
 	}

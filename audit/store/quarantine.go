@@ -65,7 +65,7 @@ func (s *Store) QuarantineCounts(ctx context.Context) (list []QuarantineCount, e
 func (s *Store) QuarantineOf(ctx context.Context, f QuarantineFilter) (list []audit.Quarantined, err error) {
 	where, args := ` WHERE r.status = 'finished'`, []any(nil)
 	if f.Kind != "" {
-		where, args = and(where, args, `f.kind = ?`, f.Kind)
+		where, args = and(where, args, `f.kind = ?`, text(f.Kind))
 	}
 	if f.Path != "" {
 		where, args = and(where, args, `f.path = ?`, text(f.Path))

@@ -37,7 +37,7 @@ func (t *tx) recallClosed(ctx context.Context, ids map[string]bool, at audit.Ins
 			continue
 		}
 		var open int
-		if err := t.one(ctx, &open, `SELECT count(*) FROM findings WHERE id IN (?) AND status IN (?)`, texts(about), openStatuses()); err != nil {
+		if err := t.one(ctx, &open, `SELECT count(*) FROM findings WHERE id IN (?) AND status IN (?)`, texts(about), audit.OpenStatuses()); err != nil {
 			return nil, err
 		}
 		why := "all that it tells was taken back or closed"
@@ -59,7 +59,7 @@ func (t *tx) recall(ctx context.Context, n *audit.Notice, still bool, why string
 		return nil, err
 	}
 	var trail []audit.TrailEntry
-	*n, trail = n.Recall(*m, still, why, max(at, n.Created))
+	*n, trail = n.Recall(*m, still, audit.ByNight, why, max(at, n.Created))
 	if err := t.notice(ctx, n); err != nil {
 		return nil, err
 	}

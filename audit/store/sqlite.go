@@ -307,3 +307,29 @@ func (d *sqliteFile) remove(ctx context.Context, t *tx, from table, keys rows) e
 	q := fmt.Sprintf("DELETE FROM %s WHERE %s = ?", from.name, strings.Join(from.key, " = ? AND "))
 	return d.bulk(ctx, t, len(from.key), 1, func(int) string { return q }, keys)
 }
+
+// manyMatches is from how many matches on SQLite asks each finding that an order comes upon for the words, instead of sorting all that have them: a page
+// is soon full then.
+const manyMatches = 5000
+
+func (d *sqliteFile) match(ctx context.Context, t *tx, words []string) (match, error) {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = `"` + w + `"*`
+	}
+	query := strings.Join(quoted, ` `)
+	var n int
+	if err := t.one(ctx, &n, `SELECT count(*) FROM (SELECT 1 FROM listed_words WHERE listed_words MATCH ? LIMIT ?)`, query, manyMatches); err != nil {
+		return match{}, err
+	}
+	if n < manyMatches {
+		return match{condition: `l.n IN (SELECT rowid FROM listed_words WHERE listed_words MATCH ?)`, values: []any{query}}, nil
+	}
+	m := match{many: true}
+	for _, w := range words {
+		m.condition += ` AND w.words LIKE ? ESCAPE '\'`
+		m.values = append(m.values, `%`+strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(w)+`%`)
+	}
+	m.condition = `EXISTS (SELECT 1 FROM finding_words w WHERE w.app_key = l.app_key AND w.id = l.id` + m.condition + `)`
+	return m, nil
+}

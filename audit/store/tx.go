@@ -279,6 +279,21 @@ func texts[S ~string](list []S) []text {
 	return out
 }
 
+// lowered is names as lower() of the stores has them: of SQLite's only ASCII, of Postgres' what its locale knows.
+func lowered(names []string) []text {
+	out := make([]text, 0, 2*len(names))
+	for _, s := range names {
+		ascii := strings.Map(func(r rune) rune {
+			if 'A' <= r && r <= 'Z' {
+				r += 'a' - 'A'
+			}
+			return r
+		}, s)
+		out = append(out, text(strings.ToLower(s)), text(ascii))
+	}
+	return out
+}
+
 // chunks calls f with list in pieces that a query can hold.
 func chunks[T any](list []T, f func([]T) error) error {
 	const most = 500

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -198,7 +199,7 @@ func (s *Store) Attachments(ctx context.Context, findings []string) (list []Atta
 			return err
 		})
 	})
-	slices.SortStableFunc(list, func(a, b Attachment) int { return int(min(max(a.At-b.At, -1), 1)) })
+	slices.SortStableFunc(list, func(a, b Attachment) int { return cmp.Compare(a.At, b.At) })
 	return list, err
 }
 

@@ -160,6 +160,7 @@ func TestWhatVendorsLeftIsPurgedAndForgotten(t *testing.T) {
 		run.AsOf = t0 + audit.Instant(100*24*time.Hour)
 		must(t, s.Night(l).Begin(ctx, run))
 		p := finish(run)
+		p.Run.FinishedAt = run.AsOf
 		p.Retention = audit.Retention{Findings: t0, Trail: run.AsOf}
 		must(t, s.Night(l).Publish(ctx, p))
 		list, err := s.Attachments(ctx, []string{f.ID, g.ID})

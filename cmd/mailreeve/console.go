@@ -23,11 +23,6 @@ import (
 	"github.com/mailreeve/mailreeve/notifier/slack"
 )
 
-// consoleListen is where the console listens.
-func (s *system) consoleListen() string { return consoleListen(s.cfg) }
-
-func consoleListen(c *config.Config) string { return cmp.Or(c.Console.Listen, "127.0.0.1:8089") }
-
 // consoleSite is the console's site as a configuration wants it.
 func consoleSite(cfg *config.Config, log *slog.Logger) (*web.Site, error) {
 	c := cfg.Console
@@ -37,7 +32,7 @@ func consoleSite(cfg *config.Config, log *slog.Logger) (*web.Site, error) {
 		}
 		return cfg.Resolve(path)
 	}
-	site, err := web.New(web.Config{Listen: consoleListen(cfg), PublicURL: c.PublicURL, TLSCert: resolved(c.TLSCert), TLSKey: resolved(c.TLSKey), Log: log})
+	site, err := web.New(web.Config{Listen: cfg.Console.Listen, PublicURL: c.PublicURL, TLSCert: resolved(c.TLSCert), TLSKey: resolved(c.TLSKey), Log: log})
 	if err != nil {
 		return nil, fmt.Errorf("%s: console: %w", cfg.Path, err)
 	}
@@ -121,8 +116,7 @@ func (s *system) amiss(ctx context.Context, since time.Time, missed func(from, t
 		return append(wrong, "The store does not say when the last night ran.")
 	}
 	if missed != nil {
-		from := cmp.Or(last, since)
-		if now.Sub(from) > ops.Late && missed(from, now.Add(24*time.Hour-ops.Late)) {
+		if from := cmp.Or(last, since); ops.Overdue(from, now, missed) {
 			add("The last night is late: none has finished since %s.", from.UTC().Format(time.RFC3339))
 		}
 	}
@@ -157,15 +151,15 @@ func (d *doctor) console(ctx context.Context) {
 	}
 	if !site.Loopback() && !site.Secure() {
 		d.warn("console", "%s is reached without TLS, so that anybody in between can read and take over: give console.tls_cert and tls_key, or put a proxy with TLS before it and say so in console.public_url",
-			consoleListen(d.cfg))
+			d.cfg.Console.Listen)
 	}
 	o := c.OIDC
 	if o.Issuer == "" {
 		if !site.Loopback() {
-			d.wrong("console", "nobody can log in at %s: configure console.oidc, or listen on 127.0.0.1, where a link that serve prints logs in", consoleListen(d.cfg))
+			d.wrong("console", "nobody can log in at %s: configure console.oidc, or listen on 127.0.0.1, where a link that serve prints logs in", d.cfg.Console.Listen)
 			return
 		}
-		d.ok("console", "at %s; a link that serve prints logs in", consoleListen(d.cfg))
+		d.ok("console", "at %s; a link that serve prints logs in", d.cfg.Console.Listen)
 		return
 	}
 	switch {
@@ -183,5 +177,5 @@ func (d *doctor) console(ctx context.Context) {
 		d.wrong("console", "console.oidc.issuer %s does not say who it is: %w", o.Issuer, err)
 		return
 	}
-	d.ok("console", "at %s; %s vouches for people, and leads them back to %s", consoleListen(d.cfg), o.Issuer, site.URL(nil, console.CallbackPath))
+	d.ok("console", "at %s; %s vouches for people, and leads them back to %s", d.cfg.Console.Listen, o.Issuer, site.URL(nil, console.CallbackPath))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net/http"
@@ -119,6 +120,7 @@ func TestDoctorLooksAtTheConsole(t *testing.T) {
 		{config.Console{Listen: "0.0.0.0:8089", OIDC: config.OIDC{Issuer: idp.URL, ClientID: "m"}}, isWrong, "public_url is missing"},
 		{config.Console{PublicURL: "https://audit.example", OIDC: config.OIDC{Issuer: idp.URL, ClientID: "m"}}, isOK, "https://audit.example/oidc/callback"},
 	} {
+		tt.console.Listen = cmp.Or(tt.console.Listen, "127.0.0.1:8089")
 		d := &doctor{cfg: &config.Config{Console: tt.console, Dir: t.TempDir()}, now: time.Now()}
 		d.console(t.Context())
 		found := false

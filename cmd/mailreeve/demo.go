@@ -137,7 +137,7 @@ func (c *cli) demo(ctx context.Context, dir string, serve bool) error {
 
 // demoServe serves the console on the demo's data, at the usual address or, where that is taken, another.
 func (c *cli) demoServe(ctx context.Context, s *system) error {
-	if l, err := net.Listen("tcp", s.consoleListen()); err != nil {
+	if l, err := net.Listen("tcp", s.cfg.Console.Listen); err != nil {
 		s.cfg.Console.Listen = "127.0.0.1:0"
 	} else if err := l.Close(); err != nil {
 		return err

@@ -724,15 +724,7 @@ func hookWard(t *testing.T, status int, configuration string) (*ward, func() int
 
 // TestDoctorFindsEachMistakeOfTheRunbook makes each mistake for real, and holds what is said of it against the runbook: what it quotes is what one sees.
 func TestDoctorFindsEachMistakeOfTheRunbook(t *testing.T) {
-	binary := filepath.Join(t.TempDir(), "mailreeve")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	for path := filepath.Dir(binary); len(path) > len(os.TempDir()); path = filepath.Dir(path) { // for other users
-		if err := os.Chmod(path, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
+	binary := built(t)
 	t.Setenv("PGPASSWORD", "hunter2-very-secret")
 	book := runbook(t)
 	var entries []string

@@ -384,10 +384,7 @@ func TestKilledForgetting(t *testing.T) {
 		t.Skip("kills")
 	}
 	const kills = 15
-	binary := filepath.Join(t.TempDir(), "mailreeve")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	binary := built(t)
 	origin := t.TempDir()
 	plantAccounts(t, origin, "sqlite://mailreeve.db", "")
 	if code, out, errs := mailreeve(t, origin, "run", "--as-of", "2026-10-25T02:30:00Z"); code != exitDone {

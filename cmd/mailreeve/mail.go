@@ -105,7 +105,7 @@ func (d *doctor) sendMail(ctx context.Context) {
 	if err == nil {
 		const text = "mailreeve doctor: a test message"
 		var m audit.Message
-		if m, err = email.Enqueue("doctor "+audit.At(d.now).String(), email.Envelope{From: n.From, ReplyTo: n.ReplyTo, To: to}, email.Mail{Subject: text, Text: text + "\n", HTML: "<p>" + text + "</p>"}, audit.At(d.now)); err == nil {
+		if m, err = email.Enqueue("doctor "+audit.At(d.now).String(), email.Envelope{From: n.From, ReplyTo: n.ReplyTo, To: to}, email.Plain(text, text+"\n"), audit.At(d.now)); err == nil {
 			_, err = client.Deliver(ctx, m)
 		}
 	}

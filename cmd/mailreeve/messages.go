@@ -141,7 +141,7 @@ func (c *cli) giveUp(ctx context.Context, s *system, args []string, reason strin
 			continue
 		}
 		said := fmt.Sprintf("%s is given up: %s, to %s", messageID(m), m.Key, m.Sink)
-		if notices.IsKey(m.Key) {
+		if audit.IsNoticeKey(m.Key) {
 			said += "; its vendor counts as not told, and the next night drafts anew what there is to tell"
 		}
 		if m.Attempts > 0 {

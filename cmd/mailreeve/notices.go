@@ -60,7 +60,7 @@ func (s *system) keepWriting(ctx context.Context) {
 // abnormal tells, once, of a night that files so much that somebody should look before vendors are told of anything.
 func (s *system) abnormal(n notifier.News) ([]audit.Message, error) {
 	text := s.desk().Alarm(n.Result)
-	if text == "" || !s.slack && len(s.cfg.Alerts.Mail) == 0 {
+	if text == "" {
 		return nil, nil
 	}
 	m, err := s.alert("abnormal "+n.Result.Run.ID, slack.Message{Text: text}, "an abnormal night", text+".", n.At)
@@ -435,7 +435,7 @@ func (c *cli) noticesPreviewCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			m, err := s.desk().Mailed(n)
+			m, err := s.desk().Preview(n)
 			if err != nil {
 				return err
 			}

@@ -82,10 +82,7 @@ func TestTwoSchedulersRunANightOnce(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits for a minute to come")
 	}
-	binary := filepath.Join(t.TempDir(), "mailreeve")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	binary := built(t)
 	dir, db := scheduledDir(t, 12, "CRON_TZ=UTC * * * * *")
 	logs := map[string]*syncBuffer{}
 	serve := func(name string) *exec.Cmd {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -33,10 +32,7 @@ func TestNightsInPairs(t *testing.T) {
 	}
 	s3test.Use(t, address)
 	bucket := server.Bucket(t)
-	binary := filepath.Join(t.TempDir(), "mailreeve")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	binary := built(t)
 	local, far := t.TempDir(), t.TempDir()
 	read := func(name string) []byte {
 		text, err := os.ReadFile(filepath.Join(from, name))

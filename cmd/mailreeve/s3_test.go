@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -133,10 +132,7 @@ func TestKilledNightsOnObjectStorage(t *testing.T) {
 	b := newInBucket(t, server)
 	tmp := t.TempDir()
 	t.Setenv("TMPDIR", tmp)
-	binary := filepath.Join(t.TempDir(), "mailreeve")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	binary := built(t)
 	m := market.New(4712)
 	rng := rand.New(rand.NewPCG(4712, 1))
 	nights := m.Nights(rand.New(rand.NewPCG(4712, 2)), 4)

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -37,10 +38,42 @@ func TestMain(m *testing.M) {
 // cluster is the Postgres of all tests here; it starts with the first that asks for a database.
 var cluster pgtest.Cluster
 
+// programDir is where program is; empty: no test wanted it.
+var programDir string
+
+// program is mailreeve itself, for tests that end or kill it; any user may run it.
+var program = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "mailreeve-program-")
+	if err != nil {
+		return "", err
+	}
+	programDir = dir
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return "", err
+	}
+	binary := filepath.Join(dir, "mailreeve")
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return binary, nil
+})
+
+func built(t *testing.T) string {
+	t.Helper()
+	binary, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return binary
+}
+
 type withCluster struct{ *testing.M }
 
 func (m withCluster) Run() int {
 	code := m.M.Run()
+	if programDir != "" {
+		_ = os.RemoveAll(programDir)
+	}
 	if err := cluster.Close(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return max(code, 1)

@@ -37,10 +37,7 @@ func (s *syncBuffer) String() string {
 
 // serve runs the nights of its schedule, prints their digests where there is no Slack, and ends at SIGTERM without a night half done.
 func TestServeRunsNightsUntilSIGTERM(t *testing.T) {
-	binary := filepath.Join(t.TempDir(), "mailreeve")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	binary := built(t)
 	m := market.New(12)
 	dir := marketDir(t, m)
 	path := filepath.Join(dir, "mailreeve.yaml")

@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -120,10 +119,7 @@ func (s *served) ended() (syscall.WaitStatus, time.Duration) {
 // could record is sent again under its id.
 func TestASignalEndsServe(t *testing.T) {
 	t.Parallel()
-	binary := filepath.Join(t.TempDir(), "mailreeve")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	binary := built(t)
 	for _, c := range []struct {
 		name    string
 		away    bool // the database is, from the moment in which the receiver has the message; the receiver answers then
@@ -164,7 +160,12 @@ func TestASignalEndsServe(t *testing.T) {
 			now := audit.At(time.Now())
 			w.must(s.store.EnqueueMessages(t.Context(), audit.Message{Key: "a message", Sink: "webhook", Lane: s.hooks().List[0].Lane(), Body: []byte("{}"), Created: now, NextAt: now}))
 			w.start()
-			first := <-got
+			var first string
+			select {
+			case first = <-got:
+			case <-time.After(time.Minute):
+				t.Fatalf("nothing is sent: %s", w.errs)
+			}
 			if c.away {
 				close(answer)
 			}
@@ -195,8 +196,7 @@ func TestASignalEndsServe(t *testing.T) {
 				w.must(err)
 				return n == 0
 			}
-			for end := time.Now().Add(time.Minute); !delivered() && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-			}
+			await(t, "a delivery", time.Minute, delivered)
 			w.signal()
 			if status, _ := w.ended(); status.ExitStatus() != exitDone || !delivered() {
 				t.Errorf("delivered: %t; %+v: %s", delivered(), status, w.errs)

@@ -81,7 +81,7 @@ func (s *system) hear(ctx context.Context) (presses http.Handler, done func()) {
 	}
 	if secret != "" {
 		presses = desk.Handler(secret)
-		s.log.Info("Slack's presses are heard", "at", s.consoleListen(), "path", slack.Path)
+		s.log.Info("Slack's presses are heard", "at", s.cfg.Console.Listen, "path", slack.Path)
 	}
 	return presses, func() { wg.Wait(); desk.Close(pressesEnd) }
 }

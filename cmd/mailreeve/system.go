@@ -148,5 +148,5 @@ func operator() string {
 	if h, err := os.Hostname(); err == nil {
 		host = h
 	}
-	return "cli:" + name + "@" + host
+	return audit.ByCommandLine + name + "@" + host
 }

@@ -390,6 +390,18 @@ func (c *Client) PutBytes(ctx context.Context, bucket, key string, p []byte, ifA
 	return c.Put(ctx, bucket, key, bytes.NewReader(p), int64(len(p)), ifAbsent)
 }
 
+// PutOnce makes an object unless it is there; a storage that cannot make sure of that writes it again.
+func (c *Client) PutOnce(ctx context.Context, bucket, key string, body []byte) error {
+	err := c.PutBytes(ctx, bucket, key, body, true)
+	if errors.Is(err, ErrUnsupported) {
+		err = c.PutBytes(ctx, bucket, key, body, false)
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return err
+}
+
 // Claim writes a small object, whose content it asks for, unless it is there; and gives what is there then: of two that claim one object, both get what one
 // of them wrote. A storage that cannot tell overwrites: then whoever writes last wins, and reads what it wrote.
 func (c *Client) Claim(ctx context.Context, bucket, key string, limit int64, fresh func() ([]byte, error)) ([]byte, error) {
@@ -411,11 +423,7 @@ func (c *Client) Claim(ctx context.Context, bucket, key string, limit int64, fre
 				return nil, err
 			}
 		}
-		err = c.PutBytes(ctx, bucket, key, mine, true)
-		if errors.Is(err, ErrUnsupported) {
-			err = c.PutBytes(ctx, bucket, key, mine, false)
-		}
-		if err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := c.PutOnce(ctx, bucket, key, mine); err != nil {
 			return nil, err
 		}
 	}

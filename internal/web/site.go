@@ -80,8 +80,13 @@ func (s *Site) URL(l net.Addr, path string) string {
 	if s.public != nil {
 		return s.public.String() + path
 	}
+	return s.Local(l, path)
+}
+
+// Local is how a browser on this machine reaches a path of the site, which is listened for at l; l may be nil.
+func (s *Site) Local(l net.Addr, path string) string {
 	scheme := "http"
-	if s.Secure() {
+	if s.cfg.TLSCert != "" {
 		scheme = "https"
 	}
 	host := s.cfg.Listen

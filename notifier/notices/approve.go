@@ -109,7 +109,7 @@ func (d *Desk) Approve(ctx context.Context, id string, a Approval) (*audit.Notic
 		if err != nil {
 			return err
 		}
-		nights, err := d.nights(ctx)
+		now, err := d.Now(ctx)
 		if err != nil {
 			return err
 		}
@@ -118,7 +118,7 @@ func (d *Desk) Approve(ctx context.Context, id string, a Approval) (*audit.Notic
 		} else if closed != "" && n.Waits() {
 			return &audit.NoticeError{ID: n.ID, What: "approve", Why: closed + ", of which it tells, is no longer open; the next night writes it anew"}
 		}
-		v := &view{Desk: d, now: d.now(nights)}
+		v := &view{Desk: d, now: now}
 		after := *n
 		if after.Delivery == audit.NoticeDrafted {
 			if after.Content, err = v.dated(n); err != nil {

@@ -3,7 +3,6 @@ package notices
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/store"
@@ -15,7 +14,7 @@ func (d *Desk) GiveUp(ctx context.Context, m *audit.Message, by, why string) err
 	return again(func() error {
 		now := audit.At(d.Clock())
 		g := store.GiveUp{ID: m.ID, GivenUp: audit.GivenUp{At: now, By: by, Why: why}}
-		if !IsKey(m.Key) {
+		if !audit.IsNoticeKey(m.Key) {
 			return d.Store.GiveUp(ctx, g)
 		}
 		list, err := d.Store.Notices(ctx, store.NoticeFilter{Deliveries: []audit.Delivery{audit.NoticeApproved}})
@@ -26,10 +25,11 @@ func (d *Desk) GiveUp(ctx context.Context, m *audit.Message, by, why string) err
 		if i < 0 {
 			return d.Store.GiveUp(ctx, g)
 		}
-		n, trail := list[i].GivenUp(by, why, now)
+		tried, err := d.Store.Message(ctx, m.ID)
+		if err != nil {
+			return err
+		}
+		n, trail := list[i].Recall(*tried, false, by, "given up: "+why, now)
 		return d.Store.ChangeNotices(ctx, store.NoticesChanged{Notices: []audit.Notice{n}, GivenUp: []store.GiveUp{g}, Trail: trail})
 	})
 }
-
-// IsKey says whether a key is that of a notice's message: see [audit.Notice.Key].
-func IsKey(key string) bool { return strings.HasPrefix(key, "notice ") }

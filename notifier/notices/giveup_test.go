@@ -25,7 +25,7 @@ func TestANoticeThatIsGivenUp(t *testing.T) {
 		t.Errorf("%+v", n)
 	}
 	got := strings.Join(o.later(), "\n")
-	for _, want := range []string{bob + ": message given up ", bob + ": notice given up " + bad.ID + " " + n.ID + " notice the mail server is gone"} {
+	for _, want := range []string{bob + ": message given up ", bob + ": notice withdrawn " + bad.ID + " " + n.ID + " notice given up: the mail server is gone"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in the trail:\n%s", want, got)
 		}

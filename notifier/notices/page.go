@@ -344,7 +344,7 @@ func (d *Desk) SendLink(ctx context.Context, vendor, by string) (recipients int,
 	} else if last != audit.Ever && written < last.Add(time.Hour) {
 		return 0, ErrLinkSent
 	}
-	key := prefix + now.Time().Format("2006-01-02T15:04") // of two who ask at one moment, one is answered
+	key := prefix + written.Time().Format("2006-01-02T15:04") // of two who ask at one moment, one is answered
 	m, err := email.Enqueue(key, email.Envelope{From: d.Mail.From, ReplyTo: d.Mail.ReplyTo, To: to}, linkMail(name, link(d.PageURL, d.Store.LinkKey(), vendor, now.Add(linkFor))), written)
 	if err != nil {
 		return 0, err

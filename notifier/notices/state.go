@@ -62,6 +62,8 @@ func (s *State) Asks() string {
 			return "dispute"
 		case m.ExtensionAsked:
 			asks = "extension"
+		case m.Unanswered && !m.Stands() && !m.Over():
+			asks = "incident"
 		case m.Overdue && !m.Recommended && asks == "":
 			asks = "overdue"
 		}

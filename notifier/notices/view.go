@@ -59,7 +59,7 @@ func (d *Desk) view(ctx context.Context) (*view, error) {
 			ids = append(ids, n.Findings()...)
 		}
 	}
-	open, err := d.Store.Findings(ctx, store.Filter{Statuses: []audit.Status{audit.Open, audit.Acknowledged, audit.InRemediation}})
+	open, err := d.Store.Findings(ctx, store.Filter{Statuses: audit.OpenStatuses()})
 	if err != nil {
 		return v, err
 	}

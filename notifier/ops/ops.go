@@ -135,7 +135,7 @@ func (w *watch) late(runs, finished []audit.Run) {
 		last = runs[0].StartedAt.Time()
 	}
 	late := func(now time.Time) {
-		if now.Sub(last) > Late && w.Missed(last, now.Add(24*time.Hour-Late)) { // a night that is due has as long to finish as a daily one
+		if Overdue(last, now, w.Missed) {
 			s.bad(id, last.Add(Late), "No night has finished for 26 hours", cmp.Or(since, "None ever has.")+" See that mailreeve serve runs and what it logs; mailreeve doctor says more.")
 		}
 	}
@@ -183,6 +183,11 @@ func (x *streaks) close() {
 	for _, s := range x.order {
 		s.close()
 	}
+}
+
+// Overdue says whether at now a night should have finished since last. missed says whether one should have run between two times.
+func Overdue(last, now time.Time, missed func(from, to time.Time) bool) bool {
+	return now.Sub(last) > Late && missed(last, now.Add(day-Late)) // a night that is due has as long to finish as a daily one
 }
 
 // nightOf is when what a run read was new: a night that was made up late, as one of many on old logs, is told of by its own time.
