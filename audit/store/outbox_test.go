@@ -76,8 +76,8 @@ func TestOutbox(t *testing.T) {
 		must(t, s.Missed(ctx, two, audit.Miss{Error: "late", Final: true}))
 		list, err = s.Messages(ctx)
 		must(t, err)
-		a.Attempts, a.NextAt, a.Error = 1, t0+9, "429 "+hostile
-		b.Attempts, b.SentAt, b.Receipt = 1, t0+6, "1.2"
+		a.Attempts, a.Doubt, a.NextAt, a.Error = 1, t0, t0+9, "429 "+hostile
+		b.Attempts, b.Doubt, b.SentAt, b.Receipt = 1, t0+5, t0+6, "1.2"
 		same(t, "messages", list, []audit.Message{a, b})
 		for key, want := range map[string]string{"a": "", "b": "1.2", "none": ""} {
 			if r, err := s.Receipt(ctx, key); r != want || err != nil {
@@ -87,8 +87,8 @@ func TestOutbox(t *testing.T) {
 		numbers, err := s.OutboxNumbers(ctx)
 		must(t, err)
 		same(t, "numbers", numbers, []store.OutboxNumbers{{Sink: "slack", Waiting: 1, Delivered: 1, Oldest: t0}})
-		if n, err := s.CountWaiting(ctx); n != 1 || err != nil {
-			t.Errorf("%d wait, %v", n, err)
+		if left, err := s.Pending(ctx); len(left) != 1 || err != nil {
+			t.Errorf("%d wait, %v", len(left), err)
 		}
 	})
 }

@@ -132,7 +132,7 @@ func (a *abroad) deliver() {
 		if err := a.sys.betweenNights(a.Context()); err != nil {
 			a.Error(err)
 		}
-		if _, err := a.sys.post.Flush(a.Context(), time.Hour); err != nil {
+		if err := a.sys.post.Flush(a.Context(), time.Hour); err != nil {
 			a.Fatal(err)
 		}
 	}
