@@ -11,7 +11,7 @@ type Message struct {
 	Body     []byte // JSON, the sink's own
 	Created  Instant
 	Attempts int     // begun, also those whose end nobody saw
-	Doubt    Instant // when the last attempt began that may have arrived; 0: none may
+	Doubt    Instant // until when an attempt was being made that may have arrived, at the latest; 0: none may have
 	Began    Instant // when the attempt did that is being made; only of a Claim
 	NextAt   Instant // not to be tried before
 	SentAt   Instant // Never: not yet, or given up
@@ -54,6 +54,7 @@ type Claim struct {
 
 // A Miss is an attempt to deliver that failed.
 type Miss struct {
+	At     Instant // when it ended
 	Error  string
 	Unsent bool    // it surely did not arrive: nothing of it was given to its receiver, or that refused it
 	Final  bool    // it will not pass by itself

@@ -323,7 +323,7 @@ func (o *Outbox) settle(ctx context.Context) error {
 
 // miss says what to do after an attempt that failed at a time, after so many others.
 func miss(attempts int, now audit.Instant, pace time.Duration, err error) audit.Miss {
-	m := audit.Miss{Error: Shorten(Line(address.Redact(err.Error())), 500), Unsent: errors.As(err, new(unsent)), Next: now.Add(Backoff(attempts)), Lane: now.Add(max(pace, FirstBackoff)), Sink: audit.Ever}
+	m := audit.Miss{At: now, Error: Shorten(Line(address.Redact(err.Error())), 500), Unsent: errors.As(err, new(unsent)), Next: now.Add(Backoff(attempts)), Lane: now.Add(max(pace, FirstBackoff)), Sink: audit.Ever}
 	var f *Failure
 	if !errors.As(err, &f) {
 		return m

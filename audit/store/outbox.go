@@ -333,7 +333,7 @@ func (s *Store) Take(ctx context.Context, sink, lane, holder string, now, until 
 		}
 		claim = &audit.Claim{Message: found[0], Holder: holder}
 		claim.Began = now
-		_, err = t.exec(ctx, `UPDATE outbox SET attempts = attempts + 1, doubt = ? WHERE id = ?`, now, claim.ID)
+		_, err = t.exec(ctx, `UPDATE outbox SET attempts = attempts + 1, doubt = ? WHERE id = ?`, until, claim.ID)
 		return err
 	})
 	if errors.Is(err, nothing) {
@@ -349,7 +349,10 @@ func (s *Store) Take(ctx context.Context, sink, lane, holder string, now, until 
 func (s *Store) Hold(ctx context.Context, c *audit.Claim, until audit.Instant) (held bool, err error) {
 	err = s.write(ctx, "keep a lane of the outbox", func(t *tx) error {
 		n, err := t.exec(ctx, `UPDATE outbox_lanes SET until = ? WHERE sink = ? AND lane = ? AND holder = ?`, until, c.Sink, text(c.Lane), c.Holder)
-		held = n > 0
+		if held = n > 0; !held || err != nil {
+			return err
+		}
+		_, err = t.exec(ctx, `UPDATE outbox SET doubt = ? WHERE id = ? AND sent_at = ?`, until, c.ID, audit.Never)
 		return err
 	})
 	return held, err
@@ -380,7 +383,7 @@ func (s *Store) Missed(ctx context.Context, c *audit.Claim, m audit.Miss) error 
 		if held, err := t.free(ctx, c, next); err != nil || !held {
 			return err
 		}
-		doubt := c.Began
+		doubt := max(m.At, c.Began)
 		if m.Unsent {
 			doubt = c.Doubt
 		}

@@ -68,7 +68,7 @@ func TestMailAboutWhatIsClosedDoesNotGo(t *testing.T) {
 			"being tried":          {1, func(app string) { claim(app) }, audit.NoticeWithdrawn, "it may have arrived", false},
 			"being tried, in part": {2, func(app string) { claim(app) }, audit.NoticeWithdrawn, "it may have arrived", false},
 			"tried in vain": {1, func(app string) {
-				must(t, s.Missed(ctx, claim(app), audit.Miss{Error: "try later", Next: t0, Lane: t0, Sink: audit.Ever}))
+				must(t, s.Missed(ctx, claim(app), audit.Miss{At: t0, Error: "try later", Next: t0, Lane: t0, Sink: audit.Ever}))
 			}, audit.NoticeWithdrawn, "it may have arrived", false},
 			"surely not sent": {1, func(app string) {
 				must(t, s.Missed(ctx, claim(app), audit.Miss{Error: "connection refused", Unsent: true, Next: t0, Lane: t0, Sink: audit.Ever}))
@@ -77,7 +77,7 @@ func TestMailAboutWhatIsClosedDoesNotGo(t *testing.T) {
 				must(t, s.Missed(ctx, claim(app), audit.Miss{Error: "connection refused", Unsent: true, Next: t0, Lane: t0, Sink: audit.Ever}))
 			}, audit.NoticeDrafted, "drafted anew", false},
 			"surely not sent, but for the first time": {1, func(app string) {
-				must(t, s.Missed(ctx, claim(app), audit.Miss{Error: "no answer", Next: t0, Lane: t0, Sink: audit.Ever}))
+				must(t, s.Missed(ctx, claim(app), audit.Miss{At: t0, Error: "no answer", Next: t0, Lane: t0, Sink: audit.Ever}))
 				must(t, s.Missed(ctx, claim(app), audit.Miss{Error: "connection refused", Unsent: true, Next: t0, Lane: t0, Sink: audit.Ever}))
 			}, audit.NoticeWithdrawn, "it may have arrived", false},
 			"delivered": {1, func(app string) { must(t, s.Delivered(ctx, claim(app), "ok", t0, t0)) }, audit.NoticeApproved, "", true},

@@ -2,7 +2,7 @@
 
 -- +goose Up
 
-ALTER TABLE outbox ADD COLUMN doubt BIGINT NOT NULL DEFAULT 0; -- when the last attempt began that may have arrived; 0: none may
+ALTER TABLE outbox ADD COLUMN doubt BIGINT NOT NULL DEFAULT 0; -- until when an attempt was being made that may have arrived, at the latest; 0: none may have
 
 -- Of earlier attempts nobody knows.
 UPDATE outbox SET doubt = created WHERE attempts > 0;

@@ -151,7 +151,7 @@ func unsettled(msg audit.Message) time.Duration {
 	if msg.Doubt == 0 {
 		return 0
 	}
-	return Horizon + notifier.Timeout - time.Duration(msg.Began-msg.Doubt)
+	return Horizon - time.Duration(msg.Began-msg.Doubt)
 }
 
 // update brings the group's issue up to date.

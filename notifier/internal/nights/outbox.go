@@ -128,7 +128,7 @@ func (s *Store) Take(_ context.Context, sink, name, holder string, now, until au
 		s.holder[l], s.held[l] = holder, until
 		c := &audit.Claim{Message: *m, Holder: holder}
 		c.Began = now
-		m.Attempts, m.Doubt = m.Attempts+1, now
+		m.Attempts, m.Doubt = m.Attempts+1, until
 		return c, nil
 	}
 	return nil, nil
@@ -182,7 +182,7 @@ func (s *Store) Missed(_ context.Context, c *audit.Claim, x audit.Miss) error {
 		return nil
 	}
 	m.NextAt, m.Error, m.Failed = x.Next, x.Error, m.Failed || x.Final
-	if x.Unsent {
+	if m.Doubt = max(x.At, c.Began); x.Unsent {
 		m.Doubt = c.Doubt
 	}
 	whole := lane{sink: "/" + c.Sink}
