@@ -496,6 +496,7 @@ func TestOperatorsAreToldOnceOfWhatIsStuck(t *testing.T) {
 
 // What waits for too long is tried at once when somebody says so, also where no vendor is written to.
 func TestRetryingWhatIsStuck(t *testing.T) {
+	t.Parallel()
 	s := newSlack(t)
 	dir := slackDir(t, s)
 	c := &cli{out: io.Discard, err: io.Discard, clock: time.Now, config: filepath.Join(dir, "mailreeve.yaml")}
