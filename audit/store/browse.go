@@ -109,7 +109,11 @@ func (s *Store) Browse(ctx context.Context, p Page) (l Listed, err error) {
 		}
 		n := fewFindings + 1
 		if !m.many {
-			if l.Statuses, err = t.statuses(ctx, where, args); err != nil {
+			by := `l.status`
+			if p.narrow() || m.condition != "" {
+				by += ` || ''`
+			}
+			if l.Statuses, err = t.statuses(ctx, by, where, args); err != nil {
 				return err
 			}
 			n = 0
@@ -139,13 +143,13 @@ func (s *Store) Browse(ctx context.Context, p Page) (l Listed, err error) {
 	return l, err
 }
 
-// statuses counts listed findings by status.
-func (t *tx) statuses(ctx context.Context, where string, args []any) (map[audit.Status]int, error) {
+// statuses counts listed findings by status. Where what they are looked up by does not begin with it, by is an expression that keeps an index of statuses from being walked instead.
+func (t *tx) statuses(ctx context.Context, by, where string, args []any) (map[audit.Status]int, error) {
 	var counts []struct {
 		Status audit.Status `db:"status"`
 		N      int          `db:"n"`
 	}
-	err := t.all(ctx, &counts, `SELECT l.status, count(*) AS n FROM listed l`+where+` GROUP BY l.status`, args...)
+	err := t.all(ctx, &counts, `SELECT `+by+` AS status, count(*) AS n FROM listed l`+where+` GROUP BY 1`, args...)
 	n := make(map[audit.Status]int, len(counts))
 	for _, c := range counts {
 		n[c.Status] = c.N
@@ -226,6 +230,11 @@ func and(where string, args []any, condition string, values ...any) (string, []a
 		return ` WHERE ` + condition, append(args, values...)
 	}
 	return where + ` AND ` + condition, append(args, values...)
+}
+
+// narrow says whether the page is of some apps, vendors, runs or findings, which few findings are of.
+func (p *Page) narrow() bool {
+	return len(p.IDs) > 0 || len(p.Apps) > 0 || len(p.Vendors) > 0 || len(p.Runs) > 0
 }
 
 // where is the filter of a page, but for its statuses.

@@ -101,7 +101,7 @@ func (s *Store) MattersOfNotices(ctx context.Context, notices []string) (list []
 		list = nil
 		seen := map[audit.FindingRef]bool{} // by a part before
 		return chunks(notices, func(notices []string) error {
-			found, err := t.matters(ctx, ` WHERE EXISTS (SELECT 1 FROM told WHERE told.app_key = matters.app_key AND told.finding_id = matters.finding_id AND told.notice IN (?))`, notices)
+			found, err := t.matters(ctx, ` WHERE (app_key, finding_id) IN (SELECT app_key, finding_id FROM told WHERE notice IN (?))`, notices)
 			for _, m := range found {
 				if !seen[m.FindingRef] {
 					seen[m.FindingRef] = true
@@ -167,9 +167,11 @@ func (n *NoticeHead) Waits() bool {
 
 // NoticeHeads gives the notices of a vendor, the newest first; of all where its key is empty.
 func (s *Store) NoticeHeads(ctx context.Context, vendor string) (list []NoticeHead, err error) {
-	where, also, args := ``, ``, []any(nil)
+	where, args := ``, []any(nil)
+	from := `matters m CROSS JOIN told o` // in this order SQLite reads them: what is open is in an index that has all that is asked for
 	if vendor != "" {
-		where, also, args = ` WHERE vendor = ?`, ` AND o.vendor = ?`, []any{text(vendor)}
+		where, args = ` WHERE vendor = ?`, []any{text(vendor)}
+		from = `told o CROSS JOIN matters m`
 	}
 	err = s.read(ctx, "list the notices", func(t *tx) error {
 		var found []struct {
@@ -188,9 +190,12 @@ func (s *Store) NoticeHeads(ctx context.Context, vendor string) (list []NoticeHe
 			Asks int           `db:"asks"`
 			Due  audit.Instant `db:"due"`
 		}
-		err := t.all(ctx, &open, `SELECT o.notice, count(*) AS n, max(CASE WHEN m.asks THEN 1 ELSE 0 END) AS asks, min(m.due) AS due FROM matters m
-			JOIN told o ON o.app_key = m.app_key AND o.finding_id = m.finding_id AND (m.notice = o.notice OR m.second = o.notice OR o.kind = ?)
-			WHERE m.closed_at = ?`+also+` GROUP BY o.notice`, append([]any{string(audit.Reminder), audit.Never}, args...)...)
+		where, args := ` WHERE m.closed_at = ? AND o.app_key = m.app_key AND o.finding_id = m.finding_id AND (m.notice = o.notice OR m.second = o.notice OR o.kind = ?)`,
+			[]any{audit.Never, string(audit.Reminder)}
+		if vendor != "" {
+			where, args = and(where, args, `o.vendor = ?`, text(vendor))
+		}
+		err := t.all(ctx, &open, `SELECT o.notice, count(*) AS n, max(CASE WHEN m.asks THEN 1 ELSE 0 END) AS asks, min(m.due) AS due FROM `+from+where+` GROUP BY o.notice`, args...)
 		at := make(map[string]int, len(open))
 		for i := range open {
 			at[open[i].ID] = i

@@ -3,11 +3,12 @@
 -- +goose Up
 
 -- Open findings by app. Triggers on listed keep it.
-ALTER TABLE listed ADD COLUMN unsettled BOOLEAN GENERATED ALWAYS AS (status IN ('open', 'acknowledged', 'in_remediation')) STORED;
+ALTER TABLE listed ADD COLUMN unsettled BOOLEAN GENERATED ALWAYS AS (status IN ('open', 'acknowledged', 'in-remediation')) STORED;
 DROP INDEX listed_app;
 CREATE INDEX listed_app ON listed (app_key, unsettled, accounts);
 DROP INDEX listed_status;
 CREATE INDEX listed_status ON listed (status, check_id, rank);
+CREATE INDEX listed_assignee ON listed (assignee, status);
 
 CREATE TABLE tallies (
   app_key  TEXT   COLLATE "C" NOT NULL PRIMARY KEY,
@@ -63,8 +64,8 @@ DECLARE
   before integer := -1; -- rank of what is open; -1: nothing is
   after  integer := -1;
 BEGIN
-  IF TG_OP <> 'INSERT' AND OLD.status IN ('open', 'acknowledged', 'in_remediation') THEN before := OLD.rank; END IF;
-  IF TG_OP <> 'DELETE' AND NEW.status IN ('open', 'acknowledged', 'in_remediation') THEN after := NEW.rank; END IF;
+  IF TG_OP <> 'INSERT' AND OLD.status IN ('open', 'acknowledged', 'in-remediation') THEN before := OLD.rank; END IF;
+  IF TG_OP <> 'DELETE' AND NEW.status IN ('open', 'acknowledged', 'in-remediation') THEN after := NEW.rank; END IF;
   IF before >= 0 OR after >= 0 THEN
     PERFORM tally(CASE TG_OP WHEN 'DELETE' THEN OLD.app_key ELSE NEW.app_key END, before, after);
   END IF;

@@ -3,10 +3,11 @@
 -- +goose Up
 
 -- Open findings by app. Triggers on listed keep it.
-ALTER TABLE listed ADD COLUMN unsettled INTEGER GENERATED ALWAYS AS (status IN ('open', 'acknowledged', 'in_remediation')) VIRTUAL;
+ALTER TABLE listed ADD COLUMN unsettled INTEGER GENERATED ALWAYS AS (status IN ('open', 'acknowledged', 'in-remediation')) VIRTUAL;
 DROP INDEX listed_app;
 CREATE INDEX listed_app ON listed (app_key, unsettled, accounts);
 CREATE INDEX listed_status ON listed (status, check_id, rank);
+CREATE INDEX listed_assignee ON listed (assignee, status);
 
 CREATE TABLE tallies (
   app_key  TEXT    NOT NULL PRIMARY KEY,
@@ -23,7 +24,7 @@ INSERT INTO tallies (app_key, critical, high, medium, low, accounts)
 
 -- +goose StatementBegin
 CREATE TRIGGER listed_added AFTER INSERT ON listed
-WHEN NEW.status IN ('open', 'acknowledged', 'in_remediation')
+WHEN NEW.status IN ('open', 'acknowledged', 'in-remediation')
 BEGIN
   INSERT INTO tallies (app_key, critical, high, medium, low, accounts) VALUES (NEW.app_key, NEW.rank = 0, NEW.rank = 1, NEW.rank = 2, NEW.rank = 3, NEW.accounts)
     ON CONFLICT (app_key) DO UPDATE SET critical = critical + excluded.critical, high = high + excluded.high, medium = medium + excluded.medium, low = low + excluded.low,
@@ -33,7 +34,7 @@ END;
 
 -- +goose StatementBegin
 CREATE TRIGGER listed_gone AFTER DELETE ON listed
-WHEN OLD.status IN ('open', 'acknowledged', 'in_remediation')
+WHEN OLD.status IN ('open', 'acknowledged', 'in-remediation')
 BEGIN
   UPDATE tallies SET critical = critical - (OLD.rank = 0), high = high - (OLD.rank = 1), medium = medium - (OLD.rank = 2), low = low - (OLD.rank = 3),
     accounts = coalesce((SELECT max(l.accounts) FROM listed l WHERE l.app_key = OLD.app_key AND l.unsettled = 1), 0)
@@ -44,13 +45,13 @@ END;
 -- +goose StatementBegin
 CREATE TRIGGER listed_turned AFTER UPDATE ON listed
 WHEN (NEW.status <> OLD.status OR NEW.rank <> OLD.rank OR NEW.accounts <> OLD.accounts)
-  AND (NEW.status IN ('open', 'acknowledged', 'in_remediation') OR OLD.status IN ('open', 'acknowledged', 'in_remediation'))
+  AND (NEW.status IN ('open', 'acknowledged', 'in-remediation') OR OLD.status IN ('open', 'acknowledged', 'in-remediation'))
 BEGIN
   INSERT INTO tallies (app_key, critical, high, medium, low, accounts) VALUES (NEW.app_key,
-      (NEW.rank = 0 AND NEW.status IN ('open', 'acknowledged', 'in_remediation')) - (OLD.rank = 0 AND OLD.status IN ('open', 'acknowledged', 'in_remediation')),
-      (NEW.rank = 1 AND NEW.status IN ('open', 'acknowledged', 'in_remediation')) - (OLD.rank = 1 AND OLD.status IN ('open', 'acknowledged', 'in_remediation')),
-      (NEW.rank = 2 AND NEW.status IN ('open', 'acknowledged', 'in_remediation')) - (OLD.rank = 2 AND OLD.status IN ('open', 'acknowledged', 'in_remediation')),
-      (NEW.rank = 3 AND NEW.status IN ('open', 'acknowledged', 'in_remediation')) - (OLD.rank = 3 AND OLD.status IN ('open', 'acknowledged', 'in_remediation')),
+      (NEW.rank = 0 AND NEW.status IN ('open', 'acknowledged', 'in-remediation')) - (OLD.rank = 0 AND OLD.status IN ('open', 'acknowledged', 'in-remediation')),
+      (NEW.rank = 1 AND NEW.status IN ('open', 'acknowledged', 'in-remediation')) - (OLD.rank = 1 AND OLD.status IN ('open', 'acknowledged', 'in-remediation')),
+      (NEW.rank = 2 AND NEW.status IN ('open', 'acknowledged', 'in-remediation')) - (OLD.rank = 2 AND OLD.status IN ('open', 'acknowledged', 'in-remediation')),
+      (NEW.rank = 3 AND NEW.status IN ('open', 'acknowledged', 'in-remediation')) - (OLD.rank = 3 AND OLD.status IN ('open', 'acknowledged', 'in-remediation')),
       coalesce((SELECT max(l.accounts) FROM listed l WHERE l.app_key = NEW.app_key AND l.unsettled = 1), 0))
     ON CONFLICT (app_key) DO UPDATE SET critical = critical + excluded.critical, high = high + excluded.high, medium = medium + excluded.medium, low = low + excluded.low,
       accounts = excluded.accounts;
@@ -92,7 +93,8 @@ CREATE INDEX told_notice ON told (notice);
 -- Of two findings that became one, a notice tells once. Keys of apps are as every column has them: without NUL, and so with ESC as its own escape.
 CREATE VIEW notices_tell AS
   SELECT DISTINCT n.vendor, n.id AS notice, json_extract(a.value, '$.app') AS app_key, json_extract(a.value, '$.finding') AS finding_id, json_extract(n.body, '$.kind') AS kind
-  FROM notices n, json_each(replace(replace(n.body, '\u001b', '\u001b1b'), '\u0000', '\u001b00'), '$.about') a;
+  FROM notices n, json_each(replace(replace(n.body, '\u001b', '\u001b1b'), '\u0000', '\u001b00'), '$.about') a
+  WHERE json_extract(a.value, '$.app') IS NOT NULL; -- about nothing: JSON's null is an element
 
 INSERT INTO told SELECT vendor, notice, app_key, finding_id, kind FROM notices_tell;
 
