@@ -123,7 +123,7 @@ func (c *Console) vendors(w http.ResponseWriter, r *http.Request, u person) erro
 			named = append(named, l.Apps[i].Name, l.Apps[i].Key)
 		}
 		switch {
-		case !has(strings.ToLower(strings.Join(named, "\n")), words):
+		case len(words) > 0 && !has(strings.ToLower(strings.Join(named, "\n")), words):
 		case len(p.List) < shownVendors:
 			p.List = append(p.List, l)
 		default:
@@ -190,7 +190,7 @@ func (c *Console) vendor(w http.ResponseWriter, r *http.Request, u person) error
 		}
 	}
 	if len(keys) > 0 {
-		listed, err := c.Store.Browse(r.Context(), store.Page{Filter: store.Filter{Apps: keys, Statuses: audit.OpenStatuses(), Limit: shownOfVendor}})
+		listed, err := c.Store.Browse(r.Context(), store.Page{Lean: true, Filter: store.Filter{Apps: keys, Statuses: audit.OpenStatuses(), Limit: shownOfVendor}})
 		if err != nil {
 			return err
 		}

@@ -83,6 +83,7 @@ type Page struct {
 	Assignees []string // empty: nobody
 	Order     Order
 	After     string // the id of the last finding of the page before
+	Lean      bool   // without the findings' evidence, which is most of them
 }
 
 // A Listed is a page of a list of findings.
@@ -107,24 +108,24 @@ func (s *Store) Browse(ctx context.Context, p Page) (l Listed, err error) {
 		if m.condition != "" {
 			where, args = and(where, args, m.condition, m.values...)
 		}
+		status := `l.status`
+		if p.narrow() || m.condition != "" { // by which findings are looked up, and not by their status
+			status += ` || ''`
+		}
 		n := fewFindings + 1
 		if !m.many {
-			by := `l.status`
-			if p.narrow() || m.condition != "" {
-				by += ` || ''`
-			}
-			if l.Statuses, err = t.statuses(ctx, by, where, args); err != nil {
+			if l.Statuses, err = t.statuses(ctx, status, where, args); err != nil {
 				return err
 			}
 			n = 0
-			for status, k := range l.Statuses {
-				if len(p.Statuses) == 0 || slices.Contains(p.Statuses, status) {
+			for is, k := range l.Statuses {
+				if len(p.Statuses) == 0 || slices.Contains(p.Statuses, is) {
 					n += k
 				}
 			}
 		}
 		if len(p.Statuses) > 0 {
-			where, args = and(where, args, `l.status IN (?)`, p.Statuses)
+			where, args = and(where, args, `(`+status+`) IN (?)`, p.Statuses)
 		}
 		ids, err := t.page(ctx, &p, where, args, n <= fewFindings)
 		if err != nil {
@@ -133,8 +134,12 @@ func (s *Store) Browse(ctx context.Context, p Page) (l Listed, err error) {
 		if l.More = len(ids) > p.Limit; l.More {
 			ids = ids[:p.Limit]
 		}
+		query := selectFindings()
+		if p.Lean {
+			query = strings.Replace(query, `f.evidence`, `'null' AS evidence`, 1)
+		}
 		return chunks(ids, func(ids []string) error {
-			found, _, err := t.findings(ctx, selectFindings()+` WHERE f.id IN (?)`, ids)
+			found, _, err := t.findings(ctx, query+` WHERE f.id IN (?)`, ids)
 			slices.SortFunc(found, func(a, b audit.Finding) int { return cmp.Compare(slices.Index(ids, a.ID), slices.Index(ids, b.ID)) })
 			l.Findings = append(l.Findings, found...)
 			return err
@@ -143,7 +148,7 @@ func (s *Store) Browse(ctx context.Context, p Page) (l Listed, err error) {
 	return l, err
 }
 
-// statuses counts listed findings by status. Where what they are looked up by does not begin with it, by is an expression that keeps an index of statuses from being walked instead.
+// statuses counts listed findings by status; by is its column, or an expression of the same value that no index has.
 func (t *tx) statuses(ctx context.Context, by, where string, args []any) (map[audit.Status]int, error) {
 	var counts []struct {
 		Status audit.Status `db:"status"`
