@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -285,4 +286,24 @@ func TestPagesOfApps(t *testing.T) {
 			t.Errorf("behind the last there are %v, %v", past, err)
 		}
 	})
+}
+
+// What somebody saw before is known also while another writes, and nothing can be noted.
+func TestLookWhileAnotherWrites(t *testing.T) {
+	t.Parallel()
+	url := "sqlite://" + t.TempDir() + "/s.db"
+	s, other := open(t, url), open(t, url)
+	f := finding("com.app", "purpose-prohibited", "s")
+	must(t, s.Fill(t.Context(), []audit.Finding{f}))
+	_, err := s.Look(t.Context(), f.App, f.ID, "console:17 (ann)", store.Sight{At: t0, Occurrences: 3}, time.Hour)
+	must(t, err)
+	must(t, other.Change(t.Context(), f.ID, func(now *audit.Finding, _ []audit.Act) (store.Changed, error) {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		before, err := s.Look(ctx, f.App, f.ID, "console:17 (ann)", store.Sight{At: t0.Add(2 * time.Hour), Occurrences: 4}, time.Hour)
+		if err == nil || before == nil || before.Occurrences != 3 {
+			t.Errorf("while another writes: %+v, %v", before, err)
+		}
+		return store.Changed{Finding: *now}, nil
+	}))
 }
