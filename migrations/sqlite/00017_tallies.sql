@@ -107,7 +107,7 @@ END;
 
 -- +goose StatementBegin
 CREATE TRIGGER notices_changed AFTER UPDATE ON notices
-WHEN json_extract(NEW.body, '$.about') <> json_extract(OLD.body, '$.about')
+WHEN NEW.body <> OLD.body
 BEGIN
   DELETE FROM told WHERE vendor = OLD.vendor AND notice = OLD.id;
   INSERT INTO told SELECT vendor, notice, app_key, finding_id, kind FROM notices_tell WHERE vendor = NEW.vendor AND notice = NEW.id;
