@@ -140,6 +140,26 @@ func (c *Matter) run(now Instant, l *Ladder) {
 // Stands says whether the clock stands.
 func (c *Matter) Stands() bool { return c.StoppedAt != Never }
 
+// By says whether a notice is the one that told of the matter, or reminds of it. It tells of the finding.
+func (c *Matter) By(n *Notice) bool {
+	return c.Notice == n.ID || c.Second == n.ID || n.Kind == Reminder
+}
+
+// Asks is what an open matter waits for a person to do; empty: nothing. The stores' lists go by whether there is anything, and keep the same rule.
+func (c *Matter) Asks() string {
+	switch {
+	case c.DisputedAt != Never:
+		return "dispute"
+	case c.ExtensionAsked:
+		return "extension"
+	case c.Unanswered && !c.Stands() && !c.Over():
+		return "incident"
+	case c.Overdue && !c.Recommended:
+		return "overdue"
+	}
+	return ""
+}
+
 // A ReplyKind is what a vendor answers, or a person decides about it.
 type ReplyKind string
 
