@@ -11,6 +11,7 @@ import (
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/address"
+	"github.com/mailreeve/mailreeve/audit/format"
 	"github.com/mailreeve/mailreeve/internal/s3"
 )
 
@@ -24,6 +25,8 @@ type Source struct {
 	MaxLoss float64 // apps only; 1: any
 
 	Authserv string // mail only: the server whose Authentication-Results are believed
+
+	Format *format.Format // access only: how its lines are made; nil: as mailreeve asks for
 }
 
 // DefaultMaxBad is the share of bad lines, of MinForMaxBad or more, above which nothing of a file is taken.
@@ -241,8 +244,9 @@ func (r *reading) plan(source int, src Source, path string) (*task, error) {
 func (r *reading) read(ctx context.Context, t *task) fileRead {
 	out := fileRead{lines: make([]*lines, r.req.Workers)}
 	opt := Options{Workers: r.req.Workers, Now: r.now, places: r.places, Progress: r.progress}
+	foreign := foreignOf(t.src.Format, &opt)
 	out.res, out.err = Read(ctx, t.file.Path, t.prior, opt, func(i int) Lines {
-		out.lines[i] = &lines{kind: t.src.Kind, file: t.file.ID, base: uint64(len(r.chunks)), asOf: r.req.AsOf, into: r.req.Intake.Worker(i), newest: audit.Ever,
+		out.lines[i] = &lines{kind: t.src.Kind, foreign: foreign(), file: t.file.ID, base: uint64(len(r.chunks)), asOf: r.req.AsOf, into: r.req.Intake.Worker(i), newest: audit.Ever,
 			purged: r.req.Purged, forgotten: r.req.Forgotten, watch: &r.observed.hits, match: r.observed.match}
 		return out.lines[i]
 	})
@@ -297,6 +301,11 @@ func (r *reading) finish(ctx context.Context, t *task, read fileRead) error {
 		got.FromLine = res.Bases[0]
 	case t.prior != nil && res.Lines == 0: // nothing was read again
 		got.FromLine = uint64(t.prior.Before) + 1
+	}
+	for _, w := range read.lines {
+		if w != nil {
+			got.Lines -= w.others
+		}
 	}
 	var copies int64
 	looked := len(r.observed.docs)
@@ -485,6 +494,8 @@ type lines struct {
 	asOf    audit.Instant
 	into    audit.IntakeWorker
 	decoder Decoder
+	foreign *format.Reader // of lines of another format; nil: the decoder's
+	others  int64          // lines that are of no call that is asked for
 	call    audit.CallRecord
 	report  audit.ReportRecord
 
@@ -519,7 +530,13 @@ func (l *lines) Line(p Pos, line []byte) {
 	var err error
 	switch l.kind {
 	case audit.KindAccess:
-		if err = l.decoder.Call(line, &l.call); err == nil {
+		if l.foreign == nil {
+			err = l.decoder.Call(line, &l.call)
+		} else if l.call, err = foreignCall(l.foreign, line); errors.Is(err, format.ErrOther) {
+			l.others++
+			return
+		}
+		if err == nil {
 			l.see(audit.AtUnix(l.call.Sec, l.call.Nsec))
 			l.spot()
 			l.err = l.into.Call(&l.call, l.file, l.place(p))
@@ -651,8 +668,8 @@ const (
 // shown is a bad line as it may be kept: cut, and without anything that looks like an address.
 func (l *lines) shown(line []byte) string {
 	const limit = shownBytes
-	if len(l.bad) >= manyBadOnes || l.kind == audit.KindAddresses {
-		return "" // the file has them; and what of a line of addresses is one nobody can say for sure
+	if len(l.bad) >= manyBadOnes || l.kind == audit.KindAddresses || l.foreign != nil {
+		return "" // the file has them; and what is an address in a line of addresses, or in some program's query, nobody can say for sure
 	}
 	if len(line) <= limit {
 		return l.forgotten.Text(address.Redact(string(line)))
