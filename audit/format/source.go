@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -31,12 +32,9 @@ func (f *Format) source(text string) (source, error) {
 		}
 		return s, nil
 	}
-	kind, arg, _ := strings.Cut(text, ":")
-	switch kind {
-	case "query", "header", "capture", path_, host_:
-		if arg == "" && (kind != path_ && kind != host_ || text != kind) {
-			return s, fmt.Errorf("nothing follows %s:", kind)
-		}
+	kind, arg, told := strings.Cut(text, ":")
+	if told && arg == "" && slices.Contains([]string{"query", "header", "capture", ofPath, ofHost}, kind) {
+		return s, fmt.Errorf("nothing follows %s:", kind)
 	}
 	switch {
 	case text == "":
@@ -55,7 +53,7 @@ func (f *Format) source(text string) (source, error) {
 			return s, fmt.Errorf("%q is none: captures are of haproxy, counted from 1", text)
 		}
 		s.names = []int{f.name(text)}
-	case (kind == path_ || kind == host_) && arg != "":
+	case (kind == ofPath || kind == ofHost) && arg != "":
 		p, err := regexp.Compile(arg)
 		if err != nil {
 			return s, err
@@ -71,8 +69,8 @@ func (f *Format) source(text string) (source, error) {
 }
 
 const (
-	path_ = "path"
-	host_ = "host"
+	ofPath = "path"
+	ofHost = "host"
 )
 
 func hint(haproxy bool) string {
@@ -198,7 +196,7 @@ func (r *Reader) from(s *source) ([]string, error) {
 		return r.params(s.param)
 	case s.pattern != nil:
 		text := r.target.host
-		if s.of == path_ {
+		if s.of == ofPath {
 			text = clean(r.target.path)
 		}
 		if m := s.pattern.FindStringSubmatch(text); m != nil && m[1] != "" {

@@ -27,6 +27,7 @@ type Source struct {
 	Authserv string // mail only: the server whose Authentication-Results are believed
 
 	Format *format.Format // access only: how its lines are made; nil: as mailreeve asks for
+	Feed   Feed           // apps and installs: where the lines come from; nil: files at Path
 }
 
 // DefaultMaxBad is the share of bad lines, of MinForMaxBad or more, above which nothing of a file is taken.
@@ -63,7 +64,11 @@ func (s *Sources) Read(ctx context.Context, req audit.ReadRequest) (*audit.Readi
 	}
 	plans, order := make([]plan, len(s.List)), make([]int, len(s.List))
 	maxLoss, hasApps := 1.0, false
+	defer r.places.spools.close()
 	for i, src := range s.List {
+		if src.Feed != nil {
+			r.places.spools[src.Path] = nil
+		}
 		from := r.places.of(src.Path)
 		files, err := from.glob(ctx, src.Path)
 		if ctx.Err() != nil {
@@ -84,6 +89,7 @@ func (s *Sources) Read(ctx context.Context, req audit.ReadRequest) (*audit.Readi
 		}
 		r.out.Sources = append(r.out.Sources, to)
 		if src.Kind == audit.KindApps {
+			r.registries++
 			hasApps = true
 			maxLoss = min(maxLoss, src.MaxLoss)
 		}
@@ -117,10 +123,13 @@ func (s *Sources) Read(ctx context.Context, req audit.ReadRequest) (*audit.Readi
 		return nil, err
 	}
 	if hasApps {
-		r.out.Registry = &audit.RegistryReading{Bad: r.bad, MaxLoss: maxLoss, Replaced: r.replaced}
+		r.out.Registry = &audit.RegistryReading{Unchanged: r.unchanged, Bad: r.bad, MaxLoss: maxLoss, Replaced: r.replaced}
 		for _, key := range r.order {
 			r.out.Registry.Apps = append(r.out.Registry.Apps, r.registry[key])
 		}
+	}
+	if hasApps {
+		r.untag()
 	}
 	for i := range req.Workers {
 		for file, n := range req.Intake.Worker(i).Expired() {
@@ -154,10 +163,12 @@ type reading struct {
 
 	chunks []chunk // of all files so far
 
-	registry map[string]*audit.App
-	order    []string
-	bad      map[string]bool
-	replaced map[uint32]int64
+	registries int  // sources of kind apps
+	unchanged  bool // the one that there is says that it is as it was
+	registry   map[string]*audit.App
+	order      []string
+	bad        map[string]bool
+	replaced   map[uint32]int64
 
 	seen     map[uint32]audit.Newest // files that were read
 	troubled map[uint32]string       // files that could not be
@@ -201,6 +212,9 @@ func (r *reading) file(ctx context.Context, source int, src Source, path string)
 	t, err := r.plan(source, src, path)
 	if t == nil || err != nil {
 		return err
+	}
+	if src.Feed != nil {
+		return r.feed(ctx, t)
 	}
 	return r.finish(ctx, t, r.read(ctx, t))
 }

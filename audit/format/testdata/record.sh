@@ -74,5 +74,5 @@ for port in 18480 18481 18482; do
 done
 sleep 0.5
 for log in combined gateway json; do head -n 10 "$dir/logs/nginx-$log.log" >"$out/nginx-$log.log"; done
-grep -a ' api nginx/\| api api/' "$dir/logs/haproxy.log" | grep -av 'BADREQ.*PR--.*0/0/0/0/0 ' >"$out/haproxy-captures.log" || true
+grep -a ' api nginx/\| api api/' "$dir/logs/haproxy.log" >"$out/haproxy-captures.log"
 grep -a ' plain nginx/\| plain plain/' "$dir/logs/haproxy.log" >"$out/haproxy-plain.log"
