@@ -42,6 +42,7 @@ func (r *reading) feed(ctx context.Context, t *task) error {
 	if err := out.flush(); err != nil {
 		return fmt.Errorf("%s: %w", t.file.Path, err)
 	}
+	r.total += out.size
 	read := r.read(ctx, t)
 	if t.src.Kind != audit.KindApps || r.registries == 1 {
 		read.res.State.Tag = next
