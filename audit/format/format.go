@@ -76,8 +76,8 @@ type Record struct {
 	Accounts  []string
 }
 
-// ErrOther is why a line is no call of the Email API: it is of another path.
-var ErrOther = errors.New("a call of another path")
+// ErrOther is why a line is no call of the Email API: it is of another path, or an event of another class.
+var ErrOther = errors.New("a call of another path, or none")
 
 // A Format is ready to read lines.
 type Format struct {
@@ -150,7 +150,43 @@ func (s Spec) Compile() (*Format, error) {
 			return nil, &SpecError{Key: "log_format", Err: err}
 		}
 	}
+	if known := f.known(); known != nil {
+		for field := range s.Map {
+			for _, src := range f.from[field] {
+				if len(src.names) > 0 && !slices.ContainsFunc(src.names, func(i int) bool { return slices.Contains(known, f.nameOf(i)) }) {
+					return nil, &SpecError{"map", field, fmt.Errorf("lines have no %q: they have %s", src.text, strings.Join(known, ", "))}
+				}
+			}
+		}
+	}
 	return f, nil
+}
+
+// known is what lines have, where that is known before any is read; nil: it is not.
+func (f *Format) known() []string {
+	switch {
+	case f.preset.haproxy:
+		names := []string{"accept_date", "status_code", "http_request"}
+		for name := range f.names {
+			if strings.HasPrefix(name, "capture:") { // their numbers were looked at
+				names = append(names, name)
+			}
+		}
+		slices.Sort(names[3:])
+		return names
+	case f.spec.Line != "":
+		return f.layout.names
+	}
+	return nil
+}
+
+func (f *Format) nameOf(i int) string {
+	for name, n := range f.names {
+		if n == i {
+			return name
+		}
+	}
+	return ""
 }
 
 // Has says whether anything tells a field.
@@ -231,8 +267,12 @@ func (r *Reader) Read(line []byte) (rec Record, err error) {
 		return rec, err
 	}
 	if r.preset.class != "" {
-		if v := r.values[r.names[classField]]; v.text != r.preset.class {
-			return rec, fmt.Errorf("%s is not %s", classField, r.preset.class)
+		switch r.values[r.names[classField]].text {
+		case "":
+			return rec, fmt.Errorf("%s is missing", classField)
+		case r.preset.class:
+		default:
+			return rec, ErrOther
 		}
 	}
 	return r.record()

@@ -278,6 +278,10 @@ func TestCSV(t *testing.T) {
 	if err != nil || !cmp.Equal(want, got) {
 		t.Errorf("%v\n%s", err, cmp.Diff(want, got))
 	}
+	got, err = r.Read([]byte(`2026-11-22T03:14:15Z,r,com.acme,s,/e?accountId=a-1&q=x,oauth2,security-alerts,200,,`))
+	if err != nil || got.Path != "/e" || !cmp.Equal(got.Accounts, []string{"a-1"}) { // a path may bring its query
+		t.Errorf("%v, %+v", err, got)
+	}
 	for line, want := range map[string]string{
 		`2026-11-22T03:14:15Z,r,com.acme,s,/e,oauth2,x,200,a,"one`: "a cell of several lines cannot be read",
 		`and two"`: "a cell of several lines cannot be read",
@@ -322,7 +326,8 @@ func TestLinesThatDoNotFit(t *testing.T) {
 		{"haproxy", `127.0.0.1:1 [27/Nov/2026:14:17:26.702] api nginx/one 0/0/0/0/0 200`, "ends before the request"},
 		{"haproxy", `127.0.0.1:1 [27/Nov/2026:14:17:26.702] api nginx/one 0/0/0/0/0 200 124 - - ---- 1/1/0/0/0 0/0 {x "GET /e HTTP/1.1"`, "captured headers have no end"},
 		{"haproxy", `Proxy api started.`, "accept_date is missing"},
-		{"ocsf", `{"class_uid":4002,"time":1631047050642}`, "class_uid is not 6003"},
+		{"ocsf", `{"class_uid":4002,"time":1631047050642}`, ErrOther.Error()},
+		{"ocsf", `{"time":1631047050642}`, "class_uid is missing"},
 		{"ecs", `[]`, "not a JSON object"},
 	} {
 		_, err := reader(t, Spec{Name: tt.preset, Map: from(App, "=app", Site, "=s")}, "").Read([]byte(tt.line))
@@ -378,6 +383,8 @@ func TestSpecsThatCannotBe(t *testing.T) {
 		{Spec{Name: "json", Line: "$x"}, "log_format: json has a form of its own"},
 		{Spec{Name: "nginx", Line: "$a$b", Map: from(App, "=a", Site, "=s")}, "log_format: nothing stands between a and b"},
 		{Spec{Name: "nginx", Line: "$a $a", Map: from(App, "=a", Site, "=s")}, "log_format: a comes twice"},
+		{Spec{Name: "nginx", Line: "$status $host", Map: from(App, "header:X-App", Site, "host")}, `map: app_key: lines have no "header:X-App": they have status, host`},
+		{Spec{Name: "haproxy", Map: from(App, "app", Site, "=s")}, `map: app_key: lines have no "app": they have accept_date`},
 		{Spec{Name: "nginx", Line: "x", Map: from(App, "=a", Site, "=s")}, "log_format: it names no variable"},
 	} {
 		_, err := tt.spec.Compile()

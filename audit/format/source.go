@@ -90,6 +90,9 @@ func (r *Reader) aim() error {
 	r.target = target{}
 	t := &r.target
 	line, err := r.one(request)
+	if err == nil && line == "" {
+		line, err = r.one(Path)
+	}
 	if err != nil {
 		return err
 	}
