@@ -371,7 +371,7 @@ func TestSpecsThatCannotBe(t *testing.T) {
 		{Spec{Name: "json", Map: map[string][]string{App: {}}}, "map: app_key: say where it is"},
 		{Spec{Name: "json", Map: from(App, "")}, "an empty name"},
 		{Spec{Name: "json", Map: from(App, "=")}, "nothing follows the ="},
-		{Spec{Name: "json", Map: from(App, "query:")}, "nothing follows query:"},
+		{Spec{Name: "json", Map: from(App, "query:")}, `nothing follows "query:"`},
 		{Spec{Name: "json", Map: from(App, "header:X-App")}, "json logs no header by name"},
 		{Spec{Name: "haproxy", Map: from(App, "header:X-App", Site, "=s")}, "as capture:1"},
 		{Spec{Name: "haproxy", Map: from(App, "capture:0", Site, "=s")}, "counted from 1"},

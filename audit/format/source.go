@@ -34,7 +34,7 @@ func (f *Format) source(text string) (source, error) {
 	}
 	kind, arg, told := strings.Cut(text, ":")
 	if told && arg == "" && slices.Contains([]string{"query", "header", "capture", ofPath, ofHost}, kind) {
-		return s, fmt.Errorf("nothing follows %s:", kind)
+		return s, fmt.Errorf("nothing follows %q", text)
 	}
 	switch {
 	case text == "":
