@@ -201,6 +201,8 @@ type FileReading struct {
 
 // A RegistryReading is what the apps sources list.
 type RegistryReading struct {
+	Unchanged bool // it is what it was when it was taken last, and nothing of it was read
+
 	Apps    []*App          // the last good line of each app, in order
 	Bad     map[string]bool // apps whose last line is bad
 	MaxLoss float64         // share of the apps that may be missing; 1: any
@@ -657,7 +659,15 @@ func (r *running) setRegistry(sources []SourceResult) {
 	if len(mine) == 0 {
 		return
 	}
+	forget := func() { // the next run is to read it again, changed or not
+		for i := range r.reading.Files {
+			if f := &r.reading.Files[i]; f.Kind == KindApps {
+				f.State = nil
+			}
+		}
+	}
 	refuse := func(why string) {
+		forget()
 		for _, s := range mine {
 			if s.Looked {
 				s.Looked, s.Trouble = false, why
@@ -666,8 +676,12 @@ func (r *running) setRegistry(sources []SourceResult) {
 	}
 	for _, s := range mine {
 		if !s.Looked {
+			forget()
 			return
 		}
+	}
+	if r.reading.Registry.Unchanged {
+		return
 	}
 	keys := r.reading.Registry.keys()
 	if len(keys) == 0 {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -19,6 +20,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/archive"
 	"github.com/mailreeve/mailreeve/audit/config"
+	"github.com/mailreeve/mailreeve/audit/format"
 	"github.com/mailreeve/mailreeve/audit/ingest"
 	"github.com/mailreeve/mailreeve/audit/schedule"
 	"github.com/mailreeve/mailreeve/audit/store"
@@ -529,8 +531,13 @@ func (d *doctor) sources(ctx context.Context) {
 	if len(d.cfg.Sources) == 0 {
 		d.warn("sources", "none is configured: nothing is audited")
 	}
-	for _, x := range d.cfg.Sources {
-		name := x.Kind + " " + x.Path
+	for i := range d.cfg.Sources {
+		x := &d.cfg.Sources[i]
+		name := x.Kind + " " + x.Name()
+		if f := feedOf(d.cfg, x); f != nil {
+			d.feed(ctx, name, f)
+			continue
+		}
 		files, newest, err := ingest.Look(ctx, d.cfg.Resolve(x.Path), d.objects)
 		switch age := d.now.Sub(newest); {
 		case errors.Is(err, fs.ErrNotExist):
@@ -541,7 +548,74 @@ func (d *doctor) sources(ctx context.Context) {
 			d.wrong("sources", "%s: nothing was written to it since %s, longer ago than max_age: %s", name, newest.UTC().Format(time.RFC3339), cure("max_age"))
 		default:
 			d.ok("sources", "%s: %s, the newest of %s", name, count(files, "file", "files"), newest.UTC().Format(time.RFC3339))
+			d.lines(ctx, name, x)
 		}
+	}
+}
+
+// feed says whether a source that is no file can be asked.
+func (d *doctor) feed(ctx context.Context, name string, f ingest.Feed) {
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("it took more than a minute"))
+	defer cancel()
+	var n lineCount
+	switch _, _, err := f.Fetch(ctx, "", &n); {
+	case err != nil:
+		d.wrong("sources", "%s: %w: %s", name, err, cure(err.Error()))
+	case n == 0:
+		d.wrong("sources", "%s: it gives nothing: see what it is asked for", name)
+	default:
+		d.ok("sources", "%s: %s", name, count(int(n), "item", "items"))
+	}
+}
+
+// A lineCount counts the lines that are written.
+type lineCount int
+
+func (n *lineCount) Write(p []byte) (int, error) {
+	*n += lineCount(bytes.Count(p, []byte{'\n'}))
+	return len(p), nil
+}
+
+// lines says what of a call was found in a sample of lines of another format.
+func (d *doctor) lines(ctx context.Context, name string, x *config.Source) {
+	f, err := x.Lines()
+	if f == nil || err != nil {
+		return
+	}
+	s, err := ingest.LookAt(ctx, d.cfg.Resolve(x.Path), f, d.objects)
+	if err != nil {
+		d.wrong("sources", "%s: %w: see that its format is %s", name, err, x.Format)
+		return
+	}
+	told := fmt.Sprintf("%s, of %s of %s that are calls of the Email API", x.Format, count(s.Lines-s.Others, "line", "lines"), filepath.Base(s.File))
+	var always, never []string
+	for _, field := range format.Fields() {
+		switch n := s.Found[field]; {
+		case n == 0:
+			never = append(never, field)
+		case n == s.Good:
+			always = append(always, field)
+		default:
+			always = append(always, fmt.Sprintf("%s in %d", field, n))
+		}
+	}
+	if s.Good > 0 {
+		told += ": found " + strings.Join(always, ", ")
+		if len(never) > 0 {
+			told += "; not found " + strings.Join(never, ", ")
+		}
+	}
+	switch {
+	case s.Lines == 0:
+		d.ok("sources", "%s: %s has no line yet", name, filepath.Base(s.File))
+	case s.Lines == s.Others:
+		d.warn("sources", "%s: none of %s of %s is of a path that paths names: see there", name, count(s.Lines, "line", "lines"), filepath.Base(s.File))
+	case s.Bad > 0:
+		d.warn("sources", "%s: %s; %s, the first because %s: see format, map and log_format", name, told, count(s.Bad, "line is bad", "lines are bad"), s.Why)
+	case len(never) > 0:
+		d.warn("sources", "%s: %s: see the map, if the log has it", name, told)
+	default:
+		d.ok("sources", "%s: %s", name, told)
 	}
 }
 
