@@ -75,6 +75,9 @@ func (d *Desk) sent(ctx context.Context) error {
 				return err
 			}
 		}
+		if len(change.Notices) == 0 { // it was taken back, and refused
+			continue
+		}
 		if err := d.Store.ChangeNotices(ctx, change); err != nil {
 			return err
 		}
