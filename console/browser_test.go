@@ -289,7 +289,7 @@ func pagesAreAccessible(t *testing.T, browser context.Context) {
 	b.wait(2 * time.Hour)
 	acme.Occurrences += 7
 	b.night(acme)
-	pages = []string{"/", "/findings", "/findings?q=nowhere", "/findings/" + acme.ID, "/notices", "/notices/" + notice.ID, "/vendors", "/vendors/" + notice.Vendor, "/sessions", "/nowhere",
+	pages = []string{"/", "/findings", "/findings?q=nowhere", "/findings/" + acme.ID, "/tasks", "/notices", "/notices/" + notice.ID, "/vendors", "/vendors/" + notice.Vendor, "/sessions", "/nowhere",
 		"/apps", "/apps/com.acme.mailer", "/runs", "/runs/R-000001", "/quarantine", "/checks", "/suppressions", "/trail", "/settings"}
 	check()
 }

@@ -31,6 +31,7 @@ type findingPage struct {
 	Before   *store.Sight // what whoever looks saw at the visit before; nil: it is the first
 	News     news
 	Chart    *chart
+	Diff     *drift   // what it is about, of a finding of drift; nil: it is about none
 	Advices  []string // what can be recommended
 	FourEyes bool     // what is recommended takes a second person to decide
 	Soonest  string   // day that a suppression may end
@@ -114,6 +115,9 @@ func (c *Console) look(r *http.Request, u person, f *audit.Finding) (*findingPag
 		return nil, err
 	}
 	p.Chart = daysChart(days, f)
+	if p.Diff, err = c.driftAbout(ctx, f); err != nil {
+		return nil, err
+	}
 	now := audit.At(c.Clock())
 	sight := store.Sight{At: now, Occurrences: f.Occurrences, Accounts: f.Accounts, Sites: f.Sites}
 	if len(trail) > 0 {
@@ -229,16 +233,9 @@ func (c *Console) actOnFinding(w http.ResponseWriter, r *http.Request, u person)
 	if err != nil {
 		return err
 	}
-	said, did, err := c.do(r, u, []string{f.ID})
+	said, err := c.do(r, u, []string{f.ID})
 	if err != nil {
 		return err
-	}
-	if did != nil && did.Kind == audit.DoAssign { // back to whom it was assigned to before
-		to := f.Assignee
-		if to == "" {
-			to = "none"
-		}
-		said.Undo = &undo{Do: string(audit.DoAssign), To: to, IDs: []string{f.ID}, Name: "Undo"}
 	}
 	c.setFlash(w, said)
 	http.Redirect(w, r, "/findings/"+f.ID, http.StatusSeeOther)

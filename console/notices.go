@@ -135,7 +135,7 @@ func (c *Console) release(w http.ResponseWriter, r *http.Request, u person) erro
 		}
 		c.setFlash(w, flash{Said: run + " is released. What its findings give vendors to be told is drafted below, once a night has confirmed them."})
 	}
-	http.Redirect(w, r, "/notices", http.StatusSeeOther)
+	http.Redirect(w, r, backTo(r, "/notices"), http.StatusSeeOther)
 	return nil
 }
 
@@ -303,7 +303,7 @@ func (c *Console) actOnNotice(w http.ResponseWriter, r *http.Request, u person) 
 		return err
 	}
 	c.setFlash(w, said)
-	http.Redirect(w, r, "/notices/"+url.PathEscape(n.ID), http.StatusSeeOther)
+	http.Redirect(w, r, backTo(r, "/notices/"+url.PathEscape(n.ID)), http.StatusSeeOther)
 	return nil
 }
 

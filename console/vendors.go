@@ -29,7 +29,7 @@ type vendorLine struct {
 }
 
 // Path is the address of the vendor's page.
-func (v vendorLine) Path() string { return vendorPath(v.Key) }
+func (v vendorLine) Path() string { return pathOf("/vendors", v.Key) }
 
 // Of is how many open findings of a severity it has.
 func (v vendorLine) Of(s audit.Severity) int { return v.Open[s] }
@@ -114,6 +114,9 @@ func (c *Console) vendorLines(r *http.Request) ([]vendorLine, []notices.State, e
 }
 
 func (c *Console) vendors(w http.ResponseWriter, r *http.Request, u person) error {
+	if r.URL.Query().Has("key") {
+		return c.vendor(w, r, u)
+	}
 	p := &vendorsPage{Words: clip(strings.TrimSpace(r.URL.Query().Get("q")), 200)}
 	list, _, err := c.vendorLines(r)
 	if err != nil {
@@ -170,7 +173,7 @@ func (c *Console) vendor(w http.ResponseWriter, r *http.Request, u person) error
 	if err != nil {
 		return err
 	}
-	key := r.PathValue("key")
+	key := keyOf(r)
 	i := slices.IndexFunc(list, func(l vendorLine) bool { return l.Key == key })
 	if i < 0 {
 		return store.ErrNotFound

@@ -374,7 +374,7 @@ func pagesOf(t *testing.T, dir string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pages, err := s.console(site, nil)
+	pages, err := s.console(site, nil, newRetrier(s))
 	if err != nil {
 		t.Fatal(err)
 	}
