@@ -9,6 +9,7 @@ import (
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/internal/web"
 )
 
 // visit is for how long somebody looks at a finding: what comes within it belongs to one visit.
@@ -254,5 +255,5 @@ func (c *Console) accounts(w http.ResponseWriter, r *http.Request, _ person) err
 	}
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	w.Header().Set("Content-Disposition", `attachment; filename="`+f.ID+`-accounts.csv"`)
-	return c.Export(w, f, set)
+	return c.Export(web.Stream(w), f, set)
 }

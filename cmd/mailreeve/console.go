@@ -54,7 +54,7 @@ func (s *system) console(site *web.Site, missed func(from, to time.Time) bool, r
 		Check: checks.Get, Checks: ids, Clause: checks.ClauseText,
 		Record: func(f *audit.Finding, files map[uint32]string) any { return recordOf(f, files) },
 		Export: func(w io.Writer, f *audit.Finding, accounts audit.IDs) error {
-			b := bufio.NewWriter(w)
+			b := bufio.NewWriterSize(w, 64<<10)
 			if err := accountListing().csv(b, accountRows(f, accounts)); err != nil {
 				return err
 			}
