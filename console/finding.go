@@ -32,10 +32,12 @@ type findingPage struct {
 	Before   *store.Sight // what whoever looks saw at the visit before; nil: it is the first
 	News     news
 	Chart    *chart
-	Diff     *drift   // what it is about, of a finding of drift; nil: it is about none
-	Advices  []string // what can be recommended
-	FourEyes bool     // what is recommended takes a second person to decide
-	Soonest  string   // day that a suppression may end
+	Diff     *drift          // what it is about, of a finding of drift; nil: it is about none
+	Advices  []string        // what can be recommended
+	FourEyes bool            // what is recommended takes a second person to decide
+	Others   []audit.Finding // open ones of the same app, the worst first
+	More     bool            // there are more of them
+	Soonest  string          // day that a suppression may end
 	Farthest string
 	JSON     string
 }
@@ -119,6 +121,9 @@ func (c *Console) look(r *http.Request, u person, f *audit.Finding) (*findingPag
 	if p.Diff, err = c.driftAbout(ctx, f); err != nil {
 		return nil, err
 	}
+	if err := c.others(ctx, p); err != nil {
+		return nil, err
+	}
 	now := audit.At(c.Clock())
 	sight := store.Sight{At: now, Occurrences: f.Occurrences, Accounts: f.Accounts, Sites: f.Sites}
 	if len(trail) > 0 {
@@ -154,6 +159,24 @@ func (c *Console) look(r *http.Request, u person, f *audit.Finding) (*findingPag
 	day := c.Clock().UTC()
 	p.Soonest, p.Farthest = day.AddDate(0, 0, 1).Format(time.DateOnly), day.Add(c.Policy.SuppressMax).Format(time.DateOnly)
 	return p, nil
+}
+
+// shownOthers is how many other findings of its app a finding's page names.
+const shownOthers = 5
+
+// others fills in what else is open about a finding's app.
+func (c *Console) others(ctx context.Context, p *findingPage) error {
+	if p.App == "" {
+		return nil
+	}
+	listed, err := c.Store.Browse(ctx, store.Page{Filter: store.Filter{Apps: []string{p.App}, Statuses: audit.OpenStatuses(), Limit: shownOthers + 1}})
+	if err != nil {
+		return err
+	}
+	p.Others = slices.DeleteFunc(listed.Findings, func(f audit.Finding) bool { return f.ID == p.ID })
+	p.More = listed.More || len(p.Others) > shownOthers
+	p.Others = p.Others[:min(len(p.Others), shownOthers)]
+	return nil
 }
 
 func stepOf(e store.Entry) step {

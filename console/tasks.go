@@ -57,7 +57,15 @@ func (t taskRow) URL() string {
 	return ""
 }
 
-// tasks are what waits for a person. The list is made once for each change of the store; an hour later anew, for what is due by the clock.
+// Name is what the task is about, for people: the finding, the vendor, or how it is called.
+func (t taskRow) Name() string {
+	if t.Finding != nil {
+		return t.Finding.Title
+	}
+	return cmp.Or(t.Vendor, t.About)
+}
+
+// openTasks are what waits for a person. The list is made once for each change of the store; an hour later anew, for what is due by the clock.
 func (c *Console) openTasks(ctx context.Context) ([]notices.Task, error) {
 	run, _, err := c.asOf(ctx)
 	if err != nil {

@@ -112,6 +112,16 @@ func (d *Desk) Tasks(ctx context.Context) ([]Task, error) {
 		}
 		add(t)
 	}
+	about := map[string]bool{}
+	for _, t := range list {
+		about[t.About] = true
+	}
+	for _, f := range v.findings { // of whose vendor nobody waits for anything
+		if r := f.Recommendation; r != nil && r.DecidedBy == "" && audit.IsOpen(f.Status) && !about[f.ID] {
+			_, name := v.vendor(f.App)
+			add(Task{What: "decide", About: f.ID, Vendor: name, Finding: f, Since: r.ProposedAt, Says: "recommended: " + r.Act, Command: "mailreeve findings decide " + f.ID})
+		}
+	}
 	for i := range v.notices {
 		if n := &v.notices[i]; owes[n.ID] != 0 {
 			add(Task{What: "incident", About: n.ID, Notice: n.ID, Vendor: n.VendorName, Since: owes[n.ID],
