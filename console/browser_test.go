@@ -228,6 +228,13 @@ func theReviewersMorning(t *testing.T, browser context.Context) {
 	keys.do(chromedp.KeyEvent("j"))
 	keys.press(kb.Enter)
 	keys.says("What the vendor has to do")
+	opened := evaluate[string](keys, `location.pathname`)
+	keys.press("j") // the next one of the list
+	keys.says("What the vendor has to do", "Previous", "Next")
+	keys.press("k")
+	if at := evaluate[string](keys, `location.pathname`); at != opened {
+		t.Errorf("the one before the next is %s, not %s", at, opened)
+	}
 	keys.do(chromedp.KeyEvent("?"), chromedp.WaitVisible(chromedp.CSS("#keys")), chromedp.KeyEvent(kb.Escape), chromedp.WaitNotPresent(chromedp.CSS("#keys[open]")))
 	keys.press("/") // a finding has no search: it leads to the list
 	keys.do(chromedp.WaitVisible(chromedp.CSS("#search")))
@@ -289,7 +296,11 @@ func pagesAreAccessible(t *testing.T, browser context.Context) {
 	b.wait(2 * time.Hour)
 	acme.Occurrences += 7
 	b.night(acme)
-	pages = []string{"/", "/findings", "/findings?q=nowhere", "/findings/" + acme.ID, "/tasks", "/notices", "/notices/" + notice.ID, "/vendors", "/vendors/" + notice.Vendor, "/sessions", "/nowhere",
+	scope, _, words := b.drifted()
+	must(t, b.store.EnqueueMessages(t.Context(), audit.Message{Key: "digest", Sink: "webhook", Lane: "hook", Body: []byte("{}"), Created: start.Add(-30 * day), NextAt: start.Add(-30 * day), SentAt: audit.Never}))
+	must(t, deeds{b.store}.Do(t.Context(), audit.Deed{Kind: audit.DoRecommend, By: "console:9 (bob)", At: audit.At(b.clock()), Act: "warn"}, scope.ID))
+	b.retrier.Retry("console:9 (bob)")
+	pages = []string{"/findings/" + scope.ID, "/findings/" + words.ID, "/", "/findings", "/findings?q=nowhere", "/findings/" + acme.ID, "/tasks", "/notices", "/notices/" + notice.ID, "/vendors", "/vendors/" + notice.Vendor, "/sessions", "/nowhere",
 		"/apps", "/apps/com.acme.mailer", "/runs", "/runs/R-000001", "/quarantine", "/checks", "/suppressions", "/trail", "/settings"}
 	check()
 }

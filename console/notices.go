@@ -133,7 +133,7 @@ func (c *Console) release(w http.ResponseWriter, r *http.Request, u person) erro
 		if err := c.Desk.Night(r.Context()); err != nil {
 			return err
 		}
-		c.setFlash(w, flash{Said: run + " is released. What its findings give vendors to be told is drafted below, once a night has confirmed them."})
+		c.setFlash(w, flash{Said: run + " is released. What its findings give vendors to be told is drafted, once a night has confirmed them."})
 	}
 	http.Redirect(w, r, backTo(r, "/notices"), http.StatusSeeOther)
 	return nil

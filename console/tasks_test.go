@@ -153,21 +153,27 @@ func TestOddKeysAreReached(t *testing.T) {
 	}
 }
 
+// drifted is an app that has changed since it was approved, and what was found of that.
+func (b *bench) drifted() (scope, module, words audit.Finding) {
+	const key = "com.acme.mailer"
+	scope, module = finding(audit.AcceptableCheck, key, "scope:write", audit.Medium), finding(audit.AcceptableCheck, key, "module:panel/mails", audit.Low)
+	words = finding("policy-language-changed", key, "", audit.Medium)
+	b.night(scope, module, words)
+	b.wait(day)
+	b.publish(audit.AppUpdate{Key: key, StatesAt: audit.Never, SetApprovals: true,
+		Version: &audit.AppVersion{From: audit.At(b.clock()), App: &audit.App{Key: key, Name: "Mailer", Vendor: b.vendor, PrivacyPolicyText: "Acme and you. We rarely sell addresses to anybody. Write to us.",
+			Features: audit.Features{Scopes: []string{"read", "write"}, Modules: []string{"panel/mails"}, Egress: []string{"api.acme.example"}}}},
+		Approvals: []audit.Approval{{RequestID: "REQ-2", Status: audit.Approved, Decided: start.Add(-50 * day), Revoked: audit.Never, PolicyExcerpt: "We never sell addresses",
+			Snapshot: audit.Features{Scopes: []string{"READ", "admin"}, Modules: []string{}, Egress: []string{"*.acme.example"}}}}})
+	return scope, module, words
+}
+
 // An app is held against its approval's snapshot, and its privacy policy against the approved words.
 func TestDriftIsShownAsADiff(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, console.OIDC{})
-	const key = "com.acme.mailer"
-	drift, words := finding(audit.AcceptableCheck, key, "scope:write", audit.Medium), finding("policy-language-changed", key, "", audit.Medium)
-	module := finding(audit.AcceptableCheck, key, "module:panel/mails", audit.Low)
-	b.night(drift, module, words)
-	b.wait(day)
-	now := audit.At(b.clock())
-	b.publish(audit.AppUpdate{Key: key, StatesAt: audit.Never, SetApprovals: true,
-		Version: &audit.AppVersion{From: now, App: &audit.App{Key: key, Name: "Mailer", Vendor: b.vendor, PrivacyPolicyText: "Acme and you. We rarely sell addresses to anybody. Write to us.",
-			Features: audit.Features{Scopes: []string{"read", "write"}, Modules: []string{"panel/mails"}, Egress: []string{"api.acme.example"}}}},
-		Approvals: []audit.Approval{{RequestID: "REQ-2", Status: audit.Approved, Decided: start.Add(-50 * day), Revoked: audit.Never, PolicyExcerpt: "We never sell addresses",
-			Snapshot: audit.Features{Scopes: []string{"READ", "admin"}, Modules: []string{}, Egress: []string{"*.acme.example"}}}}})
+	drift, module, words := b.drifted()
+	key := drift.App
 	rita := b.loggedIn("rita", console.Reviewer)
 	page := rita.says("/apps/"+key, "request REQ-2", "+ write", "− admin no longer there", "+ panel/mails", "1 is as it was approved", "Domains The approval's snapshot does not have them",
 		"Acme and you. We approved: never now: rarely sell addresses to anybody. Write to us. …", "Accept all 2")
