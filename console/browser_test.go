@@ -55,7 +55,7 @@ func newTab(t *testing.T, browser context.Context, url string) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(browser)
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 3*time.Minute)
+	ctx, cancel = context.WithTimeout(ctx, 5*time.Minute)
 	t.Cleanup(cancel)
 	return &tab{t, ctx, url}
 }
@@ -253,6 +253,7 @@ func theReviewersMorning(t *testing.T, browser context.Context) {
 // Every page holds to WCAG 2.2 AA as far as axe sees, in light and dark, on a phone and on a desk.
 func pagesAreAccessible(t *testing.T, browser context.Context) {
 	b, acme, _ := market(t)
+	scope, _, words := b.drifted()
 	notice := b.drafted()
 	axe, err := os.ReadFile(filepath.Join("testdata", "axe.min.js"))
 	must(t, err)
@@ -296,7 +297,6 @@ func pagesAreAccessible(t *testing.T, browser context.Context) {
 	b.wait(2 * time.Hour)
 	acme.Occurrences += 7
 	b.night(acme)
-	scope, _, words := b.drifted()
 	must(t, b.store.EnqueueMessages(t.Context(), audit.Message{Key: "digest", Sink: "webhook", Lane: "hook", Body: []byte("{}"), Created: start.Add(-30 * day), NextAt: start.Add(-30 * day), SentAt: audit.Never}))
 	must(t, deeds{b.store}.Do(t.Context(), audit.Deed{Kind: audit.DoRecommend, By: "console:9 (bob)", At: audit.At(b.clock()), Act: "warn"}, scope.ID))
 	b.retrier.Retry("console:9 (bob)")

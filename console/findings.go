@@ -328,9 +328,11 @@ func (c *Console) do(r *http.Request, u person, ids []string) (f flash, err erro
 	if err != nil {
 		return f, err
 	}
-	before, err := c.Store.Findings(r.Context(), store.Filter{IDs: ids})
-	if err != nil {
-		return f, err
+	var before []audit.Finding
+	if d.Kind == audit.DoAssign {
+		if before, err = c.Store.Findings(r.Context(), store.Filter{IDs: ids}); err != nil {
+			return f, err
+		}
 	}
 	var done []string
 	for _, id := range ids {
