@@ -112,36 +112,9 @@ func (b *bench) open(o console.OIDC) {
 }
 
 // A retrier notes who wants what is in quarantine read again.
-type retrier struct {
-	mu   sync.Mutex
-	last *console.Retry
-}
+type retrier struct{ console.Retries }
 
-func (r *retrier) Retry(who string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.last != nil && r.last.UnderWay() {
-		return false
-	}
-	r.last = &console.Retry{Who: who, At: start, Ended: audit.Never}
-	return true
-}
-
-func (r *retrier) Retried() *console.Retry {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.last == nil {
-		return nil
-	}
-	last := *r.last
-	return &last
-}
-
-func (r *retrier) ended(says string, failed bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.last.Ended, r.last.Says, r.last.Failed = start, says, failed
-}
+func (r *retrier) Retry(who string) bool { return r.Begin(who, start) }
 
 // outbox is a store's, without those who deliver.
 type outbox struct{ store *store.Store }

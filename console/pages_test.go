@@ -79,10 +79,10 @@ func TestQuarantine(t *testing.T) {
 	if _, page, _ := rita.post("/quarantine", nil); !strings.Contains(text(page), "That is under way already.") {
 		t.Errorf("to want it twice says %s", text(page))
 	}
-	b.retrier.ended("R-000002: 9 of 60 lines in 1 file are good now; 51 remain in quarantine.", false)
+	b.retrier.End(start, "R-000002: 9 of 60 lines in 1 file are good now; 51 remain in quarantine.", false)
 	rita.says("/quarantine", "R-000002: 9 of 60 lines", "by rita", "Read the file again")
 	rita.post("/quarantine", nil)
-	b.retrier.ended("the disk is full", true)
+	b.retrier.End(start, "the disk is full", true)
 	rita.says("/quarantine", "They were not read again", "the disk is full")
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mailreeve/mailreeve/audit"
@@ -125,6 +126,41 @@ type Retry struct {
 
 // UnderWay says whether it is not done yet.
 func (r Retry) UnderWay() bool { return r.Ended == audit.Never }
+
+// Retries keeps how far the last one is, for a [Retrier]. The zero value has none.
+type Retries struct {
+	mu   sync.Mutex
+	last *Retry
+}
+
+// Begin notes that somebody wants one; false: one is under way.
+func (r *Retries) Begin(who string, at audit.Instant) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.last != nil && r.last.UnderWay() {
+		return false
+	}
+	r.last = &Retry{Who: who, At: at, Ended: audit.Never}
+	return true
+}
+
+// End notes what came of the one that is under way.
+func (r *Retries) End(at audit.Instant, says string, failed bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last.Ended, r.last.Says, r.last.Failed = at, says, failed
+}
+
+// Retried is the last one; nil: there was none.
+func (r *Retries) Retried() *Retry {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.last == nil {
+		return nil
+	}
+	last := *r.last
+	return &last
+}
 
 // quarantinePage is the lines in quarantine.
 type quarantinePage struct {

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -209,35 +208,19 @@ func (r *reread) outcome(after []audit.Quarantined) string {
 // A retrier reads the files again that have lines in quarantine, for people in the console, one time after the other.
 type retrier struct {
 	*system
+	console.Retries
 	asked chan string // who
-
-	mu   sync.Mutex
-	last *console.Retry
 }
 
 func newRetrier(s *system) *retrier { return &retrier{system: s, asked: make(chan string, 1)} }
 
 // Retry lets it be done once no night runs any more; false: somebody asked for it before, and it is not done yet.
 func (r *retrier) Retry(who string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.last != nil && r.last.Ended == audit.Never {
+	if !r.Begin(who, audit.At(r.clock())) {
 		return false
 	}
-	r.last = &console.Retry{Who: who, At: audit.At(r.clock()), Ended: audit.Never}
 	r.asked <- who // there is room: none is under way
 	return true
-}
-
-// Retried is the last one; nil: there was none since the start.
-func (r *retrier) Retried() *console.Retry {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.last == nil {
-		return nil
-	}
-	last := *r.last
-	return &last
 }
 
 // work does what is asked for until ctx is done.
@@ -252,9 +235,7 @@ func (r *retrier) work(ctx context.Context) {
 				r.log.WarnContext(ctx, "what is in quarantine was not read again", "by", who, "error", err)
 				says = address.Redact(err.Error())
 			}
-			r.mu.Lock()
-			r.last.Ended, r.last.Says, r.last.Failed = audit.At(r.clock()), says, err != nil
-			r.mu.Unlock()
+			r.End(audit.At(r.clock()), says, err != nil)
 		}
 	}
 }
