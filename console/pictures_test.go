@@ -127,7 +127,7 @@ func takePictures(t *testing.T) {
 	}
 	for _, x := range []struct{ name, path string }{
 		{"tonight", "/"}, {"findings", "/findings"}, {"finding", worst}, {"drift", drifted + "#drift"}, {"tasks", "/tasks"}, {"notices", "/notices"}, {"notice", first("/notices?state=waits", "/notices/N-")},
-		{"vendors", "/vendors"}, {"vendor", first("/vendors", "/vendors/")}, {"apps", "/apps"}, {"app", app}, {"runs", "/runs"}, {"run", first("/runs", "/runs/R-")}, {"quarantine", "/quarantine"},
+		{"vendors", "/vendors"}, {"vendor", first("/vendors", "/vendors/")}, {"apps", "/apps"}, {"app", strings.TrimSuffix(app, "#drift")}, {"runs", "/runs"}, {"run", first("/runs", "/runs/R-")}, {"quarantine", "/quarantine"},
 		{"checks", "/checks"}, {"suppressions", "/suppressions"}, {"trail", "/trail"}, {"settings", "/settings"}, {"sessions", "/sessions"},
 	} {
 		take(x.name, x.path, 1200, 800, "light")
