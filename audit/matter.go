@@ -174,6 +174,8 @@ type Reply struct {
 	At   Instant
 	Text string        // redacted
 	For  time.Duration // of an extension that is granted
+
+	SecondBy string // who approved the finding's second notice, which a decision about a dispute is held against; empty: nobody did
 }
 
 // Reply takes an answer or decision about a finding into its matter. A [NoticeError] where it does not fit.
@@ -274,6 +276,8 @@ func (c *Matter) unfit(r Reply, f *Finding, l *Ladder) string {
 			return "it is not disputed"
 		case SamePerson(r.By, c.Approver):
 			return "another person than the one who approved the notice decides disputes"
+		case r.SecondBy != "" && SamePerson(r.By, r.SecondBy):
+			return "another person than the one who approved the second notice decides disputes"
 		case !IsPerson(r.By):
 			return "a person decides disputes"
 		}
@@ -287,11 +291,13 @@ const (
 	ByLink        = "console:link" // who came to the console by the link that is printed at its start
 )
 
-// SamePerson says whether two who acted are one person: what stands in parentheses is a name, which people choose for themselves, and change.
+// SamePerson says whether two who acted are one person, as far as anybody can tell. What stands in parentheses is a name, which people choose for themselves, and change. Who comes by the
+// console's link can be whoever uses the command line.
 func SamePerson(a, b string) bool {
 	a, _, _ = strings.Cut(a, " (")
 	b, _, _ = strings.Cut(b, " (")
-	return a == b
+	link := func(a, b string) bool { return a == ByLink && strings.HasPrefix(b, ByCommandLine) }
+	return a == b || link(a, b) || link(b, a)
 }
 
 // IsPerson says whether who is a person, and no part of mailreeve.

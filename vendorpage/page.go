@@ -599,21 +599,12 @@ func (p *Page) accounts(w http.ResponseWriter, r *http.Request, vendor string) {
 	_ = out.Write([]string{"account_id"}) // what fails shows when it is flushed
 	for i := range set.Len() {
 		if id := set.At(i); !audit.IsRenamed(id) { // an account that was erased has no id any more
-			if out.Write([]string{cell(id)}) != nil {
+			if out.Write([]string{notifier.Cell(id, notifier.Line)}) != nil {
 				return // who asked is gone
 			}
 		}
 	}
 	out.Flush()
-}
-
-// cell is a text in CSV that no spreadsheet takes for a formula.
-func cell(s string) string {
-	text := notifier.Line(s)
-	if strings.IndexAny(s, "=+-@\t\r") == 0 || strings.IndexAny(text, "=+-@") == 0 {
-		return "'" + text
-	}
-	return text
 }
 
 // attach takes a file.
