@@ -54,6 +54,14 @@ type Config struct {
 	// Export writes all accounts of a finding as the command line does in CSV.
 	Export func(w io.Writer, f *audit.Finding, accounts audit.IDs) error
 
+	// Drift holds an app against the snapshot of an approval; Fold makes words the same that a privacy policy may write either way.
+	Drift func(app *audit.App, approval *audit.Approval) []audit.Drift
+	Fold  func(word string) string
+
+	// Retrier reads again what is in quarantine; nil: only the command line does. Outbox is what waits to be delivered.
+	Retrier Retrier
+	Outbox  Outbox
+
 	// Settings is the configuration in force, as YAML without secrets.
 	Settings string
 
@@ -68,6 +76,8 @@ type Console struct {
 	pages  *web.Pages
 	link   link
 	idp    provider
+
+	waiting kept[[]notices.Task]
 }
 
 // New gives the console of a configuration.
@@ -107,6 +117,8 @@ func (c *Console) routes() []route {
 		{"GET /findings/{id}", Viewer, c.finding},
 		{"POST /findings/{id}", Reviewer, c.actOnFinding},
 		{"GET /findings/{id}/accounts.csv", Viewer, c.accounts},
+		{"GET /tasks", Viewer, c.tasks},
+		{"POST /messages/{id}", Reviewer, c.actOnMessage},
 		{"GET /notices", Viewer, c.notices},
 		{"POST /notices", Reviewer, c.release},
 		{"GET /notices/{id}", Viewer, c.notice},
@@ -120,6 +132,7 @@ func (c *Console) routes() []route {
 		{"GET /runs", Viewer, c.runs},
 		{"GET /runs/{id}", Viewer, c.run},
 		{"GET /quarantine", Viewer, c.quarantine},
+		{"POST /quarantine", Reviewer, c.retry},
 		{"GET /checks", Viewer, c.checks},
 		{"GET /suppressions", Viewer, c.suppressions},
 		{"GET /trail", Viewer, c.trail},
@@ -134,6 +147,7 @@ func nav() []navItem {
 	return []navItem{
 		{"/", "Tonight"},
 		{"/findings", "Findings"},
+		{"/tasks", "Tasks"},
 		{"/notices", "Notices"},
 		{"/vendors", "Vendors"},
 		{"/apps", "Apps"},

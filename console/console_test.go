@@ -49,6 +49,7 @@ type bench struct {
 	desk     *notices.Desk
 	vendor   audit.Vendor // of the apps that a night registers
 	ready    []string
+	retrier  retrier
 
 	mu  sync.Mutex
 	now audit.Instant
@@ -100,6 +101,7 @@ func (b *bench) open(o console.OIDC) {
 			_, err := fmt.Fprintln(w, set.Strings())
 			return err
 		},
+		Drift: checks.Drift, Fold: checks.PlainWords, Retrier: &b.retrier, Outbox: outbox{b.store},
 		Settings: "store: sqlite:s.db\n", Ready: func(context.Context) []string { return b.ready }})
 	must(b.t, err)
 	server.Config.Handler = b.c.Handler()
@@ -107,6 +109,34 @@ func (b *bench) open(o console.OIDC) {
 	b.t.Cleanup(server.Close)
 	b.c.Listening(server.Listener.Addr())
 	b.url, b.listener = server.URL, server.Listener.Addr()
+}
+
+// A retrier notes who wants what is in quarantine read again.
+type retrier struct{ console.Retries }
+
+func (r *retrier) Retry(who string) bool { return r.Begin(who, start) }
+
+// outbox is a store's, without those who deliver.
+type outbox struct{ store *store.Store }
+
+func (o outbox) Undelivered(ctx context.Context) (list []notices.Task, err error) {
+	stuck, err := o.store.Stuck(ctx, start)
+	for _, m := range stuck {
+		list = append(list, notices.Task{What: "undelivered", About: fmt.Sprint("M-", m.ID), Since: m.Created, Says: m.Key})
+	}
+	return list, err
+}
+
+func (o outbox) Retry(ctx context.Context, message, by string) error {
+	return o.store.Record(ctx, audit.TrailEntry{At: start, Who: by, What: "message retried", Why: message})
+}
+
+func (o outbox) GiveUp(ctx context.Context, message, by, why string) error {
+	var id int64
+	if _, err := fmt.Sscanf(message, "M-%d", &id); err != nil {
+		return store.ErrNotFound
+	}
+	return o.store.GiveUp(ctx, store.GiveUp{ID: id, GivenUp: audit.GivenUp{At: start, By: by, Why: why}})
 }
 
 // deeds does what people want, as the command line does.
@@ -275,7 +305,7 @@ func TestNobodyGetsInWithoutALogin(t *testing.T) {
 	f := finding("purpose-prohibited", "com.acme.mailer", "marketing", audit.Critical)
 	b.night(f)
 	x := b.browser()
-	for _, path := range []string{"/", "/findings", "/findings/" + f.ID, "/findings?format=json", "/findings/" + f.ID + "/accounts.csv", "/sessions", "/apps", "/runs", "/runs/R-000001", "/quarantine", "/checks", "/suppressions", "/trail", "/settings", "/nowhere"} {
+	for _, path := range []string{"/", "/findings", "/findings/" + f.ID, "/findings?format=json", "/findings/" + f.ID + "/accounts.csv", "/sessions", "/apps", "/runs", "/runs/R-000001", "/quarantine", "/tasks", "/checks", "/suppressions", "/trail", "/settings", "/nowhere"} {
 		if status, page, at := x.get(path); status != 200 || !strings.HasPrefix(at, "/login") || strings.Contains(page, "marketing") {
 			t.Errorf("%s: %d at %s: %s", path, status, at, page)
 		}
@@ -313,6 +343,9 @@ func TestRolesLimitWhatPeopleDo(t *testing.T) {
 		{"owner", "/findings/" + f.ID, url.Values{"do": {"acknowledge"}}, 403}, // no role of ours
 		{console.Reviewer, "/findings/" + f.ID, url.Values{"do": {"comment"}, "reason": {"hm"}}, 200},
 		{console.Reviewer, "/findings/" + f.ID, url.Values{"do": {"erase"}}, 400},
+		{console.Viewer, "/quarantine", nil, 403},
+		{console.Reviewer, "/quarantine", nil, 200},
+		{console.Viewer, "/messages/M-1", url.Values{"do": {"retry"}}, 403},
 		{console.Admin, "/findings", url.Values{"do": {"acknowledge"}, "id": {f.ID}}, 200},
 	} {
 		x := b.loggedIn(string(tt.role)+tt.form.Get("do"), tt.role)
@@ -359,7 +392,7 @@ func TestHostileNamesStayText(t *testing.T) {
 	x := b.loggedIn(hostile, console.Admin)
 	x.post("/findings/"+f.ID, url.Values{"do": {"comment"}, "reason": {hostile}})
 	x.post("/findings/"+f.ID, url.Values{"do": {"suppress"}, "reason": {hostile}, "until": {b.clock().AddDate(0, 1, 0).Format(time.DateOnly)}})
-	for _, path := range []string{"/", "/findings", "/findings/" + f.ID, "/sessions", "/notices", "/notices?state=" + url.QueryEscape(hostile), "/notices/" + n.ID, "/vendors", "/vendors?q=" + url.QueryEscape(hostile), "/vendors/" + url.PathEscape(n.Vendor), "/findings?q=" + url.QueryEscape(hostile), "/findings?status=" + url.QueryEscape(hostile), "/findings?app=" + url.QueryEscape(hostile),
+	for _, path := range []string{"/", "/findings", "/findings/" + f.ID, "/sessions", "/tasks", "/tasks?what=" + url.QueryEscape(hostile), "/notices", "/notices?state=" + url.QueryEscape(hostile), "/notices/" + n.ID, "/vendors", "/vendors?q=" + url.QueryEscape(hostile), "/vendors/" + url.PathEscape(n.Vendor), "/findings?q=" + url.QueryEscape(hostile), "/findings?status=" + url.QueryEscape(hostile), "/findings?app=" + url.QueryEscape(hostile),
 		"/apps", "/apps?q=" + url.QueryEscape(hostile), "/apps/" + url.PathEscape(f.App), "/runs", "/runs/R-000001", "/quarantine", "/checks", "/suppressions", "/trail", "/settings",
 		"/trail?who=" + url.QueryEscape(hostile), "/quarantine?path=" + url.QueryEscape(hostile)} {
 		status, page, _ := x.get(path)

@@ -153,9 +153,9 @@ func (c *Console) release(w http.ResponseWriter, r *http.Request, u person) erro
 		if err := c.Desk.Night(r.Context()); err != nil {
 			return err
 		}
-		c.setFlash(w, flash{Said: run + " is released. What its findings give vendors to be told is drafted below, once a night has confirmed them."})
+		c.setFlash(w, flash{Said: run + " is released. What its findings give vendors to be told is drafted, once a night has confirmed them."})
 	}
-	http.Redirect(w, r, "/notices", http.StatusSeeOther)
+	http.Redirect(w, r, backTo(r, "/notices"), http.StatusSeeOther)
 	return nil
 }
 
@@ -317,7 +317,7 @@ func (c *Console) actOnNotice(w http.ResponseWriter, r *http.Request, u person) 
 		return err
 	}
 	c.setFlash(w, said)
-	http.Redirect(w, r, "/notices/"+url.PathEscape(n.ID), http.StatusSeeOther)
+	http.Redirect(w, r, backTo(r, "/notices/"+url.PathEscape(n.ID)), http.StatusSeeOther)
 	return nil
 }
 

@@ -29,7 +29,7 @@ type vendorLine struct {
 }
 
 // Path is the address of the vendor's page.
-func (v vendorLine) Path() string { return vendorPath(v.Key) }
+func (v vendorLine) Path() string { return pathOf("/vendors", v.Key) }
 
 // Of is how many open findings of a severity it has.
 func (v vendorLine) Of(s audit.Severity) int { return v.Open[s] }
@@ -106,6 +106,9 @@ func vendorLines(apps []store.VendorApp, notices []store.NoticeHead) []vendorLin
 }
 
 func (c *Console) vendors(w http.ResponseWriter, r *http.Request, u person) error {
+	if r.URL.Query().Has("key") {
+		return c.vendor(w, r, u)
+	}
 	p := &vendorsPage{Words: clip(strings.TrimSpace(r.URL.Query().Get("q")), 200)}
 	apps, err := c.Store.VendorApps(r.Context())
 	if err != nil {
@@ -163,7 +166,7 @@ func (p *vendorPage) Matters() (list []audit.Matter) {
 func (p *vendorPage) HasMore() bool { return p.Total() > len(p.Findings) }
 
 func (c *Console) vendor(w http.ResponseWriter, r *http.Request, u person) error {
-	key := r.PathValue("key")
+	key := keyOf(r)
 	apps, err := c.Store.AppsOfVendor(r.Context(), key)
 	if err != nil {
 		return err

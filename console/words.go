@@ -36,8 +36,8 @@ func (c *Console) funcs() template.FuncMap {
 			return ""
 		},
 		"clause": c.Clause,
-		"vendor": vendorPath,
-		"appURL": func(key string) string { return "/apps/" + url.PathEscape(key) },
+		"vendor": func(key string) string { return pathOf("/vendors", key) },
+		"appURL": func(key string) string { return pathOf("/apps", key) },
 		"pair":   func(first, second any) pair { return pair{first, second} },
 	}
 }
@@ -147,10 +147,10 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 type flash struct {
 	Said    string   `json:"said,omitempty"`
 	Refused []string `json:"refused,omitempty"`
-	Undo    *undo    `json:"undo,omitempty"`
+	Undo    []undo   `json:"undo,omitempty"`
 }
 
-// An undo is what takes a deed back.
+// An undo is a further deed, which takes one back.
 type undo struct {
 	Do   string   `json:"do"`
 	To   string   `json:"to,omitempty"`
@@ -198,5 +198,19 @@ func (c *Console) takeFlash(w http.ResponseWriter, r *http.Request) *flash {
 	return &f
 }
 
-// vendorPath is the address of a vendor's page.
-func vendorPath(key string) string { return "/vendors/" + url.PathEscape(key) }
+// pathOf is the address of a page about something with a key of others' making. Where a path would not come through browsers, proxies and routers as it is,
+// the key is in the query.
+func pathOf(list, key string) string {
+	if strings.Trim(key, ".") == "" || strings.ContainsAny(key, `/\`) {
+		return list + "?" + url.Values{"key": {key}}.Encode()
+	}
+	return list + "/" + url.PathEscape(key)
+}
+
+// keyOf is the key of what a page is about.
+func keyOf(r *http.Request) string {
+	if q := r.URL.Query(); q.Has("key") {
+		return q.Get("key")
+	}
+	return r.PathValue("key")
+}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/store"
 	"github.com/mailreeve/mailreeve/notifier/email"
 	"github.com/mailreeve/mailreeve/notifier/heartbeat"
 	"github.com/mailreeve/mailreeve/notifier/jira"
@@ -150,6 +151,49 @@ func (c *cli) giveUp(ctx context.Context, s *system, args []string, reason strin
 		fmt.Fprintln(c.out, shown(said))
 	}
 	return errors.Join(failed...)
+}
+
+// An outbox is what the console does about messages that are stuck.
+type outbox struct{ *system }
+
+// Undelivered are the tasks that they make.
+func (o outbox) Undelivered(ctx context.Context) ([]notices.Task, error) { return o.undelivered(ctx) }
+
+// Retry lets a message be tried again at once, and notes who wanted it.
+func (o outbox) Retry(ctx context.Context, message, by string) error {
+	m, err := o.waiting(ctx, message)
+	if err != nil {
+		return err
+	}
+	if err := o.store.Retry(ctx, m.ID); err != nil {
+		return fmt.Errorf("message %s: %w", messageID(m), err)
+	}
+	return o.store.Record(ctx, audit.TrailEntry{At: audit.At(o.clock()), Who: by, What: "message retried", Details: map[string]any{"message": m.Key, "sink": m.Sink}})
+}
+
+// GiveUp gives a message up.
+func (o outbox) GiveUp(ctx context.Context, message, by, why string) error {
+	m, err := o.waiting(ctx, message)
+	if err != nil {
+		return err
+	}
+	return o.desk().GiveUp(ctx, m, by, why)
+}
+
+// waiting is a message that is not delivered, by what it is called: [store.ErrNotFound], and [audit.ErrChanged] where it is delivered or given up.
+func (o outbox) waiting(ctx context.Context, message string) (*audit.Message, error) {
+	id, ok := isMessage(message)
+	if !ok {
+		return nil, fmt.Errorf("message %q: %w", message, store.ErrNotFound)
+	}
+	m, err := o.store.Message(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("message %s: %w", message, err)
+	}
+	if m.SentAt != audit.Never {
+		return nil, fmt.Errorf("message %s: %w: %s", messageID(m), audit.ErrChanged, messageState(m))
+	}
+	return m, nil
 }
 
 // A messageRecord is a message in JSON.

@@ -375,7 +375,7 @@ func pagesOf(t *testing.T, dir string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pages, err := s.console(site, nil)
+	pages, err := s.console(site, nil, newRetrier(s))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -413,7 +413,7 @@ func pagesOf(t *testing.T, dir string) string {
 	for _, path := range regexp.MustCompile(`/notices/N-[0-9A-Z]+|/vendors/[^"]+`).FindAllString(read(browser.Get(server.URL+"/notices?state=all"))+read(browser.Get(server.URL+"/vendors")), -1) {
 		read(browser.Get(server.URL + path))
 	}
-	for _, path := range []string{"/runs", "/runs/R-000001", "/quarantine", "/checks", "/suppressions", "/trail", "/settings"} {
+	for _, path := range []string{"/tasks", "/runs", "/runs/R-000001", "/quarantine", "/checks", "/suppressions", "/trail", "/settings"} {
 		read(browser.Get(server.URL + path))
 	}
 	for _, app := range slices.Compact(slices.Sorted(slices.Values(regexp.MustCompile(`"/apps[^"]*"`).FindAllString(read(browser.Get(server.URL+"/apps")), -1)))) {
