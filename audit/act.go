@@ -47,6 +47,9 @@ type Deed struct {
 	Assignee string  // empty: nobody
 	Act      string  // recommended or decided; empty: decide what is recommended
 
+	// If is asked first, while nobody else can change the finding; its error is the deed's. Nil: nothing is.
+	If func() error
+
 	Policy *Policy
 	AsOf   Instant // of the last run: what the finding was judged by
 	Nature Nature  // of the finding's check
@@ -77,9 +80,14 @@ func (e *RefusedError) Error() string {
 	return fmt.Sprintf("finding %s: cannot %s it: %s", e.Finding, e.Kind, e.Why)
 }
 
-// Do does the deed to a finding on which acts run. It is pure. A [RefusedError] where the finding is not in a state for it, or the deed lacks
+// Do does the deed to a finding on which acts run. But for If, it is pure. A [RefusedError] where the finding is not in a state for it, or the deed lacks
 // something.
 func (d Deed) Do(f Finding, running []Act) (*DeedDone, error) {
+	if d.If != nil {
+		if err := d.If(); err != nil {
+			return nil, err
+		}
+	}
 	x := &doing{Deed: d, was: f, running: running, done: DeedDone{Finding: f}}
 	x.done.Finding.Worsened = false
 	steps := map[DeedKind]func() error{
@@ -351,9 +359,9 @@ func (x *doing) decide() error {
 }
 
 // vouchedFor says whether somebody else than the machine says who a person is: of the command line and of the console's link only the operating system does,
-// and whoever may use it can be anybody.
+// and whoever may use it can be anybody, as can whoever has a token.
 func vouchedFor(who string) bool {
-	return !strings.HasPrefix(who, ByCommandLine) && !strings.HasPrefix(who, ByLink+" ")
+	return !strings.HasPrefix(who, ByCommandLine) && !strings.HasPrefix(who, ByLink+" ") && !strings.HasPrefix(who, ByAPI)
 }
 
 // accepted is an app's approvals once a subject of feature-drift is taken into the newest that is in force at t.

@@ -281,10 +281,11 @@ func (c *Matter) unfit(r Reply, f *Finding, l *Ladder) string {
 	return ""
 }
 
-// Of whom only the operating system says who they are, in the trail.
+// Of whom nobody vouches that they are who the trail says.
 const (
-	ByCommandLine = "cli:"         // before who used the command line
-	ByLink        = "console:link" // who came to the console by the link that is printed at its start
+	ByCommandLine = "cli:"         // before who used the command line: the operating system says who that is
+	ByLink        = "console:link" // who came to the console by the link that is printed at its start: likewise
+	ByAPI         = "api:"         // before the name of the token with which a program acted
 )
 
 // SamePerson says whether two who acted are one person: what stands in parentheses is a name, which people choose for themselves, and change.
@@ -294,8 +295,10 @@ func SamePerson(a, b string) bool {
 	return a == b
 }
 
-// IsPerson says whether who is a person, and no part of mailreeve.
-func IsPerson(who string) bool { return who != "" && who != ByNight && who != ApprovedByPolicy }
+// IsPerson says whether who is a person: no part of mailreeve, and no program that acts through the API.
+func IsPerson(who string) bool {
+	return who != "" && who != ByNight && who != ApprovedByPolicy && !strings.HasPrefix(who, ByAPI)
+}
 
 // ApprovedByPolicy is who approves where the configuration says approve: auto.
 const ApprovedByPolicy = "auto"

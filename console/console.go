@@ -48,9 +48,6 @@ type Config struct {
 	Checks []string
 	Clause func(clause string) string
 
-	// Record is a finding as the command line gives it in JSON. files are the paths of those that its evidence is from.
-	Record func(f *audit.Finding, files map[uint32]string) any
-
 	// Export writes all accounts of a finding as the command line does in CSV.
 	Export func(w io.Writer, f *audit.Finding, accounts audit.IDs) error
 

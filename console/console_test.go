@@ -93,9 +93,6 @@ func (b *bench) open(o console.OIDC) {
 	b.desk = notices.New(b.store, cfg, b.clock, log)
 	b.c, err = console.New(console.Config{Site: site, Store: b.store, Deeds: deeds{b.store}, Desk: b.desk, Policy: audit.DefaultPolicy(), Clock: b.clock, Log: log, OIDC: o,
 		Check: checks.Get, Checks: []string{"purpose-prohibited", "access-unapproved"}, Clause: checks.ClauseText,
-		Record: func(f *audit.Finding, _ map[uint32]string) any {
-			return map[string]string{"id": f.ID, "title": f.Title}
-		},
 		Export: func(w io.Writer, _ *audit.Finding, set audit.IDs) error {
 			_, err := fmt.Fprintln(w, set.Strings())
 			return err

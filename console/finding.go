@@ -9,6 +9,7 @@ import (
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/internal/record"
 )
 
 // visit is for how long somebody looks at a finding: what comes within it belongs to one visit.
@@ -68,11 +69,11 @@ func (c *Console) finding(w http.ResponseWriter, r *http.Request, u person) erro
 		return err
 	}
 	if wantsJSON(r) {
-		files, err := c.files(r, []audit.Finding{*f})
+		files, err := c.Store.EvidencePaths(r.Context(), []audit.Finding{*f})
 		if err != nil {
 			return err
 		}
-		writeJSON(w, http.StatusOK, c.Record(f, files))
+		writeJSON(w, http.StatusOK, record.FindingOf(f, files))
 		return nil
 	}
 	if f.ID != r.PathValue("id") {
@@ -92,12 +93,12 @@ func (c *Console) look(r *http.Request, u person, f *audit.Finding) (*findingPag
 	ctx := r.Context()
 	p := &findingPage{Finding: f, Clause: c.Clause(f.Clause), Advices: audit.RecommendedActs(), JSON: "/findings/" + f.ID + "?format=json"}
 	p.Check, _ = c.Check(f.Check)
-	files, err := c.files(r, []audit.Finding{*f})
+	files, err := c.Store.EvidencePaths(r.Context(), []audit.Finding{*f})
 	if err != nil {
 		return nil, err
 	}
 	for _, e := range f.Evidence {
-		p.Evidence = append(p.Evidence, evidenceRow{e, place(e.Source, files)})
+		p.Evidence = append(p.Evidence, evidenceRow{e, record.Place(e.Source, files)})
 	}
 	trail, err := c.Store.Trail(ctx, store.TrailFilter{Finding: f.ID})
 	if err != nil {

@@ -2,7 +2,6 @@ package console
 
 import (
 	"cmp"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -18,44 +17,11 @@ const (
 	shownOfVendor = 50
 )
 
-// A vendorLine is a vendor, its apps, and how it stands.
-type vendorLine struct {
-	Key, Name string
-	Apps      []store.VendorApp // the worst first
-	Open      map[audit.Severity]int
-	Notices   int // that go on
-	Waits     int // of these, for a person
-	Due       audit.Instant
-}
+// A vendorLine is a vendor in the list.
+type vendorLine struct{ notices.Vendor }
 
 // Path is the address of the vendor's page.
 func (v vendorLine) Path() string { return vendorPath(v.Key) }
-
-// Of is how many open findings of a severity it has.
-func (v vendorLine) Of(s audit.Severity) int { return v.Open[s] }
-
-// Total is how many open findings it has.
-func (v vendorLine) Total() (n int) {
-	for _, x := range v.Open {
-		n += x
-	}
-	return n
-}
-
-// worse orders by what is open.
-func worse(a, b map[audit.Severity]int) int {
-	for _, s := range audit.Severities() {
-		if c := cmp.Compare(b[s], a[s]); c != 0 {
-			return c
-		}
-	}
-	return 0
-}
-
-// worseVendor orders vendors by what is open about them.
-func worseVendor(a, b vendorLine) int {
-	return cmp.Or(worse(a.Open, b.Open), cmp.Compare(b.Notices, a.Notices), cmp.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), cmp.Compare(a.Key, b.Key))
-}
 
 // vendorsPage is the vendors.
 type vendorsPage struct {
@@ -65,57 +31,9 @@ type vendorsPage struct {
 	More  int // that are not shown
 }
 
-// vendorLines gives all vendors, the worst first.
-func (c *Console) vendorLines(r *http.Request) ([]vendorLine, []notices.State, error) {
-	apps, err := c.Store.VendorApps(r.Context())
-	if err != nil {
-		return nil, nil, err
-	}
-	states, err := c.noticeStates(r, store.NoticeFilter{})
-	if err != nil {
-		return nil, nil, err
-	}
-	lines := map[string]*vendorLine{}
-	line := func(key, name string) *vendorLine {
-		l := lines[key]
-		if l == nil {
-			l = &vendorLine{Key: key, Name: name, Open: map[audit.Severity]int{}, Due: audit.Never}
-			lines[key] = l
-		}
-		return l
-	}
-	for _, a := range apps {
-		if a.Key == "" {
-			continue // calls by no app
-		}
-		l := line(audit.VendorKey(a.Key, a.Vendor), cmp.Or(a.Vendor.Name, a.Vendor.ID, a.Name, a.Key))
-		l.Apps = append(l.Apps, a)
-		for s, n := range a.Open {
-			l.Open[s] += n
-		}
-	}
-	for i := range states {
-		s := &states[i]
-		l := line(s.Vendor, cmp.Or(s.VendorName, s.Vendor)) // also where no app is its own any more
-		if s.GoesOn() {
-			l.Notices++
-		}
-		if s.Asks() != "" {
-			l.Waits++
-		}
-		l.Due = min(l.Due, s.Due())
-	}
-	list := make([]vendorLine, 0, len(lines))
-	for l := range maps.Values(lines) {
-		list = append(list, *l)
-	}
-	slices.SortFunc(list, worseVendor)
-	return list, states, nil
-}
-
 func (c *Console) vendors(w http.ResponseWriter, r *http.Request, u person) error {
 	p := &vendorsPage{Words: clip(strings.TrimSpace(r.URL.Query().Get("q")), 200)}
-	list, _, err := c.vendorLines(r)
+	list, _, err := c.Desk.Vendors(r.Context())
 	if err != nil {
 		return err
 	}
@@ -128,7 +46,7 @@ func (c *Console) vendors(w http.ResponseWriter, r *http.Request, u person) erro
 		switch {
 		case !has(strings.ToLower(strings.Join(named, "\n")), words):
 		case len(p.List) < shownVendors:
-			p.List = append(p.List, l)
+			p.List = append(p.List, vendorLine{l})
 		default:
 			p.More++
 		}
@@ -166,23 +84,23 @@ func (p *vendorPage) Matters() (list []audit.Matter) {
 func (p *vendorPage) HasMore() bool { return p.Total() > len(p.Findings) }
 
 func (c *Console) vendor(w http.ResponseWriter, r *http.Request, u person) error {
-	list, states, err := c.vendorLines(r)
+	list, states, err := c.Desk.Vendors(r.Context())
 	if err != nil {
 		return err
 	}
 	key := r.PathValue("key")
-	i := slices.IndexFunc(list, func(l vendorLine) bool { return l.Key == key })
+	i := slices.IndexFunc(list, func(l notices.Vendor) bool { return l.Key == key })
 	if i < 0 {
 		return store.ErrNotFound
 	}
-	p := &vendorPage{vendorLine: list[i]}
+	p := &vendorPage{vendorLine: vendorLine{list[i]}}
 	for _, s := range states {
 		if s.Vendor == key {
 			p.Told = append(p.Told, s)
 		}
 	}
 	slices.SortStableFunc(p.Apps, func(a, b store.VendorApp) int {
-		return cmp.Or(worse(a.Open, b.Open), cmp.Compare(a.Key, b.Key))
+		return cmp.Or(notices.Worse(a.Open, b.Open), cmp.Compare(a.Key, b.Key))
 	})
 	var keys []string
 	for _, a := range p.Apps {

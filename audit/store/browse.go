@@ -68,13 +68,14 @@ type Page struct {
 	Assignees []string // empty: nobody
 	Order     Order
 	After     string // the id of the last finding of the page before
+	Uncounted bool   // the findings of each status are not counted
 }
 
 // A Listed is a page of a list of findings.
 type Listed struct {
 	Findings []audit.Finding
 	More     bool
-	Statuses map[audit.Status]int // how many findings the filter would show, were it not for its statuses; nil: its words are in too many to count them
+	Statuses map[audit.Status]int // how many findings the filter would show, were it not for its statuses; nil: they were not to be counted, or its words are in too many
 }
 
 // Browse gives a page of a list of findings, and how many there are of each status.
@@ -93,7 +94,7 @@ func (s *Store) Browse(ctx context.Context, p Page) (l Listed, err error) {
 			Status audit.Status `db:"status"`
 			N      int          `db:"n"`
 		}
-		if !m.many {
+		if !m.many && !p.Uncounted {
 			l.Statuses = map[audit.Status]int{}
 			if err := t.all(ctx, &counts, `SELECT l.status, count(*) AS n FROM listed l`+where+` GROUP BY l.status`, args...); err != nil {
 				return err

@@ -50,7 +50,6 @@ func (s *system) console(site *web.Site, missed func(from, to time.Time) bool) (
 	return console.New(console.Config{Site: site, Store: s.store, Deeds: s, Desk: s.desk(), Policy: s.cfg.Policy, Clock: s.clock, Log: s.log,
 		OIDC:  console.OIDC{Issuer: o.Issuer, ClientID: o.ClientID, Secret: os.Getenv(o.ClientSecretEnv), RoleClaim: o.RoleClaim},
 		Check: checks.Get, Checks: ids, Clause: checks.ClauseText,
-		Record: func(f *audit.Finding, files map[uint32]string) any { return recordOf(f, files) },
 		Export: func(w io.Writer, f *audit.Finding, accounts audit.IDs) error {
 			b := bufio.NewWriter(w)
 			if err := accountListing().csv(b, accountRows(f, accounts)); err != nil {
