@@ -51,6 +51,9 @@ type Config struct {
 	// Export writes all accounts of a finding as the command line does in CSV.
 	Export func(w io.Writer, f *audit.Finding, accounts audit.IDs) error
 
+	// API answers programs under /api/; nil: there is none.
+	API http.Handler
+
 	// Settings is the configuration in force, as YAML without secrets.
 	Settings string
 
@@ -157,6 +160,9 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("GET /oidc/start", c.oidcStart)
 	mux.HandleFunc("GET "+CallbackPath, c.oidcCallback)
 	mux.HandleFunc("POST /logout", c.logout)
+	if c.API != nil {
+		mux.Handle("/api/", c.API)
+	}
 	for _, r := range c.routes() {
 		mux.HandleFunc(r.pattern, c.only(r.least, r.handler))
 	}

@@ -40,19 +40,6 @@ func noticeLists() []navItem {
 	return []navItem{{"", "Going on"}, {"waits", "Waiting for a person"}, {"approved", "Approved"}, {"sent", "Sent"}, {"delivered", "Delivered"}, {"bounced", "Bounced"}, {"withdrawn", "Withdrawn"}, {"all", "All"}}
 }
 
-// isIn says whether a notice belongs to a list.
-func isIn(state string, s *notices.State) bool {
-	switch state {
-	case "":
-		return s.GoesOn()
-	case "waits":
-		return s.Asks() != ""
-	case "all":
-		return true
-	}
-	return string(s.Delivery) == state
-}
-
 func (c *Console) notices(w http.ResponseWriter, r *http.Request, u person) error {
 	p := &noticesPage{Off: !c.Desk.On(), Dumb: c.Desk.Mail.SMTP == "", State: r.URL.Query().Get("state")}
 	if !slices.ContainsFunc(noticeLists(), func(x navItem) bool { return x.Path == p.State }) {
@@ -79,7 +66,7 @@ func (c *Console) notices(w http.ResponseWriter, r *http.Request, u person) erro
 			t.URL += "?state=" + x.Path
 		}
 		for i := range all {
-			if isIn(x.Path, &all[i]) {
+			if all[i].In(x.Path) {
 				t.N++
 			}
 		}
@@ -87,7 +74,7 @@ func (c *Console) notices(w http.ResponseWriter, r *http.Request, u person) erro
 	}
 	for i := range all {
 		switch s := &all[i]; {
-		case !isIn(p.State, s):
+		case !s.In(p.State):
 		case s.Asks() != "":
 			p.Waits = append(p.Waits, *s)
 		default:

@@ -25,8 +25,19 @@ type Token struct {
 // Who is who acts with the token, as the trail has it.
 func (x *Token) Who() string { return audit.ByAPI + x.Name + " (made by " + x.CreatedBy + ")" }
 
-// Works says whether the token is good at a moment.
-func (x *Token) Works(now audit.Instant) bool { return x.Revoked == audit.Never && now < x.Expires }
+// State says whether the token works at a moment: works, expired or revoked.
+func (x *Token) State(now audit.Instant) string {
+	switch {
+	case x.Revoked != audit.Never:
+		return "revoked"
+	case now >= x.Expires:
+		return "expired"
+	}
+	return TokenWorks
+}
+
+// TokenWorks is the state of a token that works.
+const TokenWorks = "works"
 
 // ErrTaken says that a name is another's, or was.
 var ErrTaken = errors.New("the name is taken")

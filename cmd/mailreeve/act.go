@@ -98,7 +98,7 @@ func (c *cli) deed(cmd *cobra.Command, kind audit.DeedKind, f *actFlags) (*audit
 		err = need(d.Act != "", "--act")
 	case audit.DoSuppress:
 		if err = need(d.Reason != "" && f.until != "", "--reason and --until"); err == nil {
-			d.Until, err = until(f.until)
+			d.Until, err = until("--until", f.until)
 		}
 	}
 	if err == nil && d.Act != "" && !slices.Contains(audit.RecommendedActs(), d.Act) {
@@ -107,13 +107,14 @@ func (c *cli) deed(cmd *cobra.Command, kind audit.DeedKind, f *actFlags) (*audit
 	return d, err
 }
 
-func until(s string) (audit.Instant, error) {
+// until is an option that says until when: a time, or a day, at whose beginning something ends.
+func until(option, s string) (audit.Instant, error) {
 	for _, layout := range []string{time.RFC3339Nano, time.DateOnly} {
 		if t, err := time.Parse(layout, s); err == nil {
 			return audit.At(t), nil
 		}
 	}
-	return 0, usagef("--until: %q is no time as in 2027-01-31T00:00:00Z and no day as in 2027-01-31", s)
+	return 0, usagef("%s: %q is no time as in 2027-01-31T00:00:00Z and no day as in 2027-01-31", option, s)
 }
 
 // act does a deed to the findings that are named. Where one refuses, the others are done all the same.

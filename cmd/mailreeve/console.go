@@ -14,6 +14,7 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 
+	"github.com/mailreeve/mailreeve/api"
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/config"
 	"github.com/mailreeve/mailreeve/checks"
@@ -57,8 +58,8 @@ func (s *system) console(site *web.Site, missed func(from, to time.Time) bool) (
 			}
 			return b.Flush()
 		},
-		Settings: s.cfg.Shown(),
-		Ready:    func(ctx context.Context) []string { return s.amiss(ctx, began, missed) }})
+		API: api.New(api.Config{Store: s.store, Deeds: s, Desk: s.desk(), Checks: checks.Catalogue(), Clock: s.clock, Log: s.log}).Handler(), Settings: s.cfg.Shown(),
+		Ready: func(ctx context.Context) []string { return s.amiss(ctx, began, missed) }})
 }
 
 // serveConsole serves the console, and what Slack sends to its address, until ctx is done.

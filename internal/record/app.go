@@ -3,6 +3,7 @@ package record
 import (
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/notifier/notices"
 )
 
 // An AppSummary is an app in a list.
@@ -19,10 +20,7 @@ type AppSummary struct {
 
 // AppSummaryOf is an app as of the last run.
 func AppSummaryOf(a *store.AppSummary, asOf audit.Instant) AppSummary {
-	r := AppSummary{Key: a.Key, Name: a.Name, Vendor: a.Vendor, Listed: a.Listed, Approved: Moment(audit.Never), Open: map[string]int{}, Accounts: a.Accounts}
-	for _, s := range audit.Severities() {
-		r.Open[string(s)] = a.Open[s]
-	}
+	r := AppSummary{Key: a.Key, Name: a.Name, Vendor: a.Vendor, Listed: a.Listed, Approved: Moment(audit.Never), Open: openOf(a.Open), Accounts: a.Accounts}
 	decided, days := a.Approved(asOf)
 	r.Approved, r.Days = Moment(decided), days
 	return r
@@ -82,4 +80,33 @@ func AppOf(f *audit.AppFacts, asOf audit.Instant, found []audit.Finding, files m
 		r.Findings = append(r.Findings, FindingOf(&found[i], files))
 	}
 	return r
+}
+
+// A Vendor is a vendor, its apps, and how it stands.
+type Vendor struct {
+	Key     string         `json:"key"`
+	Name    string         `json:"name"`
+	Apps    []string       `json:"apps"`    // their keys
+	Open    map[string]int `json:"open"`    // findings, by severity
+	Notices int            `json:"notices"` // that go on
+	Waits   int            `json:"waits"`   // of these, for a person
+	DueAt   Moment         `json:"due_at"`  // the earliest deadline that runs
+}
+
+// VendorOf is a vendor.
+func VendorOf(v *notices.Vendor) Vendor {
+	r := Vendor{Key: v.Key, Name: v.Name, Apps: make([]string, len(v.Apps)), Open: openOf(v.Open), Notices: v.Notices, Waits: v.Waits, DueAt: Moment(v.Due)}
+	for i, a := range v.Apps {
+		r.Apps[i] = a.Key
+	}
+	return r
+}
+
+// openOf counts by every severity, also where there is none.
+func openOf(open map[audit.Severity]int) map[string]int {
+	all := map[string]int{}
+	for _, s := range audit.Severities() {
+		all[string(s)] = open[s]
+	}
+	return all
 }

@@ -157,3 +157,37 @@ func (x *Seen) Record() FindingDetail {
 
 // EntryOf is an entry of a history.
 func EntryOf(e *store.Entry) Entry { return Entry{Moment(e.At), e.Who, e.What, e.Why, e.Details} }
+
+// A Suppression is a suppression or dismissal that runs, and what it keeps quiet.
+type Suppression struct {
+	Kind     audit.ActKind  `json:"kind"`
+	Finding  string         `json:"finding"`
+	Check    string         `json:"check"`
+	AppKey   string         `json:"app_key"`
+	Severity audit.Severity `json:"severity"`
+	Site     string         `json:"site"` // empty: all
+	Reason   string         `json:"reason"`
+	By       string         `json:"by"`
+	At       Moment         `json:"at"`
+	Until    Moment         `json:"until"`
+	LastSeen Moment         `json:"last_seen"` // of the finding
+}
+
+// SuppressionOf is a suppression.
+func SuppressionOf(x *store.Suppression) Suppression {
+	return Suppression{x.Kind, x.Finding, x.Check, x.App, x.Severity, x.Site, x.Reason, x.By, Moment(x.At), Moment(x.Until), Moment(x.LastSeen)}
+}
+
+// A TrailEntry is an entry of the trail and its place in the chain.
+type TrailEntry struct {
+	Seq int64 `json:"seq"`
+	Entry
+	Finding string `json:"finding"` // empty: it is about none
+	Erased  bool   `json:"erased"`  // why and details are gone
+	Hash    string `json:"hash"`
+}
+
+// TrailEntryOf is an entry of the trail.
+func TrailEntryOf(e *store.Entry) TrailEntry {
+	return TrailEntry{e.Seq, EntryOf(e), e.Finding, e.Erased, e.Hash}
+}

@@ -44,6 +44,24 @@ func (s *State) GoesOn() bool {
 	return slices.ContainsFunc(s.Matters, func(m audit.Matter) bool { return m.ClosedAt == audit.Never })
 }
 
+// Lists are what a list of notices can be cut down to: those of which something is still to come (empty), that wait for a person (waits), of a delivery, or all.
+func Lists() []string {
+	return []string{"", "waits", string(audit.NoticeApproved), string(audit.NoticeSent), string(audit.NoticeDelivered), string(audit.NoticeBounced), string(audit.NoticeWithdrawn), "all"}
+}
+
+// In says whether the notice belongs to one of the [Lists].
+func (s *State) In(list string) bool {
+	switch list {
+	case "":
+		return s.GoesOn()
+	case "waits":
+		return s.Asks() != ""
+	case "all":
+		return true
+	}
+	return string(s.Delivery) == list
+}
+
 // Asks is what the notice waits for a person to do, as [Desk.Tasks] calls it; empty: nothing. Unlike those it goes by the notice and its answers alone.
 func (s *State) Asks() string {
 	switch s.Delivery {
