@@ -671,12 +671,16 @@ func TestFourEyes(t *testing.T) {
 	if _, err := decide(f, "cli:ann@host", ""); err == nil || !strings.Contains(err.Error(), "another person") {
 		t.Errorf("one person decided twice: %v", err)
 	}
-	for _, who := range []string{"cli:bob@host", "console:link (bob)"} {
+	for _, who := range []string{"cli:bob@host", "console:link (bob)", "api:bot (made by console:17 (bob))"} {
 		if _, err := decide(f, who, ""); err == nil || !strings.Contains(err.Error(), "vouches") {
 			t.Errorf("%s, for whom nobody vouches, was the second: %v", who, err)
 		}
 	}
 	g := f
+	g.Recommendation = &Recommendation{Act: "delist", ProposedBy: "api:bot (made by cli:ann@host)", ProposedAt: noon, DecidedAt: Never}
+	if g, err := decide(g, "console:17 (bob)", ""); err != nil || g.Recommendation.DecidedBy != "" || g.Recommendation.ProposedBy != "console:17 (bob)" {
+		t.Errorf("a program was the first of two people: %+v, %v", g.Recommendation, err)
+	}
 	g.Recommendation = &Recommendation{Act: "delist", ProposedBy: "console:17 (bob)", ProposedAt: noon, DecidedAt: Never}
 	if _, err := decide(g, "console:17 (rob)", ""); err == nil || !strings.Contains(err.Error(), "another person") {
 		t.Errorf("who changes their name is another: %v", err)

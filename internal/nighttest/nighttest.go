@@ -2,6 +2,7 @@
 package nighttest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -82,7 +83,7 @@ func publish(t testing.TB, s *store.Store, run *audit.Run, now audit.Instant, up
 	n := s.Night(lease)
 	must(n.Begin(ctx, run))
 	run.FinishedAt = now
-	p := &audit.Publication{Run: run, Purged: audit.StateDay, Apps: updates(run.ID)}
+	p := &audit.Publication{Run: run, Purged: audit.StateDay, Apps: updates(run.ID), Files: []audit.File{{ID: 1, Kind: audit.KindAccess, Path: "logs/access-1.jsonl"}}}
 	for _, u := range p.Apps {
 		_, _, err := n.FindingsOf(ctx, u.Key)
 		must(err)
@@ -92,15 +93,16 @@ func publish(t testing.TB, s *store.Store, run *audit.Run, now audit.Instant, up
 	return run.ID
 }
 
-// Deeds does what people want, as the command line does, by the built-in policy.
+// Deeds does what people want, as the command line does.
 type Deeds struct {
-	Store *store.Store
-	AsOf  audit.Instant
+	Store  *store.Store
+	AsOf   audit.Instant
+	Policy *audit.Policy // nil: the built-in one
 }
 
 // Do does a deed to the finding of an id.
 func (x Deeds) Do(ctx context.Context, d audit.Deed, id string) error {
-	d.Policy, d.AsOf = audit.DefaultPolicy(), x.AsOf
+	d.Policy, d.AsOf = cmp.Or(x.Policy, audit.DefaultPolicy()), x.AsOf
 	held, err := x.Store.Holding(ctx, id)
 	if err != nil {
 		return err
