@@ -19,6 +19,7 @@ import (
 
 	"github.com/jba/templatecheck"
 
+	"github.com/mailreeve/mailreeve/api"
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/config"
 	"github.com/mailreeve/mailreeve/audit/store"
@@ -96,7 +97,7 @@ func (b *bench) open(o console.OIDC) {
 			_, err := fmt.Fprintln(w, set.Strings())
 			return err
 		},
-		Settings: "store: sqlite:s.db\n", Ready: func(context.Context) []string { return b.ready }})
+		API: api.New(api.Config{Store: b.store, Deeds: b.deeds(), Desk: b.desk, Clock: b.clock, Log: log}).Handler(), Settings: "store: sqlite:s.db\n", Ready: func(context.Context) []string { return b.ready }})
 	must(b.t, err)
 	server.Config.Handler = b.c.Handler()
 	server.Start()
