@@ -208,8 +208,7 @@ func (x *route) fits(r *http.Request) error {
 	if x.method == http.MethodPost {
 		kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 		if err != nil || kind != "application/json" || params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8") {
-			w := "Send application/json, and say so in Content-Type."
-			return &problem{http.StatusUnsupportedMediaType, w}
+			return &problem{http.StatusUnsupportedMediaType, "Send application/json, and say so in Content-Type."}
 		}
 	}
 	return nil
@@ -260,7 +259,7 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrAmbiguous):
 		p = &problem{http.StatusNotFound, "There is nothing here. What was here may have been erased."}
 	case errors.As(err, &finding), errors.As(err, &notice):
-		p = &problem{http.StatusConflict, address.Redact(err.Error())}
+		p = &problem{http.StatusConflict, err.Error()}
 	case errors.As(err, &large):
 		p = &problem{http.StatusRequestEntityTooLarge, fmt.Sprintf("A body holds at most %d bytes.", maxBody)}
 	case r.Context().Err() != nil:
@@ -276,7 +275,7 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 		Title  string `json:"title"`
 		Status int    `json:"status"`
 		Detail string `json:"detail"`
-	}{"about:blank", http.StatusText(p.status), p.status, p.detail}, "")
+	}{"about:blank", http.StatusText(p.status), p.status, address.Redact(p.detail)}, "") // which may repeat what was sent
 	send(w, p.status, "application/problem+json", b.Bytes())
 }
 
@@ -311,7 +310,7 @@ func read(w http.ResponseWriter, r *http.Request, into any) error {
 	if errors.As(err, &large) {
 		return err
 	}
-	return wrong("The body cannot be meant: %s.", address.Redact(strings.TrimPrefix(err.Error(), "json: ")))
+	return wrong("The body cannot be meant: %s.", strings.TrimPrefix(err.Error(), "json: "))
 }
 
 // said is a text that a person may have written, addresses masked.

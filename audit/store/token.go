@@ -70,7 +70,7 @@ func (s *Store) CreateToken(ctx context.Context, x Token) error {
 			return err
 		}
 		if n == 0 {
-			return fmt.Errorf("token %q: %w, also where it was revoked: give another", x.Name, ErrTaken)
+			return fmt.Errorf("token %q: %w, and stays so once the token is revoked: give another", x.Name, ErrTaken)
 		}
 		return t.appendTrail(ctx, []audit.TrailEntry{{At: x.Created, Who: x.CreatedBy, What: "token created",
 			Details: map[string]any{"token": x.Name, "scopes": strings.Join(x.Scopes, " "), "until": x.Expires.String()}}})
