@@ -288,11 +288,22 @@ const (
 	ByAPI         = "api:"         // before the name of the token with which a program acted
 )
 
-// SamePerson says whether two who acted are one person: what stands in parentheses is a name, which people choose for themselves, and change.
-func SamePerson(a, b string) bool {
-	a, _, _ = strings.Cut(a, " (")
-	b, _, _ = strings.Cut(b, " (")
-	return a == b
+// madeBy stands before who made the token of a program.
+const madeBy = " (made by "
+
+// ByToken is who acts with a token, in the trail: a program, and in parentheses who made the token.
+func ByToken(name, maker string) string { return ByAPI + name + madeBy + maker + ")" }
+
+// SamePerson says whether two who acted are one person. What stands in parentheses is a name, which people choose for themselves, and change; a program acts
+// for who made its token.
+func SamePerson(a, b string) bool { return person(a) == person(b) }
+
+func person(who string) string {
+	if _, maker, ok := strings.Cut(who, madeBy); ok && strings.HasPrefix(who, ByAPI) {
+		who = strings.TrimSuffix(maker, ")")
+	}
+	who, _, _ = strings.Cut(who, " (")
+	return who
 }
 
 // IsPerson says whether who is a person: no part of mailreeve, and no program that acts through the API.

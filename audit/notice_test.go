@@ -671,13 +671,13 @@ func TestFourEyes(t *testing.T) {
 	if _, err := decide(f, "cli:ann@host", ""); err == nil || !strings.Contains(err.Error(), "another person") {
 		t.Errorf("one person decided twice: %v", err)
 	}
-	for _, who := range []string{"cli:bob@host", "console:link (bob)", "api:bot (made by console:17 (bob))"} {
+	for _, who := range []string{"cli:bob@host", "console:link (bob)", ByToken("bot", "console:17 (bob)")} {
 		if _, err := decide(f, who, ""); err == nil || !strings.Contains(err.Error(), "vouches") {
 			t.Errorf("%s, for whom nobody vouches, was the second: %v", who, err)
 		}
 	}
 	g := f
-	g.Recommendation = &Recommendation{Act: "delist", ProposedBy: "api:bot (made by cli:ann@host)", ProposedAt: noon, DecidedAt: Never}
+	g.Recommendation = &Recommendation{Act: "delist", ProposedBy: ByToken("bot", "cli:ann@host"), ProposedAt: noon, DecidedAt: Never}
 	if g, err := decide(g, "console:17 (bob)", ""); err != nil || g.Recommendation.DecidedBy != "" || g.Recommendation.ProposedBy != "console:17 (bob)" {
 		t.Errorf("a program was the first of two people: %+v, %v", g.Recommendation, err)
 	}
@@ -687,6 +687,27 @@ func TestFourEyes(t *testing.T) {
 	}
 	if f, err = decide(f, "console:17 (bob)", ""); err != nil || f.Recommendation.Decision != "delist" || f.Recommendation.DecidedBy != "console:17 (bob)" {
 		t.Errorf("%+v, %v", f.Recommendation, err)
+	}
+}
+
+func TestSamePerson(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		a, b string
+		want bool
+	}{
+		{"cli:ann@host", "cli:ann@host", true},
+		{"cli:ann@host", "cli:bob@host", false},
+		{"console:17 (bob)", "console:17 (rob)", true},
+		{"console:17 (bob)", "console:18 (bob)", false},
+		{ByToken("bot", "cli:ann@host"), "cli:ann@host", true},
+		{ByToken("bot", "cli:ann@host"), "cli:bob@host", false},
+		{ByToken("bot", "console:17 (bob)"), "console:17 (rob)", true},
+		{"console:17 (made by cli:ann@host)", "cli:ann@host", false}, // what people call themselves
+	} {
+		if SamePerson(tt.a, tt.b) != tt.want || SamePerson(tt.b, tt.a) != tt.want {
+			t.Errorf("%s and %s are one: %t, want %t", tt.a, tt.b, !tt.want, tt.want)
+		}
 	}
 }
 

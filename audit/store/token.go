@@ -23,7 +23,7 @@ type Token struct {
 }
 
 // Who is who acts with the token, as the trail has it.
-func (x *Token) Who() string { return audit.ByAPI + x.Name + " (made by " + x.CreatedBy + ")" }
+func (x *Token) Who() string { return audit.ByToken(x.Name, x.CreatedBy) }
 
 // State says whether the token works at a moment: works, expired or revoked.
 func (x *Token) State(now audit.Instant) string {
