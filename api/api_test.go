@@ -227,7 +227,7 @@ func TestTheDescriptionHolds(t *testing.T) {
 	}
 
 	for _, body := range []string{`{"do":"acknowledge"}`, `{"do":"assign","assignee":"bob"}`, `{"do":"comment","reason":"hm"}`, `{"do":"remediate","reason":"their release is on Friday"}`, `{"do":"suppress","reason":"a pilot","until":"` + b.clock().AddDate(0, 1, 0).Format(time.DateOnly) + `"}`,
-		`{"do":"reopen"}`, `{"do":"dismiss","reason":"no harm"}`, `{"do":"reopen"}`, `{"do":"recommend","act":"warn"}`, `{"do":"decide"}`, `{"do":"resolve"}`} {
+		`{"do":"reopen"}`, `{"do":"dismiss","reason":"no harm"}`, `{"do":"reopen"}`, `{"do":"recommend","act":"warn"}`, `{"do":"resolve"}`} {
 		do(f+"/deeds", body, 200)
 	}
 	do(other+"/deeds", `{"do":"suppress","reason":"one site","site":"site-a","until":"`+b.clock().AddDate(0, 1, 0).Format(time.RFC3339)+`"}`, 200)
@@ -235,7 +235,7 @@ func TestTheDescriptionHolds(t *testing.T) {
 	b.wait(100 * day)
 	token = b.token("later", all()...)
 	get("/suppressions?quiet=true&cursor=1", 200)
-	for _, body := range []string{`{}`, `{"do":"erase"}`, `{"do":"comment"}`, `{"do":"dismiss"}`, `{"do":"suppress","reason":"x"}`, `{"do":"suppress","until":"2030-01-01"}`, `{"do":"assign"}`, `{"do":"recommend"}`, `{"do":"recommend","act":"sue"}`, `{"do":"acknowledge","until":"2030-01-01"}`,
+	for _, body := range []string{`{}`, `{"do":"erase"}`, `{"do":"comment"}`, `{"do":"dismiss"}`, `{"do":"suppress","reason":"x"}`, `{"do":"suppress","until":"2030-01-01"}`, `{"do":"assign"}`, `{"do":"recommend"}`, `{"do":"decide"}`, `{"do":"decide","act":"none"}`, `{"do":"recommend","act":"sue"}`, `{"do":"acknowledge","until":"2030-01-01"}`,
 		`{"do":"resolve","act":"none"}`, `{"do":"comment","reason":"x","site":"site-a"}`, `{"do":"acknowledge","assignee":"bob"}`, `{"do":"acknowledge","why":"x"}`, `{"do":7}`, `[]`, `null`, `"acknowledge"`, `{"do":"acknowledge"} {"do":"resolve"}`, `{"do":"acknow`, `{"do":"comment","reason":"` + strings.Repeat("x", 5001) + `"}`,
 		`{"do":"assign","assignee":"` + strings.Repeat("x", 201) + `"}`} {
 		do(f+"/deeds", body, 400)
@@ -582,7 +582,7 @@ func TestDeedsOfPrograms(t *testing.T) {
 		return f.Recommendation
 	}
 	recommended("console:1 (ann)")
-	if said := deed(`{"do":"decide"}`, 409); !strings.Contains(said, "the second person has to be one whom a login vouches for") {
+	if said := deed(`{"do":"decide"}`, 400); !strings.Contains(said, "A person decides.") {
 		t.Errorf("a program decides: %s", said)
 	}
 	deed(`{"do":"recommend","act":"delist"}`, 200)

@@ -122,8 +122,15 @@ func (a *API) look(r *http.Request, id string) (record.FindingDetail, string, er
 }
 
 func (a *API) finding(w http.ResponseWriter, r *http.Request, _ *store.Token) (any, error) {
+	return a.tagged(w, r)
+}
+
+// tagged gives the finding of a request, with its tag in the header.
+func (a *API) tagged(w http.ResponseWriter, r *http.Request) (any, error) {
 	found, tag, err := a.look(r, r.PathValue("id"))
-	w.Header().Set("ETag", tag)
+	if err == nil {
+		w.Header().Set("ETag", tag)
+	}
 	return found, err
 }
 
@@ -143,7 +150,10 @@ func (x *deed) of(t *store.Token, at audit.Instant) (d audit.Deed, err error) {
 	if d.Reason, err = said("reason", x.Reason); err != nil {
 		return d, err
 	}
-	if !slices.Contains(audit.DeedKinds(), x.Do) {
+	switch {
+	case x.Do == audit.DoDecide:
+		return d, wrong("A person decides. A program may recommend.")
+	case !slices.Contains(audit.DeedKinds(), x.Do):
 		return d, wrong("do: %q is nothing that is done to a finding.", x.Do)
 	}
 	for _, field := range []struct {
@@ -156,7 +166,7 @@ func (x *deed) of(t *store.Token, at audit.Instant) (d audit.Deed, err error) {
 		{"assignee", x.Assignee != nil, []audit.DeedKind{audit.DoAssign}, []audit.DeedKind{audit.DoAssign}},
 		{"until", x.Until != "", []audit.DeedKind{audit.DoSuppress}, []audit.DeedKind{audit.DoSuppress}},
 		{"site", x.Site != "", []audit.DeedKind{audit.DoSuppress}, nil},
-		{"act", x.Act != "", []audit.DeedKind{audit.DoRecommend, audit.DoDecide}, []audit.DeedKind{audit.DoRecommend}},
+		{"act", x.Act != "", []audit.DeedKind{audit.DoRecommend}, []audit.DeedKind{audit.DoRecommend}},
 	} {
 		switch {
 		case field.given && !slices.Contains(field.takes, x.Do):
@@ -224,9 +234,7 @@ func (a *API) act(w http.ResponseWriter, r *http.Request, t *store.Token) (any, 
 	if err != nil {
 		return nil, err
 	}
-	found, tag, err := a.look(r, id)
-	w.Header().Set("ETag", tag)
-	return found, err
+	return a.tagged(w, r)
 }
 
 // matches says whether one of the tags of If-Match is tag.

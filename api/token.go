@@ -102,30 +102,27 @@ const (
 //
 // The store looks it up by its digest: whoever measures how long that takes learns of digests, from which no token can be made.
 func (a *API) token(w http.ResponseWriter, r *http.Request, scopes []Scope) (*store.Token, error) {
-	refuse := func(challenge, why string) error {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="mailreeve"`+challenge)
-		return &problem{http.StatusUnauthorized, why}
+	refuse := func(status int, params, why string) error {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="mailreeve"`+params)
+		return &problem{status, why}
 	}
+	const invalid, why = `, error="invalid_token"`, "This token does not work: it is none, has expired or was revoked."
 	headers := r.Header.Values("Authorization")
 	if len(headers) == 0 {
-		return nil, refuse("", "Send a token: Authorization: Bearer mrv_…; mailreeve tokens create makes one.")
+		return nil, refuse(http.StatusUnauthorized, "", "Send a token: Authorization: Bearer mrv_…; mailreeve tokens create makes one.")
 	}
 	scheme, secret, _ := strings.Cut(headers[0], " ")
-	invalid := refuse(`, error="invalid_token"`, "This token does not work: it is none, has expired or was revoked.")
 	if len(headers) > 1 || !strings.EqualFold(scheme, "Bearer") || !strings.HasPrefix(secret, tokenPrefix) {
-		return nil, invalid
+		return nil, refuse(http.StatusUnauthorized, invalid, why)
 	}
 	now := audit.At(a.Clock())
 	t, err := a.Store.Token(r.Context(), digestOf(secret))
 	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return nil, invalid
+	case errors.Is(err, store.ErrNotFound), err == nil && t.State(now) != store.TokenWorks:
+		return nil, refuse(http.StatusUnauthorized, invalid, why)
 	case err != nil:
 		return nil, err
-	case t.State(now) != store.TokenWorks:
-		return nil, invalid
 	}
-	w.Header().Del("WWW-Authenticate")
 	if t.Used == audit.Never || now >= t.Used.Add(usedEvery) {
 		noting, cancel := context.WithTimeout(r.Context(), patience)
 		defer cancel()
@@ -135,8 +132,8 @@ func (a *API) token(w http.ResponseWriter, r *http.Request, scopes []Scope) (*st
 	}
 	for _, s := range scopes {
 		if !slices.Contains(t.Scopes, string(s)) {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="mailreeve", error="insufficient_scope", scope="`+strings.ReplaceAll(scopeNames(scopes), ",", "")+`"`)
-			return nil, &problem{http.StatusForbidden, "That takes a token with " + scopeNames(scopes) + "."}
+			names := scopeNames(scopes)
+			return nil, refuse(http.StatusForbidden, `, error="insufficient_scope", scope="`+strings.ReplaceAll(names, ",", "")+`"`, "That takes a token with "+names+".")
 		}
 	}
 	return &t, nil

@@ -325,6 +325,8 @@ func (x *doing) recommend() error {
 func (x *doing) decide() error {
 	r := x.was.Recommendation
 	switch {
+	case !IsPerson(x.By):
+		return errors.New("a person decides")
 	case r == nil:
 		return errors.New("nothing is recommended; recommend something first")
 	case r.DecidedBy != "":
@@ -359,9 +361,9 @@ func (x *doing) decide() error {
 }
 
 // vouchedFor says whether somebody else than the machine says who a person is: of the command line and of the console's link only the operating system does,
-// and whoever may use it can be anybody, as can whoever has a token.
+// and whoever may use it can be anybody.
 func vouchedFor(who string) bool {
-	return !strings.HasPrefix(who, ByCommandLine) && !strings.HasPrefix(who, ByLink+" ") && !strings.HasPrefix(who, ByAPI)
+	return !strings.HasPrefix(who, ByCommandLine) && !strings.HasPrefix(who, ByLink+" ")
 }
 
 // accepted is an app's approvals once a subject of feature-drift is taken into the newest that is in force at t.

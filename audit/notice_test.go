@@ -671,10 +671,13 @@ func TestFourEyes(t *testing.T) {
 	if _, err := decide(f, "cli:ann@host", ""); err == nil || !strings.Contains(err.Error(), "another person") {
 		t.Errorf("one person decided twice: %v", err)
 	}
-	for _, who := range []string{"cli:bob@host", "console:link (bob)", ByToken("bot", "console:17 (bob)")} {
+	for _, who := range []string{"cli:bob@host", "console:link (bob)"} {
 		if _, err := decide(f, who, ""); err == nil || !strings.Contains(err.Error(), "vouches") {
 			t.Errorf("%s, for whom nobody vouches, was the second: %v", who, err)
 		}
+	}
+	if _, err := decide(f, ByToken("bot", "console:17 (bob)"), "warn"); err == nil || !strings.Contains(err.Error(), "a person decides") {
+		t.Errorf("a program decided: %v", err)
 	}
 	g := f
 	g.Recommendation = &Recommendation{Act: "delist", ProposedBy: ByToken("bot", "cli:ann@host"), ProposedAt: noon, DecidedAt: Never}
