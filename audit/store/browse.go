@@ -145,15 +145,15 @@ func (s *Store) Browse(ctx context.Context, p Page) (l Listed, err error) {
 // after is the condition of what comes after a finding in an order.
 func after(keys []orderKey, last *audit.Finding) (condition string, args []any) {
 	k, v := keys[0], keys[0].of(last)
-	beyond := k.column + ` > ?`
+	than := ` >`
 	if k.desc {
-		beyond = k.column + ` < ?`
+		than = ` <`
 	}
 	if len(keys) == 1 {
-		return beyond, []any{v}
+		return k.column + than + ` ?`, []any{v}
 	}
 	rest, values := after(keys[1:], last)
-	return `(` + beyond + ` OR ` + k.column + ` = ? AND ` + rest + `)`, append([]any{v, v}, values...)
+	return `(` + k.column + than + `= ? AND (` + k.column + than + ` ? OR ` + rest + `))`, append([]any{v, v}, values...) // an index is entered where the page begins
 }
 
 func and(where string, args []any, condition string, values ...any) (string, []any) {
