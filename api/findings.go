@@ -121,12 +121,8 @@ func (a *API) look(r *http.Request, id string) (record.FindingDetail, string, er
 	return found, `"` + hex.EncodeToString(sum[:16]) + `"`, nil
 }
 
+// finding answers with a finding, and its tag in the header.
 func (a *API) finding(w http.ResponseWriter, r *http.Request, _ *store.Token) (any, error) {
-	return a.tagged(w, r)
-}
-
-// tagged gives the finding of a request, with its tag in the header.
-func (a *API) tagged(w http.ResponseWriter, r *http.Request) (any, error) {
 	found, tag, err := a.look(r, r.PathValue("id"))
 	if err == nil {
 		w.Header().Set("ETag", tag)
@@ -185,19 +181,12 @@ func (x *deed) of(t *store.Token, at audit.Instant) (d audit.Deed, err error) {
 		}
 	}
 	if x.Until != "" {
-		d.Until, err = untilOf(x.Until)
-	}
-	return d, err
-}
-
-// untilOf reads a time, or a day, at whose beginning something ends.
-func untilOf(text string) (audit.Instant, error) {
-	for _, layout := range []string{time.RFC3339Nano, time.DateOnly} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return audit.At(t), nil
+		var ok bool
+		if d.Until, ok = audit.ParseEnd(x.Until); !ok {
+			return d, wrong("until: %q is no time as in 2027-01-31T00:00:00Z and no day as in 2027-01-31.", x.Until)
 		}
 	}
-	return 0, wrong("until: %q is no time as in 2027-01-31T00:00:00Z and no day as in 2027-01-31.", text)
+	return d, nil
 }
 
 // act does a deed to a finding: with If-Match only to the finding that was seen.
@@ -234,7 +223,7 @@ func (a *API) act(w http.ResponseWriter, r *http.Request, t *store.Token) (any, 
 	if err != nil {
 		return nil, err
 	}
-	return a.tagged(w, r)
+	return a.finding(w, r, t)
 }
 
 // matches says whether one of the tags of If-Match is tag.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -107,14 +106,13 @@ func (c *cli) deed(cmd *cobra.Command, kind audit.DeedKind, f *actFlags) (*audit
 	return d, err
 }
 
-// until is an option that says until when: a time, or a day, at whose beginning something ends.
+// until is an option that says until when.
 func until(option, s string) (audit.Instant, error) {
-	for _, layout := range []string{time.RFC3339Nano, time.DateOnly} {
-		if t, err := time.Parse(layout, s); err == nil {
-			return audit.At(t), nil
-		}
+	t, ok := audit.ParseEnd(s)
+	if !ok {
+		return 0, usagef("%s: %q is no time as in 2027-01-31T00:00:00Z and no day as in 2027-01-31", option, s)
 	}
-	return 0, usagef("%s: %q is no time as in 2027-01-31T00:00:00Z and no day as in 2027-01-31", option, s)
+	return t, nil
 }
 
 // act does a deed to the findings that are named. Where one refuses, the others are done all the same.
