@@ -174,6 +174,8 @@ type Reply struct {
 	At   Instant
 	Text string        // redacted
 	For  time.Duration // of an extension that is granted
+
+	SecondBy string // who approved the finding's second notice, which a decision about a dispute is held against; empty: nobody did
 }
 
 // Reply takes an answer or decision about a finding into its matter. A [NoticeError] where it does not fit.
@@ -274,6 +276,8 @@ func (c *Matter) unfit(r Reply, f *Finding, l *Ladder) string {
 			return "it is not disputed"
 		case SamePerson(r.By, c.Approver):
 			return "another person than the one who approved the notice decides disputes"
+		case r.SecondBy != "" && SamePerson(r.By, r.SecondBy):
+			return "another person than the one who approved the second notice decides disputes"
 		case !IsPerson(r.By):
 			return "a person decides disputes"
 		}
@@ -294,9 +298,13 @@ const madeBy = " (made by "
 // ByToken is who acts with a token, in the trail: a program, and in parentheses who made the token.
 func ByToken(name, maker string) string { return ByAPI + name + madeBy + maker + ")" }
 
-// SamePerson says whether two who acted are one person. What stands in parentheses is a name, which people choose for themselves, and change; a program acts
-// for who made its token.
-func SamePerson(a, b string) bool { return person(a) == person(b) }
+// SamePerson says whether two who acted are one person, as far as anybody can tell. What stands in parentheses is a name, which people choose for themselves, and change. Who comes by the
+// console's link can be whoever uses the command line, and a program acts for who made its token.
+func SamePerson(a, b string) bool {
+	a, b = person(a), person(b)
+	link := func(a, b string) bool { return a == ByLink && strings.HasPrefix(b, ByCommandLine) }
+	return a == b || link(a, b) || link(b, a)
+}
 
 func person(who string) string {
 	if _, maker, ok := strings.Cut(who, madeBy); ok && strings.HasPrefix(who, ByAPI) {

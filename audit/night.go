@@ -705,7 +705,7 @@ func (r *running) setChecks(sources []SourceResult) {
 	}
 	for i := range r.Checks {
 		c := &r.Checks[i]
-		res, configured := r.look(c)
+		res, configured := c.look(r.set, r.looked, r.Rules.Purposes)
 		switch {
 		case res.Looked:
 			r.canLook[c.Key()] = true
@@ -724,16 +724,16 @@ func (r *running) setChecks(sources []SourceResult) {
 	}
 }
 
-// look says whether a check can look, and whether the configuration lets it.
-func (r *running) look(c *Check) (res CheckResult, configured bool) {
+// look says whether c can look, and whether the configuration lets it: set are the kinds of its sources, looked those that could all be looked at.
+func (c *Check) look(set, looked map[Kind]bool, purposes bool) (res CheckResult, configured bool) {
 	res, configured = CheckResult{ID: c.ID, Looked: true}, true
 	need := func(k Kind, must bool) {
 		switch {
 		case !res.Looked:
-		case !r.set[k] && must:
+		case !set[k] && must:
 			configured = false
 			res.Looked, res.Why = false, fmt.Sprintf("no source of kind %s is configured", k)
-		case r.set[k] && !r.looked[k]:
+		case set[k] && !looked[k]:
 			res.Looked, res.Why = false, fmt.Sprintf("%s could not be looked at", k)
 		}
 	}
@@ -743,10 +743,10 @@ func (r *running) look(c *Check) (res CheckResult, configured bool) {
 	for _, k := range slices.Concat(c.NeedsIfSet, c.NeedsOneOf) {
 		need(k, false)
 	}
-	if len(c.NeedsOneOf) > 0 && !slices.ContainsFunc(c.NeedsOneOf, func(k Kind) bool { return r.set[k] }) {
+	if len(c.NeedsOneOf) > 0 && !slices.ContainsFunc(c.NeedsOneOf, func(k Kind) bool { return set[k] }) {
 		need(c.NeedsOneOf[0], true)
 	}
-	if res.Looked && c.Purposes && !r.Rules.Purposes {
+	if res.Looked && c.Purposes && !purposes {
 		configured = false
 		res.Looked, res.Why = false, "the access source says purposes: false"
 	}

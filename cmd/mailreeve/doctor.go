@@ -334,8 +334,9 @@ func (d *doctor) outbox(ctx context.Context, s *store.Store) {
 		return
 	}
 	configured := d.system(s)
-	var failed, late, troubled, fresh []audit.Message
+	var failed, late, fresh []audit.Message
 	nobodys := map[string][]audit.Message{} // by sink
+	tried := map[string]bool{}              // by sink and lane: what comes later waits behind it
 	for _, m := range waiting {
 		switch {
 		case configured.unconfigured(m.Sink) != "":
@@ -344,9 +345,9 @@ func (d *doctor) outbox(ctx context.Context, s *store.Store) {
 			failed = append(failed, m)
 		case m.Stuck(audit.At(d.now)):
 			late = append(late, m)
-		case m.Error != "":
-			troubled = append(troubled, m)
-		case m.Attempts == 0 && m.NextAt <= audit.At(d.now.Add(-overdue)):
+		case m.Attempts > 0:
+			tried[m.Sink+" "+m.Lane] = true
+		case !tried[m.Sink+" "+m.Lane] && m.NextAt <= audit.At(d.now.Add(-overdue)):
 			fresh = append(fresh, m)
 		}
 	}
@@ -365,16 +366,17 @@ func (d *doctor) outbox(ctx context.Context, s *store.Store) {
 	if len(late) > 0 {
 		d.wrong("outbox", "%s for more than %s; %s: see that mailreeve serve runs, has the tokens and gets there", count(len(late), "message waits", "messages wait"), "6 hours", first(late))
 	}
-	if len(troubled) > 0 {
-		d.wrong("outbox", "%s not delivered yet; %s: mend that, if it does not pass; serve tries again by itself", count(len(troubled), "message is", "messages are"), first(troubled))
-	}
 	if len(fresh) > 0 {
-		d.wrong("outbox", "message %s waits since %s, and nobody has tried to send it: see that mailreeve serve runs and has the token, or mailreeve run", fresh[0].Key, when(fresh[0].Created))
+		d.warn("outbox", "message %s waits since %s, and nobody has tried to send it: see that mailreeve serve runs and has the token, or mailreeve run", fresh[0].Key, when(fresh[0].Created))
 	}
-	if len(nobodys)+len(failed)+len(late)+len(troubled)+len(fresh) > 0 {
+	if len(nobodys)+len(failed)+len(late)+len(fresh) > 0 {
 		return
 	}
-	d.ok("outbox", "%s waiting", count(len(waiting), "message", "messages"))
+	said := messages(waiting) + " waiting"
+	if i := slices.IndexFunc(waiting, func(m audit.Message) bool { return m.Error != "" }); i >= 0 { // it may well pass
+		said += fmt.Sprintf("; %s since %s, tried %s: %s", waiting[i].Key, when(waiting[i].Created), count(waiting[i].Attempts, "time", "times"), waiting[i].Error)
+	}
+	d.ok("outbox", "%s", said)
 }
 
 // system is what is configured, as far as doctor looks into it.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/mailreeve/mailreeve/internal/record"
+	"github.com/mailreeve/mailreeve/notifier"
 )
 
 // Nothing from outside reaches a terminal as a control, or a spreadsheet as a formula; JSON says exactly what was said.
@@ -41,7 +42,7 @@ func TestHostileTextIsShown(t *testing.T) {
 			}
 		}
 	}
-	if got := cell("=1"); got != "'=1" {
+	if got := notifier.Cell("=1", shown); got != "'=1" {
 		t.Errorf("a formula's cell is %q", got)
 	}
 	if got := shown("Acmé 🦊 <!channel>"); got != "Acmé 🦊 <!channel>" {

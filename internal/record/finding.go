@@ -74,9 +74,14 @@ func FindingOf(f *audit.Finding, files map[uint32]string) Finding {
 		r.Recommendation = &Recommendation{x.Act, x.ProposedBy, Moment(x.ProposedAt), x.DecidedBy, Moment(x.DecidedAt), x.Decision}
 	}
 	for i, e := range f.Evidence {
-		r.Evidence[i] = Evidence{Moment(e.At), Place(e.Source, files), e.Site, e.Account, e.Detail}
+		r.Evidence[i] = EvidenceOf(&e, files)
 	}
 	return r
+}
+
+// EvidenceOf is a piece of evidence. files are the paths of those that it is from.
+func EvidenceOf(e *audit.Evidence, files map[uint32]string) Evidence {
+	return Evidence{Moment(e.At), Place(e.Source, files), e.Site, e.Account, e.Detail}
 }
 
 // Place is a line of a source as a reader finds it: basename:line.
