@@ -17,6 +17,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/capture"
 	"github.com/mailreeve/mailreeve/console"
+	"github.com/mailreeve/mailreeve/internal/nighttest"
 )
 
 // chromium starts a browser, once for a test; each part of it gets a tab.
@@ -298,7 +299,7 @@ func pagesAreAccessible(t *testing.T, browser context.Context) {
 	acme.Occurrences += 7
 	b.night(acme)
 	must(t, b.store.EnqueueMessages(t.Context(), audit.Message{Key: "digest", Sink: "webhook", Lane: "hook", Body: []byte("{}"), Created: start.Add(-30 * day), NextAt: start.Add(-30 * day), SentAt: audit.Never}))
-	must(t, deeds{b.store}.Do(t.Context(), audit.Deed{Kind: audit.DoRecommend, By: "console:9 (bob)", At: audit.At(b.clock()), Act: "warn"}, scope.ID))
+	must(t, nighttest.Deeds{Store: b.store, AsOf: start}.Do(t.Context(), audit.Deed{Kind: audit.DoRecommend, By: "console:9 (bob)", At: audit.At(b.clock()), Act: "warn"}, scope.ID))
 	b.retrier.Retry("console:9 (bob)")
 	pages = []string{"/findings/" + scope.ID, "/findings/" + words.ID, "/", "/findings", "/findings?q=nowhere", "/findings/" + acme.ID, "/tasks", "/notices", "/notices/" + notice.ID, "/vendors", "/vendors/" + notice.Vendor, "/sessions", "/nowhere",
 		"/apps", "/apps/com.acme.mailer", "/runs", "/runs/R-000001", "/quarantine", "/checks", "/suppressions", "/trail", "/settings"}

@@ -48,9 +48,6 @@ type Config struct {
 	Checks []string
 	Clause func(clause string) string
 
-	// Record is a finding as the command line gives it in JSON. files are the paths of those that its evidence is from.
-	Record func(f *audit.Finding, files map[uint32]string) any
-
 	// Export writes all accounts of a finding as the command line does in CSV.
 	Export func(w io.Writer, f *audit.Finding, accounts audit.IDs) error
 
@@ -61,6 +58,8 @@ type Config struct {
 	// Retrier reads again what is in quarantine; nil: only the command line does. Outbox is what waits to be delivered.
 	Retrier Retrier
 	Outbox  Outbox
+	// API answers programs under /api/; nil: there is none.
+	API http.Handler
 
 	// Settings is the configuration in force, as YAML without secrets.
 	Settings string
@@ -172,6 +171,9 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("GET /oidc/start", c.oidcStart)
 	mux.HandleFunc("GET "+CallbackPath, c.oidcCallback)
 	mux.HandleFunc("POST /logout", c.logout)
+	if c.API != nil {
+		mux.Handle("/api/", c.API)
+	}
 	for _, r := range c.routes() {
 		mux.HandleFunc(r.pattern, c.only(r.least, r.handler))
 	}

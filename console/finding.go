@@ -9,6 +9,7 @@ import (
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/internal/record"
 	"github.com/mailreeve/mailreeve/internal/web"
 )
 
@@ -79,11 +80,11 @@ func (c *Console) finding(w http.ResponseWriter, r *http.Request, u person) erro
 		return err
 	}
 	if wantsJSON(r) {
-		files, err := c.files(r, []audit.Finding{*f})
+		files, err := c.Store.EvidencePaths(r.Context(), []audit.Finding{*f})
 		if err != nil {
 			return err
 		}
-		writeJSON(w, http.StatusOK, c.Record(f, files))
+		writeJSON(w, http.StatusOK, record.FindingOf(f, files))
 		return nil
 	}
 	if f.ID != r.PathValue("id") {
@@ -106,12 +107,12 @@ func (c *Console) look(r *http.Request, u person, f *audit.Finding) (*findingPag
 	shown := *f
 	shown.Evidence = f.Evidence[:min(len(f.Evidence), shownEvidence)]
 	p.Hidden = len(f.Evidence) - len(shown.Evidence)
-	files, err := c.files(r, []audit.Finding{shown})
+	files, err := c.Store.EvidencePaths(r.Context(), []audit.Finding{shown})
 	if err != nil {
 		return nil, err
 	}
 	for _, e := range shown.Evidence {
-		p.Evidence = append(p.Evidence, evidenceRow{e, place(e.Source, files)})
+		p.Evidence = append(p.Evidence, evidenceRow{e, record.Place(e.Source, files)})
 	}
 	trail, err := c.Store.Trail(ctx, store.TrailFilter{Finding: f.ID, Newest: true, Limit: shownSteps + 1})
 	if err != nil {

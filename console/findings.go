@@ -12,6 +12,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/address"
 	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/internal/record"
 )
 
 // pageLength is how many findings a page shows.
@@ -196,13 +197,13 @@ func (c *Console) findings(w http.ResponseWriter, r *http.Request, u person) err
 		return err
 	}
 	if wantsJSON(r) {
-		files, err := c.files(r, listed.Findings)
+		files, err := c.Store.EvidencePaths(r.Context(), listed.Findings)
 		if err != nil {
 			return err
 		}
 		records := make([]any, len(listed.Findings))
 		for i := range listed.Findings {
-			records[i] = c.Record(&listed.Findings[i], files)
+			records[i] = record.FindingOf(&listed.Findings[i], files)
 		}
 		if listed.More {
 			f.After = listed.Findings[len(listed.Findings)-1].ID
@@ -243,17 +244,6 @@ func (c *Console) findings(w http.ResponseWriter, r *http.Request, u person) err
 	}
 	c.render(w, r, u, http.StatusOK, "findings", p)
 	return nil
-}
-
-// files gives the paths of the files that the evidence of findings comes from.
-func (c *Console) files(r *http.Request, list []audit.Finding) (map[uint32]string, error) {
-	ids := map[uint32]bool{}
-	for i := range list {
-		for _, e := range list[i].Evidence {
-			ids[e.Source.File] = true
-		}
-	}
-	return c.Store.Paths(r.Context(), slices.Collect(maps.Keys(ids)))
 }
 
 // deed is what a form wants done.

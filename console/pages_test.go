@@ -110,7 +110,7 @@ func TestSuppressionsThatMatchNothing(t *testing.T) {
 	b.night(old, fresh)
 	until := audit.At(b.clock()).Add(200 * day)
 	for _, id := range []string{old.ID, fresh.ID} {
-		must(t, deeds{b.store}.Do(t.Context(), audit.Deed{Kind: audit.DoSuppress, By: "console:9 (bob)", At: audit.At(b.clock()), Reason: "pilot", Until: until}, id))
+		must(t, b.deeds().Do(t.Context(), audit.Deed{Kind: audit.DoSuppress, By: "console:9 (bob)", At: audit.At(b.clock()), Reason: "pilot", Until: until}, id))
 	}
 	x := b.loggedIn("vera", console.Viewer)
 	if page := x.says("/suppressions", old.ID, fresh.ID, "pilot", "bob", "in 6 months"); strings.Contains(page, `class="tag"`) {

@@ -7,7 +7,6 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -101,6 +100,10 @@ func number[N int | int64](n N) string {
 
 // nameOf is who somebody of the trail is, as short as people call them.
 func nameOf(who string) string {
+	if strings.HasPrefix(who, audit.ByAPI) { // in parentheses is who made the token, and did not act
+		name, _, _ := strings.Cut(who, " (")
+		return name
+	}
 	if i := strings.LastIndex(who, " ("); i > 0 && strings.HasSuffix(who, ")") {
 		return who[i+2 : len(who)-1]
 	}
@@ -118,15 +121,6 @@ func statusName(s audit.Status) string {
 		return "dismissed"
 	}
 	return string(s)
-}
-
-// place is a line of a source as a reader finds it: basename:line.
-func place(s audit.Source, files map[uint32]string) string {
-	path, ok := files[s.File]
-	if !ok {
-		return ""
-	}
-	return filepath.Base(path) + ":" + strconv.FormatUint(s.Line, 10)
 }
 
 func wantsJSON(r *http.Request) bool {

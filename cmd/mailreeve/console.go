@@ -15,6 +15,7 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 
+	"github.com/mailreeve/mailreeve/api"
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/config"
 	"github.com/mailreeve/mailreeve/checks"
@@ -52,7 +53,6 @@ func (s *system) console(site *web.Site, missed func(from, to time.Time) bool, r
 	return console.New(console.Config{Site: site, Store: s.store, Deeds: s, Desk: s.desk(), Policy: s.cfg.Policy, Clock: s.clock, Log: s.log,
 		OIDC:  console.OIDC{Issuer: o.Issuer, ClientID: o.ClientID, Secret: os.Getenv(o.ClientSecretEnv), RoleClaim: o.RoleClaim},
 		Check: checks.Get, Checks: ids, Clause: checks.ClauseText,
-		Record: func(f *audit.Finding, files map[uint32]string) any { return recordOf(f, files) },
 		Export: func(w io.Writer, f *audit.Finding, accounts audit.IDs) error {
 			b := bufio.NewWriterSize(w, 64<<10)
 			if err := accountListing().csv(b, accountRows(f, accounts)); err != nil {
@@ -60,7 +60,8 @@ func (s *system) console(site *web.Site, missed func(from, to time.Time) bool, r
 			}
 			return b.Flush()
 		},
-		Settings: s.cfg.Shown(), Drift: checks.Drift, Fold: checks.PlainWords, Retrier: retrier, Outbox: outbox{s},
+		Drift: checks.Drift, Fold: checks.PlainWords, Retrier: retrier, Outbox: outbox{s},
+		API: api.New(api.Config{Store: s.store, Deeds: s, Desk: s.desk(), Checks: checks.Catalogue(), Clock: s.clock, Log: s.log}).Handler(), Settings: s.cfg.Shown(),
 		Ready: func(ctx context.Context) []string { return s.amiss(ctx, began, missed) }})
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/internal/record"
 	"github.com/mailreeve/mailreeve/notifier/email"
 	"github.com/mailreeve/mailreeve/notifier/heartbeat"
 	"github.com/mailreeve/mailreeve/notifier/jira"
@@ -198,18 +199,18 @@ func (o outbox) waiting(ctx context.Context, message string) (*audit.Message, er
 
 // A messageRecord is a message in JSON.
 type messageRecord struct {
-	ID        string `json:"id"`
-	Key       string `json:"key"`
-	Sink      string `json:"sink"`
-	WrittenAt moment `json:"written_at"`
-	Attempts  int    `json:"attempts"`
-	NextAt    moment `json:"next_at"`
-	SentAt    moment `json:"sent_at"`
-	Failed    bool   `json:"failed"`
-	Error     string `json:"error"`
-	GivenUpAt moment `json:"given_up_at"`
-	GivenUpBy string `json:"given_up_by"`
-	Reason    string `json:"given_up_reason"`
+	ID        string        `json:"id"`
+	Key       string        `json:"key"`
+	Sink      string        `json:"sink"`
+	WrittenAt record.Moment `json:"written_at"`
+	Attempts  int           `json:"attempts"`
+	NextAt    record.Moment `json:"next_at"`
+	SentAt    record.Moment `json:"sent_at"`
+	Failed    bool          `json:"failed"`
+	Error     string        `json:"error"`
+	GivenUpAt record.Moment `json:"given_up_at"`
+	GivenUpBy string        `json:"given_up_by"`
+	Reason    string        `json:"given_up_reason"`
 }
 
 // printMessage shows one message of the outbox.
@@ -219,12 +220,12 @@ func (c *cli) printMessage(ctx context.Context, s *system, id int64, format stri
 		return fmt.Errorf("message M-%d: %w: mailreeve notices list --tasks shows those that cannot be delivered", id, err)
 	}
 	if format == asJSON {
-		r := messageRecord{ID: messageID(m), Key: m.Key, Sink: m.Sink, WrittenAt: moment(m.Created), Attempts: m.Attempts, NextAt: moment(m.NextAt), SentAt: moment(m.SentAt), Failed: m.Failed, Error: m.Error,
-			GivenUpAt: moment(audit.Never)}
+		r := messageRecord{ID: messageID(m), Key: m.Key, Sink: m.Sink, WrittenAt: record.Moment(m.Created), Attempts: m.Attempts, NextAt: record.Moment(m.NextAt), SentAt: record.Moment(m.SentAt), Failed: m.Failed, Error: m.Error,
+			GivenUpAt: record.Moment(audit.Never)}
 		if g := m.GivenUp; g != nil {
-			r.GivenUpAt, r.GivenUpBy, r.Reason = moment(g.At), g.By, g.Why
+			r.GivenUpAt, r.GivenUpBy, r.Reason = record.Moment(g.At), g.By, g.Why
 		}
-		return writeJSON(c.out, r, "  ")
+		return record.Write(c.out, r, "  ")
 	}
 	t := newTable(c.out)
 	t.row("message", messageID(m)+", "+m.Key)

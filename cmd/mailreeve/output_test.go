@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mailreeve/mailreeve/internal/record"
 	"github.com/mailreeve/mailreeve/notifier"
 )
 
@@ -19,7 +20,7 @@ func TestHostileTextIsShown(t *testing.T) {
 		if err := l.print(&cli{out: &out, err: &out}, format, slices.Values(hostile)); err != nil {
 			t.Fatal(err)
 		}
-		if i := strings.IndexFunc(out.String(), func(r rune) bool { return r != '\n' && hides(r) }); i >= 0 {
+		if i := strings.IndexFunc(out.String(), func(r rune) bool { return r != '\n' && record.Hides(r) }); i >= 0 {
 			t.Errorf("%s: %q holds what does not print", format, out.String()[i:])
 		}
 		switch format {

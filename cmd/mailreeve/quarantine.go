@@ -13,6 +13,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/address"
 	"github.com/mailreeve/mailreeve/console"
+	"github.com/mailreeve/mailreeve/internal/record"
 )
 
 func (c *cli) quarantineCommand() *cobra.Command {
@@ -23,15 +24,6 @@ func (c *cli) quarantineCommand() *cobra.Command {
 	}
 	cmd.AddCommand(c.quarantineListCommand(), c.quarantineShowCommand(), c.quarantineRetryCommand())
 	return cmd
-}
-
-// A quarantineRecord is a bad line in JSON, as docs/findings.md gives it.
-type quarantineRecord struct {
-	File   string     `json:"file"`
-	Line   uint64     `json:"line"`
-	Kind   audit.Kind `json:"kind"`
-	Reason string     `json:"reason"`
-	Text   string     `json:"text"`
 }
 
 func (c *cli) quarantined(ctx context.Context) ([]audit.Quarantined, error) {
@@ -67,7 +59,7 @@ func (c *cli) quarantineListCommand() *cobra.Command {
 			type Q = audit.Quarantined
 			return listing[Q]{
 				none:   "nothing is in quarantine",
-				record: func(q Q) any { return quarantineRecord{q.Path, q.Line, q.Kind, q.Reason, q.Text} },
+				record: func(q Q) any { return record.QuarantinedOf(&q) },
 				columns: []column[Q]{
 					{name: "file", of: func(q Q) string { return q.Path }},
 					{name: "line", of: func(q Q) string { return strconv.FormatUint(q.Line, 10) }},
