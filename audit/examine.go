@@ -728,7 +728,8 @@ func (x *examination) writeHeaders() error {
 			return err
 		}
 		h := headerOf(day, calls, reports)
-		h.Observed = observed[day]
+		h.Observed, h.Figures = observed[day], FiguresOf(calls, reports, x.rules, Never)
+		x.days.figured(day, h.Figures)
 		headers = append(headers, h)
 		x.out.Headers = append(x.out.Headers, h)
 	}

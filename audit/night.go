@@ -40,6 +40,10 @@ type Store interface {
 	NightCounts(ctx context.Context) ([]NightCount, error)
 	// OpenFindings counts, by severity, the findings that are open, acknowledged or in remediation.
 	OpenFindings(ctx context.Context) (map[Severity]int, error)
+	// Figures gives the days of an app that were counted, in numbers.
+	Figures(ctx context.Context, app string) (map[Day]*DayFigures, error)
+	// Spans gives when each contribution to an app's findings was made; those of one finding and day are one.
+	Spans(ctx context.Context, app string) ([]ContributionSpan, error)
 	// Observations gives an app's captures, mails and signals of the days from from to to.
 	Observations(ctx context.Context, app string, from, to Day) ([]Observation, error)
 	// ObservedBetween gives the days that have observations after one instant, and up to another.
