@@ -154,7 +154,7 @@ type Figures struct {
 	AsOf       time.Time         `json:"as_of"`
 	App        AppFigures        `json:"app"`
 	Approvals  []ApprovalFigures `json:"approvals"`
-	Days       []DayOf           `json:"days"`     // with calls or reports, by day
+	Daily      []DayOf           `json:"daily"`    // days with calls or reports
 	Calls      []CallsOf         `json:"calls"`    // by day, site, purpose and status
 	Purposes   []PurposeFigures  `json:"purposes"` // by purpose
 	Sites      []SiteFigures     `json:"sites"`    // by site
@@ -431,7 +431,7 @@ func (f *Figures) add(day Day, age int64, x *DayFigures, known func(string) stri
 		}
 		f.Calls = append(f.Calls, CallsOf{o.Day, age, r.Site, r.Purpose, int64(r.Status), int64(r.Calls), int64(r.Accounts)})
 	}
-	f.Days = append(f.Days, o)
+	f.Daily = append(f.Daily, o)
 }
 
 // byPurpose adds up the calls of each purpose. An approved purpose that none was for is among them.
@@ -509,4 +509,57 @@ func (f *Figures) bySite(d *Dossier) {
 	for _, s := range slices.Sorted(maps.Keys(of)) {
 		f.Sites = append(f.Sites, *of[s])
 	}
+}
+
+// Complete fills in what follows from the rest, for figures that people write: days from ages and ages from days, and, where there are none, days and
+// purposes from calls.
+func (f *Figures) Complete() {
+	today := At(f.AsOf).Day()
+	date := func(day *time.Time, age *int64) {
+		if day.IsZero() {
+			*day = (today - Day(*age)).Start().Time()
+		} else {
+			*age = int64(today - At(*day).Day())
+		}
+	}
+	for i := range f.Calls {
+		c := &f.Calls[i]
+		date(&c.Day, &c.Age)
+		c.Status, c.Calls = cmp.Or(c.Status, 200), cmp.Or(c.Calls, 1)
+		c.Purpose = cmp.Or(c.Purpose, "none")
+	}
+	slices.SortStableFunc(f.Calls, func(a, b CallsOf) int { return a.Day.Compare(b.Day) })
+	for i := range f.Daily {
+		date(&f.Daily[i].Day, &f.Daily[i].Age)
+	}
+	if len(f.Daily) == 0 {
+		for i := range f.Calls {
+			c := &f.Calls[i]
+			if n := len(f.Daily); n == 0 || f.Daily[n-1].Age != c.Age {
+				f.Daily = append(f.Daily, DayOf{Day: c.Day, Age: c.Age})
+			}
+			d := &f.Daily[len(f.Daily)-1]
+			d.Calls += c.Calls
+			switch c.Status {
+			case 200:
+				d.Retrievals, d.Accounts = d.Retrievals+c.Calls, d.Accounts+c.Accounts
+			case 403:
+				d.Refused += c.Calls
+			}
+		}
+	}
+	slices.SortStableFunc(f.Daily, func(a, b DayOf) int { return a.Day.Compare(b.Day) })
+	approved := map[string]bool{}
+	for i := range f.Approvals {
+		for _, p := range f.Approvals[i].Purposes {
+			approved[p] = approved[p] || f.Approvals[i].InForce
+		}
+	}
+	if len(f.Purposes) == 0 {
+		f.byPurpose(approved)
+	}
+	if slices.ContainsFunc(f.App.Scopes, EmailScope) {
+		f.App.EmailScope = true
+	}
+	f.App.Stores = cmp.Or(f.App.Stores, "unstated")
 }

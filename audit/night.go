@@ -36,6 +36,8 @@ type Store interface {
 	FindingsOf(ctx context.Context, apps ...string) ([]Finding, []Act, error)
 	// ActsEnding gives the acts that run and end by t.
 	ActsEnding(ctx context.Context, t Instant) ([]Act, error)
+	// AppsNotResolved gives the apps with findings that are not resolved and observed, or of some checks.
+	AppsNotResolved(ctx context.Context, checks []string) ([]string, error)
 	// NightCounts gives the finished runs in order.
 	NightCounts(ctx context.Context) ([]NightCount, error)
 	// OpenFindings counts, by severity, the findings that are open, acknowledged or in remediation.
@@ -232,6 +234,9 @@ type Night struct {
 	Archive Archive
 	Sources Sources
 	Checks  []Check
+	// ChecksOf are those of another policy than Rules has, for parts of another process's night. Nil: the same.
+	ChecksOf func(*Policy) ([]Check, error)
+
 	Rules   Rules // of the present configuration
 	Clock   Clock
 	Workers int    // 0: as many as there are cores
@@ -471,6 +476,13 @@ func (r *running) do() (*Result, error) {
 	r.run.Summary.UnknownInstalls = r.total.Unknown
 	r.run.Summary.ClockTrouble = r.total.Trouble
 	r.run.Summary.Judged = r.total.Judged
+	for i := range r.run.Summary.Checks {
+		if c := &r.run.Summary.Checks[i]; c.Looked {
+			if f, ok := r.total.Failed[c.ID]; ok {
+				c.Looked, c.Why = false, fmt.Sprintf("the rule could not judge %d of the apps, such as %s: %s", f.N, f.App, f.Why)
+			}
+		}
+	}
 	if !r.o.DryRun {
 		if err := r.intake.Commit(); err != nil {
 			return nil, err
@@ -749,6 +761,9 @@ func (r *running) look(c *Check) (res CheckResult, configured bool) {
 	}
 	if len(c.NeedsOneOf) > 0 && !slices.ContainsFunc(c.NeedsOneOf, func(k Kind) bool { return r.set[k] }) {
 		need(c.NeedsOneOf[0], true)
+	}
+	if c.Off {
+		return CheckResult{ID: c.ID, Why: "the policy turns it off", Off: true}, false
 	}
 	if res.Looked && c.Purposes && !r.Rules.Purposes {
 		configured = false
