@@ -162,6 +162,21 @@ type Figures struct {
 	Reports    SpanFigures       `json:"reports"` // that count
 	Users      int64             `json:"users"`   // accounts on the sites where the app is installed, as far as these say
 	Findings   []FoundFigures    `json:"findings"`
+
+	made map[any]any
+}
+
+// Once gives what make makes of f: it is made once for each key, by the one goroutine that f belongs to.
+func (f *Figures) Once(key any, make func() any) any {
+	v, ok := f.made[key]
+	if !ok {
+		v = make()
+		if f.made == nil {
+			f.made = map[any]any{}
+		}
+		f.made[key] = v
+	}
+	return v
 }
 
 // AppFigures is the app's newest registry entry.

@@ -31,7 +31,7 @@ const Subjects = 100
 // subjectLength bounds a subject, in characters.
 const subjectLength = 200
 
-// variable is what rules see of an app, and the sources that it comes from; see figures.
+// variable is what rules see of an app, and the sources that it comes from; see apps.
 type variable struct {
 	name     string
 	of       *cel.Type
@@ -114,7 +114,7 @@ func Compile(list []audit.OwnRule) ([]audit.Check, error) {
 	}
 	var out []audit.Check
 	var wrong []error
-	first := map[string]audit.Position{}
+	first, of := map[string]audit.Position{}, &apps{adapter: env.CELTypeAdapter()}
 	for i := range list {
 		r := &list[i]
 		if at, ok := first[r.ID]; ok {
@@ -122,7 +122,7 @@ func Compile(list []audit.OwnRule) ([]audit.Check, error) {
 			continue
 		}
 		first[r.ID] = r.At
-		c, err := compile(env, r)
+		c, err := compile(env, of, r)
 		if err == nil {
 			err = test(&c, r)
 		}
@@ -136,12 +136,12 @@ func Compile(list []audit.OwnRule) ([]audit.Check, error) {
 }
 
 // compile makes a check of a rule.
-func compile(env *cel.Env, r *audit.OwnRule) (audit.Check, error) {
+func compile(env *cel.Env, of *apps, r *audit.OwnRule) (audit.Check, error) {
 	when, uses, err := program(env, r, "when", r.When, r.WhenAt, "bool", cel.BoolType)
 	if err != nil {
 		return audit.Check{}, err
 	}
-	var subject cel.Program
+	var subject *expression
 	if strings.TrimSpace(r.Subject) != "" {
 		var more []variable
 		if subject, more, err = program(env, r, "subject", r.Subject, r.SubjectAt, "string or list(string)", cel.StringType, cel.ListType(cel.StringType)); err != nil {
@@ -166,7 +166,7 @@ func compile(env *cel.Env, r *audit.OwnRule) (audit.Check, error) {
 			if err != nil {
 				return err
 			}
-			subjects, err := judge(f, when, subject)
+			subjects, err := judge(of.app(f), when, subject)
 			if err != nil {
 				return &audit.RuleError{Err: err}
 			}
@@ -231,7 +231,7 @@ func titleOf(r *audit.OwnRule) (string, error) {
 }
 
 // program type-checks an expression, and says which variables it uses. All that is wrong with it has its place in the file.
-func program(env *cel.Env, r *audit.OwnRule, key, text string, at audit.Position, wants string, types ...*cel.Type) (cel.Program, []variable, error) {
+func program(env *cel.Env, r *audit.OwnRule, key, text string, at audit.Position, wants string, types ...*cel.Type) (*expression, []variable, error) {
 	ast, issues := env.Compile(text)
 	if issues != nil && issues.Err() != nil {
 		var wrong []error
@@ -244,7 +244,7 @@ func program(env *cel.Env, r *audit.OwnRule, key, text string, at audit.Position
 	if !slices.ContainsFunc(types, func(t *cel.Type) bool { return ast.OutputType().IsExactType(t) }) {
 		return nil, nil, fmt.Errorf("%s: rule %s: %s: it gives %s, and has to give %s", place(at, 1, 0), r.ID, key, ast.OutputType(), wants)
 	}
-	p, err := env.Program(ast, cel.CostLimit(CostLimit), cel.EvalOptions(cel.OptOptimize))
+	p, err := newExpression(env, ast)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: rule %s: %s: %w", place(at, 1, 0), r.ID, key, err)
 	}
@@ -269,44 +269,9 @@ func place(at audit.Position, line, column int) audit.Position {
 	return audit.Position{File: at.File, Line: at.Line + line - 1, Column: at.Column + column}
 }
 
-// figures are an app's, for an expression.
-type figures struct{ *audit.Figures }
-
-// ResolveName implements cel.Activation.
-func (f figures) ResolveName(name string) (any, bool) {
-	switch name {
-	case "as_of":
-		return f.AsOf, true
-	case "app":
-		return &f.App, true
-	case "approvals":
-		return f.Approvals, true
-	case "daily":
-		return f.Daily, true
-	case "calls":
-		return f.Calls, true
-	case "purposes":
-		return f.Purposes, true
-	case "sites":
-		return f.Sites, true
-	case "retrievals":
-		return &f.Retrievals, true
-	case "reports":
-		return &f.Reports, true
-	case "users":
-		return f.Users, true
-	case "findings":
-		return f.Findings, true
-	}
-	return nil, false
-}
-
-// Parent implements cel.Activation.
-func (figures) Parent() cel.Activation { return nil }
-
 // judge gives the subjects that a rule finds in an app, ascending: "" where it has none.
-func judge(f *audit.Figures, when, subject cel.Program) ([]string, error) {
-	holds, _, err := when.Eval(figures{f})
+func judge(x *app, when, subject *expression) ([]string, error) {
+	holds, _, err := when.program(x.usual).Eval(x)
 	if err != nil {
 		return nil, fmt.Errorf("when: %w", tooMuch(err))
 	}
@@ -316,7 +281,7 @@ func judge(f *audit.Figures, when, subject cel.Program) ([]string, error) {
 	if subject == nil {
 		return []string{""}, nil
 	}
-	v, _, err := subject.Eval(figures{f})
+	v, _, err := subject.program(x.usual).Eval(x)
 	if err != nil {
 		return nil, fmt.Errorf("subject: %w", tooMuch(err))
 	}
