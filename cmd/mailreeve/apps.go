@@ -173,7 +173,7 @@ func (c *cli) appsShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			statuses, err := (&findingFlags{}).filter()
+			statuses, err := (&findingFlags{}).filter(c)
 			if err != nil {
 				return err
 			}

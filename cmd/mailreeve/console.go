@@ -43,13 +43,13 @@ func consoleSite(cfg *config.Config, log *slog.Logger) (*web.Site, error) {
 func (s *system) console(site *web.Site, missed func(from, to time.Time) bool) (*console.Console, error) {
 	o := s.cfg.Console.OIDC
 	var ids []string
-	for _, parts := range checks.Catalogue() {
+	for _, parts := range s.checks.Catalogue() {
 		ids = append(ids, parts[0].ID)
 	}
 	began := s.clock()
 	return console.New(console.Config{Site: site, Store: s.store, Deeds: s, Desk: s.desk(), Policy: s.cfg.Policy, Clock: s.clock, Log: s.log,
 		OIDC:  console.OIDC{Issuer: o.Issuer, ClientID: o.ClientID, Secret: os.Getenv(o.ClientSecretEnv), RoleClaim: o.RoleClaim},
-		Check: checks.Get, Checks: ids, Clause: checks.ClauseText,
+		Check: s.checks.Get, Checks: ids, Clause: func(name string) string { return checks.Clause(s.cfg.Policy, name) },
 		Record: func(f *audit.Finding, files map[uint32]string) any { return recordOf(f, files) },
 		Export: func(w io.Writer, f *audit.Finding, accounts audit.IDs) error {
 			b := bufio.NewWriter(w)

@@ -37,7 +37,7 @@ func (c *cli) findingsListCommand() *cobra.Command {
 		Short:   "List findings that are not resolved, the worst first",
 		Example: "  mailreeve findings list --severity critical,high\n  mailreeve findings list --status all --app com.acme.mailer --format json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			filter, err := pick.filter()
+			filter, err := pick.filter(c)
 			if err != nil {
 				return err
 			}
@@ -95,7 +95,7 @@ func joined[S ~string](list []S) string {
 	return strings.Join(out, ", ")
 }
 
-func (p *findingFlags) filter() (store.Filter, error) {
+func (p *findingFlags) filter(c *cli) (store.Filter, error) {
 	f := store.Filter{Checks: p.checks, Apps: p.apps, Vendors: p.vendors, Limit: p.limit}
 	if p.limit < 0 {
 		return f, usagef("--limit: give 0 or more")
@@ -120,8 +120,15 @@ func (p *findingFlags) filter() (store.Filter, error) {
 		}
 		f.Severities = append(f.Severities, severity)
 	}
+	known := checks.All()
+	if len(p.checks) > 0 {
+		var err error
+		if known, _, err = c.configured(); err != nil {
+			return f, err
+		}
+	}
 	for _, id := range p.checks {
-		if _, ok := checks.Get(id); !ok {
+		if _, ok := known.Get(id); !ok {
 			return f, usagef("--check: there is no check %q: mailreeve checks list shows them", id)
 		}
 	}
@@ -160,6 +167,7 @@ func findingListing(files map[uint32]string) listing[audit.Finding] {
 			{name: "notified at", at: func(f F) audit.Instant { return f.NotifiedAt }, wide: true},
 			{name: "due at", at: func(f F) audit.Instant { return f.DueAt }, wide: true},
 			{name: "worsened", of: func(f F) string { return strconv.FormatBool(f.Worsened) }, wide: true},
+			{name: "observed", of: func(f F) string { return strconv.FormatBool(f.Observed) }, wide: true},
 			{name: "assignee", of: func(f F) string { return f.Assignee }, wide: true},
 			{name: "policy", of: func(f F) string { return f.PolicyDigest }, wide: true},
 		},
@@ -192,6 +200,7 @@ type findingRecord struct {
 	Sites          int                  `json:"sites"`
 	Latest         audit.Latest         `json:"latest"`
 	Worsened       bool                 `json:"worsened"`
+	Observed       bool                 `json:"observed"`
 	Assignee       string               `json:"assignee"`
 	Recommendation *recommendRecord     `json:"recommendation"`
 	Policy         string               `json:"policy"`
@@ -220,7 +229,7 @@ func recordOf(f *audit.Finding, files map[uint32]string) findingRecord {
 		AppKey: f.App, AppName: f.AppName, Vendor: f.Vendor, Subject: f.Subject, Title: f.Title, Explanation: f.Explanation, Remediation: f.Remediation,
 		FirstSeen: moment(f.FirstSeen), LastSeen: moment(f.LastSeen), FirstRun: f.FirstRun, LastRun: f.LastRun,
 		NotifiedAt: moment(f.NotifiedAt), DueAt: moment(f.DueAt), Occurrences: f.Occurrences, Accounts: f.Accounts, Sites: f.Sites, Latest: f.Latest,
-		Worsened: f.Worsened, Assignee: f.Assignee, Policy: f.PolicyDigest, Evidence: make([]findingEvidenceRow, len(f.Evidence))}
+		Worsened: f.Worsened, Observed: f.Observed, Assignee: f.Assignee, Policy: f.PolicyDigest, Evidence: make([]findingEvidenceRow, len(f.Evidence))}
 	if x := f.Recommendation; x != nil {
 		if x.DecidedBy == "" {
 			x.DecidedAt = audit.Never
@@ -264,7 +273,7 @@ Without, it writes the findings that mailreeve findings list with the same optio
 		Example: "  mailreeve findings export F-3K9QZX --format csv > accounts.csv\n  mailreeve findings export --status all --format jsonl",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, ids []string) error {
-			filter, err := pick.filter()
+			filter, err := pick.filter(c)
 			if err != nil {
 				return err
 			}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/mailreeve/mailreeve/checks"
 	"io"
 	"os"
 	"os/signal"
@@ -59,7 +60,8 @@ func limitMemory() {
 type cli struct {
 	out, err io.Writer
 	clock    func() time.Time
-	config   string // -c
+	config   string     // -c
+	checks   checks.Set // under the policy that was loaded
 }
 
 // execute runs the command line and gives the exit code.

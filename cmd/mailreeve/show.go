@@ -111,6 +111,9 @@ func (x *seen) write(w io.Writer) error {
 	if x.Worsened {
 		status += ", worsened"
 	}
+	if x.Observed {
+		status += ", " + notifier.Observed
+	}
 	t.row("status", status)
 	t.row("severity", fmt.Sprintf("%s, %s", x.Severity, x.Confidence))
 	t.row("check", fmt.Sprintf("%s, clause %s", x.Check, x.Clause))
