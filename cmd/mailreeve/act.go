@@ -13,7 +13,6 @@ import (
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/address"
 	"github.com/mailreeve/mailreeve/audit/store"
-	"github.com/mailreeve/mailreeve/checks"
 	"github.com/mailreeve/mailreeve/notifier"
 )
 

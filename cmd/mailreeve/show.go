@@ -11,6 +11,7 @@ import (
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/notifier"
 )
 
 func (c *cli) findingsShowCommand() *cobra.Command {
