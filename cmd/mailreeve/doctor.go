@@ -90,7 +90,11 @@ func (c *cli) doctor(ctx context.Context, send bool) []symptom {
 	if d.cfg, err = c.load(); err != nil {
 		d.wrong("configuration", "%w", err)
 		for _, says := range config.PolicyMistakes(c.config) {
-			d.wrong("policy", "%w", says)
+			file, rest, _ := strings.Cut(says.Error(), ": ")
+			line, _, _ := strings.Cut(rest, ": ")
+			if !strings.Contains(err.Error(), file+": "+line+":") { // else that is told already
+				d.wrong("policy", "%w", says)
+			}
 		}
 		return d.found
 	}
