@@ -148,7 +148,12 @@ func findingListing(files map[uint32]string) listing[audit.Finding] {
 		columns: []column[F]{
 			{name: "id", of: func(f F) string { return f.ID }},
 			{name: "severity", of: func(f F) string { return string(f.Severity) }},
-			{name: "status", of: func(f F) string { return string(f.Status) }},
+			{name: "status", of: func(f F) string { return string(f.Status) }, told: func(f F) string {
+				if f.Observed {
+					return string(f.Status) + ", observed"
+				}
+				return string(f.Status)
+			}},
 			{name: "check", of: func(f F) string { return f.Check }},
 			{name: "clause", of: func(f F) string { return f.Clause }, wide: true},
 			{name: "confidence", of: func(f F) string { return string(f.Confidence) }, wide: true},
