@@ -138,6 +138,11 @@ func (p *Policy) Excepts(app, check, subject string, t Instant) *Exception {
 	return nil
 }
 
+// HasRule says whether a rule of the platform's own has an id.
+func (p *Policy) HasRule(id string) bool {
+	return slices.ContainsFunc(p.Own, func(r OwnRule) bool { return r.ID == id })
+}
+
 // Clause is a clause as the platform words it; nil where it does not.
 func (p *Policy) Clause(name string) *Clause {
 	for i := range p.Clauses {

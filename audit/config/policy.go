@@ -114,7 +114,7 @@ func parsePolicy(name, dir string, text []byte) (*audit.Policy, error) {
 	if err := decode(name, text, &f); err != nil {
 		return nil, err
 	}
-	in := placesOf(name, text)
+	in := sheetOf(name, text)
 	if f.Purposes.Approvable != nil {
 		p.Approvable = f.Purposes.Approvable
 	}
@@ -230,7 +230,7 @@ func rooted(dir, path string) string {
 // checkName is what the id of a check looks like; which there are, others know.
 var checkName = regexp.MustCompile(`^[a-z][a-z0-9-]{1,63}$`)
 
-func (f *policyFile) checks(p *audit.Policy, in places, wrong *mistakes) {
+func (f *policyFile) checks(p *audit.Policy, in sheet, wrong *mistakes) {
 	for _, id := range slices.Sorted(maps.Keys(f.Checks)) {
 		x, at := f.Checks[id], in.at("checks", id)
 		c := audit.CheckPolicy{Severity: audit.Severity(x.Severity), Off: x.Enabled != nil && !*x.Enabled, At: at}
@@ -247,7 +247,7 @@ func (f *policyFile) checks(p *audit.Policy, in places, wrong *mistakes) {
 	}
 }
 
-func (f *policyFile) exceptions(p *audit.Policy, in places, wrong *mistakes) {
+func (f *policyFile) exceptions(p *audit.Policy, in sheet, wrong *mistakes) {
 	for i, x := range f.Exceptions {
 		at := in.at("exceptions", i)
 		for _, must := range []struct{ key, value string }{{"app", x.App}, {"check", x.Check}, {"reason", x.Reason}, {"owner", x.Owner}} {
@@ -267,7 +267,7 @@ func (f *policyFile) exceptions(p *audit.Policy, in places, wrong *mistakes) {
 // clauseName is what a clause is called.
 var clauseName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9.-]{0,15}$`)
 
-func (f *policyFile) clauses(p *audit.Policy, in places, wrong *mistakes) {
+func (f *policyFile) clauses(p *audit.Policy, in sheet, wrong *mistakes) {
 	for _, name := range slices.Sorted(maps.Keys(f.Clauses)) {
 		x, at := f.Clauses[name], in.at("clauses", name)
 		if !clauseName.MatchString(name) {
@@ -286,7 +286,7 @@ func (f *policyFile) clauses(p *audit.Policy, in places, wrong *mistakes) {
 // guideline is the clauses that the built-in policy words.
 var guideline = regexp.MustCompile(`^P([1-9]|1[0-4])$`)
 
-func check(p *audit.Policy, in places, wrong *mistakes) {
+func check(p *audit.Policy, in sheet, wrong *mistakes) {
 	const day = 24 * time.Hour
 	must := func(ok bool, says string, at ...any) {
 		if !ok {

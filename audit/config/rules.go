@@ -69,7 +69,7 @@ func parseRules(name string, text []byte) ([]audit.OwnRule, error) {
 	if err := decode(name, text, &f); err != nil {
 		return nil, err
 	}
-	in, lines := placesOf(name, text), strings.Split(string(text), "\n")
+	in, lines := sheetOf(name, text), strings.Split(string(text), "\n")
 	var wrong mistakes
 	var out []audit.OwnRule
 	for i := range f.Rules {

@@ -64,7 +64,7 @@ func misfits(name string, text []byte) []error {
 	if err := schema.Validate(value); !errors.As(err, &wrong) {
 		return nil
 	}
-	in := placesOf(name, text)
+	in := sheetOf(name, text)
 	var found mistakes
 	english := message.NewPrinter(language.English)
 	var each func(e *jsonschema.ValidationError)

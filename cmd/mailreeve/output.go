@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/notifier"
 )
 
 // The formats of a list.
@@ -138,7 +139,7 @@ func (l listing[T]) csv(w io.Writer, items iter.Seq[T]) error {
 	}
 	for x := range items {
 		for i, c := range l.columns {
-			row[i] = cell(c.text(x, true))
+			row[i] = notifier.Cell(c.text(x, true), shown)
 		}
 		if err := out.Write(row); err != nil {
 			return err
@@ -192,14 +193,6 @@ func (t *table) row(cells ...string) {
 }
 
 func (t *table) flush() error { return t.w.Flush() }
-
-// cell is a text in CSV: what a spreadsheet would take for a formula is a text to it, and control characters are shown.
-func cell(s string) string {
-	if s != "" && strings.IndexByte("=+-@\t\r", s[0]) >= 0 {
-		return "'" + shown(s)
-	}
-	return shown(s)
-}
 
 // shown is a text for a terminal: what does not print is escaped as in Go.
 func shown(s string) string {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/mailreeve/mailreeve/notifier"
 )
 
 // Nothing from outside reaches a terminal as a control, or a spreadsheet as a formula; JSON says exactly what was said.
@@ -39,7 +41,7 @@ func TestHostileTextIsShown(t *testing.T) {
 			}
 		}
 	}
-	if got := cell("=1"); got != "'=1" {
+	if got := notifier.Cell("=1", shown); got != "'=1" {
 		t.Errorf("a formula's cell is %q", got)
 	}
 	if got := shown("Acmé 🦊 <!channel>"); got != "Acmé 🦊 <!channel>" {

@@ -10,14 +10,14 @@ import (
 	"github.com/mailreeve/mailreeve/audit"
 )
 
-// places tells where in a YAML file its values stand.
-type places struct {
+// A sheet tells where in a YAML file its values stand.
+type sheet struct {
 	file string
 	root *yaml.Node
 }
 
-func placesOf(file string, text []byte) places {
-	p := places{file: file}
+func sheetOf(file string, text []byte) sheet {
+	p := sheet{file: file}
 	var doc yaml.Node
 	if yaml.Unmarshal(text, &doc) == nil && len(doc.Content) > 0 {
 		p.root = doc.Content[0]
@@ -26,7 +26,7 @@ func placesOf(file string, text []byte) places {
 }
 
 // at is the line of what a path of keys and indexes leads to, or of the last of its steps that is in the file.
-func (p places) at(path ...any) audit.Position {
+func (p sheet) at(path ...any) audit.Position {
 	pos := audit.Position{File: p.file}
 	n := p.root
 	for _, step := range path {
