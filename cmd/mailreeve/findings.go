@@ -36,7 +36,7 @@ func (c *cli) findingsListCommand() *cobra.Command {
 		Short:   "List findings that are not resolved, the worst first",
 		Example: "  mailreeve findings list --severity critical,high\n  mailreeve findings list --status all --app com.acme.mailer --format json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			filter, err := pick.filter()
+			filter, err := pick.filter(c)
 			if err != nil {
 				return err
 			}
@@ -94,7 +94,7 @@ func joined[S ~string](list []S) string {
 	return strings.Join(out, ", ")
 }
 
-func (p *findingFlags) filter() (store.Filter, error) {
+func (p *findingFlags) filter(c *cli) (store.Filter, error) {
 	f := store.Filter{Checks: p.checks, Apps: p.apps, Vendors: p.vendors, Limit: p.limit}
 	if p.limit < 0 {
 		return f, usagef("--limit: give 0 or more")
@@ -119,8 +119,15 @@ func (p *findingFlags) filter() (store.Filter, error) {
 		}
 		f.Severities = append(f.Severities, severity)
 	}
+	known := checks.All()
+	if len(p.checks) > 0 {
+		var err error
+		if known, _, err = c.configured(); err != nil {
+			return f, err
+		}
+	}
 	for _, id := range p.checks {
-		if _, ok := checks.Get(id); !ok {
+		if _, ok := known.Get(id); !ok {
 			return f, usagef("--check: there is no check %q: mailreeve checks list shows them", id)
 		}
 	}
@@ -140,7 +147,12 @@ func findingListing(files map[uint32]string) listing[audit.Finding] {
 		columns: []column[F]{
 			{name: "id", of: func(f F) string { return f.ID }},
 			{name: "severity", of: func(f F) string { return string(f.Severity) }},
-			{name: "status", of: func(f F) string { return string(f.Status) }},
+			{name: "status", of: func(f F) string { return string(f.Status) }, told: func(f F) string {
+				if f.Observed {
+					return string(f.Status) + ", observed"
+				}
+				return string(f.Status)
+			}},
 			{name: "check", of: func(f F) string { return f.Check }},
 			{name: "clause", of: func(f F) string { return f.Clause }, wide: true},
 			{name: "confidence", of: func(f F) string { return string(f.Confidence) }, wide: true},
@@ -159,6 +171,7 @@ func findingListing(files map[uint32]string) listing[audit.Finding] {
 			{name: "notified at", at: func(f F) audit.Instant { return f.NotifiedAt }, wide: true},
 			{name: "due at", at: func(f F) audit.Instant { return f.DueAt }, wide: true},
 			{name: "worsened", of: func(f F) string { return strconv.FormatBool(f.Worsened) }, wide: true},
+			{name: "observed", of: func(f F) string { return strconv.FormatBool(f.Observed) }, wide: true},
 			{name: "assignee", of: func(f F) string { return f.Assignee }, wide: true},
 			{name: "policy", of: func(f F) string { return f.PolicyDigest }, wide: true},
 		},
@@ -176,7 +189,7 @@ Without, it writes the findings that mailreeve findings list with the same optio
 		Example: "  mailreeve findings export F-3K9QZX --format csv > accounts.csv\n  mailreeve findings export --status all --format jsonl",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, ids []string) error {
-			filter, err := pick.filter()
+			filter, err := pick.filter(c)
 			if err != nil {
 				return err
 			}

@@ -52,11 +52,14 @@ type column[T any] struct {
 	name string
 	of   func(T) string
 	at   func(T) audit.Instant
-	wide bool // left out of tables
+	wide bool           // left out of tables
+	told func(T) string // in tables, where of is for programs
 }
 
 func (c *column[T]) text(x T, exact bool) string {
 	switch {
+	case c.told != nil && !exact:
+		return c.told(x)
 	case c.at == nil:
 		return c.of(x)
 	case exact:
