@@ -22,6 +22,10 @@ type appDays struct {
 	counting map[PackKind]map[Day]IDs
 
 	observed map[Day][]Observation // by time; of the days that were asked for, with what the run brought or looked into
+
+	fresh   map[Day]Figures // of the days that the run brought calls of
+	figures []Figures       // of the days in figured, as the store has them
+	figured span
 }
 
 // memo holds the last few days that were read.
@@ -57,7 +61,7 @@ func (m *memo[T]) drop(d Day) {
 func newAppDays(ctx context.Context, store Store, archive Archive, app string) *appDays {
 	byKind := func() map[PackKind]map[Day][]Pack { return map[PackKind]map[Day][]Pack{CallPack: {}, ReportPack: {}} }
 	return &appDays{ctx: ctx, store: store, archive: archive, app: app, written: byKind(), known: byKind(),
-		observed: map[Day][]Observation{}, counting: map[PackKind]map[Day]IDs{CallPack: {}, ReportPack: {}}}
+		figured: none, observed: map[Day][]Observation{}, fresh: map[Day]Figures{}, counting: map[PackKind]map[Day]IDs{CallPack: {}, ReportPack: {}}}
 }
 
 // ahead is how many days are asked of the store at once: a reporting period and a little more.
@@ -162,6 +166,31 @@ func (a *appDays) count(kind PackKind, day Day) (IDs, error) {
 		a.counting[kind][day] = ids
 	}
 	return ids, err
+}
+
+// Figures implements Days. What is asked for first is mostly the earliest.
+func (a *appDays) Figures(from, to Day) ([]Figures, error) {
+	if from < a.figured.from || to > a.figured.to {
+		want := span{min(from, a.figured.from), max(to, a.figured.to)}
+		found, err := a.store.Figures(a.ctx, a.app, want.from, want.to)
+		if err != nil {
+			return nil, err
+		}
+		a.figures, a.figured = found, want
+	}
+	var out []Figures
+	for i := range a.figures {
+		f := &a.figures[i]
+		if _, newer := a.fresh[f.Day]; f.Day >= from && f.Day <= to && !newer {
+			out = append(out, *f)
+		}
+	}
+	for day, f := range a.fresh {
+		if day >= from && day <= to {
+			out = append(out, f)
+		}
+	}
+	return out, nil
 }
 
 // Observations implements Days.

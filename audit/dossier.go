@@ -34,6 +34,8 @@ type Days interface {
 	Stored(day Day) (IDs, error)
 	// Retrieved gives the accounts that the retrievals of the day got.
 	Retrieved(day Day) (IDs, error)
+	// Figures gives the figures of those days from from to to of which they are kept, in no order.
+	Figures(from, to Day) ([]Figures, error)
 	// Observations gives the captures, mails and signals of the day, by time.
 	Observations(day Day) ([]Observation, error)
 }

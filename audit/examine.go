@@ -267,7 +267,7 @@ func (r *running) load(ctx context.Context, works []*work) ([]loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	days := span{math.MaxInt32, StateDay} // none
+	days := none
 	var want []Due
 	for i, w := range works {
 		if out[i].facts = facts[w.key]; out[i].facts == nil {
@@ -727,12 +727,18 @@ func (x *examination) writeHeaders() error {
 		if err != nil {
 			return err
 		}
+		if len(calls.Calls) > 0 && slices.ContainsFunc(x.freshCalls, func(d *CallDay) bool { return d.Day == day }) {
+			f := FiguresOf(calls)
+			x.days.fresh[day] = f
+			x.out.Figures = append(x.out.Figures, f)
+		}
 		h := headerOf(day, calls, reports)
 		h.Observed = observed[day]
 		headers = append(headers, h)
 		x.out.Headers = append(x.out.Headers, h)
 	}
 	slices.SortFunc(headers, func(a, b DayHeader) int { return cmp.Compare(a.Day, b.Day) })
+	slices.SortFunc(x.out.Figures, func(a, b Figures) int { return cmp.Compare(a.Day, b.Day) })
 	slices.SortFunc(x.out.Headers, func(a, b DayHeader) int { return cmp.Compare(a.Day, b.Day) })
 	x.d.Headers = headers
 	return nil

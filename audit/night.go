@@ -42,6 +42,8 @@ type Store interface {
 	OpenFindings(ctx context.Context) (map[Severity]int, error)
 	// Observations gives an app's captures, mails and signals of the days from from to to.
 	Observations(ctx context.Context, app string, from, to Day) ([]Observation, error)
+	// Figures gives an app's figures of the days from from to to, where they are kept.
+	Figures(ctx context.Context, app string, from, to Day) ([]Figures, error)
 	// ObservedBetween gives the days that have observations after one instant, and up to another.
 	ObservedBetween(ctx context.Context, after, upTo Instant) ([]ObservedDay, error)
 	// KnownObservations gives those of ids that are kept, and whose files could be looked into as far as was tried.

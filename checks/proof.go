@@ -462,6 +462,16 @@ func (m inMemory) Retrieved(day audit.Day) (audit.IDs, error) {
 	return d.Accounts.Select(func(i int) bool { return got[uint32(i)] }), nil
 }
 
+func (m inMemory) Figures(from, to audit.Day) ([]audit.Figures, error) {
+	var out []audit.Figures
+	for day, d := range m.calls {
+		if day >= from && day <= to {
+			out = append(out, audit.FiguresOf(d))
+		}
+	}
+	return out, nil
+}
+
 // headers is what is kept for ever of each day.
 func (m inMemory) headers() []audit.DayHeader {
 	of := map[audit.Day]*audit.DayHeader{}

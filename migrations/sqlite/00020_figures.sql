@@ -1,0 +1,11 @@
+-- What each app did on each day, in numbers, so that a day can be held against those before it without reading their packs.
+
+-- +goose Up
+
+CREATE TABLE figures (
+  app_key TEXT    NOT NULL,
+  day     INTEGER NOT NULL,
+  figures TEXT    NOT NULL,                  -- JSON; they follow from the day's calls, and where a row is missing they are worked out from its packs
+  PRIMARY KEY (app_key, day)
+) STRICT;
+CREATE INDEX figures_day ON figures (day);
