@@ -337,6 +337,36 @@ func (d *Dossier) Site(site string) *SiteEvents {
 	return &d.Sites[i]
 }
 
+// Users is how many accounts the site has at t, by the last event up to then that tells; -1 where none does.
+func (s *SiteEvents) Users(t Instant) int64 {
+	users := int64(-1)
+	for i := range s.Events {
+		if e := &s.Events[i]; e.At > t {
+			break
+		} else if e.Users >= 0 {
+			users = e.Users
+		}
+	}
+	return users
+}
+
+// Since is since when the app is active on the site at t, without a break that is known; Never where it is not known to be.
+func (s *SiteEvents) Since(t Instant) Instant {
+	since := Never
+	for i := range s.Events {
+		e := &s.Events[i]
+		switch {
+		case e.At > t:
+			return since
+		case !e.Event.Active():
+			since = Never
+		case since == Never:
+			since = e.At
+		}
+	}
+	return since
+}
+
 // InstallState is what is known of an app on a site at a moment.
 type InstallState uint8
 

@@ -826,9 +826,15 @@ func (x *examination) touch(answers []answerChange, firstEntry bool) {
 			if x.seeded {
 				q.day(h.Day, TouchMail)
 			}
-			if x.retrievedBefore(h.Day) {
+			if x.calledWithin(h.Day-x.longest((*Policy).FreshDays), h.Day) {
 				q.day(h.Day, TouchRetrieved)
 			}
+		}
+	}
+	past := x.longest((*Policy).DriftDays)
+	for i := range q.headers {
+		if h := &q.headers[i]; x.calledWithin(h.Day-past, h.Day-1) {
+			q.day(h.Day, TouchPast)
 		}
 	}
 	for t, days := range x.passed {
@@ -851,6 +857,7 @@ func (x *examination) touch(answers []answerChange, firstEntry bool) {
 		events := x.d.Site(e.Site).Events
 		q.span(installSpan(events, e), TouchInstall)
 		q.span(leavingSpan(events, e), TouchLeaving)
+		q.span(spanOf(e.At, Never), TouchPast)
 	}
 	for i := range answers {
 		c := &answers[i]
@@ -881,11 +888,10 @@ func touchOf(k Kind) Touch {
 	return TouchSignals
 }
 
-// retrievedBefore says whether new calls, or calls whose time has come, may be retrievals that a mail of the day is held against.
-func (x *examination) retrievedBefore(day Day) bool {
-	from := day - x.longest((*Policy).FreshDays)
-	return slices.ContainsFunc(x.freshCalls, func(c *CallDay) bool { return from <= c.Day && c.Day <= day }) ||
-		slices.ContainsFunc(x.passed[TouchCalls], func(d Day) bool { return from <= d && d <= day })
+// calledWithin says whether there are new calls of the days from from to to, or calls whose time has come.
+func (x *examination) calledWithin(from, to Day) bool {
+	return slices.ContainsFunc(x.freshCalls, func(c *CallDay) bool { return from <= c.Day && c.Day <= to }) ||
+		slices.ContainsFunc(x.passed[TouchCalls], func(d Day) bool { return from <= d && d <= to })
 }
 
 // longest is the most days that any rules ever gave: a day may be judged by old ones.

@@ -16,6 +16,7 @@ func All() []audit.Check {
 		purposeUndeclared(),
 		purposeNotApproved(),
 		purposeProhibited(),
+		purposeDrift(),
 		featureDrift(),
 		scopeUnapproved(),
 		mailProhibited(),
