@@ -23,8 +23,9 @@ const (
 const (
 	sweepWithin = 6 * time.Hour // a short time
 	sweepShare  = 0.5           // most of a site
-	sameSet     = 0.8           // two sets are the same whose common accounts are this share of all of theirs
+	sameSet     = 2.0 / 3       // two sets are the same whose common accounts are this share of either
 	tryingHit   = 9             // answers in vain that one with an account makes up for
+	chosenDays  = 56            // of learning, where sets may come once a month: two of them, should one fall on a holiday
 	chartDays   = 28
 )
 
@@ -108,6 +109,7 @@ type may uint8
 const (
 	maySweep may = 1 << iota // and be periodic
 	maySurge
+	mayMonthly // surge, once a month is known
 )
 
 // judgeDrift finds the patterns of a day.
@@ -205,7 +207,7 @@ func (j *drifting) read() error {
 
 // unexplained says which patterns the purposes that are in force over a stretch do not explain.
 func (j *drifting) unexplained(s *stretch) may {
-	m := maySweep | maySurge
+	m := maySweep | maySurge | mayMonthly
 	for i := range j.d.Approvals {
 		a := &j.d.Approvals[i]
 		if !a.InForce(s.from) {
@@ -216,7 +218,7 @@ func (j *drifting) unexplained(s *stretch) may {
 			switch {
 			case slices.Contains(j.rules.Single, purpose):
 			case slices.Contains(j.rules.Chosen, purpose):
-				m &^= maySweep
+				m &^= maySweep | maySurge
 			default:
 				m = 0
 			}
@@ -330,22 +332,18 @@ func sweep(calls []*audit.Call, table, threshold int) (from, to, most int) {
 	return from, to, most
 }
 
-// surges finds sites, or all others together, on which the app retrieved far more than it used to.
+// surges finds sites, or several together, on which the app retrieved far more than it used to.
 func (j *drifting) surges(t *audit.Tally) error {
-	var rest []*audit.Call // of sites that are no surge on their own
-	total, users := 0, 0.0
-	settled := (j.day - j.rules.LearningDays()).Start()
+	var rest []*driftSite // those that are no surge on their own
+	total := 0
 	for i := range j.sites {
 		s := &j.sites[i]
-		if s.users == 0 || s.events.Since(j.day.Start()) > settled {
+		if s.users == 0 {
 			continue
 		}
-		calls, n := j.that(s, maySurge)
-		if n == 0 {
-			continue
-		}
+		n := s.n
 		if n >= j.least(s.users) {
-			surges, err := j.surge(t, s, calls, n)
+			surges, err := j.surge(t, s)
 			if err != nil {
 				return err
 			}
@@ -353,21 +351,39 @@ func (j *drifting) surges(t *audit.Tally) error {
 				continue
 			}
 		}
-		rest, total, users = append(rest, calls...), total+n, users+s.users
+		rest, total = append(rest, s), total+n
 	}
-	if total < j.least(users) {
+	if total < j.rules.Accounts {
 		return nil
 	}
-	return j.surgeOfRest(t, rest, total, users)
+	return j.surgeTogether(t, rest)
+}
+
+// sudden is the retrievals on s that may be a surge, their accounts, and how they may come about.
+func (j *drifting) sudden(s *driftSite) (calls []*audit.Call, n int, habit drift.Habit) {
+	calls, n = j.that(s, mayMonthly)
+	habit.Learning = int(j.rules.LearningDays())
+	for _, m := range s.may {
+		if m&mayMonthly != 0 && m&maySurge == 0 {
+			// Of what retention leaves of the past, the last week can be told from the rest.
+			kept := int(j.d.Rules.At(j.day.Start()).Policy.DriftDays()) - 7
+			habit = drift.Habit{Learning: max(habit.Learning, min(chosenDays, kept)), Monthly: true}
+		}
+	}
+	return calls, n, habit
 }
 
 // surge looks at one site.
-func (j *drifting) surge(t *audit.Tally, s *driftSite, calls []*audit.Call, n int) (bool, error) {
+func (j *drifting) surge(t *audit.Tally, s *driftSite) (bool, error) {
+	calls, n, habit := j.sudden(s)
+	since := s.events.Since(j.day.Start())
+	if n < j.least(s.users) || since > (j.day-audit.Day(habit.Learning)).Start() {
+		return false, nil
+	}
 	past, err := j.before()
 	if err != nil {
 		return false, err
 	}
-	since := s.events.Since(j.day.Start())
 	days := make([]drift.Day, len(past))
 	for k := range past {
 		f := &past[k]
@@ -377,7 +393,7 @@ func (j *drifting) surge(t *audit.Tally, s *driftSite, calls []*audit.Call, n in
 		}
 		days[k] = drift.Day{Weekday: weekday(f.Day), Count: float64(got), Scale: users, Enough: got >= j.least(users)}
 	}
-	l, ok := drift.Expect(days, drift.Day{Weekday: weekday(j.day), Count: float64(n), Scale: s.users}, int(j.rules.LearningDays()))
+	l, ok := drift.Expect(days, drift.Day{Weekday: weekday(j.day), Count: float64(n), Scale: s.users}, habit)
 	if !ok || float64(n) < l.Threshold {
 		return false, nil
 	}
@@ -386,47 +402,76 @@ func (j *drifting) surge(t *audit.Tally, s *driftSite, calls []*audit.Call, n in
 	return true, nil
 }
 
-// surgeOfRest looks at the sites together that are no surge on their own: against what the app did on all sites, scaled by the users of those that it is
-// on long enough. rest is the calls, total their accounts on each site, users those of the sites.
-func (j *drifting) surgeOfRest(t *audit.Tally, rest []*audit.Call, total int, users float64) error {
+// surgeTogether looks at those of the sites on which the app is for as long as its past reaches: the same ones are held against themselves.
+func (j *drifting) surgeTogether(t *audit.Tally, sites []*driftSite) error {
 	past, err := j.before()
-	if err != nil {
+	if err != nil || len(past) == 0 {
 		return err
 	}
-	settled := (j.day - j.rules.LearningDays()).Start()
+	whole := past[0].Day.Start()
+	var calls []*audit.Call
+	total, users := 0, 0.0
+	var habit drift.Habit
+	in := map[string]bool{}
+	for _, s := range sites {
+		if s.events.Since(j.day.Start()) > whole {
+			continue
+		}
+		some, n, h := j.sudden(s)
+		calls, total, users = append(calls, some...), total+n, users+s.users
+		habit = drift.Habit{Learning: max(habit.Learning, h.Learning), Monthly: habit.Monthly || h.Monthly}
+		in[s.name] = true
+	}
+	least := j.least(users)
+	if total < least {
+		return nil
+	}
+	// The sites of the past that are quiet today count as well.
 	base := make([]float64, len(past))
 	today := 0.0
 	for i := range j.d.Sites {
 		s := &j.d.Sites[i]
-		if s.Since(j.day.Start()) <= settled {
-			today += float64(max(0, s.Users(min(j.day.End()-1, j.d.AsOf))))
+		if s.Since(j.day.Start()) > whole || j.loud(s.Site) && !in[s.Site] {
+			continue
 		}
-		next, n, active := 0, 0.0, false
-		for k := range past {
+		in[s.Site] = true
+		today += float64(max(0, s.Users(min(j.day.End()-1, j.d.AsOf))))
+		for next, n, k := 0, 0.0, 0; k < len(past); k++ {
 			for ; next < len(s.Events) && s.Events[next].At < past[k].Day.End(); next++ {
-				e := &s.Events[next]
-				if active = e.Event.Active(); e.Users >= 0 {
+				if e := &s.Events[next]; e.Users >= 0 {
 					n = float64(e.Users)
 				}
 			}
-			if active {
-				base[k] += n
-			}
+			base[k] += n
 		}
 	}
 	days := make([]drift.Day, len(past))
-	for k := range past {
-		f := &past[k]
-		days[k] = drift.Day{Weekday: weekday(f.Day), Count: float64(f.SiteAccounts), Scale: base[k], Enough: f.SiteAccounts >= j.least(users)}
+	of := func(f *audit.Figures) int {
+		n := f.SiteAccounts
+		for i := range f.Busy {
+			if !in[f.Busy[i].Site] {
+				n -= f.Busy[i].Accounts
+			}
+		}
+		return n
 	}
-	l, ok := drift.Expect(days, drift.Day{Weekday: weekday(j.day), Count: float64(total), Scale: today}, int(j.rules.LearningDays()))
+	for k := range past {
+		n := of(&past[k])
+		days[k] = drift.Day{Weekday: weekday(past[k].Day), Count: float64(n), Scale: base[k], Enough: n >= least}
+	}
+	l, ok := drift.Expect(days, drift.Day{Weekday: weekday(j.day), Count: float64(total), Scale: today}, habit)
 	if !ok || float64(total) < l.Threshold {
 		return nil
 	}
-	slices.SortStableFunc(rest, func(a, b *audit.Call) int { return cmp.Compare(a.At, b.At) })
-	t.Together(surge, j.calls, rest, fmt.Sprintf("observed %s on several sites together; %s %s", accounts(total), heldAgainst(l, j.least(users)),
-		chartOf(past, total, func(f *audit.Figures) int { return f.SiteAccounts })))
+	slices.SortStableFunc(calls, func(a, b *audit.Call) int { return cmp.Compare(a.At, b.At) })
+	t.Together(surge, j.calls, calls, fmt.Sprintf("observed %s on several sites together; %s %s", accounts(total), heldAgainst(l, least), chartOf(past, total, of)))
 	return nil
+}
+
+// loud says whether the app called a site on the day.
+func (j *drifting) loud(site string) bool {
+	_, ok := slices.BinarySearchFunc(j.sites, site, func(s driftSite, name string) int { return cmp.Compare(s.name, name) })
+	return ok
 }
 
 // periodic finds sites on which the app retrieved the same large set as some weeks before.
@@ -444,20 +489,20 @@ func (j *drifting) periodic(t *audit.Tally) error {
 		if err != nil {
 			return err
 		}
-		rhythm, common, err := j.rhythm(s.name, calls, n, past)
+		rhythm, common, err := j.rhythm(s.name, calls, n, j.least(s.users), past)
 		if err != nil {
 			return err
 		}
 		if rhythm > 0 {
-			t.Together(periodicBulk, j.calls, calls, fmt.Sprintf("observed %s of a site's %s, %d%% of them and of those of %s, %d days before, the same; expected less than half as many, as on each day between, threshold %d%% %s",
-				accounts(n), count(int(s.users), "user", "users"), int(common*100), j.day-rhythm, rhythm, int(sameSet*100), chartOf(past, n, onSite(s.name))))
+			t.Together(periodicBulk, j.calls, calls, fmt.Sprintf("observed %s of a site's %s, %.0f%% of them the same as on %s, %d days before; expected less than half as many, as on each day between, threshold %.0f%% %s",
+				accounts(n), count(int(s.users), "user", "users"), common*100, j.day-rhythm, rhythm, sameSet*100, chartOf(past, n, onSite(s.name))))
 		}
 	}
 	return nil
 }
 
 // rhythm is after how many days the same set came again, and how much of both is common; 0 where it did not.
-func (j *drifting) rhythm(site string, calls []*audit.Call, n int, past []audit.Figures) (audit.Day, float64, error) {
+func (j *drifting) rhythm(site string, calls []*audit.Call, n, least int, past []audit.Figures) (audit.Day, float64, error) {
 	var now audit.IDs
 	for _, r := range rhythms() {
 		i := len(past) - int(r)
@@ -465,7 +510,7 @@ func (j *drifting) rhythm(site string, calls []*audit.Call, n int, past []audit.
 			break
 		}
 		was := past[i].OnSite(site)
-		if float64(was) < sameSet*float64(n) || sameSet*float64(was) > float64(n) {
+		if float64(was) < sameSet*float64(n) || float64(n) < sameSet*float64(was) {
 			continue
 		}
 		if slices.ContainsFunc(past[i+1:], func(f audit.Figures) bool { return 2*f.OnSite(site) >= n }) {
@@ -486,7 +531,7 @@ func (j *drifting) rhythm(site string, calls []*audit.Call, n int, past []audit.
 		}
 		then, both := accountsOf(earlier, there), 0
 		now.Match(then, func(int, int) { both++ })
-		if common := float64(both) / float64(now.Len()+then.Len()-both); common >= sameSet {
+		if common := float64(both) / float64(max(now.Len(), then.Len())); both >= least && common >= sameSet {
 			return r, common, nil
 		}
 	}
@@ -525,17 +570,16 @@ func (j *drifting) enumerated(t *audit.Tally) error {
 		if s.users == 0 || n < j.least(s.users) {
 			continue
 		}
-		from, to, score := drift.Run(vain, tryingHit)
-		if score < j.least(s.users) {
-			continue
-		}
+		from, to := drift.Run(vain, tryingHit)
 		r := run{site: s}
 		for k := from; k < to; k++ {
 			if vain[k] {
 				r.calls = append(r.calls, s.asked[k])
 			}
 		}
-		runs = append(runs, r)
+		if len(r.calls) >= j.least(s.users) {
+			runs = append(runs, r)
+		}
 	}
 	if len(runs) == 0 {
 		return nil
@@ -548,7 +592,7 @@ func (j *drifting) enumerated(t *audit.Tally) error {
 	for k := range past {
 		days[k] = drift.Day{Weekday: weekday(past[k].Day), Count: float64(past[k].InVain), Scale: 1, Enough: past[k].InVain >= j.rules.Accounts}
 	}
-	l, ok := drift.Expect(days, drift.Day{Weekday: weekday(j.day), Count: float64(inVain), Scale: 1}, int(j.rules.LearningDays()))
+	l, ok := drift.Expect(days, drift.Day{Weekday: weekday(j.day), Count: float64(inVain), Scale: 1}, drift.Habit{Learning: int(j.rules.LearningDays())})
 	if !ok || float64(inVain) < l.Threshold {
 		return nil
 	}

@@ -26,39 +26,48 @@ type Level struct {
 
 const (
 	// deviations is how many robust standard deviations far above is. Days are no normal deviates: with so many even heavy tails stay below.
-	deviations = 8
+	deviations = 10
 	// times is how many times what is expected far above is: less is no sudden change.
-	times = 3
+	times = 5
 	// busiest is how many times the busiest of the ordinary days of its kind far above is: rare busy days of an app are its own.
-	busiest = 1.5
+	busiest = 2
 	// sameWeekday is how many days of a weekday are enough to speak for it; before, those of its kind do: working days, or weekends.
 	sameWeekday = 4
 )
 
+// A Habit is how a count may come about.
+type Habit struct {
+	Learning int  // how many ordinary days have to be known
+	Monthly  bool // busy days come by the date, on whatever weekday that is
+}
+
 // Expect tells what today is held against. past is the days before, in order. A day of the past that is far above those before it is not ordinary, and says
-// nothing of what is. ok is false while there are fewer than learning ordinary days.
-func Expect(past []Day, today Day, learning int) (l Level, ok bool) {
-	var h history
+// nothing of what is. ok is false while there are too few ordinary days.
+func Expect(past []Day, today Day, habit Habit) (l Level, ok bool) {
+	h := history{habit: habit}
 	for i := range past {
 		d := &past[i]
 		if d.Scale <= 0 {
 			continue
 		}
-		if d.Enough && len(h.days) >= learning {
+		if d.Enough && len(h.days) >= habit.Learning {
 			if l := h.level(*d); d.Count >= l.Threshold {
 				continue
 			}
 		}
 		h.days = append(h.days, *d)
 	}
-	if len(h.days) < learning || today.Scale <= 0 {
+	if len(h.days) < habit.Learning || today.Scale <= 0 {
 		return Level{Days: len(h.days)}, false
 	}
 	return h.level(today), true
 }
 
 // history is ordinary days.
-type history struct{ days []Day }
+type history struct {
+	habit Habit
+	days  []Day
+}
 
 // level works on square roots, whose spread hardly depends on the count (Anscombe).
 func (h *history) level(today Day) Level {
@@ -67,7 +76,7 @@ func (h *history) level(today Day) Level {
 	for i, d := range h.days {
 		n := d.Count * today.Scale / d.Scale
 		scaled[i] = root(n)
-		if weekend(d.Weekday) == weekend(today.Weekday) {
+		if h.habit.Monthly || weekend(d.Weekday) == weekend(today.Weekday) {
 			top = max(top, n)
 		}
 	}
@@ -128,9 +137,9 @@ func median(list []float64) float64 {
 }
 
 // Run finds, among answers in order of time, the stretch that speaks most for ids being tried in a row: each answer in vain adds 1, and each other takes
-// hit off, down to 0 (a CUSUM). It is answers[from:to], of the first where several speak alike; score is 0 where there is none.
-func Run(inVain []bool, hit int) (from, to, score int) {
-	sum, start := 0, 0
+// hit off, down to 0 (a CUSUM). It is answers[from:to], the first where several speak alike; empty where none is in vain.
+func Run(inVain []bool, hit int) (from, to int) {
+	sum, start, score := 0, 0, 0
 	for i, v := range inVain {
 		if v {
 			sum++
@@ -141,7 +150,7 @@ func Run(inVain []bool, hit int) (from, to, score int) {
 			from, to, score = start, i+1, sum
 		}
 	}
-	return from, to, score
+	return from, to
 }
 
 // Chart draws counts as a line of text, the highest as a full block.
