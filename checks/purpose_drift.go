@@ -148,6 +148,9 @@ func firstRetrieval(d *audit.Dossier) (day audit.Day, ok bool) {
 
 // read sorts the day's calls by site. Where they are too few to matter, it leaves no sites.
 func (j *drifting) read() error {
+	if few, err := j.few(); few || err != nil {
+		return err
+	}
 	at := map[uint32]int{}
 	total, inVain := 0, 0
 	mays := map[*stretch]may{}
@@ -205,6 +208,22 @@ func (j *drifting) read() error {
 		s.n = j.distinct(s.got)
 	}
 	return nil
+}
+
+// few says whether the day's calls are too few to matter, whatever they are.
+func (j *drifting) few() (bool, error) {
+	calls, err := j.d.Days.Calls(j.day)
+	if err != nil {
+		return false, err
+	}
+	total, inVain := 0, 0
+	for i := range calls.Calls {
+		total += len(calls.Calls[i].Accounts)
+		if calls.Calls[i].InVain() {
+			inVain++
+		}
+	}
+	return total < j.rules.Accounts && inVain < j.rules.Accounts, nil
 }
 
 // unexplained says which patterns the purposes that are in force over a stretch do not explain.

@@ -46,10 +46,13 @@ func (w *publishing) purgePacks(ctx context.Context) error {
 		return err
 	}
 	w.purged.Days, w.purged.Packs, w.purged.Records, w.purged.Bytes = gone.Days, gone.Packs, gone.Records, gone.Bytes
-	for _, kept := range []string{"packs", "figures"} {
-		if _, err := w.exec(ctx, `DELETE FROM `+kept+` WHERE day < ?`, w.p.Purged); err != nil {
-			return err
-		}
+	if _, err := w.exec(ctx, `DELETE FROM packs WHERE day < ?`, w.p.Purged); err != nil {
+		return err
+	}
+	// Figures have no index by day: a day with figures has a header.
+	_, err = w.exec(ctx, `DELETE FROM figures WHERE (app_key, day) IN (SELECT app_key, day FROM headers WHERE day >= ? AND day < ?)`, w.wasPurged, w.p.Purged)
+	if err != nil {
+		return err
 	}
 	return w.drop(ctx, &w.purged.Observations, `DELETE FROM observations WHERE day < ?`, w.p.Purged)
 }

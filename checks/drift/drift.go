@@ -30,7 +30,7 @@ const (
 	// times is how many times what is expected far above is: less is no sudden change.
 	times = 5
 	// busiest is how many times the busiest of the ordinary days of its kind far above is: rare busy days of an app are its own.
-	busiest = 2
+	busiest = 1.5
 	// sameWeekday is how many days of a weekday are enough to speak for it; before, those of its kind do: working days, or weekends.
 	sameWeekday = 4
 )

@@ -8,4 +8,3 @@ CREATE TABLE figures (
   figures TEXT    NOT NULL,                  -- JSON; they follow from the day's calls, and where a row is missing they are worked out from its packs
   PRIMARY KEY (app_key, day)
 );
-CREATE INDEX figures_day ON figures (day);

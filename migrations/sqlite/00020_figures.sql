@@ -7,5 +7,4 @@ CREATE TABLE figures (
   day     INTEGER NOT NULL,
   figures TEXT    NOT NULL,                  -- JSON; they follow from the day's calls, and where a row is missing they are worked out from its packs
   PRIMARY KEY (app_key, day)
-) STRICT;
-CREATE INDEX figures_day ON figures (day);
+) STRICT, WITHOUT ROWID;
