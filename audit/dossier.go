@@ -118,6 +118,18 @@ func (f *AppFacts) Span() (first, last, report Instant) {
 	return first, last, report
 }
 
+// LearningUntil is until when an app is not judged by its pattern of access; Ever where it is, or nothing is known of it.
+func (f *AppFacts) LearningUntil(p *Policy, asOf Instant) Instant {
+	first, _, _ := f.Span()
+	if first == Ever {
+		return Ever
+	}
+	if until := (first.Day() + p.Drift.LearningDays()).Start(); asOf < until {
+		return until
+	}
+	return Ever
+}
+
 // Sites gives the last event up to a moment of each site, by site.
 func (f *AppFacts) Sites(at Instant) []Lifecycle {
 	last := map[string]Lifecycle{}

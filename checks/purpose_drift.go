@@ -43,7 +43,7 @@ func purposeDrift() audit.Check {
 		Rule: "On one UTC day, on a site whose number of users is known (`users` of the `installs` source), the app's calls follow a pattern that its approved purposes do not explain. " +
 			"Only calls that no other check of P1, P6 or P7 finds are looked at: at a moment with an approval in force, and for a purpose in force. At least 50 accounts and 5% of the site's users must be concerned. The patterns are the subjects:\n\n" +
 			"- `site-sweep`: at least half of the site's users within 6 hours, where all purposes in force need one account at a time (error-reports, security-alerts, user-invitations). Occurrences are the retrievals of those hours.\n" +
-			"- `surge`: accounts on one site, or on several together, far above the app's own past: at least five times what is expected, twice the busiest ordinary day of its kind (working days or weekends), and ten robust standard deviations " +
+			"- `surge`: accounts on one site, or on several together, far above the app's own past: at least five times what is expected, 1.75 times the busiest ordinary day of its kind (working days or weekends), and ten robust standard deviations " +
 			"(median and median absolute deviation of square roots, per weekday) above it. The past is up to 63 days, scaled with the number of users; a site counts once the app is on it for 14 days, and a day that was itself far above is not ordinary. " +
 			"Where subscribed-alerts or connect-mail-service is in force, whose large sets may come once a month, 56 days have to be known, and the busiest day is that of any weekday; where user-sync, or a purpose of which the policy does not say what it needs, is in force, nothing is a surge. " +
 			"Occurrences are the day's retrievals there.\n" +

@@ -40,6 +40,13 @@ type policyFile struct {
 	Probing struct {
 		Calls *int `yaml:"calls"`
 	} `yaml:"probing"`
+	Drift struct {
+		Accounts *int      `yaml:"accounts"`
+		Share    *float64  `yaml:"share"`
+		Learning *Duration `yaml:"learning"`
+		Single   []string  `yaml:"single"`
+		Chosen   []string  `yaml:"chosen"`
+	} `yaml:"drift"`
 	Suppress struct {
 		Max              *Duration `yaml:"max"`
 		DismissFor       *Duration `yaml:"dismiss_for"`
@@ -91,7 +98,7 @@ func ParsePolicy(name string, text []byte) (*audit.Policy, error) {
 		to   *time.Duration
 	}{
 		{f.Reporting.Period, &p.ReportingPeriod}, {f.Reporting.IncidentGrace, &p.IncidentGrace}, {f.Reporting.ClosedGrace, &p.ClosedGrace},
-		{f.Reporting.UpdatedGrace, &p.UpdatedGrace}, {f.Installs.Grace, &p.UninstallGrace}, {f.Installs.RetainedAfter, &p.RetainedAfter},
+		{f.Reporting.UpdatedGrace, &p.UpdatedGrace}, {f.Installs.Grace, &p.UninstallGrace}, {f.Installs.RetainedAfter, &p.RetainedAfter}, {f.Drift.Learning, &p.Drift.Learning},
 		{f.Mail.AfterUninstall, &p.MailAfter}, {f.Mail.FreshRetrieval, &p.FreshRetrieval}, {f.Suppress.Max, &p.SuppressMax}, {f.Suppress.DismissFor, &p.DismissFor}, {f.Retention.Calls, &p.RetentionCalls},
 		{f.Retention.Findings, &p.RetentionFindings}, {f.Retention.Trail, &p.RetentionTrail},
 		{f.Notices.After, &p.Ladder.After}, {f.Notices.Settle, &p.Ladder.Settle}, {f.Notices.Second, &p.Ladder.Second},
@@ -102,6 +109,15 @@ func ParsePolicy(name string, text []byte) (*audit.Policy, error) {
 			*x.to = time.Duration(*x.from)
 		}
 	}
+	if f.Drift.Share != nil {
+		p.Drift.Share = *f.Drift.Share
+	}
+	if f.Drift.Single != nil {
+		p.Drift.Single = f.Drift.Single
+	}
+	if f.Drift.Chosen != nil {
+		p.Drift.Chosen = f.Drift.Chosen
+	}
 	if f.Platform.Domains != nil {
 		p.PlatformDomains = f.Platform.Domains
 	}
@@ -109,7 +125,7 @@ func ParsePolicy(name string, text []byte) (*audit.Policy, error) {
 		from *int
 		to   *int
 	}{
-		{f.Probing.Calls, &p.ProbingCalls}, {f.Suppress.WorsenedAccounts, &p.WorsenedAccounts}, {f.Notices.CleanNights, &p.Ladder.CleanNights},
+		{f.Probing.Calls, &p.ProbingCalls}, {f.Drift.Accounts, &p.Drift.Accounts}, {f.Suppress.WorsenedAccounts, &p.WorsenedAccounts}, {f.Notices.CleanNights, &p.Ladder.CleanNights},
 		{f.Notices.ManyAccounts, &p.Ladder.ManyAccounts}, {f.Notices.Abnormal.Findings, &p.Ladder.Abnormal},
 		{f.Notices.Abnormal.Times, &p.Ladder.AbnormalTimes}, {f.Notices.Abnormal.Nights, &p.Ladder.AbnormalNights},
 	} {
@@ -154,6 +170,10 @@ func check(p *audit.Policy) error {
 		return fmt.Errorf("retention: trail: give no less than retention.findings, or findings would outlive the reasons of what was done to them")
 	case p.ProbingCalls < 1:
 		return fmt.Errorf("probing: calls: give 1 or more")
+	case p.Drift.Accounts < 1 || !(p.Drift.Share >= 0 && p.Drift.Share <= 1):
+		return fmt.Errorf("drift: give 1 or more accounts, and a share from 0 to 1")
+	case p.Drift.Learning < 7*day || p.Drift.Learning%day != 0:
+		return fmt.Errorf("drift: learning: give whole days, a week or more, as in 14d")
 	case p.WorsenedAccounts < 0:
 		return fmt.Errorf("suppress: worsened_accounts: give 0 or more")
 	case p.Ladder.CleanNights < 1 || p.Ladder.ManyAccounts < 1:

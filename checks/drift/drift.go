@@ -30,7 +30,7 @@ const (
 	// times is how many times what is expected far above is: less is no sudden change.
 	times = 5
 	// busiest is how many times the busiest of the ordinary days of its kind far above is: rare busy days of an app are its own.
-	busiest = 1.5
+	busiest = 1.75
 	// sameWeekday is how many days of a weekday are enough to speak for it; before, those of its kind do: working days, or weekends.
 	sameWeekday = 4
 )
@@ -50,14 +50,14 @@ func Expect(past []Day, today Day, habit Habit) (l Level, ok bool) {
 		if d.Scale <= 0 {
 			continue
 		}
-		if d.Enough && len(h.days) >= habit.Learning {
+		if d.Enough && len(h.days) >= max(habit.Learning, 1) {
 			if l := h.level(*d); d.Count >= l.Threshold {
 				continue
 			}
 		}
 		h.days = append(h.days, *d)
 	}
-	if len(h.days) < habit.Learning || today.Scale <= 0 {
+	if len(h.days) < max(habit.Learning, 1) || today.Scale <= 0 {
 		return Level{Days: len(h.days)}, false
 	}
 	return h.level(today), true

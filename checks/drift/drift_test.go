@@ -52,14 +52,14 @@ func TestExpect(t *testing.T) {
 				return 400
 			}
 			return 100
-		}), monday, Habit{Learning: 14}, [2]float64{99, 101}, [2]float64{800, 800}},
+		}), monday, Habit{Learning: 14}, [2]float64{99, 101}, [2]float64{700, 700}},
 		{"nothing before: ten standard deviations of a Poisson count", past(63, func(int, time.Weekday) float64 { return 0 }), monday, Habit{Learning: 14}, [2]float64{0, 0}, [2]float64{31, 32}},
 		{"a large set on a working day is known on a Sunday, where sets come by the date", past(63, func(i int, w time.Weekday) float64 {
 			if i == 32 {
 				return 900
 			}
 			return 10
-		}), sunday, Habit{Learning: 56, Monthly: true}, [2]float64{9, 11}, [2]float64{1800, 1800}},
+		}), sunday, Habit{Learning: 56, Monthly: true}, [2]float64{9, 11}, [2]float64{1575, 1575}},
 	} {
 		l, ok := Expect(c.past, c.today, c.habit)
 		if !ok || l.Expected < c.expected[0] || l.Expected > c.expected[1] || l.Threshold < c.least[0] || l.Threshold > c.least[1] {

@@ -111,6 +111,7 @@ type appRecord struct {
 	FirstRetrieval moment           `json:"first_retrieval"`
 	LastRetrieval  moment           `json:"last_retrieval"`
 	LastReport     moment           `json:"last_report"`
+	LearningUntil  moment           `json:"learning_until"` // its pattern of access is not judged before; null: it is judged, or there is none
 	Sites          []siteRecord     `json:"sites"`
 	Findings       []findingRecord  `json:"findings"` // that are not resolved
 }
@@ -132,11 +133,12 @@ type siteRecord struct {
 	Active bool   `json:"active"`
 }
 
-func appRecordOf(f *audit.AppFacts, asOf audit.Instant) appRecord {
+func appRecordOf(f *audit.AppFacts, p *audit.Policy, asOf audit.Instant) appRecord {
 	r := appRecord{Key: f.Key, Approvals: []approvalRecord{}, Sites: []siteRecord{}, Findings: []findingRecord{}}
 	r.Entry, r.Listed = f.Entry()
 	first, last, report := f.Span()
 	r.FirstRetrieval, r.LastRetrieval, r.LastReport = moment(first), moment(last), moment(report)
+	r.LearningUntil = moment(f.LearningUntil(p, asOf))
 	for i := range f.Approvals {
 		a := &f.Approvals[i]
 		_, to := a.Span()
@@ -185,7 +187,7 @@ func (c *cli) appsShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			r := appRecordOf(facts, asOf)
+			r := appRecordOf(facts, s.cfg.Policy, asOf)
 			if format == asJSON {
 				for i := range found {
 					r.Findings = append(r.Findings, recordOf(&found[i], files))
@@ -225,6 +227,9 @@ func (c *cli) showApp(r *appRecord, found []audit.Finding) error {
 	t.row("in the registry", looked(r.Listed, ""))
 	t.row("retrievals", strings.Join(notEmpty(when(audit.Instant(r.FirstRetrieval)), when(audit.Instant(r.LastRetrieval))), " to "))
 	t.row("last report", when(audit.Instant(r.LastReport)))
+	if until := audit.Instant(r.LearningUntil); until != audit.Ever {
+		t.row("purpose-drift", "learning what is usual until "+when(until))
+	}
 	active := 0
 	for _, s := range r.Sites {
 		if s.Active {

@@ -8,7 +8,7 @@ import (
 // TestBounds holds the check's bounds on few apps; bench/drift does on many, and its seeds are others.
 func TestBounds(t *testing.T) {
 	t.Parallel()
-	r, err := Run(7, 20, 6)
+	r, err := Run(7, 16, 5)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -18,7 +18,7 @@ func TestBounds(t *testing.T) {
 		}
 	}
 	all := r.Total()
-	if all.Nights < 10_000 {
+	if all.Nights < 8_000 {
 		t.Errorf("%d app-nights say too little", all.Nights)
 	}
 	if all.False > 0 { // one in 50,000 is allowed
