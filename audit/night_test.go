@@ -646,13 +646,13 @@ func many(day, n int) (lines []string) {
 // A past that becomes known later makes a day ordinary that was not.
 func TestALatePastWithdraws(t *testing.T) {
 	w, byDay := steady(t)
-	byDay[21] = append(byDay[21], many(21, 80)...)
+	byDay[20] = append(byDay[20], many(20, 80)...) // a Friday
 	for d, lines := range byDay {
 		w.write(fmt.Sprintf("access-%02d.jsonl", d), lines...)
 	}
 	w.run(firstNight)
 	w.want(w.finding("purpose-drift", "surge"), audit.Open, 81, 81)
-	w.write("access-late.jsonl", many(11, 60)...) // within its first two weeks
+	w.write("access-late.jsonl", many(11, 60)...) // a Wednesday, within its first two weeks
 	if n := counts(w.run(secondNight)); n.Withdrawn == 0 {
 		t.Errorf("%+v", n)
 	}
