@@ -667,7 +667,7 @@ func TestALatePastWithdraws(t *testing.T) {
 	}
 }
 
-// Files in any order, over several nights, end with the drifts of one night over all, also where a store has no figures of days before.
+// Files in any order, over several nights, end with the drifts of one night over all.
 func TestDriftsDoNotDependOnTheOrderOfNights(t *testing.T) {
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

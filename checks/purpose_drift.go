@@ -72,7 +72,7 @@ func purposeDrift() audit.Check {
 			case periodicBulk:
 				what += "the same large set again, on a newsletter's rhythm."
 			default:
-				what = fmt.Sprintf("%s for accounts that the site does not have%s, %s: ids were tried in a row.", count(f.Occurrences, "call", "calls"), onSites(f), window(f))
+				what = fmt.Sprintf("%s%s for accounts that are not there, %s: ids were tried in a row.", count(f.Occurrences, "call", "calls"), onSites(f), window(f))
 			}
 			return what + first(f)
 		},
