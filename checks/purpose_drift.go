@@ -680,7 +680,7 @@ func driftProof() audit.Proof {
 			},
 		},
 		Complies: audit.Case{
-			Story: "From the fifteenth day on, each on a day of its own: 49 accounts on site-1, 49 on site-2, 49 ids in vain on site-4; on site-3, a week after its 55, 44, so that the sets differ; and on site-5, where the app is new, 90 of 1,000 users.",
+			Story: "From the fifteenth day on, each on a day of its own: 49 accounts on site-1, 49 on site-2, 49 ids in vain on site-4; on site-3, a week after its 55, 44 of the same, too few to matter; and on site-5, where the app is new, 90 of 1,000 users.",
 			Dossier: func() *audit.Dossier {
 				return quiet().retrievesEach(48, "2026-11-16T12:00:00Z", "site-1").
 					retrievesEach(48, "2026-11-17T13:00:00Z", "site-2").
