@@ -50,6 +50,7 @@ type Config struct {
 	Store  *store.Store
 	Deeds  Deeds
 	Desk   *notices.Desk
+	Policy *audit.Policy
 	Checks [][]audit.Check // each with its parts
 	Clock  func() time.Time
 	Log    *slog.Logger

@@ -80,7 +80,7 @@ func newBench(t *testing.T) *bench {
 	must(t, err)
 	cfg := &config.Config{Policy: audit.DefaultPolicy(), Notices: config.Notices{From: "audit@market.example", SMTP: "smtp://127.0.0.1:1"}, Vendor: config.Vendor{PublicURL: "https://vendors.example"}}
 	b.desk = notices.New(s, cfg, b.clock, log)
-	x := api.New(api.Config{Store: s, Deeds: b.deeds(), Desk: b.desk, Checks: checks.Catalogue(), Clock: b.clock, Log: log})
+	x := api.New(api.Config{Policy: audit.DefaultPolicy(), Store: s, Deeds: b.deeds(), Desk: b.desk, Checks: checks.Catalogue(), Clock: b.clock, Log: log})
 	server := httptest.NewServer(site.Guard(x.Handler()))
 	t.Cleanup(server.Close)
 	b.url = server.URL

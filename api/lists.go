@@ -56,7 +56,7 @@ func (a *API) app(_ http.ResponseWriter, r *http.Request, _ *store.Token) (any, 
 		return nil, err
 	}
 	files, err := a.Store.EvidencePaths(ctx, found)
-	return record.AppOf(facts, asOf, found, files), err
+	return record.AppOf(facts, a.Policy, asOf, found, files), err
 }
 
 func (a *API) vendors(w http.ResponseWriter, r *http.Request, _ *store.Token) (any, error) {

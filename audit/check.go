@@ -181,6 +181,7 @@ const (
 	TouchCaptures  Touch = "captures"  // a capture of the day, or what was seen in it
 	TouchMail      Touch = "mail"      // a mail of the day, what was seen in it, or who else retrieved its canary
 	TouchSignals   Touch = "signals"   // a signal of the day
+	TouchPast      Touch = "past"      // calls of the days before, or what happened to the app on a site then: what the day is held against
 	TouchRetrieved Touch = "retrieved" // for mails of the day: a retrieval in the days before
 )
 

@@ -24,6 +24,10 @@ type appDays struct {
 	figures  map[Day]*DayFigures   // that the store has, and those that the run counted; nil: none were asked for
 	counted  map[Day]*DayFigures   // by this run
 	observed map[Day][]Observation // by time; of the days that were asked for, with what the run brought or looked into
+
+	fresh    map[Day]DayTotals // of the days that the run brought calls of
+	totals   []DayTotals       // of the days in totalled, as the store has them
+	totalled span
 }
 
 // memo holds the last few days that were read.
@@ -59,7 +63,7 @@ func (m *memo[T]) drop(d Day) {
 func newAppDays(ctx context.Context, store Store, archive Archive, app string) *appDays {
 	byKind := func() map[PackKind]map[Day][]Pack { return map[PackKind]map[Day][]Pack{CallPack: {}, ReportPack: {}} }
 	return &appDays{ctx: ctx, store: store, archive: archive, app: app, written: byKind(), known: byKind(),
-		observed: map[Day][]Observation{}, counting: map[PackKind]map[Day]IDs{CallPack: {}, ReportPack: {}}}
+		totalled: none, observed: map[Day][]Observation{}, fresh: map[Day]DayTotals{}, counting: map[PackKind]map[Day]IDs{CallPack: {}, ReportPack: {}}}
 }
 
 // ahead is how many days are asked of the store at once: a reporting period and a little more.
@@ -186,6 +190,31 @@ func (a *appDays) figured(day Day, f *DayFigures) {
 		a.counted = map[Day]*DayFigures{}
 	}
 	a.counted[day] = f
+}
+
+// Totals implements Days. What is asked for first is mostly the earliest.
+func (a *appDays) Totals(from, to Day) ([]DayTotals, error) {
+	if from < a.totalled.from || to > a.totalled.to {
+		want := span{min(from, a.totalled.from), max(to, a.totalled.to)}
+		found, err := a.store.Totals(a.ctx, a.app, want.from, want.to)
+		if err != nil {
+			return nil, err
+		}
+		a.totals, a.totalled = found, want
+	}
+	var out []DayTotals
+	for i := range a.totals {
+		f := &a.totals[i]
+		if _, newer := a.fresh[f.Day]; f.Day >= from && f.Day <= to && !newer {
+			out = append(out, *f)
+		}
+	}
+	for day, f := range a.fresh {
+		if day >= from && day <= to {
+			out = append(out, f)
+		}
+	}
+	return out, nil
 }
 
 // Observations implements Days.

@@ -37,6 +37,8 @@ type Days interface {
 	Stored(day Day) (IDs, error)
 	// Retrieved gives the accounts that the retrievals of the day got.
 	Retrieved(day Day) (IDs, error)
+	// Totals gives the totals of those days from from to to of which they are kept, in no order.
+	Totals(from, to Day) ([]DayTotals, error)
 	// Observations gives the captures, mails and signals of the day, by time.
 	Observations(day Day) ([]Observation, error)
 	// Figures gives the day in numbers, with all its facts; nil where these were never counted.
@@ -121,6 +123,18 @@ func (f *AppFacts) Span() (first, last, report Instant) {
 		last, report = max(last, h.LastRetrieval), max(report, h.LastReport)
 	}
 	return first, last, report
+}
+
+// LearningUntil is until when an app is not judged by its pattern of access; Ever where it is, or nothing is known of it.
+func (f *AppFacts) LearningUntil(p *Policy, asOf Instant) Instant {
+	first, _, _ := f.Span()
+	if first == Ever {
+		return Ever
+	}
+	if until := (first.Day() + p.Drift.LearningDays()).Start(); asOf < until {
+		return until
+	}
+	return Ever
 }
 
 // Sites gives the last event up to a moment of each site, by site.
@@ -350,6 +364,36 @@ func (d *Dossier) Site(site string) *SiteEvents {
 		return &SiteEvents{Site: site}
 	}
 	return &d.Sites[i]
+}
+
+// Users is how many accounts the site has at t, by the last event up to then that tells; -1 where none does.
+func (s *SiteEvents) Users(t Instant) int64 {
+	users := int64(-1)
+	for i := range s.Events {
+		if e := &s.Events[i]; e.At > t {
+			break
+		} else if e.Users >= 0 {
+			users = e.Users
+		}
+	}
+	return users
+}
+
+// Since is since when the app is active on the site at t, without a break that is known; Never where it is not known to be.
+func (s *SiteEvents) Since(t Instant) Instant {
+	since := Never
+	for i := range s.Events {
+		e := &s.Events[i]
+		switch {
+		case e.At > t:
+			return since
+		case !e.Event.Active():
+			since = Never
+		case since == Never:
+			since = e.At
+		}
+	}
+	return since
 }
 
 // InstallState is what is known of an app on a site at a moment.

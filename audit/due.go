@@ -14,6 +14,9 @@ import (
 // A span is a stretch of days, both included.
 type span struct{ from, to Day }
 
+// none is a span without days.
+var none = span{1<<31 - 1, -1 << 31}
+
 func spanOf(from, to Instant) span {
 	s := span{-1 << 31, 1<<31 - 1}
 	if from != Ever {

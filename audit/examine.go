@@ -311,7 +311,7 @@ func (r *running) load(ctx context.Context, works []*work) ([]loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	days := span{math.MaxInt32, StateDay} // none
+	days := none
 	var want []Due
 	for i, w := range works {
 		if out[i].facts = facts[w.key]; out[i].facts == nil {
@@ -508,6 +508,7 @@ func (x *examination) do() (*appResult, error) {
 	if err := x.judgeStates(); err != nil {
 		return nil, err
 	}
+	x.keepFigures()
 	if err := x.setStatesAt(); err != nil {
 		return nil, err
 	}
@@ -802,13 +803,22 @@ func (x *examination) writeHeaders() error {
 		if err != nil {
 			return err
 		}
+		if len(calls.Calls) > 0 && slices.ContainsFunc(x.freshCalls, func(d *CallDay) bool { return d.Day == day }) {
+			f := TotalsOf(calls)
+			x.days.fresh[day] = f
+			x.out.Totals = append(x.out.Totals, f)
+		}
 		h := headerOf(day, calls, reports)
-		h.Observed, h.Figures = observed[day], FiguresOf(calls, reports, x.rules, Never)
-		x.days.figured(day, h.Figures)
+		h.Observed = observed[day]
+		if x.reckons() {
+			h.Figures = FiguresOf(calls, reports, x.rules, Never)
+			x.days.figured(day, h.Figures)
+		}
 		headers = append(headers, h)
 		x.out.Headers = append(x.out.Headers, h)
 	}
 	slices.SortFunc(headers, func(a, b DayHeader) int { return cmp.Compare(a.Day, b.Day) })
+	slices.SortFunc(x.out.Totals, func(a, b DayTotals) int { return cmp.Compare(a.Day, b.Day) })
 	slices.SortFunc(x.out.Headers, func(a, b DayHeader) int { return cmp.Compare(a.Day, b.Day) })
 	x.d.Headers = headers
 	return nil
@@ -841,6 +851,24 @@ func headerOf(day Day, calls *CallDay, reports *ReportDay) DayHeader {
 		}
 	}
 	return h
+}
+
+// reckons says whether there are rules that see days in numbers.
+func (x *examination) reckons() bool {
+	return slices.ContainsFunc(x.Checks, func(c Check) bool { return c.Own && !c.Off })
+}
+
+// keepFigures keeps what a check had to count of days that are over: those of before there were rules that see numbers.
+func (x *examination) keepFigures() {
+	for _, h := range x.d.Headers {
+		f := x.days.counted[h.Day]
+		isNew := slices.ContainsFunc(x.out.Headers, func(o DayHeader) bool { return o.Day == h.Day })
+		if f != nil && !isNew && h.Newest <= x.o.AsOf {
+			h.Figures = f
+			x.out.Headers = append(x.out.Headers, h)
+			x.changed = true
+		}
+	}
 }
 
 // learnAnswers takes the answers of new reports, and what new calls retrieved after answers.
@@ -896,9 +924,15 @@ func (x *examination) touch(answers []answerChange, firstEntry bool) {
 			if x.seeded {
 				q.day(h.Day, TouchMail)
 			}
-			if x.retrievedBefore(h.Day) {
+			if x.calledWithin(h.Day-x.longest((*Policy).FreshDays), h.Day) {
 				q.day(h.Day, TouchRetrieved)
 			}
+		}
+	}
+	past := x.longest((*Policy).DriftDays)
+	for i := range q.headers {
+		if h := &q.headers[i]; x.calledWithin(h.Day-past, h.Day-1) {
+			q.day(h.Day, TouchPast)
 		}
 	}
 	for t, days := range x.passed {
@@ -921,6 +955,7 @@ func (x *examination) touch(answers []answerChange, firstEntry bool) {
 		events := x.d.Site(e.Site).Events
 		q.span(installSpan(events, e), TouchInstall)
 		q.span(leavingSpan(events, e), TouchLeaving)
+		q.span(spanOf(e.At, Never), TouchPast)
 	}
 	for i := range answers {
 		c := &answers[i]
@@ -951,11 +986,10 @@ func touchOf(k Kind) Touch {
 	return TouchSignals
 }
 
-// retrievedBefore says whether new calls, or calls whose time has come, may be retrievals that a mail of the day is held against.
-func (x *examination) retrievedBefore(day Day) bool {
-	from := day - x.longest((*Policy).FreshDays)
-	return slices.ContainsFunc(x.freshCalls, func(c *CallDay) bool { return from <= c.Day && c.Day <= day }) ||
-		slices.ContainsFunc(x.passed[TouchCalls], func(d Day) bool { return from <= d && d <= day })
+// calledWithin says whether there are new calls of the days from from to to, or calls whose time has come.
+func (x *examination) calledWithin(from, to Day) bool {
+	return slices.ContainsFunc(x.freshCalls, func(c *CallDay) bool { return from <= c.Day && c.Day <= to }) ||
+		slices.ContainsFunc(x.passed[TouchCalls], func(d Day) bool { return from <= d && d <= to })
 }
 
 // longest is the most days that any rules ever gave: a day may be judged by old ones.

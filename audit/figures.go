@@ -335,7 +335,11 @@ func (d *Dossier) figuresNow() (*Figures, error) {
 		}
 		day, err := d.Days.Figures(h.Day)
 		if err == nil && (day == nil || h.Newest > d.AsOf) {
+			missing := day == nil
 			day, err = d.count(h.Day)
+			if k, ok := d.Days.(interface{ figured(Day, *DayFigures) }); ok && missing && err == nil && h.Newest <= d.AsOf {
+				k.figured(h.Day, day)
+			}
 		}
 		if err != nil {
 			return nil, err

@@ -116,6 +116,7 @@ type AppUpdate struct {
 	Observations []Observation // new ones, and earlier ones that were looked into
 
 	Headers  []DayHeader // new or changed ones
+	Totals   []DayTotals // new or changed ones
 	Packs    []Pack      // new ones
 	Due      []Due       // all that is left
 	Put      []Contribution

@@ -48,6 +48,8 @@ type Store interface {
 	Spans(ctx context.Context, app string) ([]ContributionSpan, error)
 	// Observations gives an app's captures, mails and signals of the days from from to to.
 	Observations(ctx context.Context, app string, from, to Day) ([]Observation, error)
+	// Totals gives an app's totals of the days from from to to, where they are kept.
+	Totals(ctx context.Context, app string, from, to Day) ([]DayTotals, error)
 	// ObservedBetween gives the days that have observations after one instant, and up to another.
 	ObservedBetween(ctx context.Context, after, upTo Instant) ([]ObservedDay, error)
 	// KnownObservations gives those of ids that are kept, and whose files could be looked into as far as was tried.

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -630,4 +632,95 @@ func TestAFileOfBadLinesIsNotTaken(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	w.want(w.finding(prohibited, "marketing"), audit.Open, 950, 950)
+}
+
+// steady is a world in which acme fetches one address a day on site-1, which has 200 users, from 1 to 21 November.
+func steady(t *testing.T) (w *world, byDay map[int][]string) {
+	w = newWorld(t)
+	w.write("installs.jsonl", `{"ts":"2026-01-01T00:00:00Z","app_key":"acme","cloud_id":"site-1","event":"installed","users":200}`)
+	byDay = map[int][]string{}
+	for d := 1; d <= 21; d++ {
+		byDay[d] = append(byDay[d], call(fmt.Sprintf("2026-11-%02dT08:00:00Z", d), fmt.Sprint("usual", d), "security-alerts", "ann"))
+	}
+	return w, byDay
+}
+
+// many is a retrieval of n accounts, one by one.
+func many(day, n int) (lines []string) {
+	for i := range n {
+		lines = append(lines, call(fmt.Sprintf("2026-11-%02dT12:%02d:%02dZ", day, i/60, i%60), fmt.Sprintf("many-%d-%d", day, i), "security-alerts", fmt.Sprintf("user-%d", i)))
+	}
+	return lines
+}
+
+// A past that becomes known later makes a day ordinary that was not.
+func TestALatePastWithdraws(t *testing.T) {
+	w, byDay := steady(t)
+	byDay[20] = append(byDay[20], many(20, 80)...) // a Friday
+	for d, lines := range byDay {
+		w.write(fmt.Sprintf("access-%02d.jsonl", d), lines...)
+	}
+	w.run(firstNight)
+	w.want(w.finding("purpose-drift", "surge"), audit.Open, 81, 81)
+	w.write("access-late.jsonl", many(11, 60)...) // a Wednesday, within its first two weeks
+	if n := counts(w.run(secondNight)); n.Withdrawn == 0 {
+		t.Errorf("%+v", n)
+	}
+	f := w.finding("purpose-drift", "surge")
+	w.want(f, audit.Resolved, 0, 0)
+	trail, err := w.store.Trail(context.Background(), store.TrailFilter{Finding: f.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last := trail[len(trail)-1]; !strings.Contains(last.Why, "60 more calls of 2026-11-11, which the day is held against (access-late.jsonl:1)") {
+		t.Errorf("the history says %s", last.Why)
+	}
+}
+
+// Files in any order, over several nights, end with the drifts of one night over all.
+func TestDriftsDoNotDependOnTheOrderOfNights(t *testing.T) {
+	for seed := range uint64(3) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			rnd := rand.New(rand.NewPCG(seed, 9))
+			var all []string
+			one, byDay := steady(t)
+			several, _ := steady(t)
+			for _, d := range []int{12, 16, 17 + rnd.IntN(2), 19, 20, 21} {
+				byDay[d] = append(byDay[d], many(d, 30+rnd.IntN(90))...)
+			}
+			installs := `{"ts":"2026-11-%02dT00:00:00Z","app_key":"acme","cloud_id":"site-1","event":"present","users":%d}`
+			for d, lines := range byDay {
+				all = append(all, lines...)
+				one.write(fmt.Sprintf("access-%02d.jsonl", d), lines...)
+			}
+			more := fmt.Sprintf(installs, 10, 100+rnd.IntN(900))
+			one.write("installs-2.jsonl", more)
+			one.run(firstNight)
+
+			slices.Sort(all)
+			rnd.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+			const nights = 4
+			for n := range nights {
+				several.write(fmt.Sprintf("access-part-%d.jsonl", n), all[n*len(all)/nights:(n+1)*len(all)/nights]...)
+				if n == 2 {
+					several.write("installs-2.jsonl", more)
+				}
+				several.run(firstNight)
+			}
+			for _, subject := range []string{"site-sweep", "surge", "periodic-bulk", "enumeration"} {
+				a, errA := one.store.Finding(context.Background(), audit.FindingID("purpose-drift", "acme", subject))
+				b, errB := several.store.Finding(context.Background(), audit.FindingID("purpose-drift", "acme", subject))
+				open := func(f *audit.Finding, err error) string {
+					if err != nil || f.Status == audit.Resolved {
+						return "none"
+					}
+					return fmt.Sprintf("%d occurrences, %d accounts, %s", f.Occurrences, f.Accounts, f.Evidence[0].Detail)
+				}
+				if x, y := open(a, errA), open(b, errB); x != y {
+					t.Errorf("%s: in one night %s, over several %s", subject, x, y)
+				}
+			}
+		})
+	}
 }

@@ -25,6 +25,8 @@ type Policy struct {
 	MailAfter       time.Duration // how long after an uninstall a canary may still be mailed (P10)
 	FreshRetrieval  time.Duration // how long before a mail its address must have been retrieved by an app that says it stores none (P2)
 
+	Drift DriftBounds // what access counts as one that no approved purpose explains (P7)
+
 	PlatformDomains []string // registrable domains of the platform's own: what goes there is shared with nobody (P9)
 
 	SuppressMax      time.Duration // the longest that a finding can be suppressed
@@ -170,6 +172,9 @@ func DefaultPolicy() *Policy {
 		MailAfter:       day,
 		FreshRetrieval:  7 * day,
 
+		Drift: DriftBounds{Accounts: 50, Share: 0.05, Learning: 14 * day, Single: []string{"error-reports", "security-alerts", "user-invitations"},
+			Chosen: []string{"subscribed-alerts", "connect-mail-service"}},
+
 		PlatformDomains: []string{"atlassian.com", "atlassian.net", "atl-paas.net", "jira.com", "bitbucket.org", "trello.com", "statuspage.io"},
 
 		SuppressMax:      365 * day,
@@ -184,6 +189,22 @@ func DefaultPolicy() *Policy {
 		Ladder:            DefaultLadder(),
 	}
 }
+
+// DriftDays is how many days before a day it is held against: two months, or as much of them as retention leaves to judge late facts by.
+func (p *Policy) DriftDays() Day { return max(0, min(63, p.RetentionDays()-14)) }
+
+// DriftBounds is by what access counts as one that no approved purpose explains; see check purpose-drift. The zero value judges nothing, as policies did that
+// are older than it.
+type DriftBounds struct {
+	Accounts int           // at least so many on a site,
+	Share    float64       // and at least this share of the site's users
+	Learning time.Duration // since an app's first retrieval; only then is it judged
+	Single   []string      // purposes that need one account at a time
+	Chosen   []string      // purposes that need many accounts at once, and again, but chosen ones: who subscribed, who linked a mailbox
+}
+
+// LearningDays is Learning in days.
+func (d *DriftBounds) LearningDays() Day { return Day(d.Learning / (24 * time.Hour)) }
 
 // Purpose is the purpose that was declared, after the policy's synonyms; "" where none was.
 func (p *Policy) Purpose(declared string) string {

@@ -203,6 +203,21 @@ func (t *Tally) Call(subject string, day *CallDay, c *Call, accounts []uint32, d
 	}
 }
 
+// Together counts calls that break the rule only together, in order of time, with all their accounts: the first is shown, with detail.
+func (t *Tally) Together(subject string, day *CallDay, calls []*Call, detail string) {
+	x := t.subject(subject)
+	if x.sites == nil {
+		x.sites = make([]string, len(day.Sites))
+	}
+	for i, c := range calls {
+		x.pick(&day.Accounts, c.Accounts, x.see(c.Hash, c.At))
+		x.sites[c.Site] = day.Sites[c.Site]
+		if i == 0 && x.wants(c.At) {
+			x.show(Evidence{At: c.At, Source: c.Source, Site: day.Sites[c.Site], Detail: detail})
+		}
+	}
+}
+
 // Report counts a report, with those of its accounts that break the rule.
 func (t *Tally) Report(subject string, day *ReportDay, r *Report, accounts []uint32, detail func() string) {
 	x := t.subject(subject)

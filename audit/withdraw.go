@@ -73,6 +73,11 @@ func (w *withdrawal) find(c *Check) error {
 			return err
 		}
 	}
+	if c.IsTouched(TouchPast) {
+		if err := w.past(); err != nil {
+			return err
+		}
+	}
 	if c.IsTouched(TouchReporting) {
 		if err := w.reporting(); err != nil {
 			return err
@@ -164,6 +169,33 @@ func (w *withdrawal) retrieved() error {
 				w.add(c.Source, "a retrieval at %s", c.At)
 				break
 			}
+		}
+	}
+	return nil
+}
+
+// past looks for calls of the days before that the day is held against, and for what happened on sites then.
+func (w *withdrawal) past() error {
+	from := w.day - w.x.longest((*Policy).DriftDays)
+	for _, e := range w.events() {
+		if e.At < w.day.End() {
+			w.add(e.Source, "%s on site %s at %s", e.Event, e.Site, e.At)
+		}
+	}
+	for i := range w.x.d.Headers {
+		h := &w.x.d.Headers[i]
+		if len(w.causes) >= maxCauses || h.Day > w.day {
+			break
+		}
+		if h.Day < from {
+			continue
+		}
+		calls, err := w.x.days.newCalls(h.Day, w.since)
+		if err != nil {
+			return err
+		}
+		if len(calls.Calls) > 0 {
+			w.add(calls.Calls[0].Source, "%d more calls of %s, which the day is held against", len(calls.Calls), h.Day)
 		}
 	}
 	return nil

@@ -23,6 +23,7 @@ func All() Set {
 		purposeUndeclared(),
 		purposeNotApproved(),
 		purposeProhibited(),
+		purposeDrift(),
 		featureDrift(),
 		scopeUnapproved(),
 		mailProhibited(),

@@ -2,6 +2,7 @@ package checks
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -138,6 +139,29 @@ func (s *story) incident(from, to string) *story {
 
 func (s *story) lifecycle(site string, event audit.Event, at string) *story {
 	s.events[site] = append(s.events[site], audit.Lifecycle{At: instant(at), App: s.key, Site: site, Event: event, Users: -1})
+	return s
+}
+
+// installed is an installation that tells how many users the site has.
+func (s *story) installed(site, at string, users int64) *story {
+	s.lifecycle(site, audit.Installed, at)
+	s.events[site][len(s.events[site])-1].Users = users
+	return s
+}
+
+// retrievesEach is n retrievals of an account each, a second apart, no two the same.
+func (s *story) retrievesEach(n int, at, site string) *story {
+	for i := range n {
+		s.calls = append(s.calls, toldCall{instant(at).Add(time.Duration(i) * time.Second), site, "security-alerts", audit.ConnectJWT, 200, []string{fmt.Sprintf("user-%d", i)}})
+	}
+	return s
+}
+
+// asksInVain is n calls for accounts that the site does not have, a second apart.
+func (s *story) asksInVain(n int, at, site string) *story {
+	for i := range n {
+		s.calls = append(s.calls, toldCall{instant(at).Add(time.Duration(i) * time.Second), site, "security-alerts", audit.ConnectJWT, 404, nil})
+	}
 	return s
 }
 
@@ -462,6 +486,16 @@ func (m inMemory) Retrieved(day audit.Day) (audit.IDs, error) {
 		}
 	}
 	return d.Accounts.Select(func(i int) bool { return got[uint32(i)] }), nil
+}
+
+func (m inMemory) Totals(from, to audit.Day) ([]audit.DayTotals, error) {
+	var out []audit.DayTotals
+	for day, d := range m.calls {
+		if day >= from && day <= to {
+			out = append(out, audit.TotalsOf(d))
+		}
+	}
+	return out, nil
 }
 
 // headers is what is kept for ever of each day.

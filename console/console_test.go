@@ -99,7 +99,7 @@ func (b *bench) open(o console.OIDC) {
 			return err
 		},
 		Drift: checks.Drift, Fold: checks.PlainWords, Retrier: &b.retrier, Outbox: outbox{b.store},
-		API: api.New(api.Config{Store: b.store, Deeds: b.deeds(), Desk: b.desk, Clock: b.clock, Log: log}).Handler(), Settings: "store: sqlite:s.db\n", Ready: func(context.Context) []string { return b.ready }})
+		API: api.New(api.Config{Policy: audit.DefaultPolicy(), Store: b.store, Deeds: b.deeds(), Desk: b.desk, Clock: b.clock, Log: log}).Handler(), Settings: "store: sqlite:s.db\n", Ready: func(context.Context) []string { return b.ready }})
 	must(b.t, err)
 	server.Config.Handler = b.c.Handler()
 	server.Start()

@@ -46,6 +46,13 @@ type policyFile struct {
 	Probing struct {
 		Calls *int `yaml:"calls"`
 	} `yaml:"probing"`
+	Drift struct {
+		Accounts *int      `yaml:"accounts"`
+		Share    *float64  `yaml:"share"`
+		Learning *Duration `yaml:"learning"`
+		Single   []string  `yaml:"single"`
+		Chosen   []string  `yaml:"chosen"`
+	} `yaml:"drift"`
 	Suppress struct {
 		Max              *Duration `yaml:"max"`
 		DismissFor       *Duration `yaml:"dismiss_for"`
@@ -127,7 +134,7 @@ func parsePolicy(name, dir string, text []byte) (*audit.Policy, error) {
 		to   *time.Duration
 	}{
 		{f.Reporting.Period, &p.ReportingPeriod}, {f.Reporting.IncidentGrace, &p.IncidentGrace}, {f.Reporting.ClosedGrace, &p.ClosedGrace},
-		{f.Reporting.UpdatedGrace, &p.UpdatedGrace}, {f.Installs.Grace, &p.UninstallGrace}, {f.Installs.RetainedAfter, &p.RetainedAfter},
+		{f.Reporting.UpdatedGrace, &p.UpdatedGrace}, {f.Installs.Grace, &p.UninstallGrace}, {f.Installs.RetainedAfter, &p.RetainedAfter}, {f.Drift.Learning, &p.Drift.Learning},
 		{f.Mail.AfterUninstall, &p.MailAfter}, {f.Mail.FreshRetrieval, &p.FreshRetrieval}, {f.Suppress.Max, &p.SuppressMax}, {f.Suppress.DismissFor, &p.DismissFor}, {f.Retention.Calls, &p.RetentionCalls},
 		{f.Retention.Findings, &p.RetentionFindings}, {f.Retention.Trail, &p.RetentionTrail},
 		{f.Notices.After, &p.Ladder.After}, {f.Notices.Settle, &p.Ladder.Settle}, {f.Notices.Second, &p.Ladder.Second},
@@ -138,6 +145,15 @@ func parsePolicy(name, dir string, text []byte) (*audit.Policy, error) {
 			*x.to = time.Duration(*x.from)
 		}
 	}
+	if f.Drift.Share != nil {
+		p.Drift.Share = *f.Drift.Share
+	}
+	if f.Drift.Single != nil {
+		p.Drift.Single = f.Drift.Single
+	}
+	if f.Drift.Chosen != nil {
+		p.Drift.Chosen = f.Drift.Chosen
+	}
 	if f.Platform.Domains != nil {
 		p.PlatformDomains = f.Platform.Domains
 	}
@@ -145,7 +161,7 @@ func parsePolicy(name, dir string, text []byte) (*audit.Policy, error) {
 		from *int
 		to   *int
 	}{
-		{f.Probing.Calls, &p.ProbingCalls}, {f.Suppress.WorsenedAccounts, &p.WorsenedAccounts}, {f.Notices.CleanNights, &p.Ladder.CleanNights},
+		{f.Probing.Calls, &p.ProbingCalls}, {f.Drift.Accounts, &p.Drift.Accounts}, {f.Suppress.WorsenedAccounts, &p.WorsenedAccounts}, {f.Notices.CleanNights, &p.Ladder.CleanNights},
 		{f.Notices.ManyAccounts, &p.Ladder.ManyAccounts}, {f.Notices.Abnormal.Findings, &p.Ladder.Abnormal},
 		{f.Notices.Abnormal.Times, &p.Ladder.AbnormalTimes}, {f.Notices.Abnormal.Nights, &p.Ladder.AbnormalNights},
 	} {
@@ -305,6 +321,9 @@ func check(p *audit.Policy, in sheet, wrong *mistakes) {
 		"give no less than retention.calls: the facts of a finding may be judged again for that long, and would file it anew", "retention", "findings")
 	must(p.RetentionTrail >= p.RetentionFindings, "give no less than retention.findings, or findings would outlive the reasons of what was done to them", "retention", "trail")
 	must(p.ProbingCalls >= 1, "give 1 or more", "probing", "calls")
+	must(p.Drift.Accounts >= 1, "give 1 or more", "drift", "accounts")
+	must(p.Drift.Share >= 0 && p.Drift.Share <= 1, "give a share from 0 to 1", "drift", "share")
+	must(p.Drift.Learning >= 7*day && p.Drift.Learning%day == 0, "give whole days, a week or more, as in 14d", "drift", "learning")
 	must(p.WorsenedAccounts >= 0, "give 0 or more", "suppress", "worsened_accounts")
 	must(p.Ladder.CleanNights >= 1, "give 1 or more", "notices", "clean_nights")
 	must(p.Ladder.ManyAccounts >= 1, "give 1 or more", "notices", "many_accounts")

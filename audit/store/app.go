@@ -156,6 +156,26 @@ func (t *tx) headers(ctx context.Context, keys []text, apps map[string]*audit.Ap
 	return nil
 }
 
+// Totals gives an app's totals of the days from from to to, where they are kept, by day.
+func (s *Store) Totals(ctx context.Context, app string, from, to audit.Day) ([]audit.DayTotals, error) {
+	var out []audit.DayTotals
+	err := s.read(ctx, "read an app's totals", func(t *tx) error {
+		var found []string
+		err := t.all(ctx, &found, `SELECT totals FROM totals WHERE app_key = ? AND day BETWEEN ? AND ? ORDER BY day`, text(app), from, to)
+		if err != nil {
+			return err
+		}
+		out = make([]audit.DayTotals, len(found))
+		for i := range found {
+			if err := unpackJSON(found[i], &out[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
 // RetrievalDays gives, for every app, its days from from to to on which it retrieved an address, ascending.
 func (s *Store) RetrievalDays(ctx context.Context, from, to audit.Day) (map[string][]audit.Day, error) {
 	days := map[string][]audit.Day{}

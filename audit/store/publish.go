@@ -40,7 +40,7 @@ type publishing struct {
 // write writes everything; what tells that nothing may be written comes first.
 func (w *publishing) write(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{w.run, w.unchanged, w.numbers, w.files, w.newest, w.incidents, w.apps, w.versions,
-		w.events, w.observations, w.canaries, w.headers, w.packs, w.due, w.contributions, w.sums, w.findings, w.recall, w.judged, w.acts, w.quarantine, w.purge, w.trail, w.summary, w.outbox, w.dropParts} {
+		w.events, w.observations, w.canaries, w.headers, w.totals, w.packs, w.due, w.contributions, w.sums, w.findings, w.recall, w.judged, w.acts, w.quarantine, w.purge, w.trail, w.summary, w.outbox, w.dropParts} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -285,6 +285,25 @@ func (w *publishing) headers(ctx context.Context) error {
 				}
 				err := add(text(w.p.Apps[i].Key), h.Day, h.FirstRetrieval, h.LastRetrieval, h.LastReport, h.Held, h.RetrievalAfterReport, h.Newest, h.Observed, figures)
 				if err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func (w *publishing) totals(ctx context.Context) error {
+	into := table{name: "totals", key: []string{"app_key", "day"}, columns: []string{"totals"}}
+	return w.d.upsert(ctx, w.tx, into, func(add func(...any) error) error {
+		for i := range w.p.Apps {
+			for j := range w.p.Apps[i].Totals {
+				f := &w.p.Apps[i].Totals[j]
+				said, err := packJSON(f)
+				if err != nil {
+					return err
+				}
+				if err := add(text(w.p.Apps[i].Key), f.Day, said); err != nil {
 					return err
 				}
 			}

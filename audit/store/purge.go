@@ -51,6 +51,11 @@ func (w *publishing) purgePacks(ctx context.Context) error {
 			return err
 		}
 	}
+	// Totals have no index by day: a day with totals has a header.
+	_, err = w.exec(ctx, `DELETE FROM totals WHERE (app_key, day) IN (SELECT app_key, day FROM headers WHERE day >= ? AND day < ?)`, w.wasPurged, w.p.Purged)
+	if err != nil {
+		return err
+	}
 	return w.drop(ctx, &w.purged.Observations, `DELETE FROM observations WHERE day < ?`, w.p.Purged)
 }
 

@@ -17,7 +17,7 @@ import (
 // spread are the tables that grow with apps and days: every unique key of theirs leads with app_key, so that a database of many machines can keep the
 // rows of one app together.
 func spread() []string {
-	return []string{"acts", "app_versions", "apps", "attachments", "contributions", "due", "findings", "headers", "lifecycle", "listed", "looks", "matters", "observations", "packs", "requests", "sums", "tallies"}
+	return []string{"acts", "app_versions", "apps", "attachments", "contributions", "due", "findings", "headers", "lifecycle", "listed", "looks", "matters", "observations", "packs", "requests", "sums", "tallies", "totals"}
 }
 
 // whole are the tables that one machine keeps, and why that is enough.

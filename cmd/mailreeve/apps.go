@@ -110,7 +110,7 @@ func (c *cli) appsShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			r := record.AppOf(facts, asOf, found, files)
+			r := record.AppOf(facts, s.cfg.Policy, asOf, found, files)
 			if format == asJSON {
 				return record.Write(c.out, r, "  ")
 			}
@@ -147,6 +147,9 @@ func (c *cli) showApp(r *record.App, found []audit.Finding) error {
 	t.row("in the registry", looked(r.Listed, ""))
 	t.row("retrievals", strings.Join(notEmpty(when(audit.Instant(r.FirstRetrieval)), when(audit.Instant(r.LastRetrieval))), " to "))
 	t.row("last report", when(audit.Instant(r.LastReport)))
+	if until := audit.Instant(r.LearningUntil); until != audit.Ever {
+		t.row("purpose-drift", "learning what is usual until "+when(until))
+	}
 	active := 0
 	for _, s := range r.Sites {
 		if s.Active {

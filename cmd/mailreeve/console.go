@@ -61,7 +61,7 @@ func (s *system) console(site *web.Site, missed func(from, to time.Time) bool, r
 			return b.Flush()
 		},
 		Drift: checks.Drift, Fold: checks.PlainWords, Retrier: retrier, Outbox: outbox{s},
-		API: api.New(api.Config{Store: s.store, Deeds: s, Desk: s.desk(), Checks: s.checks.Catalogue(), Clock: s.clock, Log: s.log}).Handler(), Settings: s.cfg.Shown(),
+		API: api.New(api.Config{Policy: s.cfg.Policy, Store: s.store, Deeds: s, Desk: s.desk(), Checks: s.checks.Catalogue(), Clock: s.clock, Log: s.log}).Handler(), Settings: s.cfg.Shown(),
 		Ready: func(ctx context.Context) []string { return s.amiss(ctx, began, missed) }})
 }
 

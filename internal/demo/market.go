@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -213,6 +214,13 @@ func (m *Market) makeSites() {
 		}
 		m.sites = append(m.sites, s)
 	}
+}
+
+// siteOf is the site whose number of users is nearest to users.
+func (m *Market) siteOf(users int) *site {
+	return slices.MinFunc(m.sites, func(a, b *site) int {
+		return cmp.Compare(max(a.users-users, users-a.users), max(b.users-users, users-b.users))
+	})
 }
 
 // uuid is a random UUID.

@@ -30,7 +30,7 @@ func end() time.Time { return time.Date(2026, 11, 24, 2, 30, 0, 0, time.UTC) }
 // checkIDs are the checks.
 func checkIDs() []string {
 	return []string{"access-unapproved", "access-refused-probing", "access-not-installed", "access-not-app", "purpose-undeclared", "purpose-not-approved",
-		"purpose-prohibited", "report-overdue", "report-incomplete", "report-closed-retained", "report-updated-ignored", "retained-after-uninstall",
+		"purpose-prohibited", "purpose-drift", "report-overdue", "report-incomplete", "report-closed-retained", "report-updated-ignored", "retained-after-uninstall",
 		"storage-undeclared", "scope-unapproved", "feature-drift", "listing-incomplete", "policy-language-changed", "ui-exposure", "ui-payload-exposure",
 		"ui-hash-exposure", "third-party-sharing", "mail-prohibited", "mail-not-approved", "mail-third-party", "mail-after-uninstall", "user-reported-exposure"}
 }
@@ -53,8 +53,8 @@ func TestEveryCheckIsPlantedAndNearlyMissed(t *testing.T) {
 		}
 	}
 	for _, id := range checkIDs() {
-		if n := planted[id]; n < 1 || n > 3 {
-			t.Errorf("%s is planted %d times, want one to three", id, n)
+		if n := planted[id]; n < 1 || n > 4 {
+			t.Errorf("%s is planted %d times, want one to four", id, n)
 		}
 		if missed[id] == 0 {
 			t.Errorf("%s is nowhere nearly violated", id)
@@ -281,7 +281,7 @@ func TestOracle(t *testing.T) {
 				only = told(m)
 			}
 			found := judge(content(t, write(t, m, 29)), last, only)
-			table := demo.Compare(m.Planted(), found)
+			table := demo.Compare(slices.DeleteFunc(m.Planted(), isDrift), found)
 			if !table.Perfect() {
 				var b bytes.Buffer
 				if err := table.Write(&b); err != nil {
@@ -292,6 +292,9 @@ func TestOracle(t *testing.T) {
 		})
 	}
 }
+
+// isDrift says whether a finding is of the one check that the oracle does not know: its statistics have an evaluation of their own.
+func isDrift(p demo.Planted) bool { return p.Check == "purpose-drift" }
 
 // told is the apps that something is told of.
 func told(m *demo.Market) map[string]bool {

@@ -18,6 +18,7 @@ func (m *Market) makeStories() {
 	m.retained()
 	m.scopes()
 	m.drift()
+	m.patterns()
 	m.listings()
 	m.storage()
 	m.watched()
@@ -631,6 +632,71 @@ func (m *Market) drift() {
 	p := a.approve(m.at(29, "14:00:00"), "user-invitations")
 	p.Snapshot.Domains = append(p.Snapshot.Domains, "eu.ivyturn.example")
 	m.miss(check, a.Key, "runs on another domain since day 14, found then; the reviewers approved it yesterday with a new snapshot, so it resolves in the last night")
+}
+
+// patterns makes apps whose calls declare what is approved and look otherwise. Each has a site of its own for that, on which it does nothing else.
+func (m *Market) patterns() {
+	const check = "purpose-drift"
+	quietly := func(a *app, users int, since time.Time) *place {
+		a.rate = 4
+		p := a.install(m.siteOf(users), since, 220)
+		a.places = slices.DeleteFunc(a.places, func(x *place) bool { return x.site.id == p.site.id })
+		return p
+	}
+	each := func(a *app, at *place, t time.Time, ids []string, purpose string) {
+		for i, id := range ids {
+			a.fetch(t.Add(time.Duration(i)*1500*time.Millisecond), at, purpose, id)
+		}
+	}
+
+	a := m.good(connect, "Harrowgate", "Watch", "security-alerts")
+	at := quietly(a, 160, m.at(20, "09:00:00"))
+	p := m.plant(check, a.Key, "site-sweep", "a week after it came to a site it fetches six of ten users there within minutes, for security alerts")
+	ids := at.pool[:(6*at.users+9)/10]
+	each(a, at, m.at(27, "03:10:00"), ids, "security-alerts")
+	for _, id := range ids {
+		p.call(at.site, []string{id})
+	}
+
+	a = m.good(oauth2, "Oxbowline", "Errors", "error-reports")
+	at = quietly(a, 600, m.at(-40, "09:00:00"))
+	p = m.plant(check, a.Key, "surge", "on a site that it hardly ever called it fetches 90 accounts on two days in a row, on none of which it did before")
+	for _, n := range []int{25, 26} {
+		ids := at.pool[n : n+90]
+		each(a, at, m.at(n, "10:00:00"), ids, "error-reports")
+		for _, id := range ids {
+			p.call(at.site, []string{id})
+		}
+	}
+
+	a = m.good(forge, "Larkmeadow", "Teams", "user-invitations")
+	at = quietly(a, 700, m.at(-40, "09:00:00"))
+	p = m.plant(check, a.Key, "periodic-bulk", "the same 60 accounts each week, at the same time: the second time and the third")
+	for _, n := range []int{12, 19, 26} {
+		for i := 0; i < 60; i += 30 {
+			t := m.at(n, "07:00:00").Add(time.Duration(i) * time.Second)
+			a.fetch(t, at, "user-invitations", at.pool[i:i+30]...)
+			if n > 12 {
+				p.call(at.site, at.pool[i:i+30])
+			}
+		}
+	}
+
+	a = m.good(connect, "Sandpiper", "Directory", "error-reports")
+	at = quietly(a, 500, m.at(-40, "09:00:00"))
+	p = m.plant(check, a.Key, "enumeration", "asks for 75 accounts in a row that the site does not have, with a hit in the middle")
+	for i := range 75 {
+		t := m.at(24, "02:00:00").Add(time.Duration(i) * 2 * time.Second)
+		a.refused(t, at, "error-reports", 404)
+		p.refusal(at.site)
+	}
+	a.fetch(m.at(24, "02:01:20.500"), at, "error-reports", at.pool[0])
+
+	a = m.good(oauth2, "Willowmere", "Guard", "security-alerts")
+	at = quietly(a, 650, m.at(-40, "09:00:00"))
+	each(a, at, m.at(12, "15:00:00"), at.pool[:120], "security-alerts")
+	each(a, at, m.at(23, "15:00:00"), at.pool[:49], "security-alerts")
+	m.miss(check, a.Key, "fetches 120 accounts on its thirteenth day, when nothing is known of what it usually does, and 49 on one of its later days")
 }
 
 func (m *Market) listings() {

@@ -35,6 +35,7 @@ type App struct {
 	FirstRetrieval Moment     `json:"first_retrieval"`
 	LastRetrieval  Moment     `json:"last_retrieval"`
 	LastReport     Moment     `json:"last_report"`
+	LearningUntil  Moment     `json:"learning_until"` // its pattern of access is not judged before; null: it is judged, or there is none
 	Sites          []Site     `json:"sites"`
 	Findings       []Finding  `json:"findings"` // that are not resolved
 }
@@ -59,11 +60,12 @@ type Site struct {
 }
 
 // AppOf is an app as of the last run. found are its findings that are not resolved, files the paths of those that their evidence is from.
-func AppOf(f *audit.AppFacts, asOf audit.Instant, found []audit.Finding, files map[uint32]string) App {
+func AppOf(f *audit.AppFacts, p *audit.Policy, asOf audit.Instant, found []audit.Finding, files map[uint32]string) App {
 	r := App{Key: f.Key, Approvals: []Approval{}, Sites: []Site{}, Findings: []Finding{}}
 	r.Entry, r.Listed = f.Entry()
 	first, last, report := f.Span()
 	r.FirstRetrieval, r.LastRetrieval, r.LastReport = Moment(first), Moment(last), Moment(report)
+	r.LearningUntil = Moment(f.LearningUntil(p, asOf))
 	for i := range f.Approvals {
 		a := &f.Approvals[i]
 		_, to := a.Span()

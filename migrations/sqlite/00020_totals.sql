@@ -1,0 +1,10 @@
+-- What each app did on each day, in numbers, so that a day can be held against those before it without reading their packs.
+
+-- +goose Up
+
+CREATE TABLE totals (
+  app_key TEXT    NOT NULL,
+  day     INTEGER NOT NULL,
+  totals TEXT    NOT NULL,                  -- JSON; they follow from the day's calls, and where a row is missing they are worked out from its packs
+  PRIMARY KEY (app_key, day)
+) STRICT, WITHOUT ROWID;
