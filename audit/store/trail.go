@@ -254,6 +254,29 @@ func (s *Store) Head(ctx context.Context) (head audit.TrailHead, err error) {
 	return head, err
 }
 
+// A Span is from the first to the last that happened to a finding.
+type Span struct{ First, Last audit.Instant }
+
+// Spans gives, by id, when findings were filed and when anything last happened to them.
+func (s *Store) Spans(ctx context.Context, ids []string) (map[string]Span, error) {
+	out := map[string]Span{}
+	err := s.read(ctx, "read when things happened to findings", func(t *tx) error {
+		return chunks(ids, func(ids []string) error {
+			var found []struct {
+				Finding string        `db:"finding_id"`
+				First   audit.Instant `db:"first_at"`
+				Last    audit.Instant `db:"last_at"`
+			}
+			err := t.all(ctx, &found, `SELECT finding_id, min(at) AS first_at, max(at) AS last_at FROM trail WHERE finding_id IN (?) GROUP BY finding_id`, ids)
+			for _, r := range found {
+				out[r.Finding] = Span{r.First, r.Last}
+			}
+			return err
+		})
+	})
+	return out, err
+}
+
 // Commented gives those of findings that a reviewer commented on: neither the night nor their vendor.
 func (s *Store) Commented(ctx context.Context, ids []string) (map[string]bool, error) {
 	out := map[string]bool{}
