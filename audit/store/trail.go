@@ -166,20 +166,29 @@ func (s *Store) Trail(ctx context.Context, f TrailFilter) (list []Entry, err err
 		}
 		list = make([]Entry, len(found))
 		for i, r := range found {
-			e := Entry{Seq: r.Seq, Erased: r.Body == nil, Hash: hex.EncodeToString(r.Hash)}
-			e.At, e.Who, e.What, e.Finding = r.At, string(r.Who), string(r.What), string(r.Finding)
-			if r.Body != nil {
-				var b trailBody
-				if err := unpackJSON(*r.Body, &b); err != nil {
-					return fmt.Errorf("entry %d of the trail: %w", r.Seq, err)
-				}
-				e.Why, e.Details = b.Why, b.Details
+			e, err := r.entry()
+			if err != nil {
+				return err
 			}
 			list[i] = e
 		}
 		return nil
 	})
 	return list, err
+}
+
+// entry is the row as others see it.
+func (r *trailRow) entry() (Entry, error) {
+	e := Entry{Seq: r.Seq, Erased: r.Body == nil, Hash: hex.EncodeToString(r.Hash)}
+	e.At, e.Who, e.What, e.Finding = r.At, string(r.Who), string(r.What), string(r.Finding)
+	if r.Body != nil {
+		var b trailBody
+		if err := unpackJSON(*r.Body, &b); err != nil {
+			return e, fmt.Errorf("entry %d of the trail: %w", r.Seq, err)
+		}
+		e.Why, e.Details = b.Why, b.Details
+	}
+	return e, nil
 }
 
 // Verify follows the trail's chain from its first entry and gives how many entries hold and the hash of the last. A [BrokenTrailError] names the first

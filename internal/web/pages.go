@@ -103,3 +103,15 @@ func plainly(page []byte) []byte {
 func hides(r rune) bool {
 	return r != '\n' && r != '\t' && r != '\r' && r != '\u00a0' && !unicode.IsPrint(r) && !unicode.Is(unicode.Co, r)
 }
+
+// Plainly writes to w as pages are written: what would not show is written out. Each Write has to hold whole characters, as those of templates do.
+func Plainly(w io.Writer) io.Writer { return plainWriter{w} }
+
+type plainWriter struct{ w io.Writer }
+
+func (p plainWriter) Write(b []byte) (int, error) {
+	if _, err := p.w.Write(plainly(b)); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
