@@ -115,7 +115,7 @@ type builder struct {
 	Failed []audit.Run
 	Days   []string
 	Matrix []coverageRow
-	Blind  []blindRow
+	Blind  []*blindRow
 	Looked share // nights and checks, night by night
 
 	marks       []int64 // ends of the trail's parts, up to the month's
@@ -446,24 +446,37 @@ type coverageRow struct {
 	share
 }
 
-// A blindRow is what a night could not look at for one reason: a source, or checks.
+// A blindRow is what nights, one after the other, could not look at for one reason: a source, or checks.
 type blindRow struct {
-	Run   string
-	AsOf  audit.Instant
-	What  string
-	Names []string // a source's kind, ids of checks
-	Path  string   // of a source
-	Why   string
-	Again *audit.Run // the month's next night that could; nil: none
+	From, To *audit.Run // the first of these nights, and the last
+	Nights   int
+	What     string
+	Names    []string // a source's kind, ids of checks
+	Path     string   // of a source
+	Why      string
+	Again    *audit.Run // the next night of the month that could; nil: none
 }
 
-// with takes in a check that could not look for the same reason, for as long; false: it is another row's.
-func (r *blindRow) with(o *blindRow) bool {
-	if r.What != check || o.What != check || r.Run != o.Run || r.Why != o.Why || r.Again != o.Again {
-		return false
+// merged puts checks together that could not look for the same reason, in the same nights.
+func merged(list []*blindRow) []*blindRow {
+	type same struct {
+		from, to *audit.Run
+		why      string
 	}
-	r.Names = append(r.Names, o.Names...)
-	return true
+	rows := map[same]*blindRow{}
+	var out []*blindRow
+	for _, r := range list {
+		key := same{r.From, r.To, r.Why}
+		if first := rows[key]; first != nil && r.What == check {
+			first.Names = append(first.Names, r.Names...)
+			continue
+		}
+		if r.What == check {
+			rows[key] = r
+		}
+		out = append(out, r)
+	}
+	return out
 }
 
 // coverage works out what nights looked at. Of a day with several the last tells.
@@ -473,7 +486,7 @@ func (b *builder) coverage() {
 	}
 	type name struct{ what, name, path string }
 	rows := map[name]*coverageRow{}
-	open := map[name][]int{} // rows of Blind that wait for a night that could look
+	blind := map[name][]*blindRow{} // that wait for a night that could look
 	begin := b.month.begin().Day()
 	for i := range b.Runs {
 		r := &b.Runs[i]
@@ -491,8 +504,14 @@ func (b *builder) coverage() {
 			day := &row.Days[r.AsOf.Day()-begin]
 			if !looked {
 				*day = "no"
-				open[n] = append(open[n], len(b.Blind))
-				b.Blind = append(b.Blind, blindRow{Run: r.ID, AsOf: r.AsOf, What: what, Names: []string{id}, Path: path, Why: why})
+				waits := blind[n]
+				if len(waits) == 0 || waits[len(waits)-1].Why != why {
+					waits = append(waits, &blindRow{From: r, What: what, Names: []string{id}, Path: path, Why: why})
+					b.Blind, blind[n] = append(b.Blind, waits[len(waits)-1]), waits
+				}
+				last := waits[len(waits)-1]
+				last.To = r
+				last.Nights++
 				return
 			}
 			*day = "yes"
@@ -500,10 +519,10 @@ func (b *builder) coverage() {
 			if what == check {
 				b.Looked.Of++
 			}
-			for _, j := range open[n] {
-				b.Blind[j].Again = r
+			for _, was := range blind[n] {
+				was.Again = r
 			}
-			delete(open, n)
+			delete(blind, n)
 		}
 		for _, s := range r.Summary.Sources {
 			add("source", string(s.Kind), s.Path, s.Looked, s.Trouble)
@@ -517,13 +536,7 @@ func (b *builder) coverage() {
 	}) {
 		b.Matrix = append(b.Matrix, *rows[n])
 	}
-	merged := b.Blind[:0]
-	for i := range b.Blind {
-		if n := len(merged); n == 0 || !merged[n-1].with(&b.Blind[i]) {
-			merged = append(merged, b.Blind[i])
-		}
-	}
-	b.Blind = merged
+	b.Blind = merged(b.Blind)
 }
 
 const check = "check"
