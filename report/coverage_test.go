@@ -52,3 +52,25 @@ func TestWhatCouldNotBeLookedAt(t *testing.T) {
 		t.Errorf("%+v", b.Looked)
 	}
 }
+
+// However many deadlines pass, the worst are named and the others counted.
+func TestTheWorstMissedDeadlinesAreNamed(t *testing.T) {
+	t.Parallel()
+	b := &builder{}
+	const n = 5*missedShown + 7
+	for i := range n {
+		b.missed(missedRow{Finding: fmt.Sprintf("F-%05d", i), Severity: audit.Severities()[3-i%4], Due: start + audit.Instant(i)})
+		if len(b.Missed) > 2*missedShown {
+			t.Fatalf("%d are held", len(b.Missed))
+		}
+	}
+	b.worst()
+	if len(b.Missed) != missedShown || b.Unlisted != n-missedShown || !slices.IsSortedFunc(b.Missed, compareMissed) {
+		t.Errorf("%d named, %d not", len(b.Missed), b.Unlisted)
+	}
+	for i, r := range b.Missed {
+		if want := fmt.Sprintf("F-%05d", 4*i+3); r.Finding != want {
+			t.Fatalf("the one of place %d is %s, not %s", i, r.Finding, want)
+		}
+	}
+}

@@ -252,7 +252,7 @@ func (b *builder) histories() error {
 	slices.SortFunc(b.Vendors, func(x, y *vendorRow) int {
 		return cmp.Or(y.Open.compare(x.Open), strings.Compare(x.Name, y.Name), strings.Compare(x.key, y.key))
 	})
-	slices.SortFunc(b.Missed, compareMissed)
+	b.worst()
 	return nil
 }
 
@@ -419,11 +419,18 @@ func compareMissed(x, y missedRow) int {
 	return cmp.Or(cmp.Compare(x.Severity.Rank(), y.Severity.Rank()), cmp.Compare(x.Due, y.Due), strings.Compare(x.Finding, y.Finding))
 }
 
-// missed names a finding, and lets go of the least severe where there are too many.
+// missed names a finding. Now and then it lets go of the least severe.
 func (b *builder) missed(row missedRow) {
 	if b.Missed = append(b.Missed, row); len(b.Missed) >= 2*missedShown {
-		slices.SortFunc(b.Missed, compareMissed)
-		b.Unlisted += len(b.Missed) - missedShown
+		b.worst()
+	}
+}
+
+// worst puts those that are named in order, and lets go of more than are shown.
+func (b *builder) worst() {
+	slices.SortFunc(b.Missed, compareMissed)
+	if more := len(b.Missed) - missedShown; more > 0 {
+		b.Unlisted += more
 		b.Missed = slices.Delete(b.Missed, missedShown, len(b.Missed))
 	}
 }

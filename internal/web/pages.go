@@ -104,13 +104,14 @@ func hides(r rune) bool {
 	return r != '\n' && r != '\t' && r != '\r' && r != '\u00a0' && !unicode.IsPrint(r) && !unicode.Is(unicode.Co, r)
 }
 
-// Plainly writes to w as pages are written: what would not show is written out. Each Write has to hold whole characters, as those of templates do.
+// Plainly writes to w as pages are written: what would not show is written out. So are carriage returns, since a file may come to a terminal. Each Write has to hold whole characters, as
+// those of templates do.
 func Plainly(w io.Writer) io.Writer { return plainWriter{w} }
 
 type plainWriter struct{ w io.Writer }
 
 func (p plainWriter) Write(b []byte) (int, error) {
-	if _, err := p.w.Write(plainly(b)); err != nil {
+	if _, err := p.w.Write(bytes.ReplaceAll(plainly(b), []byte("\r"), []byte(`\u000d`))); err != nil {
 		return 0, err
 	}
 	return len(b), nil
