@@ -19,9 +19,7 @@ import (
 )
 
 // hostile is a text from outside that must stay one.
-const hostile = "<script>alert(1)</script>\" onload=\"x\u202egro.\u0007</style>{{.Month}}\r.\x1b[2J"
-
-const day = audit.Instant(24 * time.Hour)
+const hostile = "<script>alert(1)</script>\" onload=\"x\u202egro.\u0007</style>{{.Month}}\r.\t\x1b[2J"
 
 // A bench is a store with nights of October and November.
 type bench struct {
@@ -183,12 +181,12 @@ func TestReport(t *testing.T) {
 			t.Errorf("it does not say %q", want)
 		}
 	}
-	for _, absent := range []string{"still running.", "<script>", "\u202e", "\u0007", "\r", "\x1b"} {
+	for _, absent := range []string{"still running.", "<script>", "\u202e", "\u0007", "\r", "\t", "\x1b"} {
 		if strings.Contains(got, absent) {
 			t.Errorf("it holds %q", absent)
 		}
 	}
-	if n := strings.Count(text, "<script>alert(1)</script>\" onload=\"x\\u202egro.\\u0007</style>{{.Month}}\\u000d.\\u001b[2J"); n < 10 {
+	if n := strings.Count(text, "<script>alert(1)</script>\" onload=\"x\\u202egro.\\u0007</style>{{.Month}}\\u000d.\\u0009\\u001b[2J"); n < 10 {
 		t.Errorf("hostile text is shown as text %d times", n)
 	}
 	// Its head is one of the trail, and what it proves is the month's.
