@@ -334,7 +334,7 @@ func (x *doing) decide() error {
 	if slices.Contains(x.Policy.FourEyes, act) {
 		switch {
 		case SamePerson(r.ProposedBy, x.By) && r.Act == act:
-			return fmt.Errorf("the policy's four_eyes names %s, and %s proposed it: another person decides", act, x.By)
+			return fmt.Errorf("the policy's four_eyes names %s, and %s proposed it: another person decides", act, r.ProposedBy)
 		case !IsPerson(r.ProposedBy) || r.Act != act:
 			x.done.Finding.Recommendation = &Recommendation{Act: act, ProposedBy: x.By, ProposedAt: x.At, DecidedAt: Never}
 			x.note("decided by one of two", map[string]any{"recommended": r.Act, "act": act})

@@ -59,12 +59,7 @@ func (r *running) setCanaries() error {
 		if c.Mailed {
 			mailed[c.Account] = append(mailed[c.Account], c.App)
 		}
-		if c.Retrieved != Never {
-			if r.canaryOf[c.Account] == nil {
-				r.canaryOf[c.Account] = map[string]Instant{}
-			}
-			r.canaryOf[c.Account][c.App] = c.Retrieved
-		}
+		r.canaryOf.add(c)
 		if known[k] != c {
 			r.canaries = append(r.canaries, c)
 		}

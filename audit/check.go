@@ -1,6 +1,10 @@
 package audit
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // Kind is the kind of a source.
 type Kind string
@@ -89,6 +93,14 @@ func (c *Check) Key() string {
 
 // Owns says whether findings of a subject are c's: of a Part only its own are.
 func (c *Check) Owns(subject string) bool { return c.Part == "" || c.Part == subject }
+
+// title is that of a finding of c.
+func (c *Check) title(subject string) string {
+	if strings.Contains(c.Title, "%s") {
+		return fmt.Sprintf(c.Title, subject)
+	}
+	return c.Title
+}
 
 // GradeOf is the severity and confidence of a finding of c.
 func (c *Check) GradeOf(subject string) (Severity, Confidence) {

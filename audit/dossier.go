@@ -250,6 +250,16 @@ func (d *Dossier) RetrievedBetween(account string, from, to Instant) (bool, erro
 // Canaries tells, by canary account, the first retrieval of each app that is known to have retrieved it.
 type Canaries map[string]map[string]Instant
 
+func (c Canaries) add(x Canary) {
+	if x.Retrieved == Never {
+		return
+	}
+	if c[x.Account] == nil {
+		c[x.Account] = map[string]Instant{}
+	}
+	c[x.Account][x.App] = x.Retrieved
+}
+
 // RetrievedByAnother says whether another app than app retrieved a canary, up to t.
 func (c Canaries) RetrievedByAnother(account, app string, t Instant) bool {
 	for other, at := range c[account] {

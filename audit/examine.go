@@ -572,12 +572,18 @@ func (x *examination) takeEvents() {
 			x.newEvents = append(x.newEvents, e)
 		}
 	}
-	x.d.Sites = make([]SiteEvents, 0, len(bySite))
+	x.d.Sites = sitesOf(bySite)
+}
+
+// sitesOf puts events in their order, by site.
+func sitesOf(bySite map[string][]Lifecycle) []SiteEvents {
+	out := make([]SiteEvents, 0, len(bySite))
 	for site, events := range bySite {
 		SortEvents(events)
-		x.d.Sites = append(x.d.Sites, SiteEvents{Site: site, Events: events})
+		out = append(out, SiteEvents{Site: site, Events: events})
 	}
-	slices.SortFunc(x.d.Sites, func(a, b SiteEvents) int { return cmp.Compare(a.Site, b.Site) })
+	slices.SortFunc(out, func(a, b SiteEvents) int { return cmp.Compare(a.Site, b.Site) })
+	return out
 }
 
 // takeObservations takes the new captures, mails and signals, and what was seen in earlier ones.

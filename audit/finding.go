@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base32"
 	"slices"
@@ -207,3 +208,9 @@ func (e *TrailEntry) Reopens() bool {
 
 // Clock tells the time. Tests set it.
 type Clock func() time.Time
+
+// WorstFirst orders findings by severity, then by how many are concerned.
+func WorstFirst(a, b *Finding) int {
+	return cmp.Or(cmp.Compare(a.Severity.Rank(), b.Severity.Rank()), cmp.Compare(b.Accounts, a.Accounts), cmp.Compare(b.Occurrences, a.Occurrences),
+		cmp.Compare(a.App, b.App), cmp.Compare(a.Check, b.Check), cmp.Compare(a.Subject, b.Subject))
+}

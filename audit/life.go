@@ -261,10 +261,7 @@ func (r *running) measure(f *Finding, d *delta, t totals) {
 	}
 	f.Latest = Latest{Run: r.run.ID, Occurrences: d.fresh, Accounts: d.freshAccounts.Len()}
 	f.PolicyDigest, f.Registry = rules.Policy.Digest, r.version
-	f.Title = c.Title
-	if strings.Contains(c.Title, "%s") {
-		f.Title = fmt.Sprintf(c.Title, f.Subject)
-	}
+	f.Title = c.title(f.Subject)
 	if c.Explain != nil && t.occurrences > 0 {
 		f.Explanation = c.Explain(f, rules.Policy)
 	}

@@ -140,6 +140,26 @@ func (c *Matter) run(now Instant, l *Ladder) {
 // Stands says whether the clock stands.
 func (c *Matter) Stands() bool { return c.StoppedAt != Never }
 
+// By says whether a notice is the one that told of the matter, or reminds of it. It tells of the finding.
+func (c *Matter) By(n *Notice) bool {
+	return c.Notice == n.ID || c.Second == n.ID || n.Kind == Reminder
+}
+
+// Asks is what an open matter waits for a person to do; empty: nothing. The stores' lists go by whether there is anything, and keep the same rule.
+func (c *Matter) Asks() string {
+	switch {
+	case c.DisputedAt != Never:
+		return "dispute"
+	case c.ExtensionAsked:
+		return "extension"
+	case c.Unanswered && !c.Stands() && !c.Over():
+		return "incident"
+	case c.Overdue && !c.Recommended:
+		return "overdue"
+	}
+	return ""
+}
+
 // A ReplyKind is what a vendor answers, or a person decides about it.
 type ReplyKind string
 
@@ -174,6 +194,8 @@ type Reply struct {
 	At   Instant
 	Text string        // redacted
 	For  time.Duration // of an extension that is granted
+
+	SecondBy string // who approved the finding's second notice, which a decision about a dispute is held against; empty: nobody did
 }
 
 // Reply takes an answer or decision about a finding into its matter. A [NoticeError] where it does not fit.
@@ -274,6 +296,8 @@ func (c *Matter) unfit(r Reply, f *Finding, l *Ladder) string {
 			return "it is not disputed"
 		case SamePerson(r.By, c.Approver):
 			return "another person than the one who approved the notice decides disputes"
+		case r.SecondBy != "" && SamePerson(r.By, r.SecondBy):
+			return "another person than the one who approved the second notice decides disputes"
 		case !IsPerson(r.By):
 			return "a person decides disputes"
 		}
@@ -287,11 +311,13 @@ const (
 	ByLink        = "console:link" // who came to the console by the link that is printed at its start
 )
 
-// SamePerson says whether two who acted are one person: what stands in parentheses is a name, which people choose for themselves, and change.
+// SamePerson says whether two who acted are one person, as far as anybody can tell. What stands in parentheses is a name, which people choose for themselves, and change. Who comes by the
+// console's link can be whoever uses the command line.
 func SamePerson(a, b string) bool {
 	a, _, _ = strings.Cut(a, " (")
 	b, _, _ = strings.Cut(b, " (")
-	return a == b
+	link := func(a, b string) bool { return a == ByLink && strings.HasPrefix(b, ByCommandLine) }
+	return a == b || link(a, b) || link(b, a)
 }
 
 // IsPerson says whether who is a person, and no part of mailreeve.

@@ -201,6 +201,8 @@ type FileReading struct {
 
 // A RegistryReading is what the apps sources list.
 type RegistryReading struct {
+	Unchanged bool // it is what it was when it was taken last, and nothing of it was read
+
 	Apps    []*App          // the last good line of each app, in order
 	Bad     map[string]bool // apps whose last line is bad
 	MaxLoss float64         // share of the apps that may be missing; 1: any
@@ -657,7 +659,15 @@ func (r *running) setRegistry(sources []SourceResult) {
 	if len(mine) == 0 {
 		return
 	}
+	forget := func() { // the next run is to read it again, changed or not
+		for i := range r.reading.Files {
+			if f := &r.reading.Files[i]; f.Kind == KindApps {
+				f.State = nil
+			}
+		}
+	}
 	refuse := func(why string) {
+		forget()
 		for _, s := range mine {
 			if s.Looked {
 				s.Looked, s.Trouble = false, why
@@ -666,8 +676,12 @@ func (r *running) setRegistry(sources []SourceResult) {
 	}
 	for _, s := range mine {
 		if !s.Looked {
+			forget()
 			return
 		}
+	}
+	if r.reading.Registry.Unchanged {
+		return
 	}
 	keys := r.reading.Registry.keys()
 	if len(keys) == 0 {
@@ -705,7 +719,7 @@ func (r *running) setChecks(sources []SourceResult) {
 	}
 	for i := range r.Checks {
 		c := &r.Checks[i]
-		res, configured := r.look(c)
+		res, configured := c.look(r.set, r.looked, r.Rules.Purposes)
 		switch {
 		case res.Looked:
 			r.canLook[c.Key()] = true
@@ -724,16 +738,16 @@ func (r *running) setChecks(sources []SourceResult) {
 	}
 }
 
-// look says whether a check can look, and whether the configuration lets it.
-func (r *running) look(c *Check) (res CheckResult, configured bool) {
+// look says whether c can look, and whether the configuration lets it: set are the kinds of its sources, looked those that could all be looked at.
+func (c *Check) look(set, looked map[Kind]bool, purposes bool) (res CheckResult, configured bool) {
 	res, configured = CheckResult{ID: c.ID, Looked: true}, true
 	need := func(k Kind, must bool) {
 		switch {
 		case !res.Looked:
-		case !r.set[k] && must:
+		case !set[k] && must:
 			configured = false
 			res.Looked, res.Why = false, fmt.Sprintf("no source of kind %s is configured", k)
-		case r.set[k] && !r.looked[k]:
+		case set[k] && !looked[k]:
 			res.Looked, res.Why = false, fmt.Sprintf("%s could not be looked at", k)
 		}
 	}
@@ -743,10 +757,10 @@ func (r *running) look(c *Check) (res CheckResult, configured bool) {
 	for _, k := range slices.Concat(c.NeedsIfSet, c.NeedsOneOf) {
 		need(k, false)
 	}
-	if len(c.NeedsOneOf) > 0 && !slices.ContainsFunc(c.NeedsOneOf, func(k Kind) bool { return r.set[k] }) {
+	if len(c.NeedsOneOf) > 0 && !slices.ContainsFunc(c.NeedsOneOf, func(k Kind) bool { return set[k] }) {
 		need(c.NeedsOneOf[0], true)
 	}
-	if res.Looked && c.Purposes && !r.Rules.Purposes {
+	if res.Looked && c.Purposes && !purposes {
 		configured = false
 		res.Looked, res.Why = false, "the access source says purposes: false"
 	}

@@ -30,6 +30,8 @@ type world struct {
 	again  string       // a file that a second access source names
 	silent bool         // the gateway logs no purposes
 	kinds  []audit.Kind // further sources
+	more   []ingest.Source
+	feed   ingest.Feed // of the registry, in place of its file
 	now    time.Time
 	spread bool               // over another process
 	parts  []audit.Part       // that it did
@@ -105,11 +107,15 @@ func (w *world) try(ctx context.Context, asOf string) (*audit.Result, error) {
 		if k == audit.KindAccess {
 			s.MaxAge = w.maxAge
 		}
+		if k == audit.KindApps && w.feed != nil {
+			s.Name, s.Path, s.Feed = "https://registry.example/apps#apps", "https://registry.example/apps#apps", w.feed
+		}
 		src.List = append(src.List, s)
 	}
 	if w.again != "" {
 		src.List = append(src.List, ingest.Source{Kind: audit.KindAccess, Name: w.again, Path: filepath.Join(w.dir, w.again), MaxBad: 0.05})
 	}
+	src.List = append(src.List, w.more...)
 	n := &audit.Night{Store: w.store.Night(lease), Archive: w.keep, Sources: src, Checks: checks.All(), Clock: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler),
 		Rules: audit.Rules{Policy: policy, CompleteSince: at("2024-01-01T00:00:00Z"), Purposes: !w.silent}}
 	if w.spread {

@@ -130,8 +130,8 @@ func (n *Notice) Has(finding string) bool {
 	return slices.ContainsFunc(n.About, func(k FindingRef) bool { return k.Finding == finding })
 }
 
-// note is an entry of the trail for each finding of the notice.
-func (n *Notice) note(at Instant, who, what, why string) []TrailEntry {
+// Note is an entry of the trail for each finding of the notice.
+func (n *Notice) Note(at Instant, who, what, why string) []TrailEntry {
 	entries := make([]TrailEntry, len(n.About))
 	for i, k := range n.About {
 		entries[i] = TrailEntry{At: at, Who: who, What: what, Finding: k.Finding, Why: why,
@@ -149,7 +149,7 @@ func (n Notice) Revise(about []FindingRef, recipients []string, content []byte, 
 	was := n
 	if len(about) == 0 {
 		n.Delivery, n.EndedAt, n.Why = NoticeWithdrawn, now, "nothing is left to tell"
-		return n, was.note(now, ByNight, "notice withdrawn", n.Why)
+		return n, was.Note(now, ByNight, "notice withdrawn", n.Why)
 	}
 	n.About, n.Recipients, n.Content = about, recipients, content
 	switch {
@@ -166,12 +166,12 @@ func (n Notice) Revise(about []FindingRef, recipients []string, content []byte, 
 	}
 	if was.Delivery == NoticeApproved {
 		n = n.unapproved()
-		return n, n.note(now, ByNight, "notice to be approved anew", "its recipients or its content changed after it was approved")
+		return n, n.Note(now, ByNight, "notice to be approved anew", "its recipients or its content changed after it was approved")
 	}
 	if was.Version > 0 && was.Delivery == n.Delivery && slices.Equal(was.About, about) {
 		return n, nil // in other words
 	}
-	return n, n.note(now, ByNight, "notice drafted", why)
+	return n, n.Note(now, ByNight, "notice drafted", why)
 }
 
 func (n Notice) unapproved() Notice {
@@ -191,7 +191,7 @@ func (n Notice) Approve(by, reason, pinned string, now Instant) (Notice, []Trail
 		return refuse("it is " + string(n.Delivery))
 	}
 	n.Delivery, n.ApprovedBy, n.ApprovedAt, n.Pinned = NoticeApproved, by, now, pinned
-	trail := n.note(now, by, "notice approved", reason)
+	trail := n.Note(now, by, "notice approved", reason)
 	for i := range trail {
 		trail[i].Details["content"] = pinned
 	}
@@ -207,36 +207,39 @@ func (n Notice) Queue(run, pinned string, now Instant) (after Notice, trail []Tr
 	if n.Pinned != pinned {
 		n = n.unapproved()
 		n.Delivery = NoticeDrafted
-		return n, n.note(now, ByNight, "notice to be approved anew", "what would be sent is no longer what was approved"), false
+		return n, n.Note(now, ByNight, "notice to be approved anew", "what would be sent is no longer what was approved"), false
 	}
 	n.QueuedRun = run
 	return n, nil, true
 }
 
-// Recall takes back a notice that is in the outbox, where something of it no longer holds, and its mail, m, is out of the outbox by now. If nobody ever began to send it,
-// what still holds of it waits to be written anew, and approved anew. Else it may have arrived, whatever the answers were: it is withdrawn, which says so, and what still holds
-// is told by another notice. who took it back, in the trail.
+// Recall takes back a notice that is in the outbox, where something of it no longer holds, and its mail, m, is out of the outbox by now. If that surely did not arrive,
+// what still holds of it waits to be written anew, and approved anew. Else it is withdrawn, which says so, and what still holds is told by another notice; see Sent. who took it back,
+// in the trail.
 func (n Notice) Recall(m Message, still bool, who, why string, now Instant) (Notice, []TrailEntry) {
 	if n.Delivery != NoticeApproved || !n.Queued() {
 		return n, nil
 	}
-	if m.Attempts == 0 {
+	if m.Doubt == 0 {
 		n = n.unapproved()
 		n.QueuedRun = ""
 		why += "; its mail was taken out of the outbox before anybody tried to send it"
+		if m.Attempts > 0 {
+			why += fmt.Sprintf(" with success: no attempt (%d) got so far that it could have arrived", m.Attempts)
+		}
 	}
-	if m.Attempts == 0 && still {
+	if m.Doubt == 0 && still {
 		n.Delivery = NoticeDrafted
-		return n, n.note(now, who, "notice recalled", why+", and it is drafted anew")
+		return n, n.Note(now, who, "notice recalled", why+", and it is drafted anew")
 	}
-	if m.Attempts > 0 {
+	if m.Doubt != 0 {
 		why += fmt.Sprintf("; its mail was taken out of the outbox, but had been tried (%d): it may have arrived", m.Attempts)
 		if m.Error != "" {
 			why += ", though an attempt ended with: " + m.Error
 		}
 	}
 	n.Delivery, n.EndedAt, n.Why = NoticeWithdrawn, now, why
-	return n, n.note(now, who, "notice withdrawn", why)
+	return n, n.Note(now, who, "notice withdrawn", why)
 }
 
 // Hold takes a notice that is in the outbox back to before it was put there, as an abnormal night does with what nobody has tried to send yet. Its approval holds.
@@ -245,16 +248,23 @@ func (n Notice) Hold(now Instant) (Notice, []TrailEntry) {
 		return n, nil
 	}
 	n.QueuedRun = ""
-	return n, n.note(now, ByNight, "notice held", "an abnormal night holds up every notice; nobody had tried to send this one")
+	return n, n.Note(now, ByNight, "notice held", "an abnormal night holds up every notice; this one had surely not arrived")
 }
 
-// Sent says that a mail server accepted the notice.
+// Sent says that a mail server accepted the notice, also where that came too late for a recall.
 func (n Notice) Sent(at Instant) (Notice, []TrailEntry) {
-	if n.Delivery != NoticeApproved || !n.Queued() {
+	why := ""
+	switch {
+	case !n.Queued():
+		return n, nil
+	case n.Delivery == NoticeWithdrawn:
+		why = "it was taken back too late: the mail server accepted it"
+		n.EndedAt, n.Why = Never, n.Why+"; the mail server accepted it: it was sent"
+	case n.Delivery != NoticeApproved:
 		return n, nil
 	}
 	n.Delivery, n.SentAt = NoticeSent, at
-	return n, n.note(at, ByNight, "notice sent", "")
+	return n, n.Note(at, ByNight, "notice sent", why)
 }
 
 // Settled is the notice as time makes it: what did not bounce is delivered.
@@ -263,7 +273,7 @@ func (n Notice) Settled(now Instant, l *Ladder) (Notice, []TrailEntry) {
 		return n, nil
 	}
 	n.Delivery, n.EndedAt = NoticeDelivered, n.SentAt.Add(l.Settle)
-	return n, n.note(now, ByNight, "notice delivered", "accepted, and no bounce since")
+	return n, n.Note(now, ByNight, "notice delivered", "accepted, and no bounce since")
 }
 
 // Bounced says that a recipient's server gave the notice back. why holds no address. A notice that was answered did arrive.
@@ -275,7 +285,7 @@ func (n Notice) Bounced(why string, at Instant) (Notice, []TrailEntry) {
 		return n, nil
 	}
 	n.Delivery, n.EndedAt, n.Why = NoticeBounced, at, why
-	return n, n.note(at, ByNight, "notice bounced", why)
+	return n, n.Note(at, ByNight, "notice bounced", why)
 }
 
 const missed = "not at one recipient: "
@@ -287,7 +297,7 @@ func (n Notice) Missed(why string, at Instant) (Notice, []TrailEntry) {
 		return n, nil
 	}
 	n.Why = missed + why
-	return n, n.note(at, ByNight, "notice missed a recipient", why)
+	return n, n.Note(at, ByNight, "notice missed a recipient", why)
 }
 
 // MissedSome says whether the notice came back from one of its recipients after it was delivered, and nobody has answered it.
@@ -309,5 +319,5 @@ func (n Notice) Answered(at Instant) (Notice, []TrailEntry, error) {
 		n.SentAt = at
 	}
 	n.Delivery, n.EndedAt = NoticeDelivered, at
-	return n, n.note(at, ByNight, "notice delivered", answered), nil
+	return n, n.Note(at, ByNight, "notice delivered", answered), nil
 }

@@ -186,6 +186,8 @@ func TestReplies(t *testing.T) {
 		"two at once":                      {[]say{{ReplyDispute, ann, 0, 0}, {ReplyDispute, ann, 0, 0}}, "disputed already", Disputed, 0},
 		"decided by who approved":          {[]say{{ReplyDispute, ann, 0, 0}, {RejectDispute, ann, 3, 0}}, "another person", Disputed, 0},
 		"decided by who changed a name":    {[]say{{ReplyDispute, ann, 0, 0}, {RejectDispute, ann + " (Anna)", 3, 0}}, "another person", Disputed, 0},
+		"decided by the console's link":    {[]say{{ReplyDispute, ann, 0, 0}, {RejectDispute, ByLink + " (joe)", 3, 0}}, "another person", Disputed, 0},
+		"decided by whom a login knows":    {[]say{{ReplyDispute, ann, 0, 0}, {RejectDispute, "console:17 (joe)", 3, 0}}, "", Viewed, 3},
 		"decided by nobody":                {[]say{{ReplyDispute, ann, 0, 0}, {AcceptDispute, ApprovedByPolicy, 3, 0}}, "a person decides", Disputed, 0},
 		"rejected":                         {[]say{{ReplyDispute, ann, 0, 0}, {RejectDispute, bob, 3, 0}}, "", Viewed, 3},
 		"rejected late":                    {[]say{{ReplyDispute, ann, 0, 0}, {RejectDispute, bob, 20, 0}}, "", Viewed, 14},
@@ -671,8 +673,8 @@ func TestFourEyes(t *testing.T) {
 	if _, err := decide(f, "cli:ann@host", ""); err == nil || !strings.Contains(err.Error(), "another person") {
 		t.Errorf("one person decided twice: %v", err)
 	}
-	for _, who := range []string{"cli:bob@host", "console:link (bob)"} {
-		if _, err := decide(f, who, ""); err == nil || !strings.Contains(err.Error(), "vouches") {
+	for who, why := range map[string]string{"cli:bob@host": "vouches", "console:link (bob)": "another person"} { // who comes by the link can be ann
+		if _, err := decide(f, who, ""); err == nil || !strings.Contains(err.Error(), why) {
 			t.Errorf("%s, for whom nobody vouches, was the second: %v", who, err)
 		}
 	}

@@ -11,6 +11,8 @@ type Message struct {
 	Body     []byte // JSON, the sink's own
 	Created  Instant
 	Attempts int     // begun, also those whose end nobody saw
+	Doubt    Instant // until when an attempt was being made that may have arrived, at the latest; 0: none may have
+	Began    Instant // when the attempt did that is being made; only of a Claim
 	NextAt   Instant // not to be tried before
 	SentAt   Instant // Never: not yet, or given up
 	Failed   bool    // it will not pass by itself; messages after it go on without it
@@ -52,9 +54,11 @@ type Claim struct {
 
 // A Miss is an attempt to deliver that failed.
 type Miss struct {
-	Error string
-	Final bool    // it will not pass by itself
-	Next  Instant // the message is not tried before; unless it is final, neither are the others of its lane
-	Lane  Instant // nor is any of its lane before
-	Sink  Instant // nor is any of its sink before; Ever: they may be
+	At     Instant // when it ended
+	Error  string
+	Unsent bool    // it surely did not arrive: nothing of it was given to its receiver, or that refused it
+	Final  bool    // it will not pass by itself
+	Next   Instant // the message is not tried before; unless it is final, neither are the others of its lane
+	Lane   Instant // nor is any of its lane before
+	Sink   Instant // nor is any of its sink before; Ever: they may be
 }

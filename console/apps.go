@@ -8,66 +8,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/store"
 )
-
-// A kept value is one that takes longer to make than a page may: it is kept until a run or an entry of the trail may have changed it.
-type kept[T any] struct {
-	mu    sync.Mutex
-	made  bool
-	run   string
-	seq   int64
-	value T
-}
-
-// get gives the value as of a run and an entry of the trail.
-func (k *kept[T]) get(run string, seq int64, make func() (T, error)) (T, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.made && run == k.run && seq == k.seq {
-		return k.value, nil
-	}
-	value, err := make()
-	if err == nil {
-		k.made, k.run, k.seq, k.value = run != "", run, seq, value
-	}
-	return value, err
-}
-
-// byRisk gives all apps, the riskiest first, as of the last run. Nobody may change the list.
-func (c *Console) byRisk(ctx context.Context) ([]store.AppSummary, audit.Instant, error) {
-	run, asOf, err := c.asOf(ctx)
-	if err != nil {
-		return nil, 0, err
-	}
-	head, err := c.Store.Head(ctx)
-	if err != nil {
-		return nil, 0, err
-	}
-	list, err := c.ranked.get(run, head.Seq, func() ([]store.AppSummary, error) {
-		list, err := c.Store.AppsList(ctx)
-		store.SortByRisk(list, asOf)
-		return list, err
-	})
-	return list, asOf, err
-}
-
-// checkCounts counts all findings by check and status. Nobody may change the list.
-func (c *Console) checkCounts(ctx context.Context) ([]store.CheckCount, error) {
-	run, _, err := c.asOf(ctx)
-	if err != nil {
-		return nil, err
-	}
-	head, err := c.Store.Head(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return c.counted.get(run, head.Seq, func() ([]store.CheckCount, error) { return c.Store.CheckCounts(ctx, nil) })
-}
 
 // asOf gives the last run that finished, and what it was as of; where none ever did, now.
 func (c *Console) asOf(ctx context.Context) (run string, asOf audit.Instant, err error) {
@@ -145,25 +90,26 @@ func (c *Console) apps(w http.ResponseWriter, r *http.Request, u person) error {
 	if err != nil {
 		return err
 	}
-	list, asOf, err := c.byRisk(r.Context())
+	_, asOf, err := c.asOf(r.Context())
 	if err != nil {
 		return err
 	}
 	p := &appsPage{Words: clip(strings.TrimSpace(r.URL.Query().Get("q")), 200), Severities: audit.Severities()}
 	words := strings.Fields(strings.ToLower(p.Words))
+	fits := func(a *store.AppSummary) bool {
+		return len(words) == 0 || has(strings.ToLower(a.Key+" "+a.Name+" "+a.Vendor), words)
+	}
+	list, n, err := c.Store.AppsByRisk(r.Context(), asOf, fits, offset, pageLength)
+	if err != nil {
+		return err
+	}
+	p.N = n
 	for i := range list {
-		a := &list[i]
-		if len(words) > 0 && !has(strings.ToLower(a.Key+" "+a.Name+" "+a.Vendor), words) {
-			continue
+		row := appRow{AppSummary: list[i], Days: -1}
+		if decided, days := list[i].Approved(asOf); days != nil {
+			row.Decided, row.Days = decided, *days
 		}
-		if p.N >= offset && len(p.List) < pageLength {
-			row := appRow{AppSummary: *a, Days: -1}
-			if decided, days := a.Approved(asOf); days != nil {
-				row.Decided, row.Days = decided, *days
-			}
-			p.List = append(p.List, row)
-		}
-		p.N++
+		p.List = append(p.List, row)
 	}
 	p.pager = pages("/apps", url.Values{"q": {p.Words}}, offset, pageLength, offset+len(p.List) < p.N)
 	c.render(w, r, u, http.StatusOK, "apps", p)
@@ -320,12 +266,12 @@ func (c *Console) appFound(ctx context.Context, p *appPage) error {
 		p.Checks = append(p.Checks, row)
 	}
 	open := audit.OpenStatuses()
-	listed, err := c.Store.Browse(ctx, store.Page{Filter: store.Filter{Apps: []string{p.Key}, Statuses: open, Limit: appFindings}})
+	listed, err := c.Store.Browse(ctx, store.Page{Lean: true, Filter: store.Filter{Apps: []string{p.Key}, Statuses: open, Limit: appFindings}})
 	if err != nil {
 		return err
 	}
 	p.Findings, p.More = listed.Findings, listed.More
-	drift, err := c.Store.Browse(ctx, store.Page{Filter: store.Filter{Apps: []string{p.Key}, Statuses: open, Checks: []string{audit.AcceptableCheck}, Limit: appFindings}})
+	drift, err := c.Store.Browse(ctx, store.Page{Lean: true, Filter: store.Filter{Apps: []string{p.Key}, Statuses: open, Checks: []string{audit.AcceptableCheck}, Limit: appFindings}})
 	p.Drift = drift.Findings
 	return err
 }

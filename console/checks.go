@@ -27,7 +27,7 @@ type checkCard struct {
 }
 
 func (c *Console) checks(w http.ResponseWriter, r *http.Request, u person) error {
-	counts, err := c.checkCounts(r.Context())
+	counts, err := c.Store.CheckCounts(r.Context(), nil)
 	if err != nil {
 		return err
 	}

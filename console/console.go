@@ -64,12 +64,10 @@ type Config struct {
 // A Console is the console's pages. It is safe for concurrent use.
 type Console struct {
 	Config
-	assets  *web.Assets
-	pages   *web.Pages
-	link    link
-	idp     provider
-	ranked  kept[[]store.AppSummary]
-	counted kept[[]store.CheckCount]
+	assets *web.Assets
+	pages  *web.Pages
+	link   link
+	idp    provider
 }
 
 // New gives the console of a configuration.

@@ -15,7 +15,12 @@ import (
 const visit = 30 * time.Minute
 
 // patience is how long a page waits to note that somebody looks: a night that publishes may be in the way, and the page is not worth less for it.
-const patience = 300 * time.Millisecond
+const patience = 30 * time.Millisecond
+
+const (
+	shownEvidence = 200 // rows that the page shows
+	shownSteps    = 200 // entries of the timeline
+)
 
 // findingPage is one finding.
 type findingPage struct {
@@ -24,7 +29,9 @@ type findingPage struct {
 	Check    audit.Check
 	Clause   string // in words
 	Evidence []evidenceRow
+	Hidden   int    // rows of evidence that are not shown
 	Timeline []step // the newest first
+	Earlier  bool   // there are more entries before
 	Comments []store.Entry
 	Acts     []audit.Act
 	Told     store.Told
@@ -92,15 +99,24 @@ func (c *Console) look(r *http.Request, u person, f *audit.Finding) (*findingPag
 	ctx := r.Context()
 	p := &findingPage{Finding: f, Clause: c.Clause(f.Clause), Advices: audit.RecommendedActs(), JSON: "/findings/" + f.ID + "?format=json"}
 	p.Check, _ = c.Check(f.Check)
-	files, err := c.files(r, []audit.Finding{*f})
+	shown := *f
+	shown.Evidence = f.Evidence[:min(len(f.Evidence), shownEvidence)]
+	p.Hidden = len(f.Evidence) - len(shown.Evidence)
+	files, err := c.files(r, []audit.Finding{shown})
 	if err != nil {
 		return nil, err
 	}
-	for _, e := range f.Evidence {
+	for _, e := range shown.Evidence {
 		p.Evidence = append(p.Evidence, evidenceRow{e, place(e.Source, files)})
 	}
-	trail, err := c.Store.Trail(ctx, store.TrailFilter{Finding: f.ID})
+	trail, err := c.Store.Trail(ctx, store.TrailFilter{Finding: f.ID, Newest: true, Limit: shownSteps + 1})
 	if err != nil {
+		return nil, err
+	}
+	if p.Earlier = len(trail) > shownSteps; p.Earlier {
+		trail = trail[:shownSteps]
+	}
+	if p.Comments, err = c.Store.Trail(ctx, store.TrailFilter{Finding: f.ID, What: "commented"}); err != nil {
 		return nil, err
 	}
 	if p.Acts, err = c.Store.Acts(ctx, f.ID); err != nil {
@@ -117,7 +133,7 @@ func (c *Console) look(r *http.Request, u person, f *audit.Finding) (*findingPag
 	now := audit.At(c.Clock())
 	sight := store.Sight{At: now, Occurrences: f.Occurrences, Accounts: f.Accounts, Sites: f.Sites}
 	if len(trail) > 0 {
-		sight.Seq = trail[len(trail)-1].Seq
+		sight.Seq = trail[0].Seq
 	}
 	noting, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -129,7 +145,6 @@ func (c *Console) look(r *http.Request, u person, f *audit.Finding) (*findingPag
 	}
 	for _, e := range trail {
 		if e.What == "commented" {
-			p.Comments = append(p.Comments, e)
 			continue
 		}
 		s := stepOf(e)
@@ -139,7 +154,6 @@ func (c *Console) look(r *http.Request, u person, f *audit.Finding) (*findingPag
 		}
 		p.Timeline = append(p.Timeline, s)
 	}
-	slices.Reverse(p.Timeline)
 	if b := p.Before; b != nil {
 		p.News.Occurrences, p.News.Accounts, p.News.Sites = f.Occurrences-b.Occurrences, f.Accounts-b.Accounts, f.Sites-b.Sites
 	}

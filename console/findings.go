@@ -189,7 +189,9 @@ func (c *Console) findings(w http.ResponseWriter, r *http.Request, u person) err
 	if err != nil {
 		return err
 	}
-	listed, err := c.Store.Browse(r.Context(), f.page(u))
+	page := f.page(u)
+	page.Lean = !wantsJSON(r)
+	listed, err := c.Store.Browse(r.Context(), page)
 	if err != nil {
 		return err
 	}

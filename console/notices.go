@@ -19,7 +19,7 @@ import (
 )
 
 // shownNotices is how many notices a list shows: those that wait the longest, or the newest.
-const shownNotices = 200
+const shownNotices = 100
 
 // noticesPage is what vendors are told.
 type noticesPage struct {
@@ -33,6 +33,8 @@ type noticesPage struct {
 	Waits []notices.State // for a person, the oldest first
 	List  []notices.State // the others, the newest first
 	More  int             // that are not shown
+
+	NWaits, NList int // how many there are
 }
 
 // noticeLists are what the list can be cut down to, and what they are called there.
@@ -41,16 +43,16 @@ func noticeLists() []navItem {
 }
 
 // isIn says whether a notice belongs to a list.
-func isIn(state string, s *notices.State) bool {
+func isIn(state string, n *store.NoticeHead) bool {
 	switch state {
 	case "":
-		return s.GoesOn()
+		return n.GoesOn()
 	case "waits":
-		return s.Asks() != ""
+		return n.Waits()
 	case "all":
 		return true
 	}
-	return string(s.Delivery) == state
+	return string(n.Delivery) == state
 }
 
 func (c *Console) notices(w http.ResponseWriter, r *http.Request, u person) error {
@@ -69,7 +71,7 @@ func (c *Console) notices(w http.ResponseWriter, r *http.Request, u person) erro
 			p.First = append(p.First, n)
 		}
 	}
-	all, err := c.noticeStates(r, store.NoticeFilter{})
+	all, err := c.Store.NoticeHeads(r.Context(), "")
 	if err != nil {
 		return err
 	}
@@ -85,20 +87,38 @@ func (c *Console) notices(w http.ResponseWriter, r *http.Request, u person) erro
 		}
 		p.Tabs = append(p.Tabs, t)
 	}
+	var waits, others []string
 	for i := range all {
-		switch s := &all[i]; {
-		case !isIn(p.State, s):
-		case s.Asks() != "":
-			p.Waits = append(p.Waits, *s)
+		switch n := &all[i]; {
+		case !isIn(p.State, n):
+		case n.Waits():
+			waits = append(waits, n.ID)
 		default:
-			p.List = append(p.List, *s)
+			others = append(others, n.ID)
 		}
 	}
-	slices.Reverse(p.Waits)
-	for _, list := range []*[]notices.State{&p.Waits, &p.List} {
-		if more := len(*list) - shownNotices; more > 0 {
-			p.More += more
-			*list = (*list)[:shownNotices]
+	slices.Reverse(waits)
+	p.NWaits, p.NList = len(waits), len(others)
+	waits, others = waits[:min(len(waits), shownNotices)], others[:min(len(others), shownNotices)]
+	p.More = p.NWaits + p.NList - len(waits) - len(others)
+	if ids := slices.Concat(waits, others); len(ids) > 0 {
+		states, err := c.noticeStates(r, store.NoticeFilter{IDs: ids})
+		if err != nil {
+			return err
+		}
+		at := map[string]notices.State{}
+		for _, s := range states {
+			at[s.ID] = s
+		}
+		for _, x := range []struct {
+			to  *[]notices.State
+			ids []string
+		}{{&p.Waits, waits}, {&p.List, others}} {
+			for _, id := range x.ids {
+				if s, ok := at[id]; ok {
+					*x.to = append(*x.to, s)
+				}
+			}
 		}
 	}
 	c.render(w, r, u, http.StatusOK, "notices", p)
@@ -228,15 +248,9 @@ func (c *Console) lookAtNotice(r *http.Request, u person, n *audit.Notice) (*not
 			x.Matter = &p.Matters[i]
 		}
 		p.About = append(p.About, x)
-		trail, err := c.Store.Trail(ctx, store.TrailFilter{Finding: id})
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range trail {
-			if e.Details["notice"] == n.ID {
-				p.Said = append(p.Said, e)
-			}
-		}
+	}
+	if p.Said, err = c.Store.TrailOfNotice(ctx, n.ID, n.Findings()); err != nil {
+		return nil, err
 	}
 	slices.SortFunc(p.Said, func(a, b store.Entry) int { return cmp.Compare(b.Seq, a.Seq) })
 	p.Files, err = c.Store.Attachments(ctx, n.Findings())

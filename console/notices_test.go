@@ -1,17 +1,20 @@
 package console_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"html"
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/store"
 	"github.com/mailreeve/mailreeve/console"
+	"github.com/mailreeve/mailreeve/notifier/email"
 )
 
 // drafted lets two days pass and a night run, after which the vendor's notice waits for approval.
@@ -154,9 +157,15 @@ func TestTheMailIsFramedWhereItCanDoNothing(t *testing.T) {
 	if status != 200 || !strings.HasPrefix(policy, "sandbox; default-src 'none';") || !strings.Contains(policy, "frame-ancestors 'self'") || !strings.Contains(page, "Acme") {
 		t.Errorf("the mail: %d, %s\n%s", status, policy, text(page))
 	}
-	m, err := b.desk.Mailed(n)
+	queued, err := b.store.Messages(t.Context())
 	must(t, err)
+	i := slices.IndexFunc(queued, func(m audit.Message) bool { return m.Key == n.Key() })
+	var m email.Mail
+	must(t, json.Unmarshal(queued[i].Body, &m))
 	token := regexp.MustCompile(`https://vendors\.example/?[^\s]{20,}`).FindString(m.Text)
+	if token == "" || strings.Contains(string(n.Content), "https://vendors.example") {
+		t.Errorf("the mail has %q, the notice that is kept %s", token, n.Content)
+	}
 	_, whole, _ := ann.get("/notices/" + n.ID)
 	if token == "" || strings.Contains(whole+page, strings.TrimPrefix(token, "https://vendors.example")) {
 		t.Errorf("the console shows the vendor's own link %q", token)

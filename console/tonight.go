@@ -49,11 +49,9 @@ func (c *Console) tonight(w http.ResponseWriter, r *http.Request, u person) erro
 	if err != nil {
 		return err
 	}
-	drafts, err := c.Store.Notices(ctx, store.NoticeFilter{Deliveries: []audit.Delivery{audit.NoticeDrafted}})
-	if err != nil {
+	if p.Drafts, err = c.Store.CountNotices(ctx, audit.NoticeDrafted); err != nil {
 		return err
 	}
-	p.Drafts = len(drafts)
 	newest, err := c.Store.Runs(ctx, 1)
 	if err != nil {
 		return err
@@ -112,8 +110,10 @@ func (c *Console) night(r *http.Request, p *tonightPage, runs []audit.Run) error
 			what = "filed"
 		}
 		var ids []string
+		seen := map[string]bool{}
 		for _, e := range entries {
-			if e.What == what && e.Finding != "" && (run.Summary.Trail == nil || e.Seq <= run.Summary.Trail.Seq) && !slices.Contains(ids, e.Finding) {
+			if e.What == what && e.Finding != "" && (run.Summary.Trail == nil || e.Seq <= run.Summary.Trail.Seq) && !seen[e.Finding] {
+				seen[e.Finding] = true
 				ids = append(ids, e.Finding)
 			}
 		}
@@ -123,9 +123,11 @@ func (c *Console) night(r *http.Request, p *tonightPage, runs []audit.Run) error
 		if len(ids) > 400 { // the worst of a flood are found by its list
 			ids = ids[:400]
 		}
-		if k.List, err = c.Store.Findings(r.Context(), store.Filter{IDs: ids, Limit: shownOfEach}); err != nil {
+		listed, err := c.Store.Browse(r.Context(), store.Page{Lean: true, Filter: store.Filter{IDs: ids, Limit: shownOfEach}})
+		if err != nil {
 			return err
 		}
+		k.List = listed.Findings
 	}
 	p.Kinds = kinds
 	p.Chart = nightsChart(runs)

@@ -65,16 +65,8 @@ type vendorsPage struct {
 	More  int // that are not shown
 }
 
-// vendorLines gives all vendors, the worst first.
-func (c *Console) vendorLines(r *http.Request) ([]vendorLine, []notices.State, error) {
-	apps, err := c.Store.VendorApps(r.Context())
-	if err != nil {
-		return nil, nil, err
-	}
-	states, err := c.noticeStates(r, store.NoticeFilter{})
-	if err != nil {
-		return nil, nil, err
-	}
+// vendorLines gives the vendors of apps and notices, the worst first.
+func vendorLines(apps []store.VendorApp, notices []store.NoticeHead) []vendorLine {
 	lines := map[string]*vendorLine{}
 	line := func(key, name string) *vendorLine {
 		l := lines[key]
@@ -94,31 +86,36 @@ func (c *Console) vendorLines(r *http.Request) ([]vendorLine, []notices.State, e
 			l.Open[s] += n
 		}
 	}
-	for i := range states {
-		s := &states[i]
-		l := line(s.Vendor, cmp.Or(s.VendorName, s.Vendor)) // also where no app is its own any more
-		if s.GoesOn() {
+	for i := range notices {
+		n := &notices[i]
+		l := line(n.Vendor, cmp.Or(n.VendorName, n.Vendor)) // also where no app is its own any more
+		if n.GoesOn() {
 			l.Notices++
 		}
-		if s.Asks() != "" {
+		if n.Waits() {
 			l.Waits++
 		}
-		l.Due = min(l.Due, s.Due())
+		l.Due = min(l.Due, n.Due)
 	}
 	list := make([]vendorLine, 0, len(lines))
 	for l := range maps.Values(lines) {
 		list = append(list, *l)
 	}
 	slices.SortFunc(list, worseVendor)
-	return list, states, nil
+	return list
 }
 
 func (c *Console) vendors(w http.ResponseWriter, r *http.Request, u person) error {
 	p := &vendorsPage{Words: clip(strings.TrimSpace(r.URL.Query().Get("q")), 200)}
-	list, _, err := c.vendorLines(r)
+	apps, err := c.Store.VendorApps(r.Context())
 	if err != nil {
 		return err
 	}
+	heads, err := c.Store.NoticeHeads(r.Context(), "")
+	if err != nil {
+		return err
+	}
+	list := vendorLines(apps, heads)
 	words := strings.Fields(strings.ToLower(p.Words))
 	for _, l := range list {
 		named := []string{l.Name, l.Key}
@@ -126,7 +123,7 @@ func (c *Console) vendors(w http.ResponseWriter, r *http.Request, u person) erro
 			named = append(named, l.Apps[i].Name, l.Apps[i].Key)
 		}
 		switch {
-		case !has(strings.ToLower(strings.Join(named, "\n")), words):
+		case len(words) > 0 && !has(strings.ToLower(strings.Join(named, "\n")), words):
 		case len(p.List) < shownVendors:
 			p.List = append(p.List, l)
 		default:
@@ -166,20 +163,22 @@ func (p *vendorPage) Matters() (list []audit.Matter) {
 func (p *vendorPage) HasMore() bool { return p.Total() > len(p.Findings) }
 
 func (c *Console) vendor(w http.ResponseWriter, r *http.Request, u person) error {
-	list, states, err := c.vendorLines(r)
+	key := r.PathValue("key")
+	apps, err := c.Store.AppsOfVendor(r.Context(), key)
 	if err != nil {
 		return err
 	}
-	key := r.PathValue("key")
-	i := slices.IndexFunc(list, func(l vendorLine) bool { return l.Key == key })
-	if i < 0 {
+	heads, err := c.Store.NoticeHeads(r.Context(), key)
+	if err != nil {
+		return err
+	}
+	list := vendorLines(apps, heads)
+	if len(list) == 0 {
 		return store.ErrNotFound
 	}
-	p := &vendorPage{vendorLine: list[i]}
-	for _, s := range states {
-		if s.Vendor == key {
-			p.Told = append(p.Told, s)
-		}
+	p := &vendorPage{vendorLine: list[0]}
+	if p.Told, err = c.noticeStates(r, store.NoticeFilter{Vendors: []string{key}}); err != nil {
+		return err
 	}
 	slices.SortStableFunc(p.Apps, func(a, b store.VendorApp) int {
 		return cmp.Or(worse(a.Open, b.Open), cmp.Compare(a.Key, b.Key))
@@ -191,10 +190,11 @@ func (c *Console) vendor(w http.ResponseWriter, r *http.Request, u person) error
 		}
 	}
 	if len(keys) > 0 {
-		p.Findings, err = c.Store.Findings(r.Context(), store.Filter{Apps: keys, Statuses: audit.OpenStatuses(), Limit: shownOfVendor})
+		listed, err := c.Store.Browse(r.Context(), store.Page{Lean: true, Filter: store.Filter{Apps: keys, Statuses: audit.OpenStatuses(), Limit: shownOfVendor}})
 		if err != nil {
 			return err
 		}
+		p.Findings = listed.Findings
 	}
 	c.render(w, r, u, http.StatusOK, "vendor", p)
 	return nil

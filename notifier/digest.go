@@ -102,6 +102,7 @@ func Compose(r *audit.Result, redact func(string) string) Digest {
 		Purged:          run.Summary.Purged,
 		Trail:           run.Summary.Trail,
 	}
+	var named, reopened, worsened []*audit.Finding
 	for i := range r.Changes {
 		c := &r.Changes[i]
 		f := &c.Finding
@@ -115,21 +116,19 @@ func Compose(r *audit.Result, redact func(string) string) Digest {
 		case c.What == audit.IsNew:
 			d.New.Add(f.Severity)
 			if f.Severity.Severe() {
-				d.Named = append(d.Named, item(f, line))
+				named = append(named, f)
 			}
 		case c.What == audit.IsReopened:
 			d.Reopened.Add(f.Severity)
-			d.NamedReopened = append(d.NamedReopened, item(f, line))
+			reopened = append(reopened, f)
 		case c.What == audit.IsWorsened:
 			d.Worsened.Add(f.Severity)
-			d.NamedWorsened = append(d.NamedWorsened, item(f, line))
+			worsened = append(worsened, f)
 		case c.What == audit.Grew:
 			d.Grew.Add(f.Severity)
 		}
 	}
-	for _, items := range [][]Item{d.Named, d.NamedReopened, d.NamedWorsened} {
-		slices.SortFunc(items, worstFirst)
-	}
+	d.Named, d.NamedReopened, d.NamedWorsened = items(named, audit.WorstFirst, redact), items(reopened, audit.WorstFirst, redact), items(worsened, audit.WorstFirst, redact)
 	for severity, n := range r.Open {
 		d.Open.add(severity, n)
 	}
@@ -151,12 +150,18 @@ func Compose(r *audit.Result, redact func(string) string) Digest {
 	return d
 }
 
-// NewItem is a finding as a digest names it, redacted.
-func NewItem(f *audit.Finding, redact func(string) string) Item {
-	return item(f, func(s string) string { return redact(Line(s)) })
+// items are findings as a digest names them, in order.
+func items(list []*audit.Finding, order func(a, b *audit.Finding) int, redact func(string) string) (out []Item) {
+	slices.SortFunc(list, order)
+	for _, f := range list {
+		out = append(out, NewItem(f, redact))
+	}
+	return out
 }
 
-func item(f *audit.Finding, line func(string) string) Item {
+// NewItem is a finding as a digest names it, redacted.
+func NewItem(f *audit.Finding, redact func(string) string) Item {
+	line := func(s string) string { return redact(Line(s)) }
 	return Item{
 		ID: line(f.ID), Check: line(f.Check), Clause: line(f.Clause), Severity: f.Severity, Confidence: f.Confidence,
 		App: line(f.App), AppName: line(f.AppName), Vendor: line(f.Vendor), Subject: line(f.Subject), Why: line(cmp.Or(f.Explanation, f.Title)),
@@ -169,6 +174,7 @@ const DueWithin = 7 * 24 * time.Hour
 
 // Due adds the deadlines of findings that are not closed. Those that were missed before are only counted, for they were told of.
 func (d *Digest) Due(findings []audit.Finding, redact func(string) string) {
+	var due []*audit.Finding
 	for i := range findings {
 		f := &findings[i]
 		switch {
@@ -176,14 +182,8 @@ func (d *Digest) Due(findings []audit.Finding, redact func(string) string) {
 		case f.DueAt < d.AsOf:
 			d.Overdue++
 		default:
-			d.NamedDue = append(d.NamedDue, NewItem(f, redact))
+			due = append(due, f)
 		}
 	}
-	slices.SortFunc(d.NamedDue, func(a, b Item) int { return cmp.Or(cmp.Compare(a.DueAt, b.DueAt), worstFirst(a, b)) })
-}
-
-// worstFirst orders items by severity, then by how many are concerned.
-func worstFirst(a, b Item) int {
-	return cmp.Or(cmp.Compare(a.Severity.Rank(), b.Severity.Rank()), cmp.Compare(b.Accounts, a.Accounts), cmp.Compare(b.Occurrences, a.Occurrences),
-		cmp.Compare(a.App, b.App), cmp.Compare(a.Check, b.Check), cmp.Compare(a.Subject, b.Subject))
+	d.NamedDue = items(due, func(a, b *audit.Finding) int { return cmp.Or(cmp.Compare(a.DueAt, b.DueAt), audit.WorstFirst(a, b)) }, redact)
 }

@@ -34,6 +34,15 @@ func Line(s string) string {
 	return b.String()
 }
 
+// Cell is a text in CSV that no spreadsheet takes for a formula. show makes what is from outside fit to be shown, as Line does.
+func Cell(s string, show func(string) string) string {
+	text := show(s)
+	if strings.IndexAny(s, "=+-@\t\r") == 0 || strings.IndexAny(text, "=+-@") == 0 {
+		return "'" + text
+	}
+	return text
+}
+
 // Shorten cuts s to n characters, the last of them …, where it is longer.
 func Shorten(s string, n int) string {
 	if utf8.RuneCountInString(s) <= n {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	mathrand "math/rand/v2"
+	"net"
 	"os"
 	"slices"
 	"sync"
@@ -41,6 +42,20 @@ type Failure struct {
 	Everyone   bool          // it asked that for all the sink's receivers, as where they are of one account
 }
 
+// Unsent marks the failure of an attempt that surely did not arrive: nothing was given to the receiver, or that refused it.
+func Unsent(err error) error { return unsent{err} }
+
+type unsent struct{ error }
+
+func (u unsent) Unwrap() error { return u.error }
+
+// Unreached says whether err is that no connection was made, over which anything could have arrived.
+func Unreached(err error) bool {
+	var op *net.OpError
+	var dns *net.DNSError
+	return errors.As(err, &op) && op.Op == "dial" || errors.As(err, &dns)
+}
+
 // Final is a failure that will not pass by itself.
 func Final(err error) error { return &Failure{Err: err, Final: true} }
 
@@ -52,7 +67,6 @@ func (f *Failure) Unwrap() error { return f.Err }
 // A Store keeps the outbox. Each method is a transaction of its own. What its implementation promises is told there: audit/store.
 type Store interface {
 	Lanes(ctx context.Context) ([]audit.Lane, error)
-	CountWaiting(ctx context.Context) (int, error)
 	Take(ctx context.Context, sink, lane, holder string, now, until audit.Instant) (*audit.Claim, error)
 	Hold(ctx context.Context, c *audit.Claim, until audit.Instant) (held bool, err error)
 	Delivered(ctx context.Context, c *audit.Claim, receipt string, at, next audit.Instant) error
@@ -96,24 +110,15 @@ type acceptance struct {
 }
 
 // Flush sends what is due, and goes on until nothing is left that could be sent within patience. What is left stays in the store for whoever flushes next.
-// It returns how many messages that is; or an error, where the store fails or ctx is done.
+// The error is the store's, or ctx's.
 //
 // A failure that will pass holds back its lane, so that messages stay in order. After one that will not pass by itself, or of a message whose
 // sink is not configured, the lane goes on without it. A receiver that asks to be left alone is, on all its sink's lanes.
 //
 // Any number of Flushes may run at one time, of this Outbox and of others on the same store, in any number of processes: each sends other lanes. A process that dies, or stands still, loses its lane
 // after the Lease. A message that was accepted is not sent again by this Outbox, even where the store could not record it.
-func (o *Outbox) Flush(ctx context.Context, patience time.Duration) (left int, err error) {
-	if err := o.flush(ctx, audit.At(o.now().Add(patience))); err != nil {
-		return 0, err
-	}
-	if left, err = o.Store.CountWaiting(ctx); err != nil {
-		return 0, fmt.Errorf("outbox: %w", err)
-	}
-	return left, nil
-}
-
-func (o *Outbox) flush(ctx context.Context, end audit.Instant) error {
+func (o *Outbox) Flush(ctx context.Context, patience time.Duration) error {
+	end := audit.At(o.now().Add(patience))
 	for ctx.Err() == nil {
 		if err := o.settle(ctx); err != nil {
 			return err
@@ -318,7 +323,7 @@ func (o *Outbox) settle(ctx context.Context) error {
 
 // miss says what to do after an attempt that failed at a time, after so many others.
 func miss(attempts int, now audit.Instant, pace time.Duration, err error) audit.Miss {
-	m := audit.Miss{Error: Shorten(Line(address.Redact(err.Error())), 500), Next: now.Add(Backoff(attempts)), Lane: now.Add(max(pace, FirstBackoff)), Sink: audit.Ever}
+	m := audit.Miss{At: now, Error: Shorten(Line(address.Redact(err.Error())), 500), Unsent: errors.As(err, new(unsent)), Next: now.Add(Backoff(attempts)), Lane: now.Add(max(pace, FirstBackoff)), Sink: audit.Ever}
 	var f *Failure
 	if !errors.As(err, &f) {
 		return m

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"sync"
 	"testing"
@@ -52,7 +53,8 @@ func message(id int64, lane string) audit.Message {
 
 func flush(t *testing.T, o *notifier.Outbox, patience time.Duration, left int) {
 	t.Helper()
-	if n, err := o.Flush(t.Context(), patience); err != nil || n != left {
+	err := o.Flush(t.Context(), patience)
+	if n := o.Store.(interface{ Waiting() int }).Waiting(); err != nil || n != left {
 		t.Errorf("%d left, not %d; %v", n, left, err)
 	}
 }
@@ -165,7 +167,7 @@ func TestOutboxNeverSendsWhatWasAccepted(t *testing.T) {
 	store.Put(message(1, "a"), message(2, "a"))
 	store.Fail = errors.New("the disk is full")
 	for range 3 {
-		if _, err := o.Flush(t.Context(), time.Minute); !errors.Is(err, store.Fail) {
+		if err := o.Flush(t.Context(), time.Minute); !errors.Is(err, store.Fail) {
 			t.Error(err)
 		}
 	}
@@ -181,7 +183,7 @@ func TestOutboxStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	o, store, s := outbox(func(audit.Message) error { cancel(); return nil })
 	store.Put(message(1, "a"), message(2, "a"))
-	if _, err := o.Flush(ctx, time.Minute); !errors.Is(err, context.Canceled) {
+	if err := o.Flush(ctx, time.Minute); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	if len(s.took) != 1 || store.Rows[0].SentAt == audit.Never || store.Rows[1].SentAt != audit.Never {
@@ -200,7 +202,7 @@ func TestOutboxStopsInTheMiddle(t *testing.T) {
 		return "", ctx.Err()
 	})
 	o := &notifier.Outbox{Store: store, Sinks: map[string]notifier.Sink{"x": hangs}}
-	if _, err := o.Flush(ctx, time.Hour); !errors.Is(err, context.Canceled) {
+	if err := o.Flush(ctx, time.Hour); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	told := 0
@@ -226,7 +228,7 @@ func TestOutboxWaitsForNoStore(t *testing.T) {
 				var told time.Time
 				sink := deliverer(func(context.Context, audit.Message) (string, error) { return "", answer })
 				o := &notifier.Outbox{Store: away{store, func() { told = time.Now(); cancel() }}, Sinks: map[string]notifier.Sink{"x": sink}}
-				if _, err := o.Flush(ctx, time.Hour); !errors.Is(err, context.Canceled) {
+				if err := o.Flush(ctx, time.Hour); !errors.Is(err, context.Canceled) {
 					t.Error(err)
 				}
 				if took := time.Since(told); took != notifier.LastWords {
@@ -341,7 +343,7 @@ func TestOutboxUsesNoOldLease(t *testing.T) {
 					return "", nil
 				})
 				o := &notifier.Outbox{Store: slow, Sinks: map[string]notifier.Sink{"x": sink}}
-				if _, err := o.Flush(t.Context(), 0); err != nil || sent != c.want {
+				if err := o.Flush(t.Context(), 0); err != nil || sent != c.want {
 					t.Errorf("sent %d times, %v", sent, err)
 				}
 			})
@@ -406,6 +408,34 @@ func TestOutboxTakesSinksByTurns(t *testing.T) {
 	}
 }
 
+// What surely did not arrive leaves no doubt; an earlier doubt stays.
+func TestOutboxKnowsWhatMayHaveArrived(t *testing.T) {
+	t.Parallel()
+	lost, refused := errors.New("no answer"), &net.OpError{Op: "dial", Err: errors.New("connection refused")}
+	if !notifier.Unreached(fmt.Errorf("x: %w", refused)) || !notifier.Unreached(&net.DNSError{}) || notifier.Unreached(&net.OpError{Op: "read", Err: lost}) || notifier.Unreached(lost) {
+		t.Error("a connection that was never made is not told from one that was")
+	}
+	clock, store := &nights.Clock{}, &nights.Store{}
+	store.Put(message(1, "a"))
+	answers := []error{notifier.Unsent(notifier.Final(refused)), notifier.Unsent(refused), lost, notifier.Unsent(refused)}
+	o := &notifier.Outbox{Store: store, Clock: clock.Now, Sleep: clock.Sleep}
+	o.Sinks = map[string]notifier.Sink{"x": deliverer(func(_ context.Context, m audit.Message) (string, error) { return "", answers[m.Attempts] })}
+	var doubted audit.Instant
+	for i, doubt := range []bool{false, false, true, true} {
+		now := audit.At(clock.Now())
+		if err := o.Flush(t.Context(), 0); err != nil {
+			t.Fatal(err)
+		}
+		if doubt && doubted == 0 {
+			doubted = now
+		}
+		if m := store.Rows[0]; m.Attempts != i+1 || m.Doubt != doubted || !m.Failed {
+			t.Errorf("after %d attempts: %+v", i+1, m)
+		}
+		_ = clock.Sleep(t.Context(), time.Hour)
+	}
+}
+
 func TestBackoff(t *testing.T) {
 	for n := range 100 {
 		most := notifier.MaxBackoff
@@ -449,7 +479,7 @@ func TestOutboxUnderFaults(t *testing.T) {
 			store.Put(message(int64(i+1), rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "lane")))
 		}
 		for range 500 {
-			if left, err := o.Flush(context.Background(), time.Duration(rapid.IntRange(0, 60).Draw(rt, "patience"))*time.Second); left == 0 && err == nil {
+			if err := o.Flush(context.Background(), time.Duration(rapid.IntRange(0, 60).Draw(rt, "patience"))*time.Second); err == nil && store.Waiting() == 0 {
 				break
 			}
 			_ = s.clock.Sleep(context.Background(), time.Minute)

@@ -598,7 +598,7 @@ func (p *Page) accounts(w http.ResponseWriter, r *http.Request, vendor string) {
 	_ = out.Write([]string{"account_id"}) // what fails shows when it is flushed
 	for i := range set.Len() {
 		if id := set.At(i); !audit.IsRenamed(id) { // an account that was erased has no id any more
-			_ = out.Write([]string{cell(id)})
+			_ = out.Write([]string{notifier.Cell(id, notifier.Line)})
 		}
 		if i%flushEvery == flushEvery-1 {
 			out.Flush()
@@ -615,15 +615,6 @@ const (
 	flushEvery = 10000
 	flushTime  = 30 * time.Second
 )
-
-// cell is a text in CSV that no spreadsheet takes for a formula.
-func cell(s string) string {
-	text := notifier.Line(s)
-	if strings.IndexAny(s, "=+-@\t\r") == 0 || strings.IndexAny(text, "=+-@") == 0 {
-		return "'" + text
-	}
-	return text
-}
 
 // attach takes a file.
 func (p *Page) attach(w http.ResponseWriter, r *http.Request, vendor string) {

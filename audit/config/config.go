@@ -21,6 +21,8 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/format"
+	"github.com/mailreeve/mailreeve/internal/outbound"
 	"github.com/mailreeve/mailreeve/internal/s3"
 )
 
@@ -49,6 +51,40 @@ type Config struct {
 	Log            Log       `yaml:"log"`
 
 	Policy *audit.Policy `yaml:"-"`
+
+	sources *yaml.Node // as they were written; nil: not read from a file
+}
+
+// line is where a key of a source stands, or the nearest that is there above it, in words.
+func (c *Config) line(source int, keys ...string) string {
+	if c.sources == nil || source >= len(c.sources.Content) {
+		return ""
+	}
+	n := c.sources.Content[source]
+	at := n.Line
+	for _, key := range keys {
+		found := false
+		for i := 0; i+1 < len(n.Content) && n.Kind == yaml.MappingNode && !found; i += 2 {
+			if n.Content[i].Value == key {
+				at, n, found = n.Content[i].Line, n.Content[i+1], true
+			}
+		}
+		if !found {
+			break
+		}
+	}
+	return fmt.Sprintf("line %d: ", at)
+}
+
+// sourcesOf is the list of sources as it is written.
+func sourcesOf(text []byte) *yaml.Node {
+	var in struct {
+		Sources yaml.Node `yaml:"sources"`
+	}
+	if err := yaml.Unmarshal(text, &in); err != nil || in.Sources.Kind != yaml.SequenceNode {
+		return nil // what is wrong with it was told before
+	}
+	return &in.Sources
 }
 
 // Source is where facts come from.
@@ -61,6 +97,147 @@ type Source struct {
 	Purposes      *bool      `yaml:"purposes"` // the log carries declared purposes; true
 	CompleteSince *time.Time `yaml:"complete_since"`
 	AuthservID    string     `yaml:"authserv_id"`
+
+	Format    string            `yaml:"format"`     // access: of its lines; "" or jsonl: mailreeve's own
+	Map       map[string]places `yaml:"map"`        // a field, and where such lines have it
+	LogFormat string            `yaml:"log_format"` // how nginx or envoy was told to lay lines out
+	TimeZone  string            `yaml:"time_zone"`  // of times without an offset; UTC
+	Paths     string            `yaml:"paths"`      // a regular expression: only calls of such paths are read
+
+	HTTP     *HTTP     `yaml:"http"`     // apps, installs: in place of path
+	Postgres *Postgres `yaml:"postgres"` // likewise
+}
+
+// HTTP is a source that is asked for by HTTP.
+type HTTP struct {
+	URL          string `yaml:"url"`
+	TokenEnv     string `yaml:"token_env"`
+	TokenFile    string `yaml:"token_file"`
+	Items        string `yaml:"items"`  // where in a page its list is, as data.apps; "": the page is the list, or JSON Lines
+	Next         string `yaml:"next"`   // where in a page the next page's cursor, or URL, is; "": the Link header tells
+	Cursor       string `yaml:"cursor"` // the parameter that takes the cursor; "": next is a URL
+	AllowPrivate bool   `yaml:"allow_private"`
+}
+
+// Postgres is a source that is a query of a database.
+type Postgres struct {
+	DSNEnv  string `yaml:"dsn_env"`
+	DSNFile string `yaml:"dsn_file"`
+	Query   string `yaml:"query"`
+}
+
+// places are where a field may be found: one, or a list.
+type places []string
+
+// UnmarshalYAML reads one place or a list of them.
+func (p *places) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode {
+		*p = places{n.Value}
+		return nil
+	}
+	var list []string
+	if err := n.Decode(&list); err != nil {
+		return fmt.Errorf("line %d: give the place of the field, or a list of places", n.Line)
+	}
+	*p = list
+	return nil
+}
+
+// Name is the source as people and evidence know it: what it says under path, or the place of what it asks. It is no secret.
+func (s *Source) Name() string {
+	switch {
+	case s.HTTP != nil:
+		base, _, _ := strings.Cut(s.HTTP.URL, "?")
+		return base + "#" + s.Kind
+	case s.Postgres != nil:
+		return "postgres:" + cmp.Or(s.Postgres.DSNEnv, filepath.Base(s.Postgres.DSNFile)) + "#" + s.Kind
+	}
+	return s.Path
+}
+
+// Lines is how the source's lines are made; nil: as mailreeve asks for.
+func (s *Source) Lines() (*format.Format, error) {
+	if s.Format == "" || s.Format == own {
+		return nil, nil
+	}
+	spec := format.Spec{Name: s.Format, Line: s.LogFormat, Zone: s.TimeZone, Paths: s.Paths}
+	if len(s.Map) > 0 {
+		spec.Map = map[string][]string{}
+		for field, from := range s.Map {
+			spec.Map[field] = from
+		}
+	}
+	return spec.Compile()
+}
+
+const own = "jsonl"
+
+// checkLines says what is wrong with how the source's lines are to be read, and under which keys.
+func (s *Source) checkLines() (keys []string, err error) {
+	if s.Format == "" || s.Format == own {
+		var key string
+		switch {
+		case len(s.Map) > 0:
+			key = "map"
+		case s.LogFormat != "":
+			key = "log_format"
+		case s.TimeZone != "":
+			key = "time_zone"
+		case s.Paths != "":
+			key = "paths"
+		default:
+			return nil, nil
+		}
+		return []string{key}, fmt.Errorf("%s: only with a format: one of %s", key, strings.Join(format.Names(), ", "))
+	}
+	if s.Kind != string(audit.KindAccess) {
+		return []string{"format"}, errors.New("format: only access logs have other ones")
+	}
+	f, err := s.Lines()
+	var wrong *format.SpecError
+	switch {
+	case errors.As(err, &wrong):
+		return []string{wrong.Key, wrong.Field}, err
+	case err != nil:
+		return nil, err
+	case !f.Has(format.Purpose) && (s.Purposes == nil || *s.Purposes):
+		return []string{"map"}, fmt.Errorf("map: purpose: %s does not tell it: say where it is, or purposes: false where the log has none", s.Format)
+	}
+	return nil, nil
+}
+
+// checkFeed says what is wrong with a source that is no file.
+func (s *Source) checkFeed() error {
+	switch {
+	case s.HTTP == nil && s.Postgres == nil:
+		return nil
+	case s.Kind != string(audit.KindApps) && s.Kind != string(audit.KindInstalls):
+		return errors.New("http and postgres are for apps and installs")
+	case s.HTTP != nil && s.Postgres != nil || s.Path != "":
+		return errors.New("give one of path, http and postgres")
+	case s.HTTP != nil:
+		h := s.HTTP
+		if err := outbound.Check(h.URL); err != nil {
+			return fmt.Errorf("http: url: %w", err)
+		}
+		if h.TokenEnv != "" && h.TokenFile != "" {
+			return errors.New("http: give one of token_env and token_file")
+		}
+		if u, err := url.Parse(h.URL); err == nil && u.Scheme == "http" && (h.TokenEnv != "" || h.TokenFile != "") && !h.AllowPrivate {
+			return errors.New("http: url: a token does not travel unencrypted: give an https:// URL")
+		}
+		if h.Cursor != "" && h.Next == "" {
+			return errors.New("http: cursor: say where a page has it, with next")
+		}
+		return nil
+	}
+	if (s.Postgres.DSNEnv == "") == (s.Postgres.DSNFile == "") {
+		return errors.New("postgres: give one of dsn_env and dsn_file: where the address of the database is")
+	}
+	if strings.TrimSpace(s.Postgres.Query) == "" {
+		return errors.New("postgres: query is missing")
+	}
+	return nil
 }
 
 // Slack is where the compliance team reads.
@@ -264,6 +441,7 @@ func Load(path string) (*Config, error) {
 	if err := decode(path, text, c); err != nil {
 		return nil, err
 	}
+	c.sources = sourcesOf(text)
 	full, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("the configuration: %w", err)
@@ -344,34 +522,8 @@ func (c *Config) check() error {
 	if len(c.Alerts.Mail) > 0 && (c.Notices.SMTP == "" || c.Notices.From == "") {
 		return errors.New("alerts: mail: nobody can be written to without notices.smtp and notices.from: set them")
 	}
-	seen := map[string]bool{}
-	for i, s := range c.Sources {
-		at := fmt.Sprintf("sources[%d]", i)
-		if !known(s.Kind) {
-			return fmt.Errorf("%s: kind: %q is none of access, reports, installs, incidents, apps, addresses, captures, mail, signals", at, s.Kind)
-		}
-		at = fmt.Sprintf("%s (%s)", at, s.Kind)
-		switch {
-		case s.Path == "":
-			return fmt.Errorf("%s: path is missing: give a file or a pattern", at)
-		case seen[s.Kind+" "+s.Path]:
-			return fmt.Errorf("%s: path: %q is configured twice", at, s.Path)
-		case s.MaxBad != nil && (*s.MaxBad < 0 || *s.MaxBad > 1):
-			return fmt.Errorf("%s: max_bad: give a share from 0 to 1", at)
-		case s.MaxLoss != nil && (*s.MaxLoss < 0 || *s.MaxLoss > 1):
-			return fmt.Errorf("%s: max_loss: give a share from 0 to 1", at)
-		}
-		if s3.IsURL(s.Path) {
-			if _, key, err := s3.Split(s.Path); err != nil {
-				return fmt.Errorf("%s: path: %w", at, err)
-			} else if key == "" || strings.HasSuffix(key, "/") {
-				return fmt.Errorf("%s: path: %s names no object: end it with a pattern, as *.jsonl.zst", at, s.Path)
-			}
-		}
-		if _, err := filepath.Match(s.Path, ""); err != nil {
-			return fmt.Errorf("%s: path: %q is no pattern: %w", at, s.Path, err)
-		}
-		seen[s.Kind+" "+s.Path] = true
+	if err := c.checkSources(); err != nil {
+		return err
 	}
 	switch c.Notices.Approve {
 	case "", "manual", "auto":
@@ -401,6 +553,51 @@ func (c *Config) check() error {
 	case "", "text", "json":
 	default:
 		return fmt.Errorf("log: format: %q is neither text nor json", c.Log.Format)
+	}
+	return nil
+}
+
+func (c *Config) checkSources() error {
+	seen := map[string]bool{}
+	for i := range c.Sources {
+		s := &c.Sources[i]
+		at := fmt.Sprintf("sources[%d]", i)
+		if !known(s.Kind) {
+			return fmt.Errorf("%s%s: kind: %q is none of access, reports, installs, incidents, apps, addresses, captures, mail, signals", c.line(i, "kind"), at, s.Kind)
+		}
+		at = fmt.Sprintf("%s (%s)", at, s.Kind)
+		wrong := func(key, format string, args ...any) error {
+			return fmt.Errorf("%s%s: %w", c.line(i, key), at, fmt.Errorf(format, args...))
+		}
+		feed := s.HTTP != nil || s.Postgres != nil
+		if err := s.checkFeed(); err != nil {
+			key, _, _ := strings.Cut(err.Error(), ":")
+			return wrong(key, "%w", err)
+		}
+		switch {
+		case s.Path == "" && !feed:
+			return wrong("path", "path is missing: give a file or a pattern")
+		case seen[s.Kind+" "+s.Name()]:
+			return wrong("path", "path: %q is configured twice", s.Name())
+		case s.MaxBad != nil && (*s.MaxBad < 0 || *s.MaxBad > 1):
+			return wrong("max_bad", "max_bad: give a share from 0 to 1")
+		case s.MaxLoss != nil && (*s.MaxLoss < 0 || *s.MaxLoss > 1):
+			return wrong("max_loss", "max_loss: give a share from 0 to 1")
+		}
+		if s3.IsURL(s.Path) {
+			if _, key, err := s3.Split(s.Path); err != nil {
+				return wrong("path", "path: %w", err)
+			} else if key == "" || strings.HasSuffix(key, "/") {
+				return wrong("path", "path: %s names no object: end it with a pattern, as *.jsonl.zst", s.Path)
+			}
+		}
+		if _, err := filepath.Match(s.Path, ""); err != nil {
+			return wrong("path", "path: %q is no pattern: %w", s.Path, err)
+		}
+		if keys, err := s.checkLines(); err != nil {
+			return fmt.Errorf("%s%s: %w", c.line(i, keys...), at, err)
+		}
+		seen[s.Kind+" "+s.Name()] = true
 	}
 	return nil
 }

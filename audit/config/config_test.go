@@ -56,6 +56,53 @@ func TestMistakesAreNamed(t *testing.T) {
 	}
 }
 
+// Of what is wrong with a source, its line is told.
+func TestMistakesOfSourcesHaveLines(t *testing.T) {
+	const gateway = "sources:\n  - kind: access\n    path: a.log\n    format: nginx\n    purposes: false\n"
+	const mapped = gateway + "    map:\n      auth: =oauth2\n      cloud_id: host\n"
+	for text, want := range map[string]string{
+		"sources:\n  - kind: apps\n    path: a\n    max_bad: 5\n":     "line 4: sources[0] (apps): max_bad: give a share",
+		"sources:\n  - {kind: apps, path: a}\n  - kind: apps\n":       "line 3: sources[1] (apps): path is missing",
+		"sources:\n  - kind: access\n    path: a\n    format: iis\n":  `line 4: sources[0] (access): format: "iis" is none of csv, ecs`,
+		"sources:\n  - kind: access\n    path: a\n    map: {ts: t}\n": "line 4: sources[0] (access): map: only with a format",
+		"sources:\n  - kind: reports\n    path: a\n    format: csv\n": "line 4: sources[0] (reports): format: only access logs",
+		gateway: "line 2: sources[0] (access): map: app_key: nginx does not tell it",
+		mapped:  "line 6: sources[0] (access): map: app_key: nginx does not tell it",
+		mapped + "      app_key: header:X-App\n      clou_id: host\n": "line 10: sources[0] (access): map: clou_id: no such field",
+		mapped + "      app_key: 'path:^/x'\n":                        "line 9: sources[0] (access): map: app_key: \"^/x\" has 0 groups",
+		mapped + "      app_key: {x: y}\n":                            "line 9: give the place of the field",
+		mapped + "      app_key: x\n    log_format: '$a$b'\n":         "line 10: sources[0] (access): log_format: nothing stands between a and b",
+		mapped + "      app_key: x\n    time_zone: Mars\n":            "line 10: sources[0] (access): time_zone: \"Mars\" is no time zone",
+		mapped + "      app_key: x\n    paths: (\n":                   "line 10: sources[0] (access): paths: ",
+		"sources:\n  - kind: access\n    path: a\n    format: nginx\n    map: {auth: =oauth2, cloud_id: host, app_key: x}\n":               "line 5: sources[0] (access): map: purpose: nginx does not tell it: say where it is, or purposes: false",
+		"sources:\n  - kind: apps\n    http: {url: 'ftp://x'}\n":                                                                           "line 3: sources[0] (apps): http: url: give a URL",
+		"sources:\n  - kind: apps\n    http: {url: 'https://ann:pw@x.example/'}\n":                                                         "holds no user and no password",
+		"sources:\n  - kind: apps\n    http: {url: 'http://x.example/', token_env: T}\n":                                                   "a token does not travel unencrypted",
+		"sources:\n  - kind: apps\n    http: {url: 'https://x.example/', token_env: T, token_file: f}\n":                                   "give one of token_env and token_file",
+		"sources:\n  - kind: apps\n    http: {url: 'https://x.example/', cursor: c}\n":                                                     "say where a page has it, with next",
+		"sources:\n  - kind: apps\n    path: a\n    http: {url: 'https://x.example/'}\n":                                                   "give one of path, http and postgres",
+		"sources:\n  - kind: access\n    http: {url: 'https://x.example/'}\n":                                                              "http and postgres are for apps and installs",
+		"sources:\n  - kind: apps\n    http: {uri: 'https://x.example/'}\n":                                                                `line 3: unknown key "uri"`,
+		"sources:\n  - kind: apps\n    postgres: {dsn_env: A, dsn_file: b, query: SELECT 1}\n":                                             "line 3: sources[0] (apps): postgres: give one of dsn_env and dsn_file",
+		"sources:\n  - kind: apps\n    postgres: {dsn_env: A, query: ' '}\n":                                                               "postgres: query is missing",
+		"sources:\n  - {kind: apps, postgres: {dsn_env: A, query: SELECT 1}}\n  - {kind: apps, postgres: {dsn_env: A, query: SELECT 2}}\n": `line 3: sources[1] (apps): path: "postgres:A#apps" is configured twice`,
+	} {
+		if _, err := load(t, text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+	c, err := load(t, mapped+"      app_key: [header:X-App, 'query:app']\n  - {kind: apps, http: {url: 'https://x.example/apps?secret=17', token_env: T}}\n  - {kind: installs, postgres: {dsn_file: /run/dsn, query: SELECT 1}}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f, err := c.Sources[0].Lines(); err != nil || !slices.Equal(f.Spec().Map["app_key"], []string{"header:X-App", "query:app"}) {
+		t.Errorf("%v, %v", f, err)
+	}
+	if a, b := c.Sources[1].Name(), c.Sources[2].Name(); a != "https://x.example/apps#apps" || b != "postgres:dsn#installs" || strings.Contains(c.Shown(), "secret") {
+		t.Errorf("%s, %s\n%s", a, b, c.Shown())
+	}
+}
+
 func TestPathsAreRelativeToTheFile(t *testing.T) {
 	c, err := load(t, "sources: [{kind: installs, path: logs/*.jsonl, complete_since: 2024-01-01T00:00:00Z}, {kind: access, path: /abs, purposes: false}]\n")
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/format"
 )
 
 // A file of calls or reports can be read by any process that sees it: its records go into a spool, and what else there is to tell of it is an Errand's
@@ -30,6 +31,7 @@ type errand struct {
 	Now    time.Time     `json:"now"` // by the night's clock, which every age is told by
 	Purged audit.Day     `json:"purged"`
 	Watch  []string      `json:"watch,omitempty"` // accounts whose retrievals are of interest
+	Format *format.Spec  `json:"format,omitempty"`
 }
 
 // An answer is what came of an errand.
@@ -77,6 +79,10 @@ func (r *reading) bulk(ctx context.Context, tasks []*task) error {
 			Watch: slices.Sorted(maps.Keys(r.observed.hits.all))}
 		if t.prior != nil {
 			e.Prior = t.file.State
+		}
+		if t.src.Format != nil {
+			spec := t.src.Format.Spec()
+			e.Format = &spec
 		}
 		var err error
 		if errands[i], err = json.Marshal(e); err != nil {
@@ -142,8 +148,19 @@ func (s *Sources) Errand(ctx context.Context, text []byte, in audit.Intake, forg
 	for _, account := range e.Watch {
 		hits.add(account)
 	}
+	opt := Options{Workers: 1, Now: e.Now, Objects: s.Objects}
+	var layout *format.Format
+	if e.Format != nil {
+		if layout, err = e.Format.Compile(); err != nil {
+			return nil, nil, err
+		}
+	}
+	foreign := foreignOf(layout, &opt)
 	l := &lines{kind: e.Kind, file: e.File, asOf: e.AsOf, into: in.Worker(0), newest: audit.Ever, purged: e.Purged, forgotten: forgotten, watch: &hits}
-	res, err := Read(ctx, string(e.Path), prior, Options{Workers: 1, Now: e.Now, Objects: s.Objects}, func(int) Lines { return l })
+	res, err := Read(ctx, string(e.Path), prior, opt, func(int) Lines {
+		l.foreign = foreign()
+		return l
+	})
 	if ctx.Err() != nil {
 		return nil, nil, cmp.Or(err, ctx.Err())
 	}
@@ -153,7 +170,7 @@ func (s *Sources) Errand(ctx context.Context, text []byte, in audit.Intake, forg
 	if err != nil && !here { // this machine may lack the disk, a right or the credentials: only the night itself can say that it could not look
 		return nil, nil, fmt.Errorf("%w: each machine that works on a night must be able to read the sources, at the same paths", err)
 	}
-	a := answer{Lines: res.Lines, Bases: res.Bases, Skipped: res.Skipped, Bytes: res.Bytes, Newest: l.newest, Future: l.future, Canaries: l.canaries,
+	a := answer{Lines: res.Lines - l.others, Bases: res.Bases, Skipped: res.Skipped, Bytes: res.Bytes, Newest: l.newest, Future: l.future, Canaries: l.canaries,
 		Expired: in.Worker(0).Expired()[e.File]}
 	taken := err == nil
 	if err != nil {

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -47,6 +48,10 @@ type Options struct {
 	Now      time.Time         // what a file's age is counted to; the zero value is the time of the call
 	Progress func(bytes int64) // told how many bytes of the file more were read; calls do not overlap
 	Objects  *s3.Client        // for paths that begin with s3://
+
+	// Header, where there is one, is told the file's first line before any worker is opened. That line is no line then, and is delivered to nobody. Its
+	// error ends the reading.
+	Header func(line []byte) error
 
 	places *places // those of a run, which know what was listed; nil: made of Objects
 
@@ -156,6 +161,20 @@ func (r *run) read(prior *State) (Result, error) {
 		return Result{}, err
 	}
 	var res Result
+	if r.opt.Header != nil {
+		line, whole, err := r.firstLine(kind)
+		if err != nil {
+			return Result{}, err
+		}
+		if !whole && r.young { // of a file that was just begun
+			return Result{State: State{identity: r.id, Waiting: true}, Waiting: true}, nil
+		}
+		if len(line) > 0 {
+			if err := r.opt.Header(line); err != nil {
+				return Result{}, err
+			}
+		}
+	}
 	if kind != plain {
 		res, err = r.stream(kind)
 	} else {
@@ -310,7 +329,7 @@ func (r *run) block(sink Lines, chunk uint32, at, from int64, buf []byte) (c blo
 	start := at * block
 	end := min(start+block, size)
 	defer r.advance(end - max(start, from))
-	d := delivery{sink: sink, pos: Pos{Chunk: chunk}, limit: r.opt.maxLine}
+	d := delivery{sink: sink, pos: Pos{Chunk: chunk}, limit: r.opt.maxLine, header: r.opt.Header != nil}
 	defer func() { c.lines, c.delivered = int64(d.pos.Line), d.delivered }()
 	var hash xxhash.Digest
 	hash.Reset()
@@ -429,13 +448,18 @@ type delivery struct {
 	sink      Lines
 	pos       Pos // of the next line
 	delivered int64
-	limit     int // of a line's length
+	limit     int  // of a line's length
+	header    bool // the file's first line is none
 }
 
 const byteOrderMark = "\ufeff"
 
 // line delivers a line, perhaps with the \r of its end; first is the file's first.
 func (d *delivery) line(p []byte, first bool) {
+	if first && d.header {
+		d.pos.Line++
+		return
+	}
 	if n := len(p); n > 0 && p[n-1] == '\r' {
 		p = p[:n-1]
 	}
@@ -484,6 +508,35 @@ func (d *delivery) lastTooLong(young bool) (waiting bool) {
 	}
 	d.tooLong()
 	return false
+}
+
+// maxHeader is the length of the longest header, in bytes.
+const maxHeader = 1 << 20
+
+// firstLine is the file's first line, without its end, and whether it has one.
+func (r *run) firstLine(kind compression) (line []byte, whole bool, err error) {
+	var text io.Reader = io.NewSectionReader(r.file, 0, r.id.Size)
+	if kind != plain {
+		z, err := expand(kind, bufio.NewReader(text))
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil, false, nil
+		case err != nil:
+			return nil, false, err
+		}
+		defer z.Close()
+		text = z
+	}
+	line, err = bufio.NewReader(io.LimitReader(text, maxHeader)).ReadBytes('\n')
+	switch {
+	case err == io.EOF && len(line) == maxHeader:
+		return nil, false, fmt.Errorf("the header is longer than %d bytes", maxHeader)
+	case err != nil && err != io.EOF:
+		return nil, false, err
+	}
+	whole = err == nil
+	line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte{'\n'}), []byte{'\r'})
+	return bytes.TrimPrefix(line, []byte(byteOrderMark)), whole, nil
 }
 
 // The forms that a file may have.

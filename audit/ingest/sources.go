@@ -11,6 +11,7 @@ import (
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/address"
+	"github.com/mailreeve/mailreeve/audit/format"
 	"github.com/mailreeve/mailreeve/internal/s3"
 )
 
@@ -24,6 +25,9 @@ type Source struct {
 	MaxLoss float64 // apps only; 1: any
 
 	Authserv string // mail only: the server whose Authentication-Results are believed
+
+	Format *format.Format // access only: how its lines are made; nil: as mailreeve asks for
+	Feed   Feed           // apps and installs: where the lines come from; nil: files at Path
 }
 
 // DefaultMaxBad is the share of bad lines, of MinForMaxBad or more, above which nothing of a file is taken.
@@ -60,7 +64,11 @@ func (s *Sources) Read(ctx context.Context, req audit.ReadRequest) (*audit.Readi
 	}
 	plans, order := make([]plan, len(s.List)), make([]int, len(s.List))
 	maxLoss, hasApps := 1.0, false
+	defer r.places.spools.close()
 	for i, src := range s.List {
+		if src.Feed != nil {
+			r.places.spools[src.Path] = nil
+		}
 		from := r.places.of(src.Path)
 		files, err := from.glob(ctx, src.Path)
 		if ctx.Err() != nil {
@@ -81,6 +89,7 @@ func (s *Sources) Read(ctx context.Context, req audit.ReadRequest) (*audit.Readi
 		}
 		r.out.Sources = append(r.out.Sources, to)
 		if src.Kind == audit.KindApps {
+			r.registries++
 			hasApps = true
 			maxLoss = min(maxLoss, src.MaxLoss)
 		}
@@ -114,10 +123,13 @@ func (s *Sources) Read(ctx context.Context, req audit.ReadRequest) (*audit.Readi
 		return nil, err
 	}
 	if hasApps {
-		r.out.Registry = &audit.RegistryReading{Bad: r.bad, MaxLoss: maxLoss, Replaced: r.replaced}
+		r.out.Registry = &audit.RegistryReading{Unchanged: r.unchanged, Bad: r.bad, MaxLoss: maxLoss, Replaced: r.replaced}
 		for _, key := range r.order {
 			r.out.Registry.Apps = append(r.out.Registry.Apps, r.registry[key])
 		}
+	}
+	if hasApps {
+		r.untag()
 	}
 	for i := range req.Workers {
 		for file, n := range req.Intake.Worker(i).Expired() {
@@ -151,10 +163,12 @@ type reading struct {
 
 	chunks []chunk // of all files so far
 
-	registry map[string]*audit.App
-	order    []string
-	bad      map[string]bool
-	replaced map[uint32]int64
+	registries int  // sources of kind apps
+	unchanged  bool // the one that there is says that it is as it was
+	registry   map[string]*audit.App
+	order      []string
+	bad        map[string]bool
+	replaced   map[uint32]int64
 
 	seen     map[uint32]audit.Newest // files that were read
 	troubled map[uint32]string       // files that could not be
@@ -199,6 +213,9 @@ func (r *reading) file(ctx context.Context, source int, src Source, path string)
 	if t == nil || err != nil {
 		return err
 	}
+	if src.Feed != nil {
+		return r.feed(ctx, t)
+	}
 	return r.finish(ctx, t, r.read(ctx, t))
 }
 
@@ -241,8 +258,9 @@ func (r *reading) plan(source int, src Source, path string) (*task, error) {
 func (r *reading) read(ctx context.Context, t *task) fileRead {
 	out := fileRead{lines: make([]*lines, r.req.Workers)}
 	opt := Options{Workers: r.req.Workers, Now: r.now, places: r.places, Progress: r.progress}
+	foreign := foreignOf(t.src.Format, &opt)
 	out.res, out.err = Read(ctx, t.file.Path, t.prior, opt, func(i int) Lines {
-		out.lines[i] = &lines{kind: t.src.Kind, file: t.file.ID, base: uint64(len(r.chunks)), asOf: r.req.AsOf, into: r.req.Intake.Worker(i), newest: audit.Ever,
+		out.lines[i] = &lines{kind: t.src.Kind, foreign: foreign(), file: t.file.ID, base: uint64(len(r.chunks)), asOf: r.req.AsOf, into: r.req.Intake.Worker(i), newest: audit.Ever,
 			purged: r.req.Purged, forgotten: r.req.Forgotten, watch: &r.observed.hits, match: r.observed.match}
 		return out.lines[i]
 	})
@@ -297,6 +315,11 @@ func (r *reading) finish(ctx context.Context, t *task, read fileRead) error {
 		got.FromLine = res.Bases[0]
 	case t.prior != nil && res.Lines == 0: // nothing was read again
 		got.FromLine = uint64(t.prior.Before) + 1
+	}
+	for _, w := range read.lines {
+		if w != nil {
+			got.Lines -= w.others
+		}
 	}
 	var copies int64
 	looked := len(r.observed.docs)
@@ -485,6 +508,8 @@ type lines struct {
 	asOf    audit.Instant
 	into    audit.IntakeWorker
 	decoder Decoder
+	foreign *format.Reader // of lines of another format; nil: the decoder's
+	others  int64          // lines that are of no call that is asked for
 	call    audit.CallRecord
 	report  audit.ReportRecord
 
@@ -519,7 +544,13 @@ func (l *lines) Line(p Pos, line []byte) {
 	var err error
 	switch l.kind {
 	case audit.KindAccess:
-		if err = l.decoder.Call(line, &l.call); err == nil {
+		if l.foreign == nil {
+			err = l.decoder.Call(line, &l.call)
+		} else if l.call, err = foreignCall(l.foreign, line); errors.Is(err, format.ErrOther) {
+			l.others++
+			return
+		}
+		if err == nil {
 			l.see(audit.AtUnix(l.call.Sec, l.call.Nsec))
 			l.spot()
 			l.err = l.into.Call(&l.call, l.file, l.place(p))
@@ -651,8 +682,8 @@ const (
 // shown is a bad line as it may be kept: cut, and without anything that looks like an address.
 func (l *lines) shown(line []byte) string {
 	const limit = shownBytes
-	if len(l.bad) >= manyBadOnes || l.kind == audit.KindAddresses {
-		return "" // the file has them; and what of a line of addresses is one nobody can say for sure
+	if len(l.bad) >= manyBadOnes || l.kind == audit.KindAddresses || l.foreign != nil {
+		return "" // the file has them; and what is an address in a line of addresses, or in some program's query, nobody can say for sure
 	}
 	if len(line) <= limit {
 		return l.forgotten.Text(address.Redact(string(line)))

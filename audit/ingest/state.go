@@ -15,6 +15,7 @@ type State struct {
 	Offset  int64    // where to read on: the end of the last whole line, the start of one that has no end
 	Before  int64    // lines before Offset
 	Hashes  []uint64 // xxhash of each block, the last one perhaps shorter
+	Tag     string   // what a feed wants to be told the next time
 }
 
 // identity tells one state of a file from another. Of an object, Inode is a hash of its ETag.
@@ -64,7 +65,11 @@ func (s *State) seenAs(here identity) {
 	}
 }
 
-const stateVersion = 1
+// The versions of a state: with a tag, it is another.
+const (
+	stateVersion  = 1
+	taggedVersion = 2
+)
 
 // MarshalBinary gives s in about 8 bytes for each 8 MiB of the file.
 func (s State) MarshalBinary() ([]byte, error) {
@@ -76,6 +81,11 @@ func (s State) MarshalBinary() ([]byte, error) {
 		flags |= 2
 	}
 	p := []byte{stateVersion, flags}
+	if s.Tag != "" {
+		p[0] = taggedVersion
+		p = binary.AppendUvarint(p, uint64(len(s.Tag)))
+		p = append(p, s.Tag...)
+	}
 	for _, n := range []int64{s.Size, s.Modified, s.Changed, int64(s.Device), int64(s.Inode), s.Block, s.Offset, s.Before} {
 		p = binary.AppendVarint(p, n)
 	}
@@ -88,12 +98,20 @@ func (s State) MarshalBinary() ([]byte, error) {
 // UnmarshalBinary reads what MarshalBinary gave. What does not agree with itself is refused: the file is then to be read whole.
 func (s *State) UnmarshalBinary(p []byte) error {
 	bad := errors.New("the state of a source file is damaged, or of another version: read the file whole")
-	if len(p) < 2 || p[0] != stateVersion {
+	if len(p) < 2 || p[0] != stateVersion && p[0] != taggedVersion {
 		return bad
 	}
+	tagged := p[0] == taggedVersion
 	out := State{Waiting: p[1]&1 != 0}
 	out.Racy = p[1]&2 != 0
 	p = p[2:]
+	if tagged {
+		n, w := binary.Uvarint(p)
+		if w <= 0 || n > uint64(len(p)-w) {
+			return bad
+		}
+		out.Tag, p = string(p[w:w+int(n)]), p[w+int(n):]
+	}
 	var numbers [8]int64
 	for i := range numbers {
 		n, w := binary.Varint(p)

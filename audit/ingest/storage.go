@@ -33,13 +33,17 @@ type content interface {
 type places struct {
 	folder folder
 	bucket bucket
+	spools spools
 }
 
 func newPlaces(objects *s3.Client) *places {
-	return &places{bucket: bucket{client: objects, listed: map[string]s3.Object{}}}
+	return &places{bucket: bucket{client: objects, listed: map[string]s3.Object{}}, spools: spools{}}
 }
 
 func (p *places) of(path string) storage {
+	if _, ok := p.spools[path]; ok {
+		return p.spools
+	}
 	if s3.IsURL(path) {
 		return &p.bucket
 	}
@@ -55,22 +59,9 @@ func Glob(ctx context.Context, pattern string, objects *s3.Client) ([]string, er
 // error. It keeps nothing of what it reads.
 func Look(ctx context.Context, pattern string, objects *s3.Client) (files int, changed time.Time, err error) {
 	from := newPlaces(objects).of(pattern)
-	list, err := from.glob(ctx, pattern)
+	list, newest, changed, err := newestOf(ctx, from, pattern)
 	if err != nil {
 		return 0, time.Time{}, err
-	}
-	if len(list) == 0 {
-		return 0, time.Time{}, fmt.Errorf("%s: %w", pattern, fs.ErrNotExist)
-	}
-	newest := list[0]
-	for _, path := range list {
-		id, err := from.stat(ctx, path)
-		if err != nil {
-			return 0, time.Time{}, err
-		}
-		if t := id.modified(); t.After(changed) {
-			newest, changed = path, t
-		}
 	}
 	for _, path := range list {
 		if path != newest && s3.IsURL(path) {
@@ -81,6 +72,27 @@ func Look(ctx context.Context, pattern string, objects *s3.Client) (files int, c
 		}
 	}
 	return len(list), changed, nil
+}
+
+// newestOf is the files that a pattern names, and which was changed last, and when. No file is an error.
+func newestOf(ctx context.Context, from storage, pattern string) (list []string, newest string, changed time.Time, err error) {
+	if list, err = from.glob(ctx, pattern); err != nil {
+		return nil, "", changed, err
+	}
+	if len(list) == 0 {
+		return nil, "", changed, fmt.Errorf("%s: %w", pattern, fs.ErrNotExist)
+	}
+	newest = list[0]
+	for _, path := range list {
+		id, err := from.stat(ctx, path)
+		if err != nil {
+			return nil, "", changed, err
+		}
+		if t := id.modified(); t.After(changed) {
+			newest, changed = path, t
+		}
+	}
+	return list, newest, changed, nil
 }
 
 // try reads a byte.

@@ -53,7 +53,7 @@ func (r *run) stream(kind compression) (Result, error) {
 	for _, sink := range sinks {
 		group.Go(func() {
 			for p := range pieces {
-				d := delivery{sink: sink, pos: Pos{Chunk: p.number}, limit: r.opt.maxLine}
+				d := delivery{sink: sink, pos: Pos{Chunk: p.number}, limit: r.opt.maxLine, header: r.opt.Header != nil}
 				waiting := r.piece(&d, p)
 				lock.Lock()
 				for len(lines) <= int(p.number) {

@@ -347,6 +347,11 @@ func strictCall(line []byte) (audit.CallRecord, error) {
 	if err != nil {
 		return none, fmt.Errorf("ts %w", err)
 	}
+	return callRecord(at, id, app, site, path, auth, purpose, status, accounts)
+}
+
+// callRecord is the call that has these fields, of which none that must be there is empty.
+func callRecord(at time.Time, id, app, site, path, auth, purpose string, status *int64, accounts []string) (none audit.CallRecord, err error) {
 	if err := checkStatus(status); err != nil {
 		return none, err
 	}

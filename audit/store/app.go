@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -283,37 +284,97 @@ func SortByRisk(list []AppSummary, at audit.Instant) {
 // AppsList lists all apps, by key.
 func (s *Store) AppsList(ctx context.Context) (list []AppSummary, err error) {
 	err = s.read(ctx, "list the apps", func(t *tx) error {
-		var found []struct {
-			Key       text    `db:"app_key"`
-			Name      text    `db:"name"`
-			Vendor    text    `db:"vendor"`
-			Listed    bool    `db:"listed"`
-			Blind     bool    `db:"blind"`
-			Approvals *string `db:"approvals"`
-		}
-		err := t.all(ctx, &found, `SELECT app_key, coalesce(name, '') AS name, coalesce(nullif(vendor_name, ''), vendor_id, '') AS vendor,
-			coalesce(listed, false) AS listed, blind, approvals FROM apps ORDER BY app_key`)
-		if err != nil {
-			return err
-		}
-		at := map[string]int{}
-		list = make([]AppSummary, len(found))
-		for i, r := range found {
-			list[i] = AppSummary{Key: string(r.Key), Name: string(r.Name), Vendor: string(r.Vendor), Listed: r.Listed, Blind: r.Blind, Open: map[audit.Severity]int{}}
-			at[list[i].Key] = i
-			if list[i].Approvals, err = approvals(list[i].Key, r.Approvals); err != nil {
-				return err
-			}
-		}
-		open, err := t.openApps(ctx, "")
-		for _, r := range open {
-			if i, ok := at[r.Key]; ok {
-				list[i].Open, list[i].Accounts = r.Open, r.Accounts
-			}
-		}
+		list, err = t.appSummaries(ctx, `a.approvals`, ``)
 		return err
 	})
 	return list, err
+}
+
+// appSummaries reads apps, by key. Their approvals are what the expression from gives.
+func (t *tx) appSummaries(ctx context.Context, from, where string, args ...any) ([]AppSummary, error) {
+	var found []struct {
+		tallyRow
+		Vendor    text    `db:"vendor"`
+		Listed    bool    `db:"listed"`
+		Blind     bool    `db:"blind"`
+		Approvals *string `db:"approvals"`
+	}
+	err := t.all(ctx, &found, `SELECT `+tallied+`, coalesce(nullif(a.vendor_name, ''), a.vendor_id, '') AS vendor,
+		coalesce(a.listed, false) AS listed, a.blind, `+from+` AS approvals FROM apps a LEFT JOIN tallies t ON t.app_key = a.app_key`+where+` ORDER BY a.app_key`, args...)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]AppSummary, len(found))
+	for i := range found {
+		r := &found[i]
+		a := r.app()
+		list[i] = AppSummary{Key: a.Key, Name: a.Name, Vendor: string(r.Vendor), Listed: r.Listed, Blind: r.Blind, Open: a.Open, Accounts: a.Accounts}
+		if list[i].Approvals, err = approvals(list[i].Key, r.Approvals); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// AppsByRisk gives n apps from an offset on, of those that fit, in the order of [SortByRisk]; total is how many fit. fits gets no approvals.
+func (s *Store) AppsByRisk(ctx context.Context, at audit.Instant, fits func(*AppSummary) bool, offset, n int) (page []AppSummary, total int, err error) {
+	err = s.read(ctx, "list the apps by risk", func(t *tx) error {
+		list, err := t.appSummaries(ctx, `NULL`, ``)
+		if err != nil {
+			return err
+		}
+		list = slices.DeleteFunc(list, func(a AppSummary) bool { return !fits(&a) })
+		SortByRisk(list, at)
+		total = len(list)
+		from, to := min(offset, total), min(offset+n, total)
+		if page = nil; from == to {
+			return nil
+		}
+		// Approvals only part those that are equal otherwise: those of the page, and before and behind it.
+		first, end := from, to
+		for ; first > 0 && list[first-1].equal(&list[from]); first-- {
+		}
+		for ; end < total && list[end].equal(&list[to-1]); end++ {
+		}
+		part := list[first:end]
+		if err := t.readApprovals(ctx, part); err != nil {
+			return err
+		}
+		SortByRisk(part, at)
+		page = part[from-first : to-first]
+		return nil
+	})
+	return page, total, err
+}
+
+// equal says whether two apps are of the same risk but for their approvals.
+func (a *AppSummary) equal(b *AppSummary) bool {
+	return a.Accounts == b.Accounts && maps.Equal(a.Open, b.Open)
+}
+
+// readApprovals fills in the approvals of apps.
+func (t *tx) readApprovals(ctx context.Context, list []AppSummary) error {
+	return chunks(list, func(list []AppSummary) error {
+		keys, at := make([]text, len(list)), make(map[text]int, len(list))
+		for i := range list {
+			keys[i] = text(list[i].Key)
+			at[keys[i]] = i
+		}
+		var found []struct {
+			Key       text    `db:"app_key"`
+			Approvals *string `db:"approvals"`
+		}
+		if err := t.all(ctx, &found, `SELECT app_key, approvals FROM apps WHERE app_key IN (?)`, keys); err != nil {
+			return err
+		}
+		for _, r := range found {
+			var err error
+			if list[at[r.Key]].Approvals, err = approvals(string(r.Key), r.Approvals); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // A Registrant is what the registry says of an app now, and since when its oldest request for approval waits; Never: none does.

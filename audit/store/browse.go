@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"unicode"
@@ -55,6 +53,23 @@ func (o Order) keys() []orderKey {
 	return []orderKey{{`l.rank`, false, func(f *audit.Finding) any { return rank(f.Severity) }}, {`l.last_seen`, true, func(f *audit.Finding) any { return f.LastSeen }}, id}
 }
 
+// index is the index of listed that has an order.
+func (o Order) index() string {
+	switch o {
+	case ByLastSeen:
+		return "listed_last_seen"
+	case ByFirstSeen:
+		return "listed_first_seen"
+	case ByAccounts:
+		return "listed_accounts"
+	case ByOccurrences:
+		return "listed_occurrences"
+	case ByDue:
+		return "listed_due_at"
+	}
+	return "listed_rank"
+}
+
 // rank is a severity's place, 0 the worst.
 func rank(s audit.Severity) int {
 	return max(0, slices.Index(audit.Severities(), s))
@@ -68,6 +83,7 @@ type Page struct {
 	Assignees []string // empty: nobody
 	Order     Order
 	After     string // the id of the last finding of the page before
+	Lean      bool   // without the findings' evidence, which is most of them
 }
 
 // A Listed is a page of a list of findings.
@@ -76,6 +92,9 @@ type Listed struct {
 	More     bool
 	Statuses map[audit.Status]int // how many findings the filter would show, were it not for its statuses; nil: its words are in too many to count them
 }
+
+// fewFindings is up to how many findings are sorted to find a page of them. Of more, one is soon come upon by walking the order's index.
+const fewFindings = 2000
 
 // Browse gives a page of a list of findings, and how many there are of each status.
 func (s *Store) Browse(ctx context.Context, p Page) (l Listed, err error) {
@@ -89,50 +108,38 @@ func (s *Store) Browse(ctx context.Context, p Page) (l Listed, err error) {
 		if m.condition != "" {
 			where, args = and(where, args, m.condition, m.values...)
 		}
-		var counts []struct {
-			Status audit.Status `db:"status"`
-			N      int          `db:"n"`
+		status := `l.status`
+		if p.narrow() || m.condition != "" { // by which findings are looked up, and not by their status
+			status += ` || ''`
 		}
+		n := fewFindings + 1
 		if !m.many {
-			l.Statuses = map[audit.Status]int{}
-			if err := t.all(ctx, &counts, `SELECT l.status, count(*) AS n FROM listed l`+where+` GROUP BY l.status`, args...); err != nil {
+			if l.Statuses, err = t.statuses(ctx, status, where, args); err != nil {
 				return err
 			}
-		}
-		for _, c := range counts {
-			l.Statuses[c.Status] = c.N
+			n = 0
+			for is, k := range l.Statuses {
+				if len(p.Statuses) == 0 || slices.Contains(p.Statuses, is) {
+					n += k
+				}
+			}
 		}
 		if len(p.Statuses) > 0 {
-			where, args = and(where, args, `l.status IN (?)`, p.Statuses)
+			where, args = and(where, args, `(`+status+`) IN (?)`, p.Statuses)
 		}
-		keys := p.Order.keys()
-		if p.After != "" {
-			last, _, err := t.finding(ctx, p.After, "")
-			if err != nil && !errors.Is(err, ErrNotFound) {
-				return err
-			}
-			if err == nil {
-				condition, values := after(keys, last)
-				where, args = and(where, args, condition, values...)
-			}
-		}
-		var order []string
-		for _, k := range keys {
-			if k.desc {
-				order = append(order, k.column+` DESC`)
-			} else {
-				order = append(order, k.column)
-			}
-		}
-		var ids []string
-		if err := t.all(ctx, &ids, `SELECT l.id FROM listed l`+where+` ORDER BY `+strings.Join(order, `, `)+` LIMIT ?`, append(args, p.Limit+1)...); err != nil {
+		ids, err := t.page(ctx, &p, where, args, n <= fewFindings)
+		if err != nil {
 			return err
 		}
 		if l.More = len(ids) > p.Limit; l.More {
 			ids = ids[:p.Limit]
 		}
+		query := selectFindings()
+		if p.Lean {
+			query = strings.Replace(query, `f.evidence`, `'null' AS evidence`, 1)
+		}
 		return chunks(ids, func(ids []string) error {
-			found, _, err := t.findings(ctx, selectFindings()+` WHERE f.id IN (?)`, ids)
+			found, _, err := t.findings(ctx, query+` WHERE f.id IN (?)`, ids)
 			slices.SortFunc(found, func(a, b audit.Finding) int { return cmp.Compare(slices.Index(ids, a.ID), slices.Index(ids, b.ID)) })
 			l.Findings = append(l.Findings, found...)
 			return err
@@ -141,18 +148,86 @@ func (s *Store) Browse(ctx context.Context, p Page) (l Listed, err error) {
 	return l, err
 }
 
-// after is the condition of what comes after a finding in an order.
-func after(keys []orderKey, last *audit.Finding) (condition string, args []any) {
-	k, v := keys[0], keys[0].of(last)
-	beyond := k.column + ` > ?`
-	if k.desc {
-		beyond = k.column + ` < ?`
+// statuses counts listed findings by status; by is its column, or an expression of the same value that no index has.
+func (t *tx) statuses(ctx context.Context, by, where string, args []any) (map[audit.Status]int, error) {
+	var counts []struct {
+		Status audit.Status `db:"status"`
+		N      int          `db:"n"`
 	}
-	if len(keys) == 1 {
-		return beyond, []any{v}
+	err := t.all(ctx, &counts, `SELECT `+by+` AS status, count(*) AS n FROM listed l`+where+` GROUP BY 1`, args...)
+	n := make(map[audit.Status]int, len(counts))
+	for _, c := range counts {
+		n[c.Status] = c.N
 	}
-	rest, values := after(keys[1:], last)
-	return `(` + beyond + ` OR ` + k.column + ` = ? AND ` + rest + `)`, append([]any{v, v}, values...)
+	return n, err
+}
+
+// page gives the ids of the findings of a page, and of one more. Where few fit the filter they are sorted, else the order's index is walked.
+func (t *tx) page(ctx context.Context, p *Page, where string, args []any, few bool) (ids []string, err error) {
+	keys := p.Order.keys()
+	from, order := `listed l`, make([]string, len(keys))
+	for i, k := range keys {
+		order[i] = k.column
+		if few && i == 0 {
+			order[i] += ` + 0` // which no index has
+		}
+		if k.desc {
+			order[i] += ` DESC`
+		}
+	}
+	if !few {
+		from += t.d.byIndex(p.Order.index())
+	}
+	ranges := []span{{}}
+	if p.After != "" {
+		last, _, err := t.finding(ctx, p.After, "")
+		if err == nil {
+			ranges = after(keys, last)
+		} else if !errors.Is(err, ErrNotFound) {
+			return nil, err
+		}
+	}
+	for _, r := range ranges {
+		where, args := where, slices.Clip(args)
+		if r.condition != "" {
+			where, args = and(where, args, r.condition, r.values...)
+		}
+		var more []string
+		err := t.all(ctx, &more, `SELECT l.id FROM `+from+where+` ORDER BY `+strings.Join(order, `, `)+` LIMIT ?`, append(args, p.Limit+1-len(ids))...)
+		if ids = append(ids, more...); err != nil || len(ids) > p.Limit {
+			return ids, err
+		}
+	}
+	return ids, nil
+}
+
+// A span is a condition that one stretch of an index fulfils.
+type span struct {
+	condition string
+	values    []any
+}
+
+// after is what comes after a finding in an order: first what is equal but for the last key, then what is equal but for the last two, and so on.
+func after(keys []orderKey, last *audit.Finding) (spans []span) {
+	for n := len(keys) - 1; n >= 0; n-- {
+		var r span
+		for i, k := range keys[:n+1] {
+			same := ` = ?`
+			switch {
+			case i < n:
+			case k.desc:
+				same = ` < ?`
+			default:
+				same = ` > ?`
+			}
+			if i > 0 {
+				r.condition += ` AND `
+			}
+			r.condition, r.values = r.condition+k.column+same, append(r.values, k.of(last))
+		}
+		spans = append(spans, r)
+	}
+	return spans
 }
 
 func and(where string, args []any, condition string, values ...any) (string, []any) {
@@ -160,6 +235,11 @@ func and(where string, args []any, condition string, values ...any) (string, []a
 		return ` WHERE ` + condition, append(args, values...)
 	}
 	return where + ` AND ` + condition, append(args, values...)
+}
+
+// narrow says whether the page is of some apps, vendors, runs or findings, which few findings are of.
+func (p *Page) narrow() bool {
+	return len(p.IDs) > 0 || len(p.Apps) > 0 || len(p.Vendors) > 0 || len(p.Runs) > 0
 }
 
 // where is the filter of a page, but for its statuses.
@@ -218,32 +298,18 @@ type Told struct {
 
 // Told gives what the vendor of a finding was told about it.
 func (s *Store) Told(ctx context.Context, f *audit.Finding) (told Told, err error) {
-	var vendor struct {
-		ID   text `db:"vendor_id"`
-		Name text `db:"vendor_name"`
-	}
-	var matters []string
 	err = s.read(ctx, "read what was told of finding "+f.ID, func(t *tx) error {
-		matters = nil
-		err := t.one(ctx, &vendor, `SELECT coalesce(vendor_id, '') AS vendor_id, coalesce(vendor_name, '') AS vendor_name FROM apps WHERE app_key = ?`, text(f.App))
-		if err != nil && !errors.Is(err, ErrNotFound) {
+		matters, err := t.matters(ctx, ` WHERE app_key = ? AND finding_id = ?`, text(f.App), f.ID)
+		if err != nil {
 			return err
 		}
-		return t.all(ctx, &matters, `SELECT body FROM matters WHERE app_key = ? AND finding_id = ?`, text(f.App), f.ID)
-	})
-	if err != nil {
-		return told, err
-	}
-	vendors := []string{audit.VendorKey(f.App, audit.Vendor{ID: string(vendor.ID), Name: string(vendor.Name)})}
-	for _, body := range matters {
-		told.Matter = &audit.Matter{}
-		if err := unpackJSON(body, told.Matter); err != nil {
-			return told, fmt.Errorf("what the vendor answered about finding %s: %w", f.ID, err)
+		told.Matter = nil
+		if len(matters) > 0 {
+			told.Matter = &matters[0]
 		}
-		vendors = append(vendors, told.Matter.Vendor)
-	}
-	notices, err := s.Notices(ctx, NoticeFilter{Vendors: vendors})
-	told.Notices = slices.DeleteFunc(notices, func(n audit.Notice) bool { return !n.Has(f.ID) })
+		told.Notices, err = t.notices(ctx, ` WHERE id IN (SELECT notice FROM told WHERE app_key = ? AND finding_id = ?) ORDER BY created DESC, id`, text(f.App), f.ID)
+		return err
+	})
 	return told, err
 }
 
@@ -266,28 +332,26 @@ func (s *Store) DayCounts(ctx context.Context, f *audit.Finding) (days []DayCoun
 // DayCountsOf gives, by id, the days of findings from a day on, ascending.
 func (s *Store) DayCountsOf(ctx context.Context, list []audit.Finding, from audit.Day) (map[string][]DayCount, error) {
 	days := map[string][]DayCount{}
-	var apps []text
-	var checks, ids []string
-	for i := range list {
-		apps, checks, ids = append(apps, text(list[i].App)), append(checks, list[i].Check), append(ids, list[i].ID)
-	}
-	if len(list) == 0 {
-		return days, nil
-	}
-	slices.Sort(apps)
-	slices.Sort(checks)
 	err := s.read(ctx, "read the days of findings", func(t *tx) error {
 		clear(days)
-		var found []struct {
-			ID string `db:"finding_id"`
-			DayCount
-		}
-		err := t.all(ctx, &found, `SELECT finding_id, day, occurrences FROM contributions
-			WHERE app_key IN (?) AND check_id IN (?) AND finding_id IN (?) AND day >= ? AND occurrences > 0 ORDER BY day`, slices.Compact(apps), slices.Compact(checks), ids, from)
-		for _, r := range found {
-			days[r.ID] = append(days[r.ID], r.DayCount)
-		}
-		return err
+		return chunks(list, func(list []audit.Finding) error {
+			// Each finding's own stretch of the key: lists of apps, checks and ids would be every one of the three with every other.
+			args := make([]any, 0, 3*len(list)+1)
+			for i := range list {
+				args = append(args, text(list[i].App), list[i].Check, list[i].ID)
+			}
+			var found []struct {
+				ID string `db:"finding_id"`
+				DayCount
+			}
+			err := t.all(ctx, &found, `WITH k (app_key, check_id, finding_id) AS (VALUES (?, ?, ?)`+strings.Repeat(`, (?, ?, ?)`, len(list)-1)+`)
+				SELECT c.finding_id, c.day, c.occurrences FROM k CROSS JOIN contributions c
+				WHERE c.app_key = k.app_key AND c.check_id = k.check_id AND c.finding_id = k.finding_id AND c.day >= ? AND c.occurrences > 0 ORDER BY c.day`, append(args, from)...)
+			for _, r := range found {
+				days[r.ID] = append(days[r.ID], r.DayCount)
+			}
+			return err
+		})
 	})
 	return days, err
 }
@@ -302,28 +366,43 @@ type RiskyApp struct {
 // Of is how many open findings of a severity it has.
 func (a RiskyApp) Of(s audit.Severity) int { return a.Open[s] }
 
+// tallied are the columns of a RiskyApp, of apps a and tallies t.
+const tallied = `a.app_key, coalesce(a.name, '') AS name, coalesce(t.critical, 0) AS critical, coalesce(t.high, 0) AS high, coalesce(t.medium, 0) AS medium, coalesce(t.low, 0) AS low,
+	coalesce(t.accounts, 0) AS accounts`
+
+// tallyRow is a RiskyApp as the database holds it.
+type tallyRow struct {
+	Key      text `db:"app_key"`
+	Name     text `db:"name"`
+	Critical int  `db:"critical"`
+	High     int  `db:"high"`
+	Medium   int  `db:"medium"`
+	Low      int  `db:"low"`
+	Accounts int  `db:"accounts"`
+}
+
+// app gives the row's app. Open holds no zeros.
+func (r *tallyRow) app() RiskyApp {
+	open := map[audit.Severity]int{}
+	for i, n := range []int{r.Critical, r.High, r.Medium, r.Low} {
+		if n > 0 {
+			open[audit.Severities()[i]] = n
+		}
+	}
+	return RiskyApp{Key: string(r.Key), Name: string(r.Name), Open: open, Accounts: r.Accounts}
+}
+
 // RiskyApps gives the n apps with the worst open findings, the worst first, and of equals the one with the most accounts.
 func (s *Store) RiskyApps(ctx context.Context, n int) (list []RiskyApp, err error) {
 	err = s.read(ctx, "list the apps with the worst findings", func(t *tx) error {
-		list, err = t.openApps(ctx, ` ORDER BY 2 DESC, 3 DESC, 4 DESC, 5 DESC, 6 DESC, 1 LIMIT ?`, n)
-		if err != nil || len(list) == 0 {
-			return err
+		var found []tallyRow
+		err := t.all(ctx, &found, `SELECT `+strings.Replace(tallied, `a.app_key`, `t.app_key`, 1)+` FROM tallies t LEFT JOIN apps a ON a.app_key = t.app_key WHERE t.critical + t.high + t.medium + t.low > 0
+			ORDER BY t.critical DESC, t.high DESC, t.medium DESC, t.low DESC, t.accounts DESC, t.app_key LIMIT ?`, n)
+		list = make([]RiskyApp, len(found))
+		for i := range found {
+			list[i] = found[i].app()
 		}
-		keys := make([]text, len(list))
-		for i, a := range list {
-			keys[i] = text(a.Key)
-		}
-		var names []struct {
-			Key  text `db:"app_key"`
-			Name text `db:"name"`
-		}
-		if err := t.all(ctx, &names, `SELECT app_key, coalesce(name, '') AS name FROM apps WHERE app_key IN (?)`, keys); err != nil {
-			return err
-		}
-		for _, r := range names {
-			list[slices.Index(keys, r.Key)].Name = string(r.Name)
-		}
-		return nil
+		return err
 	})
 	return list, err
 }
@@ -337,54 +416,40 @@ type VendorApp struct {
 
 // VendorApps gives all apps with their vendors, by key.
 func (s *Store) VendorApps(ctx context.Context) (list []VendorApp, err error) {
+	return s.vendorApps(ctx, ``)
+}
+
+// AppsOfVendor gives the apps of the vendor of a key ([audit.VendorKey]), by key.
+func (s *Store) AppsOfVendor(ctx context.Context, vendor string) (list []VendorApp, err error) {
+	var names []string // as which the key may stand for the vendor
+	for _, prefix := range []string{"", "id:", "name:"} {
+		if name, ok := strings.CutPrefix(vendor, prefix); ok {
+			names = append(names, name)
+		}
+	}
+	own, _ := strings.CutPrefix(vendor, "app:")
+	low := lowered(names)
+	list, err = s.vendorApps(ctx, ` WHERE a.app_key IN (SELECT app_key FROM apps WHERE lower(vendor_id) IN (?) UNION SELECT app_key FROM apps WHERE lower(vendor_name) IN (?) UNION SELECT app_key FROM apps WHERE app_key = ?)`,
+		low, low, text(own))
+	return slices.DeleteFunc(list, func(a VendorApp) bool { return a.Key == "" || audit.VendorKey(a.Key, a.Vendor) != vendor }), err
+}
+
+func (s *Store) vendorApps(ctx context.Context, where string, args ...any) (list []VendorApp, err error) {
 	err = s.read(ctx, "list the apps of vendors", func(t *tx) error {
 		var found []struct {
-			Key    text `db:"app_key"`
-			Name   text `db:"name"`
+			tallyRow
 			ID     text `db:"vendor_id"`
 			Vendor text `db:"vendor_name"`
 			Listed bool `db:"listed"`
 		}
-		err := t.all(ctx, &found, `SELECT app_key, coalesce(name, '') AS name, coalesce(vendor_id, '') AS vendor_id, coalesce(vendor_name, '') AS vendor_name,
-			coalesce(listed, false) AS listed FROM apps ORDER BY app_key`)
-		if err != nil {
-			return err
-		}
+		err := t.all(ctx, &found, `SELECT `+tallied+`, coalesce(a.vendor_id, '') AS vendor_id, coalesce(a.vendor_name, '') AS vendor_name, coalesce(a.listed, false) AS listed
+			FROM apps a LEFT JOIN tallies t ON t.app_key = a.app_key`+where+` ORDER BY a.app_key`, args...)
 		list = make([]VendorApp, len(found))
-		at := make(map[text]int, len(found))
-		for i, r := range found {
-			list[i] = VendorApp{RiskyApp{Key: string(r.Key), Name: string(r.Name), Open: map[audit.Severity]int{}}, audit.Vendor{ID: string(r.ID), Name: string(r.Vendor)}, r.Listed}
-			at[r.Key] = i
-		}
-		open, err := t.openApps(ctx, "")
-		for _, o := range open {
-			if i, ok := at[text(o.Key)]; ok {
-				list[i].Open, list[i].Accounts = o.Open, o.Accounts
-			}
+		for i := range found {
+			r := &found[i]
+			list[i] = VendorApp{r.app(), audit.Vendor{ID: string(r.ID), Name: string(r.Vendor)}, r.Listed}
 		}
 		return err
 	})
-	return list, err
-}
-
-// openApps gives the apps with open findings, without their names.
-func (t *tx) openApps(ctx context.Context, order string, args ...any) ([]RiskyApp, error) {
-	var found []struct {
-		Key      text `db:"app_key"`
-		Critical int  `db:"critical"`
-		High     int  `db:"high"`
-		Medium   int  `db:"medium"`
-		Low      int  `db:"low"`
-		Accounts int  `db:"accounts"`
-	}
-	err := t.all(ctx, &found, `SELECT app_key, sum(CASE rank WHEN 0 THEN 1 ELSE 0 END) AS critical, sum(CASE rank WHEN 1 THEN 1 ELSE 0 END) AS high,
-		sum(CASE rank WHEN 2 THEN 1 ELSE 0 END) AS medium, sum(CASE rank WHEN 3 THEN 1 ELSE 0 END) AS low, max(accounts) AS accounts
-		FROM listed WHERE status IN (?) GROUP BY app_key`+order, append([]any{audit.OpenStatuses()}, args...)...)
-	list := make([]RiskyApp, len(found))
-	for i, r := range found {
-		open := map[audit.Severity]int{audit.Critical: r.Critical, audit.High: r.High, audit.Medium: r.Medium, audit.Low: r.Low}
-		maps.DeleteFunc(open, func(_ audit.Severity, n int) bool { return n == 0 })
-		list[i] = RiskyApp{Key: string(r.Key), Accounts: r.Accounts, Open: open}
-	}
 	return list, err
 }

@@ -15,6 +15,7 @@ import (
 type NoticeFilter struct {
 	Deliveries []audit.Delivery
 	Vendors    []string // keys
+	IDs        []string
 }
 
 // Notices gives the notices that f asks for, the newest first.
@@ -26,6 +27,9 @@ func (s *Store) Notices(ctx context.Context, f NoticeFilter) ([]audit.Notice, er
 	}
 	if len(f.Vendors) > 0 {
 		where, args = append(where, `vendor IN (?)`), append(args, texts(f.Vendors))
+	}
+	if len(f.IDs) > 0 {
+		where, args = append(where, `id IN (?)`), append(args, f.IDs)
 	}
 	condition := ""
 	if len(where) > 0 {
@@ -91,25 +95,130 @@ func (s *Store) Matters(ctx context.Context, open bool) ([]audit.Matter, error) 
 	return s.matters(ctx, "")
 }
 
-func (s *Store) matters(ctx context.Context, condition string, args ...any) (list []audit.Matter, err error) {
-	err = s.read(ctx, "read what vendors answered", func(t *tx) error {
-		var found []struct {
-			Body    string `db:"body"`
-			Version int64  `db:"version"`
-		}
-		if err := t.all(ctx, &found, `SELECT body, version FROM matters`+condition+` ORDER BY app_key, finding_id`, args...); err != nil {
-			return err
-		}
-		list = make([]audit.Matter, len(found))
-		for i, r := range found {
-			if err := unpackJSON(r.Body, &list[i]); err != nil {
-				return fmt.Errorf("what a vendor answered: %w", err)
+// MattersOfNotices gives what goes on about all that notices tell of, by app and finding.
+func (s *Store) MattersOfNotices(ctx context.Context, notices []string) (list []audit.Matter, err error) {
+	err = s.read(ctx, "read what vendors answered to notices", func(t *tx) error {
+		list = nil
+		seen := map[audit.FindingRef]bool{} // by a part before
+		return chunks(notices, func(notices []string) error {
+			found, err := t.matters(ctx, ` WHERE (app_key, finding_id) IN (SELECT app_key, finding_id FROM told WHERE notice IN (?))`, notices)
+			for _, m := range found {
+				if !seen[m.FindingRef] {
+					seen[m.FindingRef] = true
+					list = append(list, m)
+				}
 			}
-			list[i].Version = r.Version
-		}
-		return nil
+			return err
+		})
 	})
 	return list, err
+}
+
+func (s *Store) matters(ctx context.Context, condition string, args ...any) (list []audit.Matter, err error) {
+	err = s.read(ctx, "read what vendors answered", func(t *tx) error {
+		list, err = t.matters(ctx, condition, args...)
+		return err
+	})
+	return list, err
+}
+
+func (t *tx) matters(ctx context.Context, condition string, args ...any) ([]audit.Matter, error) {
+	var found []struct {
+		Body    string `db:"body"`
+		Version int64  `db:"version"`
+	}
+	if err := t.all(ctx, &found, `SELECT body, version FROM matters`+condition+` ORDER BY app_key, finding_id`, args...); err != nil {
+		return nil, err
+	}
+	list := make([]audit.Matter, len(found))
+	for i, r := range found {
+		if err := unpackJSON(r.Body, &list[i]); err != nil {
+			return nil, fmt.Errorf("what a vendor answered: %w", err)
+		}
+		list[i].Version = r.Version
+	}
+	return list, nil
+}
+
+// A NoticeHead is what lists know of a notice without reading it.
+type NoticeHead struct {
+	ID         string
+	Vendor     string // key
+	VendorName string
+	Created    audit.Instant
+	Delivery   audit.Delivery
+	Open       int           // matters about what it tells of, as [audit.Matter.By] says, that are not closed
+	Asks       bool          // one of them waits for a person, as [audit.Matter.Asks] says
+	Due        audit.Instant // the earliest deadline of these; Never: there is none
+}
+
+// GoesOn says whether anything is still to come of the notice.
+func (n *NoticeHead) GoesOn() bool {
+	if n.Delivery != audit.NoticeDelivered {
+		return n.Delivery != audit.NoticeWithdrawn
+	}
+	return n.Open > 0
+}
+
+// Waits says whether the notice waits for a person.
+func (n *NoticeHead) Waits() bool {
+	return n.Delivery == audit.NoticeDrafted || n.Delivery == audit.NoticeNoContact || n.Delivery == audit.NoticeBounced || n.Asks
+}
+
+// NoticeHeads gives the notices of a vendor, the newest first; of all where its key is empty.
+func (s *Store) NoticeHeads(ctx context.Context, vendor string) (list []NoticeHead, err error) {
+	where, args := ``, []any(nil)
+	from := `matters m CROSS JOIN told o` // in this order SQLite reads them: what is open is in an index that has all that is asked for
+	if vendor != "" {
+		where, args = ` WHERE vendor = ?`, []any{text(vendor)}
+		from = `told o CROSS JOIN matters m`
+	}
+	err = s.read(ctx, "list the notices", func(t *tx) error {
+		var found []struct {
+			ID       string         `db:"id"`
+			Vendor   text           `db:"vendor"`
+			Name     text           `db:"name"`
+			Created  audit.Instant  `db:"created"`
+			Delivery audit.Delivery `db:"delivery"`
+		}
+		if err := t.all(ctx, &found, `SELECT id, vendor, coalesce(name, '') AS name, created, delivery FROM notices`+where+` ORDER BY created DESC, id`, args...); err != nil {
+			return err
+		}
+		var open []struct {
+			ID   string        `db:"notice"`
+			N    int           `db:"n"`
+			Asks int           `db:"asks"`
+			Due  audit.Instant `db:"due"`
+		}
+		where, args := ` WHERE m.closed_at = ? AND o.app_key = m.app_key AND o.finding_id = m.finding_id AND (m.notice = o.notice OR m.second = o.notice OR o.kind = ?)`,
+			[]any{audit.Never, string(audit.Reminder)}
+		if vendor != "" {
+			where, args = and(where, args, `o.vendor = ?`, text(vendor))
+		}
+		err := t.all(ctx, &open, `SELECT o.notice, count(*) AS n, max(CASE WHEN m.asks THEN 1 ELSE 0 END) AS asks, min(m.due) AS due FROM `+from+where+` GROUP BY o.notice`, args...)
+		at := make(map[string]int, len(open))
+		for i := range open {
+			at[open[i].ID] = i
+		}
+		list = make([]NoticeHead, len(found))
+		for i, r := range found {
+			h := NoticeHead{ID: r.ID, Vendor: string(r.Vendor), VendorName: string(r.Name), Created: r.Created, Delivery: r.Delivery, Due: audit.Never}
+			if k, ok := at[r.ID]; ok {
+				h.Open, h.Asks, h.Due = open[k].N, open[k].Asks != 0, open[k].Due
+			}
+			list[i] = h
+		}
+		return err
+	})
+	return list, err
+}
+
+// CountNotices counts the notices of a delivery.
+func (s *Store) CountNotices(ctx context.Context, d audit.Delivery) (n int, err error) {
+	err = s.read(ctx, "count the notices", func(t *tx) error {
+		return t.one(ctx, &n, `SELECT count(*) FROM notices WHERE delivery = ?`, string(d))
+	})
+	return n, err
 }
 
 // FindingNotice is what notices make of a finding.

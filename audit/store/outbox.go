@@ -9,7 +9,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit"
 )
 
-const selectMessages = `SELECT id, key, sink, lane, body, created, attempts, next_at, sent_at, failed, error, receipt, given_up_by, given_up_why FROM outbox`
+const selectMessages = `SELECT id, key, sink, lane, body, created, attempts, doubt, next_at, sent_at, failed, error, receipt, given_up_by, given_up_why FROM outbox`
 
 func (t *tx) messages(ctx context.Context, query string, args ...any) (list []audit.Message, err error) {
 	var found []struct {
@@ -20,6 +20,7 @@ func (t *tx) messages(ctx context.Context, query string, args ...any) (list []au
 		Body     []byte        `db:"body"`
 		Created  audit.Instant `db:"created"`
 		Attempts int           `db:"attempts"`
+		Doubt    audit.Instant `db:"doubt"`
 		NextAt   audit.Instant `db:"next_at"`
 		SentAt   audit.Instant `db:"sent_at"`
 		Failed   int           `db:"failed"`
@@ -30,7 +31,7 @@ func (t *tx) messages(ctx context.Context, query string, args ...any) (list []au
 	}
 	err = t.all(ctx, &found, query, args...)
 	for _, r := range found {
-		m := audit.Message{ID: r.ID, Key: string(r.Key), Sink: r.Sink, Lane: string(r.Lane), Body: r.Body, Created: r.Created, Attempts: r.Attempts,
+		m := audit.Message{ID: r.ID, Key: string(r.Key), Sink: r.Sink, Lane: string(r.Lane), Body: r.Body, Created: r.Created, Attempts: r.Attempts, Doubt: r.Doubt,
 			NextAt: r.NextAt, SentAt: r.SentAt, Failed: r.Failed != 0, Error: string(r.Error), Receipt: string(r.Receipt)}
 		if r.By != "" {
 			m.SentAt, m.GivenUp = audit.Never, &audit.GivenUp{At: r.SentAt, By: string(r.By), Why: string(r.Why)}
@@ -103,10 +104,19 @@ type Owed struct {
 }
 
 // Owed counts what is not delivered for sinks of what was written since then, or was tried by somebody who was killed over it.
-func (s *Store) Owed(ctx context.Context, since audit.Instant, sinks []string) (o Owed, err error) {
-	const which = ` FROM outbox WHERE sent_at = ? AND sink IN (?) AND (created >= ? OR attempts > 0 AND error = '')`
+func (s *Store) Owed(ctx context.Context, since audit.Instant, sinks []string) (Owed, error) {
+	return s.owed(ctx, `sink IN (?) AND (created >= ? OR attempts > 0 AND error = '')`, sinks, since)
+}
+
+// OwedOf counts what is not delivered for sinks of the messages of ids, of which there is one at least.
+func (s *Store) OwedOf(ctx context.Context, ids []int64, sinks []string) (Owed, error) {
+	return s.owed(ctx, `sink IN (?) AND id IN (?)`, sinks, ids)
+}
+
+func (s *Store) owed(ctx context.Context, condition string, args ...any) (o Owed, err error) {
+	which := ` FROM outbox WHERE sent_at = ? AND ` + condition
+	args = append([]any{audit.Never}, args...)
 	err = s.read(ctx, "count what is not delivered", func(t *tx) error {
-		args := []any{audit.Never, sinks, since}
 		err := t.one(ctx, &o, `SELECT count(*) AS messages, coalesce(sum(failed), 0) AS failed`+which, args...)
 		if err != nil || o.Messages == 0 {
 			return err
@@ -253,14 +263,6 @@ func (s *Store) OutboxNumbers(ctx context.Context) (list []OutboxNumbers, err er
 	return list, err
 }
 
-// CountWaiting is how many messages are not delivered, nor given up.
-func (s *Store) CountWaiting(ctx context.Context) (n int, err error) {
-	err = s.read(ctx, "count what waits in the outbox", func(t *tx) error {
-		return t.one(ctx, &n, `SELECT count(*) FROM outbox WHERE sent_at = ?`, audit.Never)
-	})
-	return n, err
-}
-
 // Lanes gives the receivers for whom something waits. The next of a lane is its oldest message, unless that failed for good: such a one is due by itself. It costs as much as there are lanes, however
 // many messages wait in them.
 func (s *Store) Lanes(ctx context.Context) (list []audit.Lane, err error) {
@@ -302,8 +304,8 @@ func (s *Store) Lanes(ctx context.Context) (list []audit.Lane, err error) {
 	return list, err
 }
 
-// Take claims the next message of a lane for holder, who is nobody else's name, and the lane until then; and notes the attempt before it is made. The message's Attempts are those
-// before. Nil where no message may be tried at now, or the lane is another's.
+// Take claims the next message of a lane for holder, who is nobody else's name, and the lane until then; and notes the attempt before it is made. The message's Attempts and its
+// Doubt are those before. Nil where no message may be tried at now, or the lane is another's.
 func (s *Store) Take(ctx context.Context, sink, lane, holder string, now, until audit.Instant) (claim *audit.Claim, err error) {
 	nothing := errors.New("nothing to take")
 	err = s.write(ctx, "take a message from the outbox", func(t *tx) error {
@@ -330,7 +332,8 @@ func (s *Store) Take(ctx context.Context, sink, lane, holder string, now, until 
 			return nothing
 		}
 		claim = &audit.Claim{Message: found[0], Holder: holder}
-		_, err = t.exec(ctx, `UPDATE outbox SET attempts = attempts + 1 WHERE id = ?`, claim.ID)
+		claim.Began = now
+		_, err = t.exec(ctx, `UPDATE outbox SET attempts = attempts + 1, doubt = ? WHERE id = ?`, until, claim.ID)
 		return err
 	})
 	if errors.Is(err, nothing) {
@@ -346,7 +349,10 @@ func (s *Store) Take(ctx context.Context, sink, lane, holder string, now, until 
 func (s *Store) Hold(ctx context.Context, c *audit.Claim, until audit.Instant) (held bool, err error) {
 	err = s.write(ctx, "keep a lane of the outbox", func(t *tx) error {
 		n, err := t.exec(ctx, `UPDATE outbox_lanes SET until = ? WHERE sink = ? AND lane = ? AND holder = ?`, until, c.Sink, text(c.Lane), c.Holder)
-		held = n > 0
+		if held = n > 0; !held || err != nil {
+			return err
+		}
+		_, err = t.exec(ctx, `UPDATE outbox SET doubt = ? WHERE id = ? AND sent_at = ?`, until, c.ID, audit.Never)
 		return err
 	})
 	return held, err
@@ -377,7 +383,11 @@ func (s *Store) Missed(ctx context.Context, c *audit.Claim, m audit.Miss) error 
 		if held, err := t.free(ctx, c, next); err != nil || !held {
 			return err
 		}
-		_, err := t.exec(ctx, `UPDATE outbox SET next_at = ?, failed = ?, error = ? WHERE id = ? AND sent_at = ?`, m.Next, failed, text(m.Error), c.ID, audit.Never)
+		doubt := max(m.At, c.Began)
+		if m.Unsent {
+			doubt = c.Doubt
+		}
+		_, err := t.exec(ctx, `UPDATE outbox SET next_at = ?, failed = ?, error = ?, doubt = ? WHERE id = ? AND sent_at = ?`, m.Next, failed, text(m.Error), doubt, c.ID, audit.Never)
 		if err != nil || m.Sink == audit.Ever {
 			return err
 		}

@@ -65,7 +65,7 @@ func TestOutbox(t *testing.T) {
 		same(t, "lanes", lanes, []audit.Lane{{Sink: "slack", Next: t0 + 5, Until: audit.Ever}, {Sink: "slack", Name: a.Lane, Next: audit.Ever, Until: audit.Ever}})
 
 		one := take(t, s, a.Lane, "me", t0, "a")
-		must(t, s.Missed(ctx, one, audit.Miss{Error: "429 " + hostile, Next: t0 + 9, Lane: t0 + 1, Sink: audit.Ever}))
+		must(t, s.Missed(ctx, one, audit.Miss{At: t0 + 1, Error: "429 " + hostile, Next: t0 + 9, Lane: t0 + 1, Sink: audit.Ever}))
 		take(t, s, "", "me", t0+4, "")
 		two := take(t, s, "", "me", t0+5, "b")
 		if r, err := s.Receipt(ctx, "b"); r != "" || err != nil {
@@ -76,8 +76,8 @@ func TestOutbox(t *testing.T) {
 		must(t, s.Missed(ctx, two, audit.Miss{Error: "late", Final: true}))
 		list, err = s.Messages(ctx)
 		must(t, err)
-		a.Attempts, a.NextAt, a.Error = 1, t0+9, "429 "+hostile
-		b.Attempts, b.SentAt, b.Receipt = 1, t0+6, "1.2"
+		a.Attempts, a.Doubt, a.NextAt, a.Error = 1, t0+1, t0+9, "429 "+hostile
+		b.Attempts, b.Doubt, b.SentAt, b.Receipt = 1, two.Began.Add(time.Minute), t0+6, "1.2"
 		same(t, "messages", list, []audit.Message{a, b})
 		for key, want := range map[string]string{"a": "", "b": "1.2", "none": ""} {
 			if r, err := s.Receipt(ctx, key); r != want || err != nil {
@@ -87,8 +87,8 @@ func TestOutbox(t *testing.T) {
 		numbers, err := s.OutboxNumbers(ctx)
 		must(t, err)
 		same(t, "numbers", numbers, []store.OutboxNumbers{{Sink: "slack", Waiting: 1, Delivered: 1, Oldest: t0}})
-		if n, err := s.CountWaiting(ctx); n != 1 || err != nil {
-			t.Errorf("%d wait, %v", n, err)
+		if left, err := s.Pending(ctx); len(left) != 1 || err != nil {
+			t.Errorf("%d wait, %v", len(left), err)
 		}
 	})
 }

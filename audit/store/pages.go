@@ -21,7 +21,7 @@ func (s *Store) CheckCounts(ctx context.Context, app *string) (list []CheckCount
 			where, args = ` WHERE app_key = ?`, []any{text(*app)}
 		}
 		list = nil
-		return t.all(ctx, &list, `SELECT check_id, status, count(*) AS n FROM listed`+where+` GROUP BY check_id, status ORDER BY check_id, status`, args...)
+		return t.all(ctx, &list, `SELECT check_id, status, count(*) AS n FROM listed`+where+` GROUP BY status, check_id ORDER BY check_id, status`, args...)
 	})
 	return list, err
 }

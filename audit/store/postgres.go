@@ -143,6 +143,8 @@ func (d *postgres) snapshot() *sql.TxOptions {
 
 func (d *postgres) now() string { return `(extract(epoch FROM clock_timestamp()) * 1000)::bigint` }
 
+func (d *postgres) byIndex(string) string { return "" } // its statistics choose
+
 func (d *postgres) forUpdate() string { return " FOR UPDATE" }
 
 // lockLanes takes a lock of the transaction for each lane. Two lanes may share one, by chance; then their writers wait for each other, and that is all. Ids come from a sequence, which no transaction

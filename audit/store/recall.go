@@ -54,7 +54,7 @@ func (t *tx) recallClosed(ctx context.Context, ids map[string]bool, at audit.Ins
 }
 
 func (t *tx) recall(ctx context.Context, n *audit.Notice, still bool, why string, at audit.Instant) ([]audit.TrailEntry, error) {
-	m, err := t.takeBack(ctx, n.Key(), false, at)
+	m, err := t.takeBack(ctx, n.Key(), why, at)
 	if err != nil || m == nil {
 		return nil, err
 	}
@@ -67,14 +67,14 @@ func (t *tx) recall(ctx context.Context, n *audit.Notice, still bool, why string
 	return trail, nil
 }
 
-// holdAll takes every mail to a vendor out of the outbox that nobody has tried to send yet, its notice approved as it is.
+// holdAll takes every mail to a vendor out of the outbox that surely has not arrived yet, its notice approved as it is.
 func (t *tx) holdAll(ctx context.Context, at audit.Instant) (trail []audit.TrailEntry, err error) {
 	list, err := t.onTheirWay(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for i := range list {
-		m, err := t.takeBack(ctx, list[i].Key(), true, at)
+		m, err := t.takeBack(ctx, list[i].Key(), "", at)
 		if err != nil {
 			return nil, err
 		}
@@ -96,9 +96,9 @@ func (t *tx) onTheirWay(ctx context.Context) ([]audit.Notice, error) {
 	return slices.DeleteFunc(list, func(n audit.Notice) bool { return !n.Queued() }), err
 }
 
-// takeBack takes the message of a key out of the outbox, and gives it as it was; nil where it is there no more, is delivered, or was tried and is only to be taken if it was not.
-// Whoever tries it at this moment goes on, but nobody tries it again.
-func (t *tx) takeBack(ctx context.Context, key string, untried bool, at audit.Instant) (*audit.Message, error) {
+// takeBack takes the message of a key out of the outbox, and gives it as it was; nil where it is there no more, or is delivered. One that may have arrived is not tried again, for why, and stays
+// as given up: whoever tries it at this moment goes on, and notes its receipt there. Without a why it is left alone instead.
+func (t *tx) takeBack(ctx context.Context, key, why string, at audit.Instant) (*audit.Message, error) {
 	const waits = ` WHERE key = ? AND sent_at = ?`
 	found, err := t.messages(ctx, selectMessages+waits, text(key), audit.Never)
 	if err != nil || len(found) == 0 {
@@ -109,9 +109,13 @@ func (t *tx) takeBack(ctx context.Context, key string, untried bool, at audit.In
 		return nil, err
 	}
 	found, err = t.messages(ctx, selectMessages+waits+t.d.forUpdate(), text(key), audit.Never)
-	if err != nil || len(found) == 0 || untried && found[0].Attempts > 0 {
+	if err != nil || len(found) == 0 || found[0].Doubt != 0 && why == "" {
 		return nil, err
 	}
-	_, err = t.exec(ctx, `DELETE FROM outbox WHERE id = ?`, found[0].ID)
+	if found[0].Doubt == 0 {
+		_, err = t.exec(ctx, `DELETE FROM outbox WHERE id = ?`, found[0].ID)
+	} else {
+		_, err = t.exec(ctx, `UPDATE outbox SET sent_at = ?, failed = 0, given_up_by = ?, given_up_why = ? WHERE id = ?`, at, text(audit.ByNight), text(why), found[0].ID)
+	}
 	return &found[0], err
 }

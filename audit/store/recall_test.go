@@ -68,7 +68,17 @@ func TestMailAboutWhatIsClosedDoesNotGo(t *testing.T) {
 			"being tried":          {1, func(app string) { claim(app) }, audit.NoticeWithdrawn, "it may have arrived", false},
 			"being tried, in part": {2, func(app string) { claim(app) }, audit.NoticeWithdrawn, "it may have arrived", false},
 			"tried in vain": {1, func(app string) {
-				must(t, s.Missed(ctx, claim(app), audit.Miss{Error: "try later", Next: t0, Lane: t0, Sink: audit.Ever}))
+				must(t, s.Missed(ctx, claim(app), audit.Miss{At: t0, Error: "try later", Next: t0, Lane: t0, Sink: audit.Ever}))
+			}, audit.NoticeWithdrawn, "it may have arrived", false},
+			"surely not sent": {1, func(app string) {
+				must(t, s.Missed(ctx, claim(app), audit.Miss{Error: "connection refused", Unsent: true, Next: t0, Lane: t0, Sink: audit.Ever}))
+			}, audit.NoticeWithdrawn, "no attempt (1) got so far", false},
+			"surely not sent, in part": {2, func(app string) {
+				must(t, s.Missed(ctx, claim(app), audit.Miss{Error: "connection refused", Unsent: true, Next: t0, Lane: t0, Sink: audit.Ever}))
+			}, audit.NoticeDrafted, "drafted anew", false},
+			"surely not sent, but for the first time": {1, func(app string) {
+				must(t, s.Missed(ctx, claim(app), audit.Miss{At: t0, Error: "no answer", Next: t0, Lane: t0, Sink: audit.Ever}))
+				must(t, s.Missed(ctx, claim(app), audit.Miss{Error: "connection refused", Unsent: true, Next: t0, Lane: t0, Sink: audit.Ever}))
 			}, audit.NoticeWithdrawn, "it may have arrived", false},
 			"delivered": {1, func(app string) { must(t, s.Delivered(ctx, claim(app), "ok", t0, t0)) }, audit.NoticeApproved, "", true},
 		} {
@@ -106,7 +116,7 @@ func TestMailAboutWhatIsClosedDoesNotGo(t *testing.T) {
 				must(t, err)
 				waits := false
 				for _, m := range list {
-					waits = waits || m.Key == n.Key()
+					waits = waits || m.Key == n.Key() && m.GivenUp == nil
 				}
 				if waits != x.waits {
 					t.Errorf("%s: it is in the outbox: %t", app, waits)
@@ -145,7 +155,12 @@ func TestRecalledWhileSomebodyTakesIt(t *testing.T) {
 			}
 			if c != nil {
 				taken++
-				must(t, other.Delivered(ctx, c, "ok", t0+2, t0+2)) // it has arrived: too late to be known, and harmless
+				must(t, other.Delivered(ctx, c, "ok", t0+2, t0+2)) // it has arrived, and that is known
+				sent, err := s.Sent(ctx, []string{n.Key()})
+				must(t, err)
+				if m := sent[n.Key()]; m.Receipt != "ok" || m.SentAt != t0+2 {
+					t.Errorf("what arrived is kept as %+v", m)
+				}
 			}
 		}
 		t.Logf("%d of 12 were taken first", taken)

@@ -253,7 +253,7 @@ func (t *tx) severe(ctx context.Context) (map[string]int, error) {
 		Run string `db:"first_run"`
 		N   int    `db:"n"`
 	}
-	err := t.all(ctx, &filed, `SELECT first_run, count(*) AS n FROM findings WHERE severity IN (?) GROUP BY first_run`, []audit.Severity{audit.Critical, audit.High})
+	err := t.all(ctx, &filed, `SELECT first_run, count(*) AS n FROM listed WHERE rank IN (?) GROUP BY first_run`, []int{rank(audit.Critical), rank(audit.High)})
 	kept := map[string]int{}
 	for _, r := range filed {
 		kept[r.Run] = r.N

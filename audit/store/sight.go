@@ -25,27 +25,20 @@ type look struct {
 }
 
 // Look records that a person sees a finding now, and gives what they saw at the visit before; nil: they never did. What comes within pause of the last
-// look belongs to the same visit.
+// look belongs to the same visit. Where only the record fails, as while another writes, before is known all the same.
 func (s *Store) Look(ctx context.Context, app, finding, who string, now Sight, pause time.Duration) (before *Sight, err error) {
+	err = s.read(ctx, "look up who looked at finding "+finding, func(t *tx) error {
+		is, err := t.look(ctx, app, finding, who, "", now, pause)
+		before = is.Before
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
 	err = s.write(ctx, "note who looked at finding "+finding, func(t *tx) error {
-		var kept string
-		var was look
-		err := t.one(ctx, &kept, `SELECT body FROM looks WHERE app_key = ? AND finding_id = ? AND who = ?`+t.d.forUpdate(), text(app), finding, text(who))
-		switch {
-		case err == nil:
-			if err := unpackJSON(kept, &was); err != nil {
-				return fmt.Errorf("who looked at finding %s: %w", finding, err)
-			}
-		case !errors.Is(err, ErrNotFound):
+		is, err := t.look(ctx, app, finding, who, t.d.forUpdate(), now, pause)
+		if err != nil {
 			return err
-		}
-		is := look{Last: now}
-		switch {
-		case was.Last.At == 0:
-		case now.At < was.Last.At.Add(pause):
-			is.Before = was.Before
-		default:
-			is.Before = &was.Last
 		}
 		before = is.Before
 		body, err := packJSON(is)
@@ -57,4 +50,24 @@ func (s *Store) Look(ctx context.Context, app, finding, who string, now Sight, p
 		return err
 	})
 	return before, err
+}
+
+// look is what a person's visits become with what they see now.
+func (t *tx) look(ctx context.Context, app, finding, who, forUpdate string, now Sight, pause time.Duration) (is look, err error) {
+	is.Last = now
+	var kept string
+	err = t.one(ctx, &kept, `SELECT body FROM looks WHERE app_key = ? AND finding_id = ? AND who = ?`+forUpdate, text(app), finding, text(who))
+	if errors.Is(err, ErrNotFound) {
+		return is, nil
+	} else if err != nil {
+		return is, err
+	}
+	var was look
+	if err := unpackJSON(kept, &was); err != nil {
+		return is, fmt.Errorf("who looked at finding %s: %w", finding, err)
+	}
+	if is.Before = &was.Last; now.At < was.Last.At.Add(pause) {
+		is.Before = was.Before
+	}
+	return is, nil
 }

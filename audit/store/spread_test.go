@@ -17,7 +17,7 @@ import (
 // spread are the tables that grow with apps and days: every unique key of theirs leads with app_key, so that a database of many machines can keep the
 // rows of one app together.
 func spread() []string {
-	return []string{"acts", "app_versions", "apps", "attachments", "contributions", "due", "findings", "headers", "lifecycle", "listed", "looks", "matters", "observations", "packs", "requests", "sums"}
+	return []string{"acts", "app_versions", "apps", "attachments", "contributions", "due", "findings", "headers", "lifecycle", "listed", "looks", "matters", "observations", "packs", "requests", "sums", "tallies"}
 }
 
 // whole are the tables that one machine keeps, and why that is enough.
@@ -47,6 +47,7 @@ func whole() map[string]string {
 		"runs":                 "a row for each night",
 		"sessions":             "a row for each browser that is logged in",
 		"sqlite_sequence":      "SQLite's own",
+		"told":                 "led by its vendor, as its notice is; a row for each finding that one tells of",
 		"trail":                "one chain, each entry hashed with the one before: it has one end",
 
 		"vendor_links":       "led by its vendor; a row for each link that was used",

@@ -148,7 +148,8 @@ func (d *sqliteFile) retryable(err error) bool {
 
 func (d *sqliteFile) snapshot() *sql.TxOptions { return &sql.TxOptions{ReadOnly: true} }
 func (d *sqliteFile) now() string              { return `CAST(unixepoch('subsec') * 1000 AS INTEGER)` }
-func (d *sqliteFile) forUpdate() string        { return "" } // the one writer has the whole database
+func (d *sqliteFile) byIndex(n string) string  { return " INDEXED BY " + n } // it knows nothing of how many rows have a value
+func (d *sqliteFile) forUpdate() string        { return "" }                 // the one writer has the whole database
 
 // lockLanes has nothing to do: there is one writer.
 func (d *sqliteFile) lockLanes(context.Context, *tx, []string) error { return nil }

@@ -145,9 +145,20 @@ func (s *Store) Trail(ctx context.Context, f TrailFilter) (list []Entry, err err
 			args = append(args, value)
 		}
 	}
-	also(f.Finding != "", `finding_id = ?`, text(f.Finding))
-	also(f.Who != "", `who = ?`, text(f.Who))
-	also(f.What != "", `what = ?`, text(f.What))
+	// Of these only the one that few entries fulfil is to be looked up: the others end in '' so that no index has them.
+	found := false
+	for _, x := range []struct{ column, value string }{{"finding_id", f.Finding}, {"what", f.What}, {"who", f.Who}} {
+		few := x.column != "what" || f.Who == "" || f.Who == audit.ByNight // people do less than nights
+		if x.value == "" {
+			continue
+		}
+		if few && !found {
+			also(true, x.column+` = ?`, text(x.value))
+		} else {
+			also(true, x.column+` || '' = ?`, text(x.value))
+		}
+		found = found || few
+	}
 	also(f.From != 0, `at >= ?`, f.From)
 	also(f.To != 0, `at < ?`, f.To)
 	also(f.Before != 0, `seq < ?`, f.Before)
@@ -160,19 +171,8 @@ func (s *Store) Trail(ctx context.Context, f TrailFilter) (list []Entry, err err
 		args = append(args, f.Limit)
 	}
 	err = s.read(ctx, "read the trail", func(t *tx) error {
-		var found []trailRow
-		if err := t.all(ctx, &found, query, args...); err != nil {
-			return err
-		}
-		list = make([]Entry, len(found))
-		for i, r := range found {
-			e, err := r.entry()
-			if err != nil {
-				return err
-			}
-			list[i] = e
-		}
-		return nil
+		list, err = t.entries(ctx, query, args...)
+		return err
 	})
 	return list, err
 }
@@ -189,6 +189,39 @@ func (r *trailRow) entry() (Entry, error) {
 		e.Why, e.Details = b.Why, b.Details
 	}
 	return e, nil
+}
+
+// TrailOfNotice gives the entries about a notice among those of the findings that it tells of, in order.
+func (s *Store) TrailOfNotice(ctx context.Context, notice string, findings []string) (list []Entry, err error) {
+	err = s.read(ctx, "read the trail of notice "+notice, func(t *tx) error {
+		list = nil
+		return chunks(findings, func(findings []string) error {
+			found, err := t.entries(ctx, selectTrail+` WHERE finding_id IN (?) AND body LIKE ? ORDER BY seq`, findings, `%"`+notice+`"%`)
+			for _, e := range found {
+				if e.Details["notice"] == notice {
+					list = append(list, e)
+				}
+			}
+			return err
+		})
+	})
+	return list, err
+}
+
+// entries reads entries of the trail.
+func (t *tx) entries(ctx context.Context, query string, args ...any) ([]Entry, error) {
+	var found []trailRow
+	if err := t.all(ctx, &found, query, args...); err != nil {
+		return nil, err
+	}
+	list := make([]Entry, len(found))
+	for i := range found {
+		var err error
+		if list[i], err = found[i].entry(); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
 }
 
 // Verify follows the trail's chain from its first entry and gives how many entries hold and the hash of the last. A [BrokenTrailError] names the first

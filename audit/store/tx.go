@@ -27,6 +27,7 @@ type dialect interface {
 	snapshot() *sql.TxOptions                                        // of a transaction that reads one moment
 	now() string                                                     // the database's clock, ms since the Unix epoch
 	match(ctx context.Context, t *tx, words []string) (match, error) // how findings are found by words
+	byIndex(name string) string                                      // what follows a table in FROM that is to be read by an index
 	forUpdate() string                                               // the end of a SELECT that locks its rows until the transaction's end
 	lockLanes(ctx context.Context, t *tx, lanes []string) error      // keeps others from writing into lanes of the outbox until the transaction ends; they are sorted
 	tryLock(ctx context.Context, s *Store) (hold, error)             // nil where another holds the night's lock

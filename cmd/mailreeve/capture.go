@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -294,6 +295,12 @@ func (k *crawler) addresses(ctx context.Context, add func(capture.Address) error
 
 // lines reads the files of a source. visit is called by so many goroutines.
 func (k *crawler) lines(ctx context.Context, s config.Source, workers int, visit func(line []byte)) error {
+	if f := feedOf(k.cfg, &s); f != nil {
+		if _, _, err := f.Fetch(ctx, "", &lineWriter{visit: visit}); err != nil {
+			return fmt.Errorf("sources (%s): %s: %w", s.Kind, s.Name(), err)
+		}
+		return nil
+	}
 	objects := s3.FromEnvironment()
 	files, err := ingest.Glob(ctx, k.cfg.Resolve(s.Path), objects)
 	if err == nil && len(files) == 0 {
@@ -316,6 +323,24 @@ type eachLine func(line []byte)
 func (f eachLine) Line(_ ingest.Pos, line []byte) { f(line) }
 
 func (f eachLine) TooLong(ingest.Pos) {}
+
+// A lineWriter calls visit with each whole line that is written.
+type lineWriter struct {
+	visit func(line []byte)
+	rest  []byte
+}
+
+func (w *lineWriter) Write(p []byte) (int, error) {
+	w.rest = append(w.rest, p...)
+	for {
+		line, rest, ok := bytes.Cut(w.rest, []byte{'\n'})
+		if !ok {
+			return len(p), nil
+		}
+		w.visit(line)
+		w.rest = rest
+	}
+}
 
 // keepCapturing captures the pages of the configuration by its schedule, beside the nights, until ctx is done.
 func (s *system) keepCapturing(ctx context.Context, c *cli) error {

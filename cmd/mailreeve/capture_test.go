@@ -49,6 +49,7 @@ capture:
 }
 
 func TestCaptureTellsOfEachPage(t *testing.T) {
+	t.Parallel()
 	dir, url := captureSite(t, "")
 	var stdout, stderr bytes.Buffer
 	code := execute(t.Context(), []string{"capture", "-c", filepath.Join(dir, "mailreeve.yaml"), "--viewer", "me", url + "/members?m=jane.quartermaine%40customer.example", "http://127.0.0.1:1/"}, &stdout, &stderr)
@@ -82,6 +83,7 @@ func TestCaptureTellsOfEachPage(t *testing.T) {
 }
 
 func TestServeCapturesBySchedule(t *testing.T) {
+	t.Parallel()
 	dir, _ := captureSite(t, `  every: "@every 1s"
   urls: ["URL/", {url: "URL/second", app: com.acme, viewer: me}]
 `)

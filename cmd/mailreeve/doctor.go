@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -19,6 +20,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/archive"
 	"github.com/mailreeve/mailreeve/audit/config"
+	"github.com/mailreeve/mailreeve/audit/format"
 	"github.com/mailreeve/mailreeve/audit/ingest"
 	"github.com/mailreeve/mailreeve/audit/schedule"
 	"github.com/mailreeve/mailreeve/audit/store"
@@ -334,8 +336,9 @@ func (d *doctor) outbox(ctx context.Context, s *store.Store) {
 		return
 	}
 	configured := d.system(s)
-	var failed, late, troubled, fresh []audit.Message
+	var failed, late, fresh []audit.Message
 	nobodys := map[string][]audit.Message{} // by sink
+	tried := map[string]bool{}              // by sink and lane: what comes later waits behind it
 	for _, m := range waiting {
 		switch {
 		case configured.unconfigured(m.Sink) != "":
@@ -344,9 +347,9 @@ func (d *doctor) outbox(ctx context.Context, s *store.Store) {
 			failed = append(failed, m)
 		case m.Stuck(audit.At(d.now)):
 			late = append(late, m)
-		case m.Error != "":
-			troubled = append(troubled, m)
-		case m.Attempts == 0 && m.NextAt <= audit.At(d.now.Add(-overdue)):
+		case m.Attempts > 0:
+			tried[m.Sink+" "+m.Lane] = true
+		case !tried[m.Sink+" "+m.Lane] && m.NextAt <= audit.At(d.now.Add(-overdue)):
 			fresh = append(fresh, m)
 		}
 	}
@@ -365,16 +368,17 @@ func (d *doctor) outbox(ctx context.Context, s *store.Store) {
 	if len(late) > 0 {
 		d.wrong("outbox", "%s for more than %s; %s: see that mailreeve serve runs, has the tokens and gets there", count(len(late), "message waits", "messages wait"), "6 hours", first(late))
 	}
-	if len(troubled) > 0 {
-		d.wrong("outbox", "%s not delivered yet; %s: mend that, if it does not pass; serve tries again by itself", count(len(troubled), "message is", "messages are"), first(troubled))
-	}
 	if len(fresh) > 0 {
-		d.wrong("outbox", "message %s waits since %s, and nobody has tried to send it: see that mailreeve serve runs and has the token, or mailreeve run", fresh[0].Key, when(fresh[0].Created))
+		d.warn("outbox", "message %s waits since %s, and nobody has tried to send it: see that mailreeve serve runs and has the token, or mailreeve run", fresh[0].Key, when(fresh[0].Created))
 	}
-	if len(nobodys)+len(failed)+len(late)+len(troubled)+len(fresh) > 0 {
+	if len(nobodys)+len(failed)+len(late)+len(fresh) > 0 {
 		return
 	}
-	d.ok("outbox", "%s waiting", count(len(waiting), "message", "messages"))
+	said := messages(waiting) + " waiting"
+	if i := slices.IndexFunc(waiting, func(m audit.Message) bool { return m.Error != "" }); i >= 0 { // it may well pass
+		said += fmt.Sprintf("; %s since %s, tried %s: %s", waiting[i].Key, when(waiting[i].Created), count(waiting[i].Attempts, "time", "times"), waiting[i].Error)
+	}
+	d.ok("outbox", "%s", said)
 }
 
 // system is what is configured, as far as doctor looks into it.
@@ -527,8 +531,13 @@ func (d *doctor) sources(ctx context.Context) {
 	if len(d.cfg.Sources) == 0 {
 		d.warn("sources", "none is configured: nothing is audited")
 	}
-	for _, x := range d.cfg.Sources {
-		name := x.Kind + " " + x.Path
+	for i := range d.cfg.Sources {
+		x := &d.cfg.Sources[i]
+		name := x.Kind + " " + x.Name()
+		if f := feedOf(d.cfg, x); f != nil {
+			d.feed(ctx, name, f)
+			continue
+		}
 		files, newest, err := ingest.Look(ctx, d.cfg.Resolve(x.Path), d.objects)
 		switch age := d.now.Sub(newest); {
 		case errors.Is(err, fs.ErrNotExist):
@@ -539,7 +548,74 @@ func (d *doctor) sources(ctx context.Context) {
 			d.wrong("sources", "%s: nothing was written to it since %s, longer ago than max_age: %s", name, newest.UTC().Format(time.RFC3339), cure("max_age"))
 		default:
 			d.ok("sources", "%s: %s, the newest of %s", name, count(files, "file", "files"), newest.UTC().Format(time.RFC3339))
+			d.lines(ctx, name, x)
 		}
+	}
+}
+
+// feed says whether a source that is no file can be asked.
+func (d *doctor) feed(ctx context.Context, name string, f ingest.Feed) {
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("it took more than a minute"))
+	defer cancel()
+	var n lineCount
+	switch _, _, err := f.Fetch(ctx, "", &n); {
+	case err != nil:
+		d.wrong("sources", "%s: %w: %s", name, err, cure(err.Error()))
+	case n == 0:
+		d.wrong("sources", "%s: it gives nothing: see what it is asked for", name)
+	default:
+		d.ok("sources", "%s: %s", name, count(int(n), "item", "items"))
+	}
+}
+
+// A lineCount counts the lines that are written.
+type lineCount int
+
+func (n *lineCount) Write(p []byte) (int, error) {
+	*n += lineCount(bytes.Count(p, []byte{'\n'}))
+	return len(p), nil
+}
+
+// lines says what of a call was found in a sample of lines of another format.
+func (d *doctor) lines(ctx context.Context, name string, x *config.Source) {
+	f, err := x.Lines()
+	if f == nil || err != nil {
+		return
+	}
+	s, err := ingest.LookAt(ctx, d.cfg.Resolve(x.Path), f, d.objects)
+	if err != nil {
+		d.wrong("sources", "%s: %w: see that its format is %s", name, err, x.Format)
+		return
+	}
+	told := fmt.Sprintf("%s, of %s of %s that are calls of the Email API", x.Format, count(s.Lines-s.Others, "line", "lines"), filepath.Base(s.File))
+	var always, never []string
+	for _, field := range format.Fields() {
+		switch n := s.Found[field]; {
+		case n == 0:
+			never = append(never, field)
+		case n == s.Good:
+			always = append(always, field)
+		default:
+			always = append(always, fmt.Sprintf("%s in %d", field, n))
+		}
+	}
+	if s.Good > 0 {
+		told += ": found " + strings.Join(always, ", ")
+		if len(never) > 0 {
+			told += "; not found " + strings.Join(never, ", ")
+		}
+	}
+	switch {
+	case s.Lines == 0:
+		d.ok("sources", "%s: %s has no line yet", name, filepath.Base(s.File))
+	case s.Lines == s.Others:
+		d.warn("sources", "%s: none of %s of %s is of a path that paths names: see there", name, count(s.Lines, "line", "lines"), filepath.Base(s.File))
+	case s.Bad > 0:
+		d.warn("sources", "%s: %s; %s, the first because %s: see format, map and log_format", name, told, count(s.Bad, "line is bad", "lines are bad"), s.Why)
+	case len(never) > 0:
+		d.warn("sources", "%s: %s: see the map, if the log has it", name, told)
+	default:
+		d.ok("sources", "%s: %s", name, told)
 	}
 }
 

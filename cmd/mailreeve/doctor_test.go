@@ -479,13 +479,11 @@ func mistakes() []mistake {
 			w.message("jira 0b1c2d3e4f506172 R-000002", jira.Sink, time.Hour)
 			return here(w)
 		}},
-		{entry: "Mail is refused", alone: true, make: func(t *testing.T, _ string) (*ward, func() int) {
+		{entry: "Mail is refused", make: func(t *testing.T, _ string) (*ward, func() int) {
 			server := smtptest.Start(t, smtptest.Options{Auth: true, STARTTLS: true})
-			t.Setenv("MAILREEVE_TEST_SMTP_USER", smtptest.Username)
-			t.Setenv("MAILREEVE_TEST_SMTP_PASSWORD", "hunter2-another")
 			w := newWard(t, "")
 			w.configure("sources:", `alerts: {mail: [ops@platform.example]}
-notices: {smtp: "smtp://`+server.SMTP+`", username_env: MAILREEVE_TEST_SMTP_USER, password_env: MAILREEVE_TEST_SMTP_PASSWORD, from: compliance@platform.example}
+notices: {smtp: "smtp://`+server.SMTP+`", username_env: MAILREEVE_TEST_SMTP_USER, password_env: MAILREEVE_TEST_SMTP_WRONG, from: compliance@platform.example}
 sources:`)
 			s := w.system()
 			m, err := s.toOperators("stuck after 0", email.Plain("late", "late\n"), audit.At(time.Now()))
@@ -507,16 +505,16 @@ archive:`)
 			w.say("notices", "list", "--tasks")
 			return here(w)
 		}, fine: true},
-		{entry: "The digest does not reach Slack", alone: true, make: func(t *testing.T, _ string) (*ward, func() int) {
+		{entry: "The digest does not reach Slack", make: func(t *testing.T, _ string) (*ward, func() int) {
 			w := slackWard(t, `{"ok":false,"error":"invalid_auth"}`)
 			w.say("run")
 			return here(w)
 		}},
-		{entry: "Slack cannot be reached", alone: true, make: func(t *testing.T, _ string) (*ward, func() int) {
+		{entry: "Slack cannot be reached", make: func(t *testing.T, _ string) (*ward, func() int) {
 			w := slackWard(t, "")
 			return here(w)
 		}},
-		{entry: "The Slack app is not in the channel", alone: true, make: func(t *testing.T, _ string) (*ward, func() int) {
+		{entry: "The Slack app is not in the channel", make: func(t *testing.T, _ string) (*ward, func() int) {
 			w := slackWard(t, `{"ok":false,"error":"not_in_channel"}`)
 			return w, func() int { return w.say("doctor", "--send") }
 		}},
@@ -535,10 +533,10 @@ archive:`)
 			w.configure("sources:", `webhooks: [{url: "https://hooks.example/path"}]`+"\nsources:")
 			return here(w)
 		}, fine: true},
-		{entry: "A webhook is refused", alone: true, make: func(t *testing.T, _ string) (*ward, func() int) {
+		{entry: "A webhook is refused", make: func(t *testing.T, _ string) (*ward, func() int) {
 			return hookWard(t, http.StatusNotFound, `webhooks: [{url: "URL/path", secret_env: MAILREEVE_TEST_HOOK_SECRET, allow_private: true}]`)
 		}},
-		{entry: "A webhook's address is not public", alone: true, make: func(t *testing.T, _ string) (*ward, func() int) {
+		{entry: "A webhook's address is not public", make: func(t *testing.T, _ string) (*ward, func() int) {
 			return hookWard(t, http.StatusOK, `webhooks: [{url: "URL/path", secret_env: MAILREEVE_TEST_HOOK_SECRET}]`)
 		}},
 		{entry: "There is no Jira token", make: func(t *testing.T, _ string) (*ward, func() int) {
@@ -546,14 +544,12 @@ archive:`)
 			w.configure("sources:", `jira: {url: "https://jira.example", user_env: HOME, token_env: MAILREEVE_TEST_NO_TOKEN, project: AUDIT}`+"\nsources:")
 			return here(w)
 		}},
-		{entry: "Jira does not know the account", alone: true, make: func(t *testing.T, _ string) (*ward, func() int) {
+		{entry: "Jira does not know the account", make: func(t *testing.T, _ string) (*ward, func() int) {
 			return hookWard(t, http.StatusUnauthorized, `jira: {url: URL, user_env: MAILREEVE_TEST_HOOK_SECRET, token_env: MAILREEVE_TEST_HOOK_SECRET, project: AUDIT, allow_private: true}`)
 		}},
-		{entry: "The Jira project is not there", alone: true, make: func(t *testing.T, _ string) (*ward, func() int) {
+		{entry: "The Jira project is not there", make: func(t *testing.T, _ string) (*ward, func() int) {
 			server := httptest.NewServer(&jirafake.Server{Clock: time.Now})
 			t.Cleanup(server.Close)
-			t.Setenv("MAILREEVE_TEST_JIRA_USER", jirafake.User)
-			t.Setenv("MAILREEVE_TEST_JIRA_TOKEN", jirafake.Token)
 			w := newWard(t, "")
 			w.configure("sources:", `jira: {url: "`+server.URL+`", user_env: MAILREEVE_TEST_JIRA_USER, token_env: MAILREEVE_TEST_JIRA_TOKEN, project: AUDITS, allow_private: true}`+"\nsources:")
 			return here(w)
@@ -706,7 +702,6 @@ func slackWard(t *testing.T, answer string) *ward {
 	if answer == "" {
 		server.Close()
 	}
-	t.Setenv("MAILREEVE_TEST_SLACK_TOKEN", slackToken)
 	w.configure("sources:", `slack: {channel: "#audit", token_env: MAILREEVE_TEST_SLACK_TOKEN, api_url: "`+server.URL+`/"}`+"\nsources:")
 	w.call("r2")
 	return w
@@ -717,7 +712,6 @@ func hookWard(t *testing.T, status int, configuration string) (*ward, func() int
 	w := newWard(t, "")
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(status) }))
 	t.Cleanup(server.Close)
-	t.Setenv("MAILREEVE_TEST_HOOK_SECRET", hookSecret)
 	w.configure("sources:", strings.ReplaceAll(configuration, "URL", server.URL)+"\nsources:")
 	return w, func() int { return w.say("doctor", "--send") }
 }
@@ -725,7 +719,6 @@ func hookWard(t *testing.T, status int, configuration string) (*ward, func() int
 // TestDoctorFindsEachMistakeOfTheRunbook makes each mistake for real, and holds what is said of it against the runbook: what it quotes is what one sees.
 func TestDoctorFindsEachMistakeOfTheRunbook(t *testing.T) {
 	binary := built(t)
-	t.Setenv("PGPASSWORD", "hunter2-very-secret")
 	book := runbook(t)
 	var entries []string
 	for _, m := range mistakes() {
@@ -815,6 +808,7 @@ func runbook(t *testing.T) map[string][]string {
 
 // What doctor advises where scheduled nights are missing, a run by hand, is the end of it.
 func TestARunByHandEndsALateNight(t *testing.T) {
+	t.Parallel()
 	w := newWard(t, "")
 	w.say("run")
 	w.sql("UPDATE runs SET scheduled_at = as_of")

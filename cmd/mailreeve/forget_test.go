@@ -264,6 +264,7 @@ func numbersOf(t *testing.T, dir string) map[string]string {
 // An account is named everywhere, forgotten, and then nowhere: in no column, no set, no pack, no byte of a file. Every number stays, the trail holds, the
 // same files again bring nothing back and change nothing, and who comes again keeps the seat.
 func TestForgottenAccountsAreNowhere(t *testing.T) {
+	t.Parallel()
 	for name, storeURL := range map[string]func(t *testing.T) string{
 		"sqlite":   func(*testing.T) string { return "sqlite://mailreeve.db" },
 		"postgres": func(t *testing.T) string { return cluster.New(t) },

@@ -16,6 +16,7 @@ var update = flag.Bool("update", false, "write the golden files")
 // TestGoldenNights runs the nights of testdata/nights: each folder's steps one after the other, files of a later step beside or over those of the
 // earlier ones, as of the time in as_of. want.json is all that is found in the end, whatever its status.
 func TestGoldenNights(t *testing.T) {
+	t.Parallel()
 	nights, err := filepath.Glob("../../testdata/nights/*")
 	if err != nil || len(nights) == 0 {
 		t.Fatalf("no nights: %v", err)

@@ -75,9 +75,6 @@ func newOthers(t *testing.T, s *slackServer) *others {
 	mux.Handle("/rest/", o.jira)
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
-	t.Setenv("MAILREEVE_TEST_HOOK_SECRET", hookSecret)
-	t.Setenv("MAILREEVE_TEST_JIRA_USER", jirafake.User)
-	t.Setenv("MAILREEVE_TEST_JIRA_TOKEN", jirafake.Token)
 	o.write("mailreeve.yaml", o.read("mailreeve.yaml")+`webhooks: [{url: "`+server.URL+`/hook/path-secret", secret_env: MAILREEVE_TEST_HOOK_SECRET, allow_private: true}]
 jira: {url: "`+server.URL+`", user_env: MAILREEVE_TEST_JIRA_USER, token_env: MAILREEVE_TEST_JIRA_TOKEN, project: AUDIT, allow_private: true}
 heartbeat: {url: "`+server.URL+`/beat/path-secret", allow_private: true}
@@ -113,6 +110,7 @@ func (o *others) told() []string {
 
 // A night, what a person does, and a night that fails, as other systems are told of it.
 func TestOthersAreTold(t *testing.T) {
+	t.Parallel()
 	s := newSlack(t)
 	o := newOthers(t, s)
 	const account = "5b10a2844c20165700ede21g"
@@ -215,6 +213,7 @@ func TestOthersAreTold(t *testing.T) {
 
 // Serve tells where no night comes, by a clock, once.
 func TestServeTellsThatNoNightComes(t *testing.T) {
+	t.Parallel()
 	s := newSlack(t)
 	now := at("2026-11-23T02:31:00Z").Time()
 	c := &cli{out: io.Discard, err: io.Discard, clock: func() time.Time { return now }, config: filepath.Join(slackDir(t, s), "mailreeve.yaml")}
@@ -265,6 +264,7 @@ func TestServeTellsThatNoNightComes(t *testing.T) {
 
 // What is in an event about a finding is what findings export gives, but for accounts and lines of files.
 func TestAnEventHoldsTheFinding(t *testing.T) {
+	t.Parallel()
 	f := audit.Finding{ID: "F-1", Evidence: []audit.Evidence{{}}, Recommendation: &audit.Recommendation{Act: "warn"}, Status: audit.Open, DueAt: audit.Never, NotifiedAt: audit.Never}
 	list, err := hooksOf(&config.Config{Webhooks: []config.Webhook{{URL: "https://hooks.example"}}}).Tell(notifier.News{Result: &audit.Result{Run: &audit.Run{}}, Changes: []audit.Change{{Finding: f, What: audit.IsNew}}})
 	if err != nil {
@@ -291,6 +291,7 @@ func TestAnEventHoldsTheFinding(t *testing.T) {
 }
 
 func TestMistakesInHooksAreNamed(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]string{
 		`webhooks: [{url: "hooks.example/secret"}]`:                                              `webhooks[0]: url: give a URL`,
 		`webhooks: [{url: "https://u:s3cr3t@hooks.example"}]`:                                    `holds no user and no password`,
@@ -314,6 +315,7 @@ func TestMistakesInHooksAreNamed(t *testing.T) {
 
 // doctor --send tries each receiver: a message to Slack, mail and webhooks; Jira and the heartbeat are left as they are.
 func TestDoctorSends(t *testing.T) {
+	t.Parallel()
 	server := smtptest.Start(t, smtptest.Options{})
 	s := newSlack(t)
 	o := newOthers(t, s)

@@ -15,16 +15,14 @@ import (
 
 // TestDoctorLooksAtMail: what doctor says of the way to vendors, well and ill.
 func TestDoctorLooksAtMail(t *testing.T) {
-	t.Setenv("TEST_MAIL_USER", smtptest.Username)
-	t.Setenv("TEST_MAIL_PASSWORD", smtptest.Password)
-	t.Setenv("TEST_MAIL_WRONG", "SECRET-and-wrong")
+	t.Parallel()
 	server := smtptest.Start(t, smtptest.Options{Auth: true, STARTTLS: true})
 	nobody, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	nobody.Close()
-	good := `smtp: "smtp://` + server.SMTP + `", username_env: TEST_MAIL_USER, password_env: TEST_MAIL_PASSWORD, from: compliance@platform.example`
+	good := `smtp: "smtp://` + server.SMTP + `", username_env: MAILREEVE_TEST_SMTP_USER, password_env: MAILREEVE_TEST_SMTP_PASSWORD, from: compliance@platform.example`
 	for _, c := range []struct {
 		name, notices string
 		says          []string // each is in a line
@@ -32,8 +30,8 @@ func TestDoctorLooksAtMail(t *testing.T) {
 	}{
 		{"nothing", "", []string{"not configured: vendors are not written to"}, false},
 		{"all is well", good + ", bounces: box, templates: own", []string{"takes our mail", "0 reports wait in", "are good"}, false},
-		{"a wrong password", strings.Replace(good, "TEST_MAIL_PASSWORD", "TEST_MAIL_WRONG", 1), []string{"535", "notices.password_env"}, true},
-		{"no password", strings.Replace(good, "TEST_MAIL_PASSWORD", "TEST_MAIL_NONE", 1), []string{"set both or none"}, true},
+		{"a wrong password", strings.Replace(good, "MAILREEVE_TEST_SMTP_PASSWORD", "MAILREEVE_TEST_SMTP_WRONG", 1), []string{"535", "notices.password_env"}, true},
+		{"no password", strings.Replace(good, "MAILREEVE_TEST_SMTP_PASSWORD", "MAILREEVE_TEST_NOTHING", 1), []string{"set both or none"}, true},
 		{"nobody listens", `smtp: "smtp://` + nobody.Addr().String() + `", from: compliance@platform.example`, []string{"connection refused"}, true},
 		{"no sender", `smtp: "smtp://` + server.SMTP + `"`, []string{"notices.from is no address"}, true},
 		{"a sender only", "from: compliance@platform.example", []string{"notices.smtp is missing"}, true},
@@ -69,7 +67,7 @@ func TestDoctorLooksAtMail(t *testing.T) {
 			if wrong != c.wrong || c.wrong && code != exitFailed {
 				t.Errorf("exit %d: %s", code, lines)
 			}
-			if out := w.output.String(); strings.Contains(out, "SECRET") || strings.Contains(out, smtptest.Password) {
+			if out := w.output.String(); strings.Contains(out, "hunter2") || strings.Contains(out, smtptest.Password) {
 				t.Errorf("a secret: %s", out)
 			}
 		})

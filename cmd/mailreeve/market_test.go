@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -66,7 +67,34 @@ func (p inProcess) Open(ctx context.Context, dir string) (map[oracle.Key]oracle.
 			Numbers:  oracle.Numbers{Occurrences: f.Occurrences, Accounts: f.Accounts, Sites: f.Sites},
 			Severity: string(f.Severity), Confidence: string(f.Confidence)}
 	}
-	return out, nil
+	return out, p.replayed(ctx, dir, out)
+}
+
+// replayed holds what the archive gives, judged again by the rules that held, against what is open.
+func (inProcess) replayed(ctx context.Context, dir string, open map[oracle.Key]oracle.Finding) error {
+	s, err := (&cli{config: filepath.Join(dir, "mailreeve.yaml"), out: io.Discard, err: io.Discard, clock: time.Now}).open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	r := s.replay(audit.Replay{To: audit.Never.Day()})
+	res, err := r.Run(ctx)
+	if errors.Is(err, audit.ErrNotReplayed) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("replay: %w", err)
+	}
+	again := map[oracle.Key]oracle.Finding{}
+	for _, d := range res.Same {
+		again[oracle.Key{Check: d.Check, App: d.App, Subject: d.Subject}] = oracle.Finding{
+			Numbers:  oracle.Numbers{Occurrences: d.Was.Occurrences, Accounts: d.Was.Accounts, Sites: d.Was.Sites},
+			Severity: string(d.Was.Severity), Confidence: string(d.Was.Confidence)}
+	}
+	if diff := cmp.Diff(open, again); diff != "" || len(res.Differences) > 0 || len(res.Blind) > 0 {
+		return fmt.Errorf("judged again, days give other findings (-open +again), and %d differences:\n%s", len(res.Differences), diff)
+	}
+	return nil
 }
 
 // marketDir is a folder with a market's configuration.

@@ -144,7 +144,7 @@ func (c *cli) giveUp(ctx context.Context, s *system, args []string, reason strin
 		if audit.IsNoticeKey(m.Key) {
 			said += "; its vendor counts as not told, and the next night drafts anew what there is to tell"
 		}
-		if m.Attempts > 0 {
+		if m.Doubt != 0 {
 			said += fmt.Sprintf("; it was tried %s, and may have arrived though no answer said so", count(m.Attempts, "time", "times"))
 		}
 		fmt.Fprintln(c.out, shown(said))

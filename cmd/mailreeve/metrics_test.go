@@ -23,6 +23,7 @@ import (
 
 // What Prometheus reads after a night of which one message was delivered, one failed for good, one was given up, and one waits.
 func TestMetrics(t *testing.T) {
+	t.Parallel()
 	s := newSlack(t)
 	dir := slackDir(t, s)
 	runAt(t, dir, "2026-11-23T02:30:00Z")

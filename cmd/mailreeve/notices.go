@@ -628,12 +628,17 @@ func (s *system) retryStuck(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var ids []int64
 	for _, m := range stuck {
 		if err := s.store.Retry(ctx, m.ID); err != nil {
 			return fmt.Errorf("message %s: %w", m.Key, err)
 		}
+		ids = append(ids, m.ID)
 	}
-	return s.deliver(ctx, audit.Ever, patience)
+	if len(ids) == 0 {
+		return nil
+	}
+	return s.deliverAll(ctx, patience, func(ctx context.Context, sinks []string) (store.Owed, error) { return s.store.OwedOf(ctx, ids, sinks) })
 }
 
 func (c *cli) sendNotices(ctx context.Context, s *system) error {
@@ -689,7 +694,7 @@ fix-claimed: it says that it is mended, which counts as verified after 3 nights 
 incident: it answers the questions of an incident; the three before do so, too.
 With extension-granted --days, extension-refused, dispute-accepted and dispute-rejected a person decides; a dispute, another one than who approved the notice.
 --revoke-link instead takes back all links to the vendor's page that its contacts were sent so far, so that nobody answers by them any more, and closes the page where it is open;
-what is sent later opens it again.`,
+what is sent later opens it again. Where the vendor was never written to, there is nothing to take back, and it is refused.`,
 		Example: "  mailreeve notices answer N-3K9Q --kind dispute --text 'these calls were a test'\n  mailreeve notices answer N-3K9Q --kind extension-granted --days 14 --text 'release on the 12th'\n  mailreeve notices answer N-3K9Q --revoke-link --text 'a mailbox was broken into'",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

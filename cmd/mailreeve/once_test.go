@@ -166,6 +166,7 @@ func TestTwoSchedulersRunANightOnce(t *testing.T) {
 
 // Machines whose clocks differ by minutes run each scheduled time once, and none keeps another from it: the night's time counts, not the clock.
 func TestSchedulersWhoseClocksDiffer(t *testing.T) {
+	t.Parallel()
 	dir, _ := scheduledDir(t, 12, "CRON_TZ=UTC * * * * *")
 	now := time.Now().UTC().Truncate(time.Minute)
 	machine := func(off time.Duration) *system {

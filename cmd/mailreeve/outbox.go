@@ -106,15 +106,20 @@ func (s *system) poster(ctx context.Context) (*post, error) {
 // deliver sends what waits in the outbox until all that was written since then is delivered, by whomever, or patience is over. So is what another process tried to deliver and was killed
 // over: whoever runs again after a kill waits until its lease has lapsed.
 func (s *system) deliver(ctx context.Context, since audit.Instant, patience time.Duration) error {
+	return s.deliverAll(ctx, patience, func(ctx context.Context, sinks []string) (store.Owed, error) { return s.store.Owed(ctx, since, sinks) })
+}
+
+// deliverAll sends what waits in the outbox until nothing is owed, or patience is over.
+func (s *system) deliverAll(ctx context.Context, patience time.Duration, owed func(ctx context.Context, sinks []string) (store.Owed, error)) error {
 	p, err := s.poster(ctx)
 	if err != nil || len(p.Sinks) == 0 {
 		return err
 	}
 	for end := time.Now().Add(patience); ; {
-		if _, err := p.Flush(ctx, flushFor); err != nil {
+		if err := p.Flush(ctx, flushFor); err != nil {
 			return err
 		}
-		own, err := s.store.Owed(ctx, since, slices.Collect(maps.Keys(p.Sinks)))
+		own, err := owed(ctx, slices.Collect(maps.Keys(p.Sinks)))
 		if err != nil {
 			return err
 		}
@@ -148,7 +153,7 @@ func (s *system) keepDelivering(ctx context.Context) {
 	for range hands {
 		wg.Go(func() {
 			for ctx.Err() == nil {
-				_, err := p.Flush(ctx, lookEvery)
+				err := p.Flush(ctx, lookEvery)
 				rest := lookEvery
 				if err != nil && ctx.Err() == nil {
 					s.log.Warn("messages wait in the outbox", "error", err)

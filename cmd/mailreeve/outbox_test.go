@@ -190,7 +190,7 @@ func TestOutboxesShareAStore(t *testing.T) {
 				finished.Store(false)
 				go func() {
 					defer close(p.ended)
-					if _, err := p.Flush(ctx, patience); err != nil {
+					if err := p.Flush(ctx, patience); err != nil {
 						w.wonder(err.Error())
 					}
 					finished.Store(true)
@@ -430,8 +430,8 @@ func TestManyMessagesForOneReceiver(t *testing.T) {
 			var wg sync.WaitGroup
 			wg.Go(func() { s.keepDelivering(ctx) })
 			await(t, "all is delivered", 10*time.Minute, func() bool {
-				left, err := st.CountWaiting(t.Context())
-				return err == nil && left == 0
+				left, err := st.Pending(t.Context())
+				return err == nil && len(left) == 0
 			})
 			t.Logf("%d messages were written in %s, and delivered in %s", n, written.Round(time.Millisecond), (time.Since(begun) - written).Round(time.Millisecond))
 			cancel()
@@ -496,6 +496,7 @@ func TestOperatorsAreToldOnceOfWhatIsStuck(t *testing.T) {
 
 // What waits for too long is tried at once when somebody says so, also where no vendor is written to.
 func TestRetryingWhatIsStuck(t *testing.T) {
+	t.Parallel()
 	s := newSlack(t)
 	dir := slackDir(t, s)
 	c := &cli{out: io.Discard, err: io.Discard, clock: time.Now, config: filepath.Join(dir, "mailreeve.yaml")}
@@ -511,14 +512,31 @@ func TestRetryingWhatIsStuck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	claim, err := sys.store.Take(t.Context(), m.Sink, m.Lane, "me", now, now+1)
+	fresh, err := slack.Enqueue("fresh", "#other", slack.Message{Text: "nobody is asked to try it"}, now)
 	if err == nil {
-		err = sys.store.Missed(t.Context(), claim, audit.Miss{Error: "503", Next: now.Add(24 * time.Hour), Lane: now.Add(24 * time.Hour), Sink: audit.Ever})
+		err = sys.store.EnqueueMessages(t.Context(), fresh)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, lane := range []string{m.Lane, fresh.Lane} {
+		claim, err := sys.store.Take(t.Context(), slack.Sink, lane, "me", now, now+1)
+		if err == nil {
+			err = sys.store.Missed(t.Context(), claim, audit.Miss{Error: "503", Next: now.Add(24 * time.Hour), Lane: now.Add(24 * time.Hour), Sink: audit.Ever})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := errors.Join(err, sys.close()); err != nil {
 		t.Fatal(err)
 	}
+	// It waits for what it tries, and for nothing else.
 	if code, _, errs := mailreeve(t, dir, "notices", "send", "--retry"); code != exitDone || s.posted() != 1 {
 		t.Errorf("exit %d, %d posted: %s", code, s.posted(), errs)
+	}
+	// What failed and is tried again by itself is nothing wrong.
+	if _, out, _ := mailreeve(t, dir, "doctor"); !strings.Contains(out, "1 message waiting; fresh since") || !strings.Contains(out, "tried 1 time: 503") {
+		t.Errorf("doctor says:\n%s", out)
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/notifier"
 )
 
 // The formats of a list.
@@ -134,8 +135,11 @@ func (l listing[T]) json(w io.Writer, items iter.Seq[T]) error {
 func (l listing[T]) csv(w io.Writer, items iter.Seq[T]) error {
 	columns := slices.DeleteFunc(slices.Clone(l.columns), func(c column[T]) bool { return c.prose })
 	head := func(c column[T]) string { return strings.ReplaceAll(c.name, " ", "_") }
-	return writeCSV(csv.NewWriter(w), columns, items, head, func(c column[T], x T) string { return cell(c.text(x, true)) })
+	return writeCSV(csv.NewWriter(w), columns, items, head, func(c column[T], x T) string { return notifier.Cell(c.text(x, true), shown) })
 }
+
+// cellRoom is how many characters a cell of Excel surely has room for: 32,767 units of UTF-16.
+const cellRoom = 16_000
 
 // excel is for spreadsheets: by RFC 4180, with the mark without which Excel takes UTF-8 for something else, and times that are times to them.
 func (l listing[T]) excel(w io.Writer, items iter.Seq[T]) error {
@@ -152,26 +156,13 @@ func (l listing[T]) excel(w io.Writer, items iter.Seq[T]) error {
 	}
 	return writeCSV(out, l.columns, items, head, func(c column[T], x T) string {
 		if c.at == nil {
-			return short(cell(c.of(x)))
+			return notifier.Shorten(notifier.Cell(c.of(x), shown), cellRoom)
 		}
 		if t := c.at(x); isSet(t) {
 			return t.Time().Format(time.DateTime)
 		}
 		return ""
 	})
-}
-
-// short is a cell as far as Excel has room for it: 32,767 characters.
-func short(s string) string {
-	const most = 32_000
-	if len(s) <= most {
-		return s
-	}
-	end := most
-	for !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return s[:end] + "…"
 }
 
 func writeCSV[T any](out *csv.Writer, columns []column[T], items iter.Seq[T], head func(column[T]) string, text func(column[T], T) string) error {
@@ -238,14 +229,6 @@ func (t *table) row(cells ...string) {
 }
 
 func (t *table) flush() error { return t.w.Flush() }
-
-// cell is a text in CSV: what a spreadsheet would take for a formula is a text to it, and control characters are shown.
-func cell(s string) string {
-	if s != "" && strings.IndexByte("=+-@\t\r", s[0]) >= 0 {
-		return "'" + shown(s)
-	}
-	return shown(s)
-}
 
 // shown is a text for a terminal: what does not print is escaped as in Go.
 func shown(s string) string {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/notifier"
 )
 
 // Nothing from outside reaches a terminal as a control, or a spreadsheet as a formula; JSON says exactly what was said.
@@ -53,7 +54,7 @@ func TestHostileTextIsShown(t *testing.T) {
 			}
 		}
 	}
-	if got := cell("=1"); got != "'=1" {
+	if got := notifier.Cell("=1", shown); got != "'=1" {
 		t.Errorf("a formula's cell is %q", got)
 	}
 	if got := shown("Acmé 🦊 <!channel>"); got != "Acmé 🦊 <!channel>" {

@@ -48,6 +48,7 @@ var remainder = regexp.MustCompile(`(?i)zebra.?quagga`)
 
 // Addresses are planted in every field of every input, good lines and bad; then every table, decoded pack, output, log and message is searched for them.
 func TestNoAddressIsKept(t *testing.T) {
+	t.Parallel()
 	a := newAbroad(t, "text", `  - {kind: access, path: "access*.jsonl", max_bad: 1}
   - {kind: reports, path: reports.jsonl}
   - {kind: installs, path: installs.jsonl, complete_since: 2024-01-01T00:00:00Z}

@@ -21,7 +21,9 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/mailreeve/mailreeve/audit/config"
+	"github.com/mailreeve/mailreeve/internal/jirafake"
 	"github.com/mailreeve/mailreeve/internal/pgtest"
+	"github.com/mailreeve/mailreeve/internal/smtptest"
 )
 
 func TestMain(m *testing.M) {
@@ -32,7 +34,27 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	for name, value := range environment() {
+		if err := os.Setenv(name, value); err != nil {
+			panic(err)
+		}
+	}
 	testscript.Main(withCluster{m}, map[string]func(){"mailreeve": main})
+}
+
+// environment is what configurations of tests name. It is the same for all, for no test that sets it for itself can run beside others. MAILREEVE_TEST_NOTHING is never set.
+func environment() map[string]string {
+	return map[string]string{
+		"MAILREEVE_TEST_SLACK_TOKEN":   slackToken,
+		"MAILREEVE_TEST_SLACK_SECRET":  "signed-and-sealed",
+		"MAILREEVE_TEST_HOOK_SECRET":   hookSecret,
+		"MAILREEVE_TEST_JIRA_USER":     jirafake.User,
+		"MAILREEVE_TEST_JIRA_TOKEN":    jirafake.Token,
+		"MAILREEVE_TEST_SMTP_USER":     smtptest.Username,
+		"MAILREEVE_TEST_SMTP_PASSWORD": smtptest.Password,
+		"MAILREEVE_TEST_SMTP_WRONG":    "hunter2-another",
+		"PGPASSWORD":                   "hunter2-very-secret", // the tests' Postgres asks for none
+	}
 }
 
 // cluster is the Postgres of all tests here; it starts with the first that asks for a database.

@@ -37,6 +37,7 @@ func (s *syncBuffer) String() string {
 
 // serve runs the nights of its schedule, prints their digests where there is no Slack, and ends at SIGTERM without a night half done.
 func TestServeRunsNightsUntilSIGTERM(t *testing.T) {
+	t.Parallel()
 	binary := built(t)
 	m := market.New(12)
 	dir := marketDir(t, m)

@@ -192,9 +192,9 @@ func TestASignalEndsServe(t *testing.T) {
 			wire.cut(false)
 			w.start()
 			delivered := func() bool {
-				n, err := direct.CountWaiting(t.Context())
+				left, err := direct.Pending(t.Context())
 				w.must(err)
-				return n == 0
+				return len(left) == 0
 			}
 			await(t, "a delivery", time.Minute, delivered)
 			w.signal()

@@ -51,7 +51,6 @@ func newSlack(t *testing.T) *slackServer {
 	}))
 	t.Cleanup(front.Close)
 	s.url = front.URL + "/"
-	t.Setenv("MAILREEVE_TEST_SLACK_TOKEN", slackToken)
 	return s
 }
 
@@ -110,6 +109,7 @@ func runAt(t *testing.T, dir, asOf string) {
 
 // The first run is one digest. The same run again sends nothing (aws-securityhub-to-slack 16), one by hand that changes something one more.
 func TestARunByHandPostsOnlyWhatChanged(t *testing.T) {
+	t.Parallel()
 	s := newSlack(t)
 	dir := slackDir(t, s)
 	runAt(t, dir, "2026-11-23T02:30:00Z")
@@ -136,6 +136,7 @@ func TestARunByHandPostsOnlyWhatChanged(t *testing.T) {
 
 // A digest is retried on 429 and 5xx, and arrives once.
 func TestADigestSurvivesSlacksFaults(t *testing.T) {
+	t.Parallel()
 	s := newSlack(t)
 	dir := slackDir(t, s)
 	s.fail(http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway)
@@ -147,6 +148,7 @@ func TestADigestSurvivesSlacksFaults(t *testing.T) {
 
 // Exactly one digest a scheduled night, also when nothing is new, and none for a night that has been run.
 func TestAScheduledNightPostsOneDigest(t *testing.T) {
+	t.Parallel()
 	s := newSlack(t)
 	c := &cli{out: io.Discard, err: io.Discard, clock: at("2026-11-22T02:30:05Z").Time, config: filepath.Join(slackDir(t, s), "mailreeve.yaml")}
 	sys, err := c.open(t.Context())
@@ -166,6 +168,7 @@ func TestAScheduledNightPostsOneDigest(t *testing.T) {
 
 // What Slack does not take is kept and sent with the next run, and says so; the token is in no message, log, or store.
 func TestAnUndeliveredDigestIsKept(t *testing.T) {
+	t.Parallel()
 	s := newSlack(t)
 	dir := slackDir(t, s)
 	c := &cli{out: io.Discard, err: io.Discard, clock: at("2026-11-22T02:30:05Z").Time, config: filepath.Join(dir, "mailreeve.yaml")}

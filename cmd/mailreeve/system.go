@@ -14,6 +14,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/archive"
 	"github.com/mailreeve/mailreeve/audit/config"
+	"github.com/mailreeve/mailreeve/audit/feed"
 	"github.com/mailreeve/mailreeve/audit/ingest"
 	"github.com/mailreeve/mailreeve/audit/schedule"
 	"github.com/mailreeve/mailreeve/audit/store"
@@ -123,20 +124,46 @@ func logger(c *cli, l config.Log) *slog.Logger {
 // night is the audit as the configuration wants it.
 func (s *system) night(st audit.Store, progress func(stage string, done, total int64)) *audit.Night {
 	src := &ingest.Sources{Now: s.clock, Examiner: checks.Examiner{Key: s.key}, Objects: s.objects}
-	for _, x := range s.cfg.Sources {
-		one := ingest.Source{Kind: audit.Kind(x.Kind), Name: x.Path, Path: s.cfg.Resolve(x.Path), MaxAge: time.Duration(x.MaxAge), Authserv: x.AuthservID,
-			MaxBad: ingest.DefaultMaxBad, MaxLoss: 1}
-		if x.MaxBad != nil {
-			one.MaxBad = *x.MaxBad
-		}
-		if x.MaxLoss != nil {
-			one.MaxLoss = *x.MaxLoss
-		}
-		src.List = append(src.List, one)
+	for i := range s.cfg.Sources {
+		src.List = append(src.List, sourceOf(s.cfg, &s.cfg.Sources[i]))
 	}
 	version, _ := build()
 	return &audit.Night{Version: version, Store: st, Archive: s.archive, Sources: src, Checks: checks.All(), Rules: s.cfg.Rules(), Clock: s.clock,
 		Workers: s.cfg.Workers, Log: s.log, Messages: s.messages, Progress: progress}
+}
+
+// sourceOf is a source as the configuration has it.
+func sourceOf(cfg *config.Config, x *config.Source) ingest.Source {
+	one := ingest.Source{Kind: audit.Kind(x.Kind), Name: x.Name(), Path: cfg.Resolve(x.Name()), MaxAge: time.Duration(x.MaxAge), Authserv: x.AuthservID,
+		MaxBad: ingest.DefaultMaxBad, MaxLoss: 1}
+	if x.MaxBad != nil {
+		one.MaxBad = *x.MaxBad
+	}
+	if x.MaxLoss != nil {
+		one.MaxLoss = *x.MaxLoss
+	}
+	one.Format, _ = x.Lines() // was checked when it was read
+	if f := feedOf(cfg, x); f != nil {
+		one.Feed, one.Path = f, x.Name()
+	}
+	return one
+}
+
+// feedOf is where the lines of a source come from that is no file; nil: it is one.
+func feedOf(cfg *config.Config, x *config.Source) ingest.Feed {
+	secret := func(env, file string) feed.Secret {
+		if file != "" {
+			file = cfg.Resolve(file)
+		}
+		return feed.Secret{Env: env, File: file}
+	}
+	switch {
+	case x.HTTP != nil:
+		return feed.NewHTTP(feed.HTTP{URL: x.HTTP.URL, Token: secret(x.HTTP.TokenEnv, x.HTTP.TokenFile), Items: x.HTTP.Items, Next: x.HTTP.Next, Cursor: x.HTTP.Cursor}, x.HTTP.AllowPrivate)
+	case x.Postgres != nil:
+		return &feed.Postgres{DSN: secret(x.Postgres.DSNEnv, x.Postgres.DSNFile), Query: x.Postgres.Query}
+	}
+	return nil
 }
 
 // operator is who acts on the command line.

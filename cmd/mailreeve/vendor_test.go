@@ -23,6 +23,7 @@ import (
 
 // From the night that finds something, over the link in the mail and the answer on the page, to what the command line says of it; and then the links are taken back.
 func TestAVendorAnswersOnItsPage(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

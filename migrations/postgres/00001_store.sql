@@ -2,6 +2,7 @@
 -- 1970-01-01. Large tables lead with app_key. Text from outside is escaped where a database could not hold it.
 
 -- +goose Up
+-- +goose StatementBegin
 
 CREATE TABLE meta (
   name  TEXT COLLATE "C" NOT NULL PRIMARY KEY,
@@ -235,7 +236,6 @@ CREATE TABLE trail (
 );
 CREATE INDEX trail_finding ON trail (finding_id, seq);
 
--- +goose StatementBegin
 CREATE FUNCTION trail_keeps() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF TG_OP <> 'UPDATE' THEN
@@ -248,7 +248,7 @@ BEGIN
   RETURN NEW;
 END;
 $$;
--- +goose StatementEnd
 
 CREATE TRIGGER trail_keeps BEFORE UPDATE OR DELETE ON trail FOR EACH ROW EXECUTE FUNCTION trail_keeps();
 CREATE TRIGGER trail_keeps_all BEFORE TRUNCATE ON trail FOR EACH STATEMENT EXECUTE FUNCTION trail_keeps();
+-- +goose StatementEnd

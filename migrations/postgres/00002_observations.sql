@@ -1,6 +1,7 @@
 -- What captures, canary mailboxes and people brought. No text of a capture or mail is kept, and no end user's address.
 
 -- +goose Up
+-- +goose StatementBegin
 
 CREATE TABLE observations (
   app_key  TEXT    COLLATE "C" NOT NULL,
@@ -33,3 +34,4 @@ ALTER TABLE headers ADD COLUMN observed INTEGER NOT NULL DEFAULT 0;           --
 ALTER TABLE contributions ADD COLUMN doubtful BOOLEAN NOT NULL DEFAULT FALSE; -- each of its occurrences is possible only
 ALTER TABLE contributions ADD COLUMN hosts BYTEA   NOT NULL DEFAULT '';  -- a set of hosts
 ALTER TABLE acts ADD COLUMN hosts BYTEA   NOT NULL DEFAULT '';           -- that the finding held then
+-- +goose StatementEnd

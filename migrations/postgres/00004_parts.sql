@@ -1,6 +1,7 @@
 -- Parts of the night that is running, which other processes may do, and who is there to do them. A night's parts go when it ends.
 
 -- +goose Up
+-- +goose StatementBegin
 
 CREATE TABLE parts (
   run    BIGINT  NOT NULL,
@@ -20,3 +21,4 @@ CREATE TABLE crews (
   hands BIGINT NOT NULL,                            -- how many parts it does at one time
   seen  BIGINT NOT NULL                             -- as above
 );
+-- +goose StatementEnd

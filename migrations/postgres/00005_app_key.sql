@@ -2,6 +2,7 @@
 -- of them. See docs/scale.md.
 
 -- +goose Up
+-- +goose StatementBegin
 
 ALTER TABLE findings DROP CONSTRAINT findings_pkey, ADD PRIMARY KEY (app_key, id);
 DROP INDEX findings_app;                              -- the key leads with it now
@@ -18,3 +19,4 @@ ALTER TABLE due DROP CONSTRAINT due_pkey, ADD PRIMARY KEY (app_key, id);
 -- Rows from before hosts were kept hold a default that is no set: an empty one.
 UPDATE contributions SET hosts = '\x00000000' WHERE hosts = '\x';
 UPDATE acts SET hosts = '\x00000000' WHERE hosts = '\x';
+-- +goose StatementEnd

@@ -1,6 +1,7 @@
 -- Whom a message of the outbox is for, and who delivers it: messages of one sink and lane go one after another, whichever process sends them.
 
 -- +goose Up
+-- +goose StatementBegin
 
 ALTER TABLE outbox ADD COLUMN lane   TEXT COLLATE "C" NOT NULL DEFAULT '';
 ALTER TABLE outbox ADD COLUMN failed BIGINT NOT NULL DEFAULT 0; -- 1: it will not pass by itself, and holds nothing back
@@ -21,3 +22,4 @@ CREATE TABLE outbox_sinks (
   sink    TEXT COLLATE "C" NOT NULL PRIMARY KEY,
   next_at BIGINT NOT NULL                           -- its receiver asked to be left alone until then
 );
+-- +goose StatementEnd

@@ -1,6 +1,7 @@
 -- Notices to vendors, and what they answer.
 
 -- +goose Up
+-- +goose StatementBegin
 
 CREATE TABLE notices (
   vendor     TEXT    COLLATE "C" NOT NULL,          -- what the vendor is known by
@@ -39,3 +40,4 @@ CREATE TABLE releases (
   run        TEXT    COLLATE "C" NOT NULL PRIMARY KEY,
   at         BIGINT  NOT NULL
 );
+-- +goose StatementEnd

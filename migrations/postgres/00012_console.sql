@@ -1,6 +1,7 @@
 -- Who is logged in to the console, and what they have looked at.
 
 -- +goose Up
+-- +goose StatementBegin
 
 CREATE TABLE sessions (
   digest  TEXT    COLLATE "C" NOT NULL PRIMARY KEY,              -- SHA-256 of the token that only the browser has, hexadecimal
@@ -64,16 +65,13 @@ CREATE VIEW finding_listed AS
       f.explanation, f.assignee, a.name, a.vendor_name, a.vendor_id), 10000) COLLATE "default"), E'\t\n\r!"#$%&''()*+,-./:;<=>?@[\\]^_`{|}~–—‘’“”…·', repeat(' ', 43)), ' ')) w WHERE w <> '')) AS words
   FROM findings f LEFT JOIN apps a ON a.app_key = f.app_key;
 
--- +goose StatementBegin
 CREATE FUNCTION list_again(app text, finding text) RETURNS void LANGUAGE sql AS $$
   INSERT INTO listed SELECT * FROM finding_listed v WHERE v.app_key = app AND (finding IS NULL OR v.id = finding)
   ON CONFLICT (app_key, id) DO UPDATE SET rank = excluded.rank, status = excluded.status, assignee = excluded.assignee, last_run = excluded.last_run,
     first_seen = excluded.first_seen, last_seen = excluded.last_seen, occurrences = excluded.occurrences, accounts = excluded.accounts, due_at = excluded.due_at,
     words = excluded.words
 $$;
--- +goose StatementEnd
 
--- +goose StatementBegin
 CREATE FUNCTION findings_listed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF TG_OP = 'DELETE' THEN
@@ -85,19 +83,17 @@ BEGIN
   RETURN NULL;
 END
 $$;
--- +goose StatementEnd
 CREATE TRIGGER findings_listed AFTER INSERT OR UPDATE OR DELETE ON findings FOR EACH ROW EXECUTE FUNCTION findings_listed();
 
--- +goose StatementBegin
 CREATE FUNCTION apps_listed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM list_again(NEW.app_key, NULL);
   RETURN NULL;
 END
 $$;
--- +goose StatementEnd
 CREATE TRIGGER apps_named AFTER INSERT ON apps FOR EACH ROW EXECUTE FUNCTION apps_listed();
 CREATE TRIGGER apps_renamed AFTER UPDATE ON apps FOR EACH ROW
   WHEN (ROW (NEW.name, NEW.vendor_name, NEW.vendor_id) IS DISTINCT FROM ROW (OLD.name, OLD.vendor_name, OLD.vendor_id)) EXECUTE FUNCTION apps_listed();
 
 INSERT INTO listed SELECT * FROM finding_listed;
+-- +goose StatementEnd

@@ -1,6 +1,7 @@
 -- What findings hold, so that a night need not add up all of their days.
 
 -- +goose Up
+-- +goose StatementBegin
 
 CREATE TABLE sums (
   app_key     TEXT    COLLATE "C" NOT NULL,
@@ -18,3 +19,4 @@ CREATE TABLE sums (
   doubtful    BOOLEAN NOT NULL,
   PRIMARY KEY (app_key, check_id, finding_id)
 );
+-- +goose StatementEnd

@@ -2,6 +2,7 @@
 -- 1970-01-01. Large tables lead with app_key. Text from outside is escaped where a database could not hold it.
 
 -- +goose Up
+-- +goose StatementBegin
 
 CREATE TABLE meta (
   name  TEXT NOT NULL PRIMARY KEY,
@@ -235,23 +236,18 @@ CREATE TABLE trail (
 ) STRICT;
 CREATE INDEX trail_finding ON trail (finding_id, seq);
 
--- +goose StatementBegin
 CREATE TRIGGER trail_keeps_entries BEFORE DELETE ON trail
 BEGIN
   SELECT RAISE(ABORT, 'the trail is append-only: no entry can be deleted');
 END;
--- +goose StatementEnd
 
--- +goose StatementBegin
 CREATE TRIGGER trail_keeps_words BEFORE UPDATE ON trail
 WHEN NOT (NEW.body IS NULL AND NEW.salt IS NULL AND NEW.seq = OLD.seq AND NEW.at = OLD.at AND NEW.who = OLD.who AND NEW.what = OLD.what
   AND NEW.finding_id = OLD.finding_id AND NEW.digest = OLD.digest AND NEW.prev = OLD.prev AND NEW.hash = OLD.hash)
 BEGIN
   SELECT RAISE(ABORT, 'the trail is append-only: of an entry only body and salt can be erased');
 END;
--- +goose StatementEnd
 
--- +goose StatementBegin
 CREATE TRIGGER trail_appends BEFORE INSERT ON trail
 WHEN NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM trail)
 BEGIN

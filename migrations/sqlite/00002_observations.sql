@@ -1,6 +1,7 @@
 -- What captures, canary mailboxes and people brought. No text of a capture or mail is kept, and no end user's address.
 
 -- +goose Up
+-- +goose StatementBegin
 
 CREATE TABLE observations (
   app_key  TEXT    NOT NULL,
@@ -33,3 +34,4 @@ ALTER TABLE headers ADD COLUMN observed INTEGER NOT NULL DEFAULT 0;       -- bit
 ALTER TABLE contributions ADD COLUMN doubtful INTEGER NOT NULL DEFAULT 0; -- each of its occurrences is possible only
 ALTER TABLE contributions ADD COLUMN hosts BLOB    NOT NULL DEFAULT x'';  -- a set of hosts
 ALTER TABLE acts ADD COLUMN hosts BLOB    NOT NULL DEFAULT x'';           -- that the finding held then
+-- +goose StatementEnd

@@ -1,6 +1,7 @@
 -- What the nightly purge looks for, and the accounts that are to be forgotten.
 
 -- +goose Up
+-- +goose StatementBegin
 
 CREATE INDEX contributions_day ON contributions (day);
 CREATE INDEX lifecycle_at ON lifecycle (at);
@@ -11,3 +12,4 @@ CREATE TABLE forgotten (
   filter    INTEGER NOT NULL,                -- a few bits of another one: most accounts are told apart by them
   at        INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+-- +goose StatementEnd

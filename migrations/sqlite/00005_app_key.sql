@@ -2,6 +2,7 @@
 -- need not be written anew. See docs/scale.md.
 
 -- +goose Up
+-- +goose StatementBegin
 
 DROP INDEX findings_app;
 CREATE UNIQUE INDEX findings_app ON findings (app_key, id);
@@ -16,3 +17,4 @@ CREATE UNIQUE INDEX due_app ON due (app_key, id);
 -- Rows from before hosts were kept hold a default that is no set: an empty one.
 UPDATE contributions SET hosts = x'00000000' WHERE hosts = x'';
 UPDATE acts SET hosts = x'00000000' WHERE hosts = x'';
+-- +goose StatementEnd

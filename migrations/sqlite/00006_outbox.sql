@@ -1,6 +1,7 @@
 -- Whom a message of the outbox is for, and who delivers it: messages of one sink and lane go one after another, whichever process sends them.
 
 -- +goose Up
+-- +goose StatementBegin
 
 ALTER TABLE outbox ADD COLUMN lane   TEXT NOT NULL DEFAULT '';
 ALTER TABLE outbox ADD COLUMN failed INTEGER NOT NULL DEFAULT 0; -- 1: it will not pass by itself, and holds nothing back
@@ -21,3 +22,4 @@ CREATE TABLE outbox_sinks (
   sink    TEXT NOT NULL PRIMARY KEY,
   next_at INTEGER NOT NULL                           -- its receiver asked to be left alone until then
 ) STRICT;
+-- +goose StatementEnd

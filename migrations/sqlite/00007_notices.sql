@@ -1,6 +1,7 @@
 -- Notices to vendors, and what they answer.
 
 -- +goose Up
+-- +goose StatementBegin
 
 CREATE TABLE notices (
   vendor     TEXT    NOT NULL,          -- what the vendor is known by
@@ -39,3 +40,4 @@ CREATE TABLE releases (
   run        TEXT    NOT NULL PRIMARY KEY,
   at         INTEGER NOT NULL
 );
+-- +goose StatementEnd

@@ -1,6 +1,7 @@
 -- Which version and which archive a crew has: what it does is of use only to nights that have the same. Its rows are signs of life, and come again.
 
 -- +goose Up
+-- +goose StatementBegin
 
 DROP TABLE crews;
 CREATE TABLE crews (
@@ -10,3 +11,4 @@ CREATE TABLE crews (
   archive TEXT NOT NULL,                            -- its id
   seen    INTEGER NOT NULL                             -- the database's clock, milliseconds
 );
+-- +goose StatementEnd

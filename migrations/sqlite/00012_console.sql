@@ -1,6 +1,7 @@
 -- Who is logged in to the console, and what they have looked at.
 
 -- +goose Up
+-- +goose StatementBegin
 
 CREATE TABLE sessions (
   digest  TEXT    NOT NULL PRIMARY KEY,              -- SHA-256 of the token that only the browser has, hexadecimal
@@ -67,7 +68,6 @@ INSERT INTO listed (app_key, id, rank, status, check_id, assignee, first_run, la
     first_seen, last_seen, occurrences, accounts, due_at FROM findings;
 INSERT INTO listed_words (rowid, words) SELECT l.n, w.words FROM listed l JOIN finding_words w ON w.app_key = l.app_key AND w.id = l.id;
 
--- +goose StatementBegin
 CREATE TRIGGER findings_filed AFTER INSERT ON findings
 BEGIN
   INSERT INTO listed (app_key, id, rank, status, check_id, assignee, first_run, last_run, first_seen, last_seen, occurrences, accounts, due_at)
@@ -76,44 +76,34 @@ BEGIN
   INSERT INTO listed_words (rowid, words)
     SELECT l.n, w.words FROM listed l JOIN finding_words w ON w.app_key = l.app_key AND w.id = l.id WHERE l.app_key = NEW.app_key AND l.id = NEW.id;
 END;
--- +goose StatementEnd
 
--- +goose StatementBegin
 CREATE TRIGGER findings_changed AFTER UPDATE ON findings
 BEGIN
   UPDATE listed SET rank = CASE NEW.severity WHEN 'critical' THEN 0 WHEN 'high' THEN 1 WHEN 'medium' THEN 2 ELSE 3 END, status = NEW.status, assignee = NEW.assignee,
     last_run = NEW.last_run, first_seen = NEW.first_seen, last_seen = NEW.last_seen, occurrences = NEW.occurrences, accounts = NEW.accounts, due_at = NEW.due_at
     WHERE app_key = NEW.app_key AND id = NEW.id;
 END;
--- +goose StatementEnd
 
--- +goose StatementBegin
 CREATE TRIGGER findings_reworded AFTER UPDATE ON findings
 WHEN NEW.title <> OLD.title OR NEW.explanation <> OLD.explanation OR NEW.assignee <> OLD.assignee
 BEGIN
   INSERT OR REPLACE INTO listed_words (rowid, words)
     SELECT l.n, w.words FROM listed l JOIN finding_words w ON w.app_key = l.app_key AND w.id = l.id WHERE l.app_key = NEW.app_key AND l.id = NEW.id;
 END;
--- +goose StatementEnd
 
--- +goose StatementBegin
 CREATE TRIGGER findings_gone AFTER DELETE ON findings
 BEGIN
   DELETE FROM listed_words WHERE rowid = (SELECT n FROM listed WHERE app_key = OLD.app_key AND id = OLD.id);
   DELETE FROM listed WHERE app_key = OLD.app_key AND id = OLD.id;
   DELETE FROM looks WHERE app_key = OLD.app_key AND finding_id = OLD.id;
 END;
--- +goose StatementEnd
 
--- +goose StatementBegin
 CREATE TRIGGER apps_named AFTER INSERT ON apps
 BEGIN
   INSERT OR REPLACE INTO listed_words (rowid, words)
     SELECT l.n, w.words FROM listed l JOIN finding_words w ON w.app_key = l.app_key AND w.id = l.id WHERE l.app_key = NEW.app_key;
 END;
--- +goose StatementEnd
 
--- +goose StatementBegin
 CREATE TRIGGER apps_renamed AFTER UPDATE ON apps
 WHEN NEW.name IS NOT OLD.name OR NEW.vendor_name IS NOT OLD.vendor_name OR NEW.vendor_id IS NOT OLD.vendor_id
 BEGIN

@@ -1,6 +1,7 @@
 -- The vendors' page: which links were used or taken back, who is in, and what vendors attached to findings.
 
 -- +goose Up
+-- +goose StatementBegin
 
 CREATE TABLE vendor_links (
   vendor  TEXT    NOT NULL,
@@ -42,3 +43,4 @@ CREATE INDEX attachments_at ON attachments (at);
 CREATE INDEX attachments_vendor ON attachments (vendor);
 
 CREATE INDEX matters_vendor ON matters (vendor);
+-- +goose StatementEnd

@@ -107,7 +107,7 @@ func ParseReceipt(s string) (Receipt, error) {
 // receipt, also where these are all. Where the server asks to come later for some (4xx), it is first tried for all again.
 //
 // What the server refuses of the mail for good (5xx), as where it does not forward mail for us, and what is wrong with the configuration, is a *notifier.Failure that is final; anything else passes. No error and
-// no receipt holds an address, the user name or the password.
+// no receipt holds an address, the user name or the password. What fails before the mail itself is under way surely did not arrive, and is marked as notifier.Unsent.
 func (c *Client) Deliver(ctx context.Context, msg audit.Message) (receipt string, err error) {
 	var b body
 	if err := json.Unmarshal(msg.Body, &b); err != nil {
@@ -119,11 +119,11 @@ func (c *Client) Deliver(ctx context.Context, msg audit.Message) (receipt string
 	}
 	s, err := c.open(ctx, asciiOnly(append(to, from)))
 	if err != nil {
-		return "", c.class(ctx, "connection", err)
+		return "", notifier.Unsent(c.class(ctx, "connection", err))
 	}
 	defer s.end()
 	if err := s.Mail("<" + from + ">"); err != nil {
-		return "", c.class(ctx, "sender", err)
+		return "", notifier.Unsent(c.class(ctx, "sender", err))
 	}
 	var refused []Refusal
 	var first error
@@ -135,24 +135,29 @@ func (c *Client) Deliver(ctx context.Context, msg audit.Message) (receipt string
 		}
 		var answer *textproto.Error
 		if !errors.As(err, &answer) {
-			return "", c.class(ctx, fmt.Sprint("recipient ", i+1), err)
+			return "", notifier.Unsent(c.class(ctx, fmt.Sprint("recipient ", i+1), err))
 		}
 		later := answer.Code < 500
 		if first == nil || later && msg.Attempts < patience {
 			first = c.class(ctx, fmt.Sprint("recipient ", i+1), err)
 		}
 		if later && msg.Attempts < patience {
-			return "", first
+			return "", notifier.Unsent(first)
 		}
 		theirs = theirs && recipients(answer)
 		refused = append(refused, Refusal{To: i, Status: status(answer.Msg), Says: c.plain(answer.Error())})
 	}
 	if len(refused) < len(to) {
 		if err := s.data(raw); err != nil {
-			return "", c.class(ctx, "message", err)
+			about := c.class(ctx, "message", err)
+			var answer *textproto.Error
+			if errors.As(err, &answer) { // it was refused
+				about = notifier.Unsent(about)
+			}
+			return "", about
 		}
 	} else if !theirs {
-		return "", first
+		return "", notifier.Unsent(first)
 	}
 	r, err := json.Marshal(Receipt{MessageID: b.MessageID, Refused: append([]Refusal{}, refused...)})
 	return string(r), err

@@ -43,9 +43,8 @@ type Client struct {
 	clock    audit.Clock
 	http     *http.Client
 
-	mu     sync.Mutex
-	doubts map[string]doubt // by the message's key
-	done   map[string]steps // by the message's key
+	mu   sync.Mutex
+	done map[string]steps // by the message's key
 }
 
 // steps are those of a message's delivery that are done, and what came of them. A delivery takes several requests; where one fails, the next attempt goes on from there,
@@ -67,16 +66,9 @@ func once[T any](s steps, name string, do func() (T, error)) (T, error) {
 // An issue is known by its key, which a person can change, and by its id. Empty: there is none.
 type issue struct{ key, id string }
 
-// A doubt is since when an issue may have been made of which no answer came.
-type doubt struct {
-	attempts int       // of the message, at the attempt that this is about
-	since    time.Time // zero: none was made
-}
-
 // New makes a client. findings gives all findings of an app against a clause, as they are now; redact masks addresses.
 func New(site Site, receipts notifier.Receipts, findings func(ctx context.Context, app, clause string) ([]audit.Finding, error), redact func(string) string, clock audit.Clock) *Client {
-	return &Client{site: site, receipts: receipts, findings: findings, redact: redact, clock: clock, http: outbound.Client(site.AllowPrivate),
-		doubts: map[string]doubt{}, done: map[string]steps{}}
+	return &Client{site: site, receipts: receipts, findings: findings, redact: redact, clock: clock, http: outbound.Client(site.AllowPrivate), done: map[string]steps{}}
 }
 
 // Pace keeps a project's issues well below what Jira lets one account do; where that is too fast, it says when to come again.
@@ -109,21 +101,20 @@ func (c *Client) Deliver(ctx context.Context, msg audit.Message) (receipt string
 	if err == nil || errors.As(err, &failed) && failed.Final {
 		c.mu.Lock()
 		delete(c.done, msg.Key)
-		delete(c.doubts, msg.Key)
 		c.mu.Unlock()
 	}
 	return receipt, err
 }
 
-// open finds the group's issue, or makes it.
+// open finds the group's issue, or makes it. What fails without one having been made, or perhaps made, is marked as such: so the outbox knows since when there may be one, whichever process made it.
 func (c *Client) open(ctx context.Context, msg audit.Message, b *body, findings []audit.Finding, done steps) (receipt string, err error) {
-	wait := c.unsettled(msg)
+	wait := unsettled(msg)
 	if wait > 0 {
 		delete(done, "search")
 	}
 	was, err := once(done, "search", func() (issue, error) { return c.find(ctx, b.group) })
 	if err != nil {
-		return "", err
+		return "", notifier.Unsent(err)
 	}
 	if was.id != "" {
 		news := "earlier"
@@ -134,7 +125,7 @@ func (c *Client) open(ctx context.Context, msg audit.Message, b *body, findings 
 	}
 	if wait > 0 {
 		delete(done, "search")
-		return "", &notifier.Failure{Err: errors.New("jira: an issue may have been made of which no answer came; it is made anew only if a search does not find it in some minutes"), RetryAfter: wait}
+		return "", notifier.Unsent(&notifier.Failure{Err: errors.New("jira: an issue may have been made of which no answer came; it is made anew only if a search does not find it in some minutes"), RetryAfter: wait})
 	}
 	fields := map[string]any{
 		"project": map[string]string{"key": c.site.Project}, "issuetype": map[string]string{"name": c.site.IssueType},
@@ -145,45 +136,22 @@ func (c *Client) open(ctx context.Context, msg audit.Message, b *body, findings 
 	if err == nil && made.ID == "" {
 		err = errors.New("the answer does not say which issue was made")
 	}
-	c.settle(msg, err)
+	var refused *refusal
+	if notifier.Unreached(err) || errors.As(err, &refused) && refused.status < 500 && refused.status != http.StatusRequestTimeout && refused.status != http.StatusTooManyRequests { // that may be said by what stands between
+		return "", notifier.Unsent(err)
+	}
 	if err != nil {
 		return "", err
 	}
 	return made.Key + " " + made.ID + " " + b.News, nil
 }
 
-// unsettled says how long to wait until a search would find what an earlier attempt may have made. What other processes attempted is doubtful.
-func (c *Client) unsettled(msg audit.Message) time.Duration {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	d, ok := c.doubts[msg.Key]
-	switch {
-	case msg.Attempts == 0:
-		d = doubt{}
-	case !ok || d.attempts != msg.Attempts-1:
-		d = doubt{since: c.clock()}
-	}
-	d.attempts = msg.Attempts
-	c.doubts[msg.Key] = d
-	if d.since.IsZero() {
+// unsettled says how long to wait until a search would find what an earlier attempt may have made.
+func unsettled(msg audit.Message) time.Duration {
+	if msg.Doubt == 0 {
 		return 0
 	}
-	return Horizon - c.clock().Sub(d.since)
-}
-
-// settle notes what is known after an issue was to be made: an answer that refuses leaves no doubt.
-func (c *Client) settle(msg audit.Message, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var refused *refusal
-	switch {
-	case err == nil:
-		delete(c.doubts, msg.Key)
-	case errors.As(err, &refused) && refused.status < 500 && refused.status != http.StatusRequestTimeout && refused.status != http.StatusTooManyRequests: // that may be said by what stands between
-		c.doubts[msg.Key] = doubt{attempts: msg.Attempts}
-	default:
-		c.doubts[msg.Key] = doubt{attempts: msg.Attempts, since: c.clock()}
-	}
+	return Horizon - time.Duration(msg.Began-msg.Doubt)
 }
 
 // update brings the group's issue up to date.

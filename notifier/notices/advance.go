@@ -32,13 +32,13 @@ func (d *Desk) Advance(ctx context.Context) error {
 }
 
 func (d *Desk) sent(ctx context.Context) error {
-	list, err := d.Store.Notices(ctx, store.NoticeFilter{Deliveries: []audit.Delivery{audit.NoticeApproved}})
+	list, err := d.Store.Notices(ctx, store.NoticeFilter{Deliveries: []audit.Delivery{audit.NoticeApproved, audit.NoticeWithdrawn}}) // what was taken back too late, too
 	if err != nil {
 		return err
 	}
 	var keys []string
 	for i := range list {
-		if list[i].Queued() {
+		if list[i].Queued() && list[i].SentAt == audit.Never {
 			keys = append(keys, list[i].Key())
 		}
 	}
@@ -75,6 +75,9 @@ func (d *Desk) sent(ctx context.Context) error {
 				return err
 			}
 		}
+		if len(change.Notices) == 0 { // it was taken back, and refused
+			continue
+		}
 		if err := d.Store.ChangeNotices(ctx, change); err != nil {
 			return err
 		}
@@ -98,10 +101,7 @@ func (d *Desk) bounced(ctx context.Context, b email.Bounce) error {
 	now, was := audit.At(d.Clock()), list[i]
 	change := store.NoticesChanged{}
 	if b.Complaint {
-		for _, k := range was.About {
-			change.Trail = append(change.Trail, audit.TrailEntry{At: now, Who: audit.ByNight, What: "notice complained of", Finding: k.Finding,
-				Why: "a recipient called it unwanted: somebody should talk to the vendor", Details: map[string]any{"notice": was.ID}})
-		}
+		change.Trail = was.Note(now, audit.ByNight, "notice complained of", "a recipient called it unwanted: somebody should talk to the vendor")
 		return d.Store.ChangeNotices(ctx, change)
 	}
 	if !b.Final {
@@ -109,10 +109,8 @@ func (d *Desk) bounced(ctx context.Context, b email.Bounce) error {
 	}
 	why := strings.TrimSpace(b.Status + " " + b.Says)
 	if !sentTo(&was, b.Recipient) {
-		for _, k := range was.About {
-			change.Trail = append(change.Trail, audit.TrailEntry{At: now, Who: audit.ByNight, What: "notice did not reach another", Finding: k.Finding,
-				Why: "a report about somebody to whom it was not sent, as where a contact forwards its mail: " + address.Redact(notifier.Line(why)), Details: map[string]any{"notice": was.ID}})
-		}
+		change.Trail = was.Note(now, audit.ByNight, "notice did not reach another",
+			"a report about somebody to whom it was not sent, as where a contact forwards its mail: "+address.Redact(notifier.Line(why)))
 		return d.Store.ChangeNotices(ctx, change)
 	}
 	if was.Delivery == audit.NoticeDelivered && len(was.Recipients) > 1 {

@@ -29,24 +29,16 @@ func (v *view) approved(n audit.Notice, by, who, why string) (audit.Notice, []au
 	return n, trail, err
 }
 
-// Mailed is a notice as it is sent.
-func (d *Desk) Mailed(n *audit.Notice) (email.Mail, error) {
-	content, err := contentOf(n)
-	if err != nil {
-		return email.Mail{}, err
-	}
-	return d.render(content)
-}
-
 // Preview is a notice as it is sent, but for the token of its link, which is for nobody but its vendor.
-func (d *Desk) Preview(n *audit.Notice) (email.Mail, error) {
+func (d *Desk) Preview(n *audit.Notice) (email.Mail, error) { return d.mail(n, d.PageURL) }
+
+// mail is a notice as it is sent, with url as the address of its vendor's page.
+func (d *Desk) mail(n *audit.Notice, url string) (email.Mail, error) {
 	content, err := contentOf(n)
 	if err != nil {
 		return email.Mail{}, err
 	}
-	if content.Answer.URL != "" {
-		content.Answer.URL = d.PageURL
-	}
+	content.Answer.URL = url
 	return d.render(content)
 }
 
@@ -75,10 +67,7 @@ func (d *Desk) Digest(n *audit.Notice) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	content.IssuedAt = n.Created.Time()
-	if content.Answer.URL != "" {
-		content.Answer.URL = d.PageURL
-	}
+	content.IssuedAt, content.Answer.URL = n.Created.Time(), d.PageURL
 	m, err := d.render(content)
 	if err != nil {
 		return "", err
@@ -154,24 +143,11 @@ func (d *Desk) closed(ctx context.Context, n *audit.Notice) (string, error) {
 
 // dated is a notice's content as of now.
 func (v *view) dated(n *audit.Notice) ([]byte, error) {
-	return v.filled(n, func(content *notifier.Notice) { content.IssuedAt = v.now.Time() })
-}
-
-// linked is a notice's content, dated as it was approved, with a link that is made now.
-func (v *view) linked(n *audit.Notice) ([]byte, error) {
-	return v.filled(n, func(*notifier.Notice) {})
-}
-
-// filled is a notice's content with a link that is made now, and what fill changes.
-func (v *view) filled(n *audit.Notice, fill func(*notifier.Notice)) ([]byte, error) {
 	content, err := contentOf(n)
 	if err != nil {
 		return nil, err
 	}
-	fill(&content)
-	if content.Answer.URL != "" {
-		content.Answer.URL = link(v.PageURL, v.Store.LinkKey(), n.Vendor, v.now.Add(linkFor))
-	}
+	content.IssuedAt = v.now.Time()
 	p, err := json.Marshal(content)
 	if err != nil {
 		return nil, fmt.Errorf("notice %s: %w", n.ID, err)
@@ -238,14 +214,9 @@ func (v *view) enqueue(ctx context.Context, n audit.Notice) error {
 		return err
 	}
 	n, trail, ok := n.Queue(v.run, pinned, v.now)
-	if ok { // links may have been taken back since it was approved: what is sent after that opens the page again
-		if n.Content, err = v.linked(&n); err != nil {
-			return err
-		}
-	}
 	change := store.NoticesChanged{Notices: []audit.Notice{n}, Trail: trail, Open: n.About}
 	if ok {
-		mailed, err := v.Mailed(&n)
+		mailed, err := v.mail(&n, link(v.PageURL, v.Store.LinkKey(), n.Vendor, v.now.Add(linkFor)))
 		if err != nil {
 			return err
 		}

@@ -43,15 +43,14 @@ type subject struct {
 // line is a text from outside as a notice holds it.
 func line(s string) string { return address.Redact(notifier.Line(s)) }
 
-// content is what a notice says, as of issued.
+// content is what a notice says, as of issued. The link to its vendor's page is not in it: only the mail that is sent has one.
 func (d *Desk) content(n *audit.Notice, about []subject, issued audit.Instant) notifier.Notice {
 	l := &d.Policy.Ladder
 	out := notifier.Notice{Schema: notifier.NoticeSchema, ID: n.ID, Kind: n.Kind, Vendor: notifier.NoticeVendor{ID: line(n.Vendor), Name: line(n.VendorName)},
 		IssuedAt: issued.Time(), Asks: []string{}}
-	url := link(d.PageURL, d.Store.LinkKey(), n.Vendor, issued.Add(linkFor))
-	out.Answer = notifier.NoticeAnswer{URL: url, ReplyTo: cmp.Or(d.Mail.ReplyTo, d.Mail.From),
+	out.Answer = notifier.NoticeAnswer{ReplyTo: cmp.Or(d.Mail.ReplyTo, d.Mail.From),
 		How: "Reply to this mail, and name the finding. You can say that it is mended and since when, ask once for more time, or dispute it and say why."}
-	if url != "" {
+	if d.PageURL != "" {
 		out.Answer.How = "Answer on your page, which also lists the accounts, or reply to this mail. The link opens the page once, in one browser; after that it offers to send you a new one. You can say that it is mended and since when, ask once for more time, or dispute it and say why."
 	}
 	for i := range about {

@@ -309,7 +309,7 @@ func TestANoticeHoldsAllThatIsNew(t *testing.T) {
 	if strings.Contains(string(n.Content), "customer.example") || strings.Contains(string(n.Content), "5b10a") {
 		t.Error("it holds what is not the vendor's to know")
 	}
-	m, err := o.Mailed(&n)
+	m, err := o.Preview(&n)
 	o.must(err)
 	if !strings.Contains(m.Text, exposed.ID) {
 		t.Error(m.Text)
@@ -368,6 +368,10 @@ func TestApprovalOfWhatWasSeen(t *testing.T) {
 	o.PageURL = "https://vendors.platform.example"
 	o.must(o.Night(t.Context()))
 	first := o.only()
+	var nothing *audit.NoticeError
+	if _, err := o.RevokeLinks(t.Context(), first.ID, ann, "a test"); !errors.As(err, &nothing) || !strings.Contains(err.Error(), "never written to") {
+		t.Errorf("a vendor without a link: %v", err)
+	}
 	seen, err := o.Digest(&first)
 	o.must(err)
 	o.now = o.now.Add(day)
@@ -390,9 +394,22 @@ func TestApprovalOfWhatWasSeen(t *testing.T) {
 		t.Errorf("%s was approved, %s was seen", approved.Pinned, now)
 	}
 	o.must(o.Queue(t.Context()))
+	if _, err := o.RevokeLinks(t.Context(), n.ID, ann, "a test"); err != nil {
+		t.Error(err)
+	}
 	o.deliver()
 	if len(o.mails) != 1 {
-		t.Errorf("%d mails", len(o.mails))
+		t.Fatalf("%d mails", len(o.mails))
+	}
+	// The link is in the mail, and in nothing that is kept of the notice.
+	sent := o.only()
+	preview, err := o.Preview(&sent)
+	o.must(err)
+	var mail email.Mail
+	o.must(json.Unmarshal(o.mails[0].Body, &mail))
+	const link = "https://vendors.platform.example/v/"
+	if strings.Contains(string(sent.Content)+preview.Text, link) || !strings.Contains(preview.Text, o.PageURL) || !strings.Contains(mail.Text, link) || !strings.Contains(string(mail.JSON), link) {
+		t.Errorf("kept: %s\npreview: %s\nmail: %s", sent.Content, preview.Text, mail.Text)
 	}
 }
 
@@ -464,8 +481,9 @@ func TestTheRestOfARecalledNotice(t *testing.T) {
 		if len(waiting) != 1 {
 			t.Fatalf("%d messages wait", len(waiting))
 		}
+		var claim *audit.Claim
 		if tried {
-			_, err := o.Store.Take(t.Context(), email.Sink, waiting[0].Lane, "killed", o.now, o.now.Add(time.Second))
+			claim, err = o.Store.Take(t.Context(), email.Sink, waiting[0].Lane, "slow", o.now, o.now.Add(time.Second))
 			o.must(err)
 		}
 		o.now = o.now.Add(day)
@@ -489,6 +507,13 @@ func TestTheRestOfARecalledNotice(t *testing.T) {
 		}
 		// The mail of which nobody knew had arrived after all: its vendor answers it.
 		if n, err := o.Store.Notice(t.Context(), first.ID); err != nil || n.Delivery != audit.NoticeWithdrawn || !strings.Contains(n.Why, "may have arrived") {
+			t.Fatalf("%+v, %v", n, err)
+		}
+		// So it is where who sent it says so after it was taken back.
+		at := o.now
+		o.must(o.Store.Delivered(t.Context(), claim, o.receipt(), at, at))
+		o.must(o.Advance(t.Context()))
+		if n, err := o.Store.Notice(t.Context(), first.ID); err != nil || n.Delivery != audit.NoticeSent || n.SentAt != at || n.EndedAt != audit.Never || !strings.Contains(n.Why, "accepted it: it was sent") {
 			t.Fatalf("%+v, %v", n, err)
 		}
 		_, err = o.Reply(t.Context(), first.ID, other.ID, audit.Reply{Kind: audit.ReplyFix, By: bob, Text: "mended"})

@@ -296,7 +296,7 @@ func (d *Desk) ToldOf(ctx context.Context, vendor, finding string) (*Told, error
 	return &list[i], nil
 }
 
-// RevokeLinks takes back all links that the vendor of a notice has been sent up to now, and ends what began with them.
+// RevokeLinks takes back all links that the vendor of a notice has been sent up to now, and ends what began with them. An [audit.NoticeError] where it was never sent any.
 func (d *Desk) RevokeLinks(ctx context.Context, id, by, reason string) (*audit.Notice, error) {
 	n, err := d.Store.Notice(ctx, id)
 	if err != nil {
@@ -306,11 +306,14 @@ func (d *Desk) RevokeLinks(ctx context.Context, id, by, reason string) (*audit.N
 	if err != nil {
 		return nil, err
 	}
-	var trail []audit.TrailEntry
-	for _, k := range n.About {
-		trail = append(trail, audit.TrailEntry{At: now, Who: by, What: "vendor's links taken back", Finding: k.Finding, Why: reason, Details: map[string]any{"notice": n.ID}})
+	of, err := d.Store.Notices(ctx, store.NoticeFilter{Vendors: []string{n.Vendor}})
+	if err != nil {
+		return nil, err
 	}
-	return n, d.Store.RevokeLinks(ctx, n.Vendor, now.Add(linkFor), trail)
+	if !slices.ContainsFunc(of, func(n audit.Notice) bool { return n.Queued() }) {
+		return nil, &audit.NoticeError{ID: n.ID, What: "take back the links of", Why: "its vendor was never written to, and has none"}
+	}
+	return n, d.Store.RevokeLinks(ctx, n.Vendor, now.Add(linkFor), n.Note(now, by, "vendor's links taken back", reason))
 }
 
 // Why no fresh link goes to a vendor.

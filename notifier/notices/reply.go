@@ -10,19 +10,19 @@ import (
 	"github.com/mailreeve/mailreeve/audit/store"
 )
 
-// impartial says whether it is for somebody to decide a dispute: nil, unless it is who approved the second notice. Of the first one, the matter knows.
-func (d *Desk) impartial(ctx context.Context, m *audit.Matter, r audit.Reply) error {
-	if m.Second == "" || r.Kind != audit.AcceptDispute && r.Kind != audit.RejectDispute {
-		return nil
+// approver is who approved a notice; empty where nobody did, or it was purged.
+func (d *Desk) approver(ctx context.Context, notice string) (string, error) {
+	if notice == "" {
+		return "", nil
 	}
-	second, err := d.Store.Notice(ctx, m.Second)
+	n, err := d.Store.Notice(ctx, notice)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil // it was purged
+		return "", nil
 	}
-	if err == nil && audit.SamePerson(second.ApprovedBy, r.By) {
-		err = &audit.NoticeError{ID: m.Second, What: "take " + string(r.Kind) + " for " + m.Finding + " into", Why: "another person than the one who approved the second notice decides disputes"}
+	if err != nil {
+		return "", err
 	}
-	return err
+	return n.ApprovedBy, nil
 }
 
 // Reply takes what a vendor answered to a notice, or what a person decides about it, for all findings of the notice, or for one. Where it fits some only,
@@ -92,10 +92,10 @@ func (d *Desk) replyAbout(ctx context.Context, id string, findings []string, r a
 			if j := slices.IndexFunc(found, func(f audit.Finding) bool { return f.ID == k.Finding }); j >= 0 {
 				f = &found[j]
 			}
-			m, trail, err := change.Matters[i].Reply(r, f, &d.Policy.Ladder)
-			if err == nil {
-				err = d.impartial(ctx, &change.Matters[i], r)
+			if r.SecondBy, err = d.approver(ctx, change.Matters[i].Second); err != nil {
+				return err
 			}
+			m, trail, err := change.Matters[i].Reply(r, f, &d.Policy.Ladder)
 			if err != nil {
 				refused = append(refused, err)
 				continue

@@ -1,6 +1,7 @@
 package notices
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -55,17 +56,19 @@ func (s *State) Asks() string {
 		return "bounced"
 	}
 	asks := ""
-	for _, m := range s.Matters {
-		switch {
-		case m.ClosedAt != audit.Never:
-		case m.DisputedAt != audit.Never:
-			return "dispute"
-		case m.ExtensionAsked:
-			asks = "extension"
-		case m.Unanswered && !m.Stands() && !m.Over():
-			asks = "incident"
-		case m.Overdue && !m.Recommended && asks == "":
-			asks = "overdue"
+	for i := range s.Matters {
+		m := &s.Matters[i]
+		if m.ClosedAt != audit.Never {
+			continue
+		}
+		switch is := m.Asks(); is {
+		case "dispute":
+			return is
+		case "":
+		case "overdue":
+			asks = cmp.Or(asks, is)
+		default:
+			asks = is
 		}
 	}
 	return asks
@@ -73,7 +76,11 @@ func (s *State) Asks() string {
 
 // States gives what became of notices, in their order.
 func (d *Desk) States(ctx context.Context, list []audit.Notice) ([]State, error) {
-	matters, err := d.Store.Matters(ctx, false)
+	ids := make([]string, len(list))
+	for i := range list {
+		ids[i] = list[i].ID
+	}
+	matters, err := d.Store.MattersOfNotices(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +92,7 @@ func (d *Desk) States(ctx context.Context, list []audit.Notice) ([]State, error)
 	for i, n := range list {
 		out[i].Notice = n
 		for _, k := range n.About {
-			if m, ok := of[k.Finding]; ok && (m.Notice == n.ID || m.Second == n.ID || n.Kind == audit.Reminder) {
+			if m, ok := of[k.Finding]; ok && m.By(&n) {
 				out[i].Matters = append(out[i].Matters, m)
 			}
 		}

@@ -47,12 +47,6 @@ const (
 	maxAccounts = 10 // that a head names of a finding
 )
 
-// worstFirst orders findings as digests do.
-func worstFirst(a, b *audit.Finding) int {
-	return cmp.Or(cmp.Compare(a.Severity.Rank(), b.Severity.Rank()), cmp.Compare(b.Accounts, a.Accounts), cmp.Compare(b.Occurrences, a.Occurrences),
-		cmp.Compare(a.App, b.App), cmp.Compare(a.Check, b.Check), cmp.Compare(a.Subject, b.Subject))
-}
-
 // fill makes blocks of n things, of so many at most and as many as there is place for, one at least. It says how many, and the last block how many more there are.
 func fill(n, most int, more string, block func(i int) slack.Block) (blocks []slack.Block, shown int) {
 	left := maxHead
@@ -76,7 +70,9 @@ func renderHead(list []audit.Finding, look Look, note string) (m Message, shown 
 		}
 		return 1
 	}
-	slices.SortFunc(list, func(a, b audit.Finding) int { return cmp.Or(cmp.Compare(closed(&a), closed(&b)), worstFirst(&a, &b)) })
+	slices.SortFunc(list, func(a, b audit.Finding) int {
+		return cmp.Or(cmp.Compare(closed(&a), closed(&b)), audit.WorstFirst(&a, &b))
+	})
 	worst := notifier.NewItem(&list[0], look.redact)
 	show := func(s string) string { return fit(notifier.Line(s), maxName) }
 	title := fmt.Sprintf("%s %s: %s", mark(worst.Severity), show(string(worst.Severity)), cmp.Or(show(worst.AppName), show(worst.App), "calls by no app"))

@@ -144,11 +144,10 @@ func (f *fire) live(requests int) (dead bool, left int) {
 	c := New(slackfake.BotToken, f.url, &http.Client{Transport: l})
 	c.Findings, c.Receipts, c.Look = f.desk, f.desk, f.teller.Look
 	o := &notifier.Outbox{Store: l, Sinks: map[string]notifier.Sink{Sink: c}, Clock: f.clock.Now, Sleep: f.clock.Sleep}
-	left, err := o.Flush(ctx, time.Hour)
-	if err != nil && !l.dead {
+	if err := o.Flush(ctx, time.Hour); err != nil && !l.dead {
 		f.t.Fatal(err)
 	}
-	return l.dead, left
+	return l.dead, f.store.Waiting()
 }
 
 // deliver delivers all, in a life that is killed so many times, and looks what stands in Slack then.

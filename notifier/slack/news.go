@@ -204,16 +204,16 @@ func (t *Teller) thread(ctx context.Context, r *audit.Result) (*threads, error) 
 		n.touched[x] = f.ID
 	}
 	for _, a := range n.fresh {
-		slices.SortFunc(a.list, func(a, b audit.Finding) int { return worstFirst(&a, &b) })
+		slices.SortFunc(a.list, func(a, b audit.Finding) int { return audit.WorstFirst(&a, &b) })
 		if x := h.newest[a.cause]; x != nil && open[x] {
 			a.on = x
 			n.touched[x] = a.list[0].ID
 		}
 	}
-	slices.SortFunc(n.fresh, func(a, b *fresh) int { return worstFirst(&a.list[0], &b.list[0]) })
+	slices.SortFunc(n.fresh, func(a, b *fresh) int { return audit.WorstFirst(&a.list[0], &b.list[0]) })
 	for x, list := range n.changes {
 		slices.SortFunc(list, func(a, b audit.Change) int {
-			return cmp.Or(cmp.Compare(a.What, b.What), worstFirst(&a.Finding, &b.Finding))
+			return cmp.Or(cmp.Compare(a.What, b.What), audit.WorstFirst(&a.Finding, &b.Finding))
 		})
 		n.touched[x] = list[0].Finding.ID
 		slices.Sort(n.again[x])

@@ -168,18 +168,16 @@ func (d *desk) tell(n notifier.News) []audit.Message {
 
 func (d *desk) flush() {
 	d.t.Helper()
-	left := 1
 	for range 400 {
-		var err error
-		if left, err = d.outbox.Flush(d.t.Context(), 10*time.Minute); err != nil {
+		if err := d.outbox.Flush(d.t.Context(), 10*time.Minute); err != nil {
 			d.t.Fatal(err)
 		}
-		if left == 0 {
+		if d.store.Waiting() == 0 {
 			break
 		}
 		_ = d.clock.Sleep(d.t.Context(), time.Minute)
 	}
-	if left > 0 {
+	if left := d.store.Waiting(); left > 0 {
 		for _, m := range d.store.Rows {
 			if m.SentAt == audit.Never {
 				d.t.Errorf("%s: %s", m.Key, m.Error)

@@ -96,9 +96,8 @@ func (h *Hooks) Failed(r *audit.Run) ([]audit.Message, error) {
 	return h.messages(r.FinishedAt, []event{{RunFailed, r.FinishedAt.Time(), w.run(r), r.ID}})
 }
 
-// Noticed tells of a notice that a vendor was sent. The link by which the vendor answers is the vendor's alone, and left out.
+// Noticed tells of a notice that a vendor was sent: of its content, which is without the link that only the vendor's mail has.
 func (h *Hooks) Noticed(n notifier.Notice, at audit.Instant) ([]audit.Message, error) {
-	n.Answer.URL = ""
 	return h.messages(at, []event{{NoticeSent, at.Time(), n, n.ID}})
 }
 

@@ -88,7 +88,10 @@ func (s *Sender) Deliver(ctx context.Context, msg audit.Message) (receipt string
 	if err != nil {
 		err = fmt.Errorf("webhook: %s: %w", place, outbound.Cause(err))
 		if errors.Is(err, outbound.ErrPrivate) {
-			return "", notifier.Final(err)
+			err = notifier.Final(err)
+		}
+		if notifier.Unreached(err) {
+			err = notifier.Unsent(err)
 		}
 		return "", err
 	}

@@ -76,8 +76,8 @@ func (s *Store) Lanes(context.Context) (list []audit.Lane, err error) {
 	return list, nil
 }
 
-// CountWaiting is notifier.Store's.
-func (s *Store) CountWaiting(context.Context) (n int, err error) {
+// Waiting is how many messages are not delivered.
+func (s *Store) Waiting() (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, m := range s.Rows {
@@ -85,7 +85,7 @@ func (s *Store) CountWaiting(context.Context) (n int, err error) {
 			n++
 		}
 	}
-	return n, nil
+	return n
 }
 
 // due are the first message of a lane that did not fail, and those that did.
@@ -127,7 +127,8 @@ func (s *Store) Take(_ context.Context, sink, name, holder string, now, until au
 		}
 		s.holder[l], s.held[l] = holder, until
 		c := &audit.Claim{Message: *m, Holder: holder}
-		m.Attempts++
+		c.Began = now
+		m.Attempts, m.Doubt = m.Attempts+1, until
 		return c, nil
 	}
 	return nil, nil
@@ -181,6 +182,9 @@ func (s *Store) Missed(_ context.Context, c *audit.Claim, x audit.Miss) error {
 		return nil
 	}
 	m.NextAt, m.Error, m.Failed = x.Next, x.Error, m.Failed || x.Final
+	if m.Doubt = max(x.At, c.Began); x.Unsent {
+		m.Doubt = c.Doubt
+	}
 	whole := lane{sink: "/" + c.Sink}
 	s.next[whole] = max(s.next[whole], x.Sink)
 	return nil

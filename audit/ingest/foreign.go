@@ -1,0 +1,149 @@
+package ingest
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/format"
+	"github.com/mailreeve/mailreeve/internal/s3"
+)
+
+// foreignOf has opt read files of a format, and gives what makes a reader of one for each worker: nil where f is nil, whose lines the decoder reads.
+func foreignOf(f *format.Format, opt *Options) func() *format.Reader {
+	if f == nil {
+		return func() *format.Reader { return nil }
+	}
+	var header []byte
+	if f.Header() {
+		opt.Header = func(line []byte) error {
+			header = bytes.Clone(line)
+			_, err := f.Reader(header)
+			return err
+		}
+	}
+	return func() *format.Reader {
+		r, _ := f.Reader(header) // the header was read before; a file without one has no lines
+		return r
+	}
+}
+
+// foreignCall reads a line of another format: the same call as the decoder reads, by the same rules, but that it may have no request id.
+func foreignCall(r *format.Reader, line []byte) (none audit.CallRecord, err error) {
+	c, err := r.Read(line)
+	if err != nil {
+		return none, err
+	}
+	ts := "is there"
+	if c.At.IsZero() {
+		ts = ""
+	}
+	if err := required("ts", ts, "cloud_id", c.Site, "path", c.Path, "auth", c.Auth); err != nil {
+		return none, err
+	}
+	var status *int64
+	if c.Status != 0 {
+		n := int64(c.Status)
+		status = &n
+	}
+	return callRecord(c.At, c.RequestID, c.App, c.Site, c.Path, c.Auth, c.Purpose, status, c.Accounts)
+}
+
+// A Sample is what was found in the first lines of a file.
+type Sample struct {
+	File                     string
+	Lines, Others, Good, Bad int            // Others: of other paths than those that are asked for
+	Found                    map[string]int // by field: good lines that have it
+	Why                      string         // the first bad one is
+}
+
+// The bounds of a sample, in lines and bytes of text.
+const (
+	sampleLines = 1000
+	sampleBytes = 4 << 20
+)
+
+// LookAt reads the first lines of the newest file that a pattern names, by a format. It keeps nothing of them.
+func LookAt(ctx context.Context, pattern string, f *format.Format, objects *s3.Client) (s Sample, err error) {
+	p := newPlaces(objects)
+	from := p.of(pattern)
+	_, s.File, _, err = newestOf(ctx, from, pattern)
+	if err != nil {
+		return s, err
+	}
+	file, err := from.open(ctx, s.File, 1)
+	if err != nil {
+		return s, err
+	}
+	defer file.Close()
+	r := &run{file: file, path: s.File}
+	if r.id, err = file.identify(); err != nil {
+		return s, err
+	}
+	kind, err := r.compression()
+	if err != nil {
+		return s, err
+	}
+	var text io.Reader = io.NewSectionReader(file, 0, r.id.Size)
+	if kind != plain {
+		z, err := expand(kind, bufio.NewReader(text))
+		if errors.Is(err, io.EOF) {
+			return s, nil
+		} else if err != nil {
+			return s, fmt.Errorf("%s: %w", s.File, err)
+		}
+		defer z.Close()
+		text = z
+	}
+	lines := bufio.NewScanner(io.LimitReader(text, sampleBytes))
+	lines.Buffer(nil, sampleBytes)
+	s.Found = map[string]int{}
+	var reader *format.Reader
+	for first := true; s.Lines < sampleLines && lines.Scan(); first = false {
+		line := lines.Bytes()
+		if first {
+			line = bytes.TrimPrefix(line, []byte(byteOrderMark))
+			var header []byte
+			if f.Header() {
+				header = bytes.Clone(line)
+			}
+			if reader, err = f.Reader(header); err != nil {
+				return s, fmt.Errorf("%s: %w", s.File, err)
+			}
+			if f.Header() {
+				continue
+			}
+		}
+		if len(bytes.TrimSpace(line)) > 0 {
+			s.see(reader, line)
+		}
+	}
+	return s, lines.Err()
+}
+
+// see counts a line.
+func (s *Sample) see(r *format.Reader, line []byte) {
+	s.Lines++
+	call, err := foreignCall(r, line)
+	switch {
+	case errors.Is(err, format.ErrOther):
+		s.Others++
+		return
+	case err != nil:
+		if s.Bad++; s.Bad == 1 {
+			s.Why = err.Error()
+		}
+		return
+	}
+	s.Good++
+	for field, has := range map[string]bool{format.RequestID: len(call.RequestID) > 0, format.App: len(call.App) > 0, format.Purpose: len(call.Purpose) > 0, format.Accounts: call.Accounts.Len() > 0,
+		format.TS: true, format.Site: true, format.Path: true, format.Auth: true, format.Status: true} { // without the latter it were bad
+		if has {
+			s.Found[field]++
+		}
+	}
+}
