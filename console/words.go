@@ -28,7 +28,7 @@ func (c *Console) funcs() template.FuncMap {
 			return number(x)
 		},
 		"name":   nameOf,
-		"status": statusName,
+		"status": audit.Status.Name,
 		"check": func(id string) string {
 			if x, ok := c.Check(id); ok {
 				return x.Finds
@@ -108,16 +108,6 @@ func nameOf(who string) string {
 		return rest
 	}
 	return who
-}
-
-func statusName(s audit.Status) string {
-	switch s {
-	case audit.InRemediation:
-		return "in remediation"
-	case audit.FalsePositive:
-		return "dismissed"
-	}
-	return string(s)
 }
 
 // place is a line of a source as a reader finds it: basename:line.

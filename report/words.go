@@ -22,7 +22,7 @@ func funcs() template.FuncMap {
 		"plural":     plural,
 		"join":       func(list []string) string { return strings.Join(list, ", ") },
 		"severities": audit.Severities,
-		"status":     statusName,
+		"status":     audit.Status.Name,
 		"act": func(k audit.ActKind) string {
 			if k == audit.Dismiss {
 				return "dismissed"
@@ -50,14 +50,4 @@ func plural(n int, one, many string) string {
 		return one
 	}
 	return many
-}
-
-func statusName(s audit.Status) string {
-	switch s {
-	case audit.InRemediation:
-		return "in remediation"
-	case audit.FalsePositive:
-		return "dismissed"
-	}
-	return string(s)
 }

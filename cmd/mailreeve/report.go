@@ -37,7 +37,7 @@ and month give the same bytes.`,
 			defer s.close()
 			r := &report.Reporter{Store: s.store, Clock: c.clock, Clause: checks.ClauseText}
 			write := func(w io.Writer) error { return r.Write(cmd.Context(), w, m) }
-			if file == "" {
+			if file == "" || file == "-" {
 				return write(c.out)
 			}
 			return replaceFile(file, write)
@@ -48,8 +48,18 @@ and month give the same bytes.`,
 	return cmd
 }
 
-// replaceFile writes a file whole or not at all: what was there stays until all of it is written.
+// replaceFile writes a file whole or not at all: what was there stays until all of it is written. What is no file, as a pipe, is written to as it is.
 func replaceFile(path string, write func(io.Writer) error) (err error) {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(write(f), f.Close())
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	if err != nil {
 		return err
