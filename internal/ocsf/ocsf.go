@@ -209,12 +209,12 @@ func app(f *audit.Finding) resource {
 	return r
 }
 
-// activity is what last became of a finding: it was filed, it was closed, or anything else.
+// activity is what last became of a finding: it was filed, it was closed, or anything else. What is said of it, or to its vendor, does not make it another.
 func activity(f *Finding) named {
 	switch {
 	case !audit.IsOpen(f.Status):
 		return named{3, "Close"}
-	case f.Status == audit.Open && f.FirstRun == f.LastRun && f.Changed == f.Created:
+	case f.Status == audit.Open && f.FirstRun == f.LastRun:
 		return named{1, "Create"}
 	}
 	return named{2, "Update"}

@@ -100,7 +100,7 @@ func TestEvents(t *testing.T) {
 	}{
 		{"filed, and nothing since", audit.Open, "R-1", filed, "Create", "New", "Fail"},
 		{"it grew", audit.Open, "R-2", later, "Update", "New", "Fail"},
-		{"somebody commented on it", audit.Open, "R-1", later, "Update", "New", "Fail"},
+		{"somebody commented on it", audit.Open, "R-1", later, "Create", "New", "Fail"},
 		{"acknowledged", audit.Acknowledged, "R-1", later, "Update", "In Progress", "Fail"},
 		{"in remediation", audit.InRemediation, "R-1", later, "Update", "In Progress", "Fail"},
 		{"suppressed", audit.Suppressed, "R-1", later, "Close", "Suppressed", "Fail"},
