@@ -47,6 +47,9 @@ type Deed struct {
 	Assignee string  // empty: nobody
 	Act      string  // recommended or decided; empty: decide what is recommended
 
+	// If is asked first, while nobody else can change the finding; its error is the deed's. Nil: nothing is.
+	If func() error
+
 	Policy *Policy
 	AsOf   Instant // of the last run: what the finding was judged by
 	Nature Nature  // of the finding's check
@@ -77,9 +80,14 @@ func (e *RefusedError) Error() string {
 	return fmt.Sprintf("finding %s: cannot %s it: %s", e.Finding, e.Kind, e.Why)
 }
 
-// Do does the deed to a finding on which acts run. It is pure. A [RefusedError] where the finding is not in a state for it, or the deed lacks
+// Do does the deed to a finding on which acts run. But for If, it is pure. A [RefusedError] where the finding is not in a state for it, or the deed lacks
 // something.
 func (d Deed) Do(f Finding, running []Act) (*DeedDone, error) {
+	if d.If != nil {
+		if err := d.If(); err != nil {
+			return nil, err
+		}
+	}
 	x := &doing{Deed: d, was: f, running: running, done: DeedDone{Finding: f}}
 	x.done.Finding.Worsened = false
 	steps := map[DeedKind]func() error{
@@ -317,6 +325,8 @@ func (x *doing) recommend() error {
 func (x *doing) decide() error {
 	r := x.was.Recommendation
 	switch {
+	case !IsPerson(x.By):
+		return errors.New("a person decides")
 	case r == nil:
 		return errors.New("nothing is recommended; recommend something first")
 	case r.DecidedBy != "":

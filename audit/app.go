@@ -37,6 +37,25 @@ type Features struct {
 	Domains []string `json:"domains"` // hosts, lower case
 }
 
+// A Drift is a feature of an app, as it is held against the snapshot of its approval.
+type Drift struct {
+	Part    string // scope, module, egress, domain
+	Name    string // as it is spelled now; of one that is gone, as the snapshot has it
+	Subject string // of the finding about it, if it is DriftAdded
+	Change  DriftChange
+}
+
+// DriftChange is what became of a feature since it was approved.
+type DriftChange string
+
+// What became of it. What was accepted was added, and people took it into the approval.
+const (
+	DriftNone     DriftChange = "same"
+	DriftAdded    DriftChange = "added"
+	DriftAccepted DriftChange = "accepted"
+	DriftGone     DriftChange = "gone"
+)
+
 // ApprovalStatus is where a request for the Email API stands.
 type ApprovalStatus string
 

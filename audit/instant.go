@@ -34,6 +34,16 @@ func AtUnix(sec, nsec int64) Instant {
 	return Instant(sec*1e9 + nsec)
 }
 
+// ParseEnd reads when something ends: a time as RFC 3339 has it, or a day, at whose beginning in UTC it is. False: s is neither.
+func ParseEnd(s string) (Instant, bool) {
+	for _, layout := range []string{time.RFC3339Nano, time.DateOnly} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return At(t), true
+		}
+	}
+	return 0, false
+}
+
 // Time is i as a time in UTC.
 func (i Instant) Time() time.Time { return time.Unix(int64(i)/1e9, int64(i)%1e9).UTC() }
 

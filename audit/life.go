@@ -536,6 +536,11 @@ func (d *delta) untouched(app string) FindingDays {
 // OpenStatuses are those of findings that somebody still has to deal with.
 func OpenStatuses() []Status { return []Status{Open, Acknowledged, InRemediation} }
 
+// UnresolvedStatuses are those of findings that are not over: open, or kept out of the way.
+func UnresolvedStatuses() []Status {
+	return slices.DeleteFunc(Statuses(), func(s Status) bool { return s == Resolved })
+}
+
 // IsOpen says whether somebody still has to deal with a finding of a status.
 func IsOpen(s Status) bool { return slices.Contains(OpenStatuses(), s) }
 

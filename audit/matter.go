@@ -305,23 +305,39 @@ func (c *Matter) unfit(r Reply, f *Finding, l *Ladder) string {
 	return ""
 }
 
-// Of whom only the operating system says who they are, in the trail.
+// Of whom nobody vouches that they are who the trail says.
 const (
-	ByCommandLine = "cli:"         // before who used the command line
-	ByLink        = "console:link" // who came to the console by the link that is printed at its start
+	ByCommandLine = "cli:"         // before who used the command line: the operating system says who that is
+	ByLink        = "console:link" // who came to the console by the link that is printed at its start: likewise
+	ByAPI         = "api:"         // before the name of the token with which a program acted
 )
 
+// madeBy stands before who made the token of a program.
+const madeBy = " (made by "
+
+// ByToken is who acts with a token, in the trail: a program, and in parentheses who made the token.
+func ByToken(name, maker string) string { return ByAPI + name + madeBy + maker + ")" }
+
 // SamePerson says whether two who acted are one person, as far as anybody can tell. What stands in parentheses is a name, which people choose for themselves, and change. Who comes by the
-// console's link can be whoever uses the command line.
+// console's link can be whoever uses the command line, and a program acts for who made its token.
 func SamePerson(a, b string) bool {
-	a, _, _ = strings.Cut(a, " (")
-	b, _, _ = strings.Cut(b, " (")
+	a, b = person(a), person(b)
 	link := func(a, b string) bool { return a == ByLink && strings.HasPrefix(b, ByCommandLine) }
 	return a == b || link(a, b) || link(b, a)
 }
 
-// IsPerson says whether who is a person, and no part of mailreeve.
-func IsPerson(who string) bool { return who != "" && who != ByNight && who != ApprovedByPolicy }
+func person(who string) string {
+	if _, maker, ok := strings.Cut(who, madeBy); ok && strings.HasPrefix(who, ByAPI) {
+		who = strings.TrimSuffix(maker, ")")
+	}
+	who, _, _ = strings.Cut(who, " (")
+	return who
+}
+
+// IsPerson says whether who is a person: no part of mailreeve, and no program that acts through the API.
+func IsPerson(who string) bool {
+	return who != "" && who != ByNight && who != ApprovedByPolicy && !strings.HasPrefix(who, ByAPI)
+}
 
 // ApprovedByPolicy is who approves where the configuration says approve: auto.
 const ApprovedByPolicy = "auto"

@@ -678,13 +678,41 @@ func TestFourEyes(t *testing.T) {
 			t.Errorf("%s, for whom nobody vouches, was the second: %v", who, err)
 		}
 	}
+	if _, err := decide(f, ByToken("bot", "console:17 (bob)"), "warn"); err == nil || !strings.Contains(err.Error(), "a person decides") {
+		t.Errorf("a program decided: %v", err)
+	}
 	g := f
+	g.Recommendation = &Recommendation{Act: "delist", ProposedBy: ByToken("bot", "cli:ann@host"), ProposedAt: noon, DecidedAt: Never}
+	if g, err := decide(g, "console:17 (bob)", ""); err != nil || g.Recommendation.DecidedBy != "" || g.Recommendation.ProposedBy != "console:17 (bob)" {
+		t.Errorf("a program was the first of two people: %+v, %v", g.Recommendation, err)
+	}
 	g.Recommendation = &Recommendation{Act: "delist", ProposedBy: "console:17 (bob)", ProposedAt: noon, DecidedAt: Never}
 	if _, err := decide(g, "console:17 (rob)", ""); err == nil || !strings.Contains(err.Error(), "another person") {
 		t.Errorf("who changes their name is another: %v", err)
 	}
 	if f, err = decide(f, "console:17 (bob)", ""); err != nil || f.Recommendation.Decision != "delist" || f.Recommendation.DecidedBy != "console:17 (bob)" {
 		t.Errorf("%+v, %v", f.Recommendation, err)
+	}
+}
+
+func TestSamePerson(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		a, b string
+		want bool
+	}{
+		{"cli:ann@host", "cli:ann@host", true},
+		{"cli:ann@host", "cli:bob@host", false},
+		{"console:17 (bob)", "console:17 (rob)", true},
+		{"console:17 (bob)", "console:18 (bob)", false},
+		{ByToken("bot", "cli:ann@host"), "cli:ann@host", true},
+		{ByToken("bot", "cli:ann@host"), "cli:bob@host", false},
+		{ByToken("bot", "console:17 (bob)"), "console:17 (rob)", true},
+		{"console:17 (made by cli:ann@host)", "cli:ann@host", false}, // what people call themselves
+	} {
+		if SamePerson(tt.a, tt.b) != tt.want || SamePerson(tt.b, tt.a) != tt.want {
+			t.Errorf("%s and %s are one: %t, want %t", tt.a, tt.b, !tt.want, tt.want)
+		}
 	}
 }
 

@@ -39,22 +39,11 @@ func featureDrift() audit.Check {
 			if app == nil || approval == nil {
 				return nil
 			}
-			now, then := app.Features, approval.Known()
-			hold := func(part, name string) {
-				subject := address.Redact(part + ":" + name)
-				if slices.Contains(approval.Accepted, subject) {
-					return
+			for _, x := range Drift(app, approval) {
+				if x.Change == audit.DriftAdded {
+					t.State(x.Subject, audit.Evidence{Source: app.Source, Detail: "not in the snapshot of " + request(approval)})
 				}
-				t.State(subject, audit.Evidence{Source: app.Source, Detail: "not in the snapshot of " + request(approval)})
 			}
-			added(now.Scopes, then.Scopes, audit.FoldScope, func(s string) { hold("scope", s) })
-			added(now.Modules, then.Modules, same, func(s string) { hold("module", s) })
-			added(now.Egress, then.Egress, bareHost, func(s string) {
-				if !covered(s, then.Egress) {
-					hold("egress", s)
-				}
-			})
-			added(now.Domains, then.Domains, bareHost, func(s string) { hold("domain", s) })
 			return nil
 		},
 		Explain: func(f *audit.Finding, _ *audit.Policy) string {
@@ -98,21 +87,64 @@ func featureDrift() audit.Check {
 	}
 }
 
+// Drift holds an app against the snapshot of an approval, part by part: what the snapshot has, then what was added to it. A part that the snapshot lacks is
+// left out. What was added and not accepted is what feature-drift finds.
+func Drift(app *audit.App, approval *audit.Approval) (list []audit.Drift) {
+	now, then, known := app.Features, approval.Snapshot, approval.Known()
+	for _, p := range []struct {
+		name             string
+		now, then, known []string
+		fold             func(string) string
+	}{
+		{"scope", now.Scopes, then.Scopes, known.Scopes, audit.FoldScope},
+		{"module", now.Modules, then.Modules, known.Modules, same},
+		{"egress", now.Egress, then.Egress, known.Egress, bareHost},
+		{"domain", now.Domains, then.Domains, known.Domains, bareHost},
+	} {
+		has, knows := folded(p.now, p.fold), folded(p.known, p.fold)
+		for _, s := range p.then {
+			x := audit.Drift{Part: p.name, Name: s, Change: audit.DriftGone}
+			stands := func(host string) bool { return covered(host, []string{s}) }
+			if has[p.fold(s)] || p.name == "egress" && strings.HasPrefix(bareHost(s), "*") && slices.ContainsFunc(p.now, stands) {
+				x.Change = audit.DriftNone
+			}
+			list = append(list, x)
+		}
+		added(p.now, p.then, p.fold, func(s string) {
+			x := audit.Drift{Part: p.name, Name: s, Subject: address.Redact(p.name + ":" + s), Change: audit.DriftAdded}
+			switch {
+			case p.name == "egress" && covered(s, p.then): // the snapshot's pattern stands for it
+				return
+			case slices.Contains(approval.Accepted, x.Subject), knows[p.fold(s)], p.name == "egress" && covered(s, p.known):
+				x.Change = audit.DriftAccepted
+			}
+			list = append(list, x)
+		})
+	}
+	return list
+}
+
 // added calls visit with what now holds and then does not, compared by fold; of equal ones with the first. Where then is nil nobody can say.
 func added(now, then []string, fold func(string) string, visit func(string)) {
 	if then == nil {
 		return
 	}
-	known := make(map[string]bool, len(then))
-	for _, s := range then {
-		known[fold(s)] = true
-	}
+	known := folded(then, fold)
 	for _, s := range now {
 		if f := fold(s); !known[f] {
 			known[f] = true
 			visit(s)
 		}
 	}
+}
+
+// folded is what a list holds, as fold compares it.
+func folded(list []string, fold func(string) string) map[string]bool {
+	set := make(map[string]bool, len(list))
+	for _, s := range list {
+		set[fold(s)] = true
+	}
+	return set
 }
 
 func same(s string) string { return s }

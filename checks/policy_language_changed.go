@@ -32,7 +32,7 @@ func policyLanguageChanged() audit.Check {
 			if app == nil || approval == nil {
 				return nil
 			}
-			excerpt, text := plainWords(approval.PolicyExcerpt), plainWords(app.PrivacyPolicyText)
+			excerpt, text := PlainWords(approval.PolicyExcerpt), PlainWords(app.PrivacyPolicyText)
 			if excerpt == "" || text == "" || strings.Contains(text, excerpt) {
 				return nil
 			}
@@ -63,8 +63,8 @@ func policyLanguageChanged() audit.Check {
 	}
 }
 
-// plainWords is text as the words of privacy policies are compared. Entities may bring what NFKC takes away, so it is applied once more.
-func plainWords(s string) string {
+// PlainWords is text as the words of privacy policies are compared. Entities may bring what NFKC takes away, so it is applied once more.
+func PlainWords(s string) string {
 	s = norm.NFKC.String(html.UnescapeString(norm.NFKC.String(s)))
 	s = strings.Map(plainRune, s)
 	return strings.Join(strings.Fields(cases.Fold().String(s)), " ")

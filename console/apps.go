@@ -86,6 +86,9 @@ func offsetOf(r *http.Request) (int, error) {
 }
 
 func (c *Console) apps(w http.ResponseWriter, r *http.Request, u person) error {
+	if r.URL.Query().Has("key") {
+		return c.app(w, r, u)
+	}
 	offset, err := offsetOf(r)
 	if err != nil {
 		return err
@@ -146,7 +149,8 @@ type appPage struct {
 	Checks      []checkRow
 	Calls       *chart
 	Found       *chart
-	Drift       []audit.Finding
+	Diff        *drift          // nil: there is nothing to hold it against
+	Drift       []audit.Finding // open, that can be accepted
 	Findings    []audit.Finding
 	More        bool
 	Run         string
@@ -172,6 +176,20 @@ func (r checkRow) Says() string {
 	return map[string]string{"green": "nothing open", "red": "open findings", "blind": "could not look"}[r.Result]
 }
 
+// Apart are the findings of drift that the diff does not show: the registry or the approval has changed since.
+func (p *appPage) Apart() []audit.Finding {
+	if p.Diff == nil {
+		return p.Drift
+	}
+	shown := map[string]bool{}
+	for _, part := range p.Diff.Parts {
+		for _, l := range part.Lines {
+			shown[l.Finding] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(p.Drift), func(f audit.Finding) bool { return shown[f.ID] })
+}
+
 // Stores is what the registry says of whether it stores data.
 func (p *appPage) Stores() string {
 	switch {
@@ -184,7 +202,7 @@ func (p *appPage) Stores() string {
 }
 
 func (c *Console) app(w http.ResponseWriter, r *http.Request, u person) error {
-	ctx, key := r.Context(), r.PathValue("key")
+	ctx, key := r.Context(), keyOf(r)
 	facts, err := c.Store.App(ctx, key)
 	if err != nil {
 		return err
@@ -218,6 +236,7 @@ func (c *Console) app(w http.ResponseWriter, r *http.Request, u person) error {
 	if err := c.appFound(ctx, p); err != nil {
 		return err
 	}
+	p.Diff = c.driftOf(facts, p.AsOf, p.Drift)
 	if err := c.appHistory(ctx, p); err != nil {
 		return err
 	}

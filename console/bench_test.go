@@ -31,6 +31,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit/store"
 	"github.com/mailreeve/mailreeve/checks"
 	"github.com/mailreeve/mailreeve/console"
+	"github.com/mailreeve/mailreeve/internal/nighttest"
 	"github.com/mailreeve/mailreeve/internal/pgtest"
 	"github.com/mailreeve/mailreeve/internal/web"
 	"github.com/mailreeve/mailreeve/notifier/notices"
@@ -183,9 +184,8 @@ func serveBench(b *testing.B, s *store.Store) string {
 	for _, parts := range checks.Catalogue() {
 		ids = append(ids, parts[0].ID)
 	}
-	c, err := console.New(console.Config{Site: site, Store: s, Deeds: deeds{s}, Desk: desk, Policy: audit.DefaultPolicy(), Clock: clock, Log: log,
+	c, err := console.New(console.Config{Site: site, Store: s, Deeds: nighttest.Deeds{Store: s, AsOf: start}, Desk: desk, Policy: audit.DefaultPolicy(), Clock: clock, Log: log,
 		Check: checks.Get, Checks: ids, Clause: checks.ClauseText,
-		Record:   func(f *audit.Finding, _ map[uint32]string) any { return f },
 		Settings: "store: bench\n", Ready: func(ctx context.Context) []string {
 			_, err := s.CountStuck(ctx, start)
 			must(b, err)

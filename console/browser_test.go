@@ -17,6 +17,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/capture"
 	"github.com/mailreeve/mailreeve/console"
+	"github.com/mailreeve/mailreeve/internal/nighttest"
 )
 
 // chromium starts a browser, once for a test; each part of it gets a tab.
@@ -55,7 +56,7 @@ func newTab(t *testing.T, browser context.Context, url string) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(browser)
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 3*time.Minute)
+	ctx, cancel = context.WithTimeout(ctx, 5*time.Minute)
 	t.Cleanup(cancel)
 	return &tab{t, ctx, url}
 }
@@ -228,6 +229,13 @@ func theReviewersMorning(t *testing.T, browser context.Context) {
 	keys.do(chromedp.KeyEvent("j"))
 	keys.press(kb.Enter)
 	keys.says("What the vendor has to do")
+	opened := evaluate[string](keys, `location.pathname`)
+	keys.press("j") // the next one of the list
+	keys.says("What the vendor has to do", "Previous", "Next")
+	keys.press("k")
+	if at := evaluate[string](keys, `location.pathname`); at != opened {
+		t.Errorf("the one before the next is %s, not %s", at, opened)
+	}
 	keys.do(chromedp.KeyEvent("?"), chromedp.WaitVisible(chromedp.CSS("#keys")), chromedp.KeyEvent(kb.Escape), chromedp.WaitNotPresent(chromedp.CSS("#keys[open]")))
 	keys.press("/") // a finding has no search: it leads to the list
 	keys.do(chromedp.WaitVisible(chromedp.CSS("#search")))
@@ -246,6 +254,7 @@ func theReviewersMorning(t *testing.T, browser context.Context) {
 // Every page holds to WCAG 2.2 AA as far as axe sees, in light and dark, on a phone and on a desk.
 func pagesAreAccessible(t *testing.T, browser context.Context) {
 	b, acme, _ := market(t)
+	scope, _, words := b.drifted()
 	notice := b.drafted()
 	axe, err := os.ReadFile(filepath.Join("testdata", "axe.min.js"))
 	must(t, err)
@@ -289,7 +298,10 @@ func pagesAreAccessible(t *testing.T, browser context.Context) {
 	b.wait(2 * time.Hour)
 	acme.Occurrences += 7
 	b.night(acme)
-	pages = []string{"/", "/findings", "/findings?q=nowhere", "/findings/" + acme.ID, "/notices", "/notices/" + notice.ID, "/vendors", "/vendors/" + notice.Vendor, "/sessions", "/nowhere",
+	must(t, b.store.EnqueueMessages(t.Context(), audit.Message{Key: "digest", Sink: "webhook", Lane: "hook", Body: []byte("{}"), Created: start.Add(-30 * day), NextAt: start.Add(-30 * day), SentAt: audit.Never}))
+	must(t, nighttest.Deeds{Store: b.store, AsOf: start}.Do(t.Context(), audit.Deed{Kind: audit.DoRecommend, By: "console:9 (bob)", At: audit.At(b.clock()), Act: "warn"}, scope.ID))
+	b.retrier.Retry("console:9 (bob)")
+	pages = []string{"/findings/" + scope.ID, "/findings/" + words.ID, "/", "/findings", "/findings?q=nowhere", "/findings/" + acme.ID, "/tasks", "/notices", "/notices/" + notice.ID, "/vendors", "/vendors/" + notice.Vendor, "/sessions", "/nowhere",
 		"/apps", "/apps/com.acme.mailer", "/runs", "/runs/R-000001", "/quarantine", "/checks", "/suppressions", "/trail", "/settings"}
 	check()
 }

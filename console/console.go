@@ -48,11 +48,18 @@ type Config struct {
 	Checks []string
 	Clause func(clause string) string
 
-	// Record is a finding as the command line gives it in JSON. files are the paths of those that its evidence is from.
-	Record func(f *audit.Finding, files map[uint32]string) any
-
 	// Export writes all accounts of a finding as the command line does in CSV.
 	Export func(w io.Writer, f *audit.Finding, accounts audit.IDs) error
+
+	// Drift holds an app against the snapshot of an approval; Fold makes words the same that a privacy policy may write either way.
+	Drift func(app *audit.App, approval *audit.Approval) []audit.Drift
+	Fold  func(word string) string
+
+	// Retrier reads again what is in quarantine; nil: only the command line does. Outbox is what waits to be delivered.
+	Retrier Retrier
+	Outbox  Outbox
+	// API answers programs under /api/; nil: there is none.
+	API http.Handler
 
 	// Settings is the configuration in force, as YAML without secrets.
 	Settings string
@@ -68,6 +75,8 @@ type Console struct {
 	pages  *web.Pages
 	link   link
 	idp    provider
+
+	waiting kept[[]notices.Task]
 }
 
 // New gives the console of a configuration.
@@ -107,6 +116,8 @@ func (c *Console) routes() []route {
 		{"GET /findings/{id}", Viewer, c.finding},
 		{"POST /findings/{id}", Reviewer, c.actOnFinding},
 		{"GET /findings/{id}/accounts.csv", Viewer, c.accounts},
+		{"GET /tasks", Viewer, c.tasks},
+		{"POST /messages/{id}", Reviewer, c.actOnMessage},
 		{"GET /notices", Viewer, c.notices},
 		{"POST /notices", Reviewer, c.release},
 		{"GET /notices/{id}", Viewer, c.notice},
@@ -120,6 +131,7 @@ func (c *Console) routes() []route {
 		{"GET /runs", Viewer, c.runs},
 		{"GET /runs/{id}", Viewer, c.run},
 		{"GET /quarantine", Viewer, c.quarantine},
+		{"POST /quarantine", Reviewer, c.retry},
 		{"GET /checks", Viewer, c.checks},
 		{"GET /suppressions", Viewer, c.suppressions},
 		{"GET /trail", Viewer, c.trail},
@@ -134,6 +146,7 @@ func nav() []navItem {
 	return []navItem{
 		{"/", "Tonight"},
 		{"/findings", "Findings"},
+		{"/tasks", "Tasks"},
 		{"/notices", "Notices"},
 		{"/vendors", "Vendors"},
 		{"/apps", "Apps"},
@@ -158,6 +171,9 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("GET /oidc/start", c.oidcStart)
 	mux.HandleFunc("GET "+CallbackPath, c.oidcCallback)
 	mux.HandleFunc("POST /logout", c.logout)
+	if c.API != nil {
+		mux.Handle("/api/", c.API)
+	}
 	for _, r := range c.routes() {
 		mux.HandleFunc(r.pattern, c.only(r.least, r.handler))
 	}

@@ -2,7 +2,6 @@ package console_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,7 +12,6 @@ import (
 	"net/url"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,11 +19,13 @@ import (
 
 	"github.com/jba/templatecheck"
 
+	"github.com/mailreeve/mailreeve/api"
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/config"
 	"github.com/mailreeve/mailreeve/audit/store"
 	"github.com/mailreeve/mailreeve/checks"
 	"github.com/mailreeve/mailreeve/console"
+	"github.com/mailreeve/mailreeve/internal/nighttest"
 	"github.com/mailreeve/mailreeve/internal/web"
 	"github.com/mailreeve/mailreeve/notifier/notices"
 )
@@ -49,6 +49,7 @@ type bench struct {
 	desk     *notices.Desk
 	vendor   audit.Vendor // of the apps that a night registers
 	ready    []string
+	retrier  retrier
 
 	mu  sync.Mutex
 	now audit.Instant
@@ -91,16 +92,14 @@ func (b *bench) open(o console.OIDC) {
 	server := httptest.NewUnstartedServer(nil)
 	cfg := &config.Config{Policy: audit.DefaultPolicy(), Notices: config.Notices{From: "audit@market.example", SMTP: "smtp://127.0.0.1:1"}, Vendor: config.Vendor{PublicURL: "https://vendors.example"}}
 	b.desk = notices.New(b.store, cfg, b.clock, log)
-	b.c, err = console.New(console.Config{Site: site, Store: b.store, Deeds: deeds{b.store}, Desk: b.desk, Policy: audit.DefaultPolicy(), Clock: b.clock, Log: log, OIDC: o,
+	b.c, err = console.New(console.Config{Site: site, Store: b.store, Deeds: b.deeds(), Desk: b.desk, Policy: audit.DefaultPolicy(), Clock: b.clock, Log: log, OIDC: o,
 		Check: checks.Get, Checks: []string{"purpose-prohibited", "access-unapproved"}, Clause: checks.ClauseText,
-		Record: func(f *audit.Finding, _ map[uint32]string) any {
-			return map[string]string{"id": f.ID, "title": f.Title}
-		},
 		Export: func(w io.Writer, _ *audit.Finding, set audit.IDs) error {
 			_, err := fmt.Fprintln(w, set.Strings())
 			return err
 		},
-		Settings: "store: sqlite:s.db\n", Ready: func(context.Context) []string { return b.ready }})
+		Drift: checks.Drift, Fold: checks.PlainWords, Retrier: &b.retrier, Outbox: outbox{b.store},
+		API: api.New(api.Config{Store: b.store, Deeds: b.deeds(), Desk: b.desk, Clock: b.clock, Log: log}).Handler(), Settings: "store: sqlite:s.db\n", Ready: func(context.Context) []string { return b.ready }})
 	must(b.t, err)
 	server.Config.Handler = b.c.Handler()
 	server.Start()
@@ -109,30 +108,42 @@ func (b *bench) open(o console.OIDC) {
 	b.url, b.listener = server.URL, server.Listener.Addr()
 }
 
-// deeds does what people want, as the command line does.
-type deeds struct{ store *store.Store }
+// A retrier notes who wants what is in quarantine read again.
+type retrier struct{ console.Retries }
 
-func (x deeds) Do(ctx context.Context, d audit.Deed, id string) error {
-	d.Policy, d.AsOf = audit.DefaultPolicy(), start
-	held, err := x.store.Holding(ctx, id)
-	if err != nil {
-		return err
+func (r *retrier) Retry(who string) bool { return r.Begin(who, start) }
+
+// outbox is a store's, without those who deliver.
+type outbox struct{ store *store.Store }
+
+func (o outbox) Undelivered(ctx context.Context) (list []notices.Task, err error) {
+	stuck, err := o.store.Stuck(ctx, start)
+	for _, m := range stuck {
+		list = append(list, notices.Task{What: "undelivered", About: fmt.Sprint("M-", m.ID), Since: m.Created, Says: m.Key})
 	}
-	d.Sites = held.Sites
-	return x.store.Change(ctx, id, func(f *audit.Finding, acts []audit.Act) (store.Changed, error) {
-		done, err := d.Do(*f, acts)
-		if err != nil {
-			return store.Changed{}, err
-		}
-		return store.Changed{Finding: done.Finding, NewActs: done.Begun, EndedActs: done.Ended, Trail: done.Trail, Approvals: done.Approvals, Judge: done.Judge}, nil
-	})
+	return list, err
 }
+
+func (o outbox) Retry(ctx context.Context, message, by string) error {
+	return o.store.Record(ctx, audit.TrailEntry{At: start, Who: by, What: "message retried", Why: message})
+}
+
+func (o outbox) GiveUp(ctx context.Context, message, by, why string) error {
+	var id int64
+	if _, err := fmt.Sscanf(message, "M-%d", &id); err != nil {
+		return store.ErrNotFound
+	}
+	return o.store.GiveUp(ctx, store.GiveUp{ID: id, GivenUp: audit.GivenUp{At: start, By: by, Why: why}})
+}
+
+// deeds does what people want, as the command line does.
+func (b *bench) deeds() nighttest.Deeds { return nighttest.Deeds{Store: b.store, AsOf: start} }
 
 // post does a deed as somebody else.
 func (b *bench) post(id string, do audit.DeedKind, reason string) {
 	b.t.Helper()
 	now := audit.At(b.clock())
-	must(b.t, deeds{b.store}.Do(b.t.Context(), audit.Deed{Kind: do, By: "console:9 (bob)", At: now, Reason: reason, Until: now.Add(30 * day)}, id))
+	must(b.t, b.deeds().Do(b.t.Context(), audit.Deed{Kind: do, By: "console:9 (bob)", At: now, Reason: reason, Until: now.Add(30 * day)}, id))
 }
 
 func must(t testing.TB, err error) {
@@ -144,74 +155,20 @@ func must(t testing.TB, err error) {
 
 // finding is one as a night files it.
 func finding(check, app, subject string, severity audit.Severity) audit.Finding {
-	id := audit.FindingID(check, app, subject)
-	return audit.Finding{ID: id, Check: check, App: app, Subject: subject, Clause: "P6", Severity: severity, Confidence: audit.Certain, Status: audit.Open,
-		Title: "Addresses retrieved for a prohibited purpose (" + subject + ")", Explanation: "12 retrievals for " + subject + ", of the addresses of 9 accounts on 1 site.", Remediation: "Stop it.",
-		FirstSeen: start.Add(-2 * day), LastSeen: start.Add(-day), Occurrences: 12, Accounts: 9, Sites: 1, NotifiedAt: audit.Never, DueAt: audit.Never, PolicyDigest: "sha256:00",
-		Evidence: []audit.Evidence{{At: start.Add(-day), Source: audit.Source{File: 1, Line: 7}, Site: "site-a", Account: "5b10a2844c20165700ede21f", Detail: "1 account, for " + subject}}}
+	return nighttest.Finding(check, app, subject, severity, start)
 }
 
 // night publishes a run that files or changes findings. Apps are called by their keys' last part.
 func (b *bench) night(list ...audit.Finding) string {
 	b.t.Helper()
-	ctx := b.t.Context()
-	lease, err := b.store.Lock(ctx, true)
-	must(b.t, err)
-	now := audit.At(b.clock())
-	run := &audit.Run{AsOf: now.Add(-5 * time.Hour), ScheduledAt: audit.Never, StartedAt: now.Add(-time.Minute), FinishedAt: audit.Never, By: "test"}
-	n := b.store.Night(lease)
-	must(b.t, n.Begin(ctx, run))
-	run.FinishedAt = now
-	run.Summary = audit.RunSummary{Sources: []audit.SourceResult{{Kind: audit.KindAccess, Path: "logs/*.jsonl", Lines: 1200, Quarantined: 3, Looked: true}, {Kind: audit.KindReports, Path: "reports.jsonl", Trouble: "it is missing"}},
-		Checks: []audit.CheckResult{{ID: "purpose-prohibited", Looked: true}, {ID: "report-overdue", Why: "reports could not be looked at"}}, Findings: audit.FindingCounts{New: len(list), Open: len(list)}}
-	p := &audit.Publication{Run: run, Purged: audit.StateDay}
-	updates := map[string]*audit.AppUpdate{}
-	for _, f := range list {
-		what := "filed"
-		if known, err := b.store.Finding(ctx, f.ID); err == nil {
-			f.FirstRun, f.Status, f.Assignee, f.Recommendation, what = known.FirstRun, known.Status, known.Assignee, known.Recommendation, "grew"
-		} else if f.FirstRun = run.ID; !errors.Is(err, store.ErrNotFound) {
-			b.t.Fatal(err)
-		}
-		f.LastRun, f.Latest = run.ID, audit.Latest{Run: run.ID, Occurrences: f.Occurrences, Accounts: f.Accounts}
-		u := updates[f.App]
-		if u == nil {
-			u = &audit.AppUpdate{Key: f.App, StatesAt: audit.Never, Version: &audit.AppVersion{From: now, App: &audit.App{Key: f.App, Name: "App " + f.App[strings.LastIndex(f.App, ".")+1:], Vendor: b.vendor}}}
-			updates[f.App] = u
-		}
-		u.Findings = append(u.Findings, f)
-		u.Trail = append(u.Trail, audit.TrailEntry{At: now, Who: "night", What: what, Finding: f.ID, Details: map[string]any{"added": float64(f.Occurrences)}})
-		for i := range 3 {
-			u.Put = append(u.Put, audit.Contribution{Check: f.Check, App: f.App, Subject: f.Subject, Day: start.Day() - audit.Day(i), Occurrences: []uint64{uint64(i), 1 << 62}, First: f.FirstSeen, Last: f.LastSeen,
-				Accounts: audit.NewIDs("5b10a2844c20165700ede21f"), Sites: audit.NewIDs("site-a"), Evidence: f.Evidence})
-		}
-	}
-	for key, u := range updates {
-		_, _, err := n.FindingsOf(ctx, key)
-		must(b.t, err)
-		p.Apps = append(p.Apps, *u)
-	}
-	slices.SortFunc(p.Apps, func(x, y audit.AppUpdate) int { return strings.Compare(x.Key, y.Key) })
-	must(b.t, n.Publish(ctx, p))
-	must(b.t, lease.Release())
-	return run.ID
+	return nighttest.File(b.t, b.store, audit.At(b.clock()), b.vendor, list...)
 }
 
 // publish publishes a run that changes one app.
 func (b *bench) publish(u audit.AppUpdate) {
 	b.t.Helper()
-	ctx := b.t.Context()
-	lease, err := b.store.Lock(ctx, true)
-	must(b.t, err)
 	now := audit.At(b.clock())
-	run := &audit.Run{AsOf: now, ScheduledAt: audit.Never, StartedAt: now, FinishedAt: audit.Never, By: "test"}
-	n := b.store.Night(lease)
-	must(b.t, n.Begin(ctx, run))
-	run.FinishedAt = now
-	_, _, err = n.FindingsOf(ctx, u.Key)
-	must(b.t, err)
-	must(b.t, n.Publish(ctx, &audit.Publication{Run: run, Purged: audit.StateDay, Apps: []audit.AppUpdate{u}}))
-	must(b.t, lease.Release())
+	nighttest.Publish(b.t, b.store, &audit.Run{AsOf: now, ScheduledAt: audit.Never, StartedAt: now, FinishedAt: audit.Never, By: "test"}, now, u)
 }
 
 // A browser is one that keeps cookies, but runs nothing.
@@ -275,7 +232,7 @@ func TestNobodyGetsInWithoutALogin(t *testing.T) {
 	f := finding("purpose-prohibited", "com.acme.mailer", "marketing", audit.Critical)
 	b.night(f)
 	x := b.browser()
-	for _, path := range []string{"/", "/findings", "/findings/" + f.ID, "/findings?format=json", "/findings/" + f.ID + "/accounts.csv", "/sessions", "/apps", "/runs", "/runs/R-000001", "/quarantine", "/checks", "/suppressions", "/trail", "/settings", "/nowhere"} {
+	for _, path := range []string{"/", "/findings", "/findings/" + f.ID, "/findings?format=json", "/findings/" + f.ID + "/accounts.csv", "/sessions", "/apps", "/runs", "/runs/R-000001", "/quarantine", "/tasks", "/checks", "/suppressions", "/trail", "/settings", "/nowhere"} {
 		if status, page, at := x.get(path); status != 200 || !strings.HasPrefix(at, "/login") || strings.Contains(page, "marketing") {
 			t.Errorf("%s: %d at %s: %s", path, status, at, page)
 		}
@@ -313,6 +270,9 @@ func TestRolesLimitWhatPeopleDo(t *testing.T) {
 		{"owner", "/findings/" + f.ID, url.Values{"do": {"acknowledge"}}, 403}, // no role of ours
 		{console.Reviewer, "/findings/" + f.ID, url.Values{"do": {"comment"}, "reason": {"hm"}}, 200},
 		{console.Reviewer, "/findings/" + f.ID, url.Values{"do": {"erase"}}, 400},
+		{console.Viewer, "/quarantine", nil, 403},
+		{console.Reviewer, "/quarantine", nil, 200},
+		{console.Viewer, "/messages/M-1", url.Values{"do": {"retry"}}, 403},
 		{console.Admin, "/findings", url.Values{"do": {"acknowledge"}, "id": {f.ID}}, 200},
 	} {
 		x := b.loggedIn(string(tt.role)+tt.form.Get("do"), tt.role)
@@ -359,7 +319,7 @@ func TestHostileNamesStayText(t *testing.T) {
 	x := b.loggedIn(hostile, console.Admin)
 	x.post("/findings/"+f.ID, url.Values{"do": {"comment"}, "reason": {hostile}})
 	x.post("/findings/"+f.ID, url.Values{"do": {"suppress"}, "reason": {hostile}, "until": {b.clock().AddDate(0, 1, 0).Format(time.DateOnly)}})
-	for _, path := range []string{"/", "/findings", "/findings/" + f.ID, "/sessions", "/notices", "/notices?state=" + url.QueryEscape(hostile), "/notices/" + n.ID, "/vendors", "/vendors?q=" + url.QueryEscape(hostile), "/vendors/" + url.PathEscape(n.Vendor), "/findings?q=" + url.QueryEscape(hostile), "/findings?status=" + url.QueryEscape(hostile), "/findings?app=" + url.QueryEscape(hostile),
+	for _, path := range []string{"/", "/findings", "/findings/" + f.ID, "/sessions", "/tasks", "/tasks?what=" + url.QueryEscape(hostile), "/notices", "/notices?state=" + url.QueryEscape(hostile), "/notices/" + n.ID, "/vendors", "/vendors?q=" + url.QueryEscape(hostile), "/vendors/" + url.PathEscape(n.Vendor), "/findings?q=" + url.QueryEscape(hostile), "/findings?status=" + url.QueryEscape(hostile), "/findings?app=" + url.QueryEscape(hostile),
 		"/apps", "/apps?q=" + url.QueryEscape(hostile), "/apps/" + url.PathEscape(f.App), "/runs", "/runs/R-000001", "/quarantine", "/checks", "/suppressions", "/trail", "/settings",
 		"/trail?who=" + url.QueryEscape(hostile), "/quarantine?path=" + url.QueryEscape(hostile)} {
 		status, page, _ := x.get(path)

@@ -8,10 +8,22 @@ func DigestOf(token string) string { return digestOf(token) }
 // Pages gives the console's templates, to be checked against what they are given.
 func (c *Console) Pages() map[string]any {
 	return map[string]any{"tonight": &tonightPage{}, "findings": &findingsPage{}, "finding": &findingPage{},
-		"notices": &noticesPage{}, "notice": &noticePage{}, "vendors": &vendorsPage{}, "vendor": &vendorPage{},
+		"tasks": &tasksPage{}, "notices": &noticesPage{}, "notice": &noticePage{}, "vendors": &vendorsPage{}, "vendor": &vendorPage{},
 		"apps": &appsPage{}, "app": &appPage{}, "runs": &runsPage{}, "run": &runPage{}, "quarantine": &quarantinePage{},
 		"checks": &checksPage{}, "suppressions": &suppressionsPage{}, "trail": &trailPage{}, "settings": &settingsPage{}}
 }
 
 // Template is a page's.
 func (c *Console) Template(name string) *template.Template { return c.pages.Template(name) }
+
+// A Piece is a part of a wording.
+type Piece = piece
+
+// WordingOf compares approved words with a text.
+func WordingOf(approved, present string, fold func(string) string) (pieces []Piece, before, after string, ok bool) {
+	w := wordingOf(approved, present, fold)
+	if w == nil {
+		return nil, "", "", false
+	}
+	return w.Pieces, w.Before, w.After, true
+}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/internal/record"
+	"github.com/mailreeve/mailreeve/internal/web"
 )
 
 // visit is for how long somebody looks at a finding: what comes within it belongs to one visit.
@@ -38,9 +40,12 @@ type findingPage struct {
 	Before   *store.Sight // what whoever looks saw at the visit before; nil: it is the first
 	News     news
 	Chart    *chart
-	Advices  []string // what can be recommended
-	FourEyes bool     // what is recommended takes a second person to decide
-	Soonest  string   // day that a suppression may end
+	Diff     *drift          // what it is about, of a finding of drift; nil: it is about none
+	Advices  []string        // what can be recommended
+	FourEyes bool            // what is recommended takes a second person to decide
+	Others   []audit.Finding // open ones of the same app, the worst first
+	More     bool            // there are more of them
+	Soonest  string          // day that a suppression may end
 	Farthest string
 	JSON     string
 }
@@ -75,11 +80,11 @@ func (c *Console) finding(w http.ResponseWriter, r *http.Request, u person) erro
 		return err
 	}
 	if wantsJSON(r) {
-		files, err := c.files(r, []audit.Finding{*f})
+		files, err := c.Store.EvidencePaths(r.Context(), []audit.Finding{*f})
 		if err != nil {
 			return err
 		}
-		writeJSON(w, http.StatusOK, c.Record(f, files))
+		writeJSON(w, http.StatusOK, record.FindingOf(f, files))
 		return nil
 	}
 	if f.ID != r.PathValue("id") {
@@ -102,12 +107,12 @@ func (c *Console) look(r *http.Request, u person, f *audit.Finding) (*findingPag
 	shown := *f
 	shown.Evidence = f.Evidence[:min(len(f.Evidence), shownEvidence)]
 	p.Hidden = len(f.Evidence) - len(shown.Evidence)
-	files, err := c.files(r, []audit.Finding{shown})
+	files, err := c.Store.EvidencePaths(r.Context(), []audit.Finding{shown})
 	if err != nil {
 		return nil, err
 	}
 	for _, e := range shown.Evidence {
-		p.Evidence = append(p.Evidence, evidenceRow{e, place(e.Source, files)})
+		p.Evidence = append(p.Evidence, evidenceRow{e, record.Place(e.Source, files)})
 	}
 	trail, err := c.Store.Trail(ctx, store.TrailFilter{Finding: f.ID, Newest: true, Limit: shownSteps + 1})
 	if err != nil {
@@ -130,6 +135,12 @@ func (c *Console) look(r *http.Request, u person, f *audit.Finding) (*findingPag
 		return nil, err
 	}
 	p.Chart = daysChart(days, f)
+	if p.Diff, err = c.driftAbout(ctx, f); err != nil {
+		return nil, err
+	}
+	if err := c.others(ctx, p); err != nil {
+		return nil, err
+	}
 	now := audit.At(c.Clock())
 	sight := store.Sight{At: now, Occurrences: f.Occurrences, Accounts: f.Accounts, Sites: f.Sites}
 	if len(trail) > 0 {
@@ -163,6 +174,24 @@ func (c *Console) look(r *http.Request, u person, f *audit.Finding) (*findingPag
 	day := c.Clock().UTC()
 	p.Soonest, p.Farthest = day.AddDate(0, 0, 1).Format(time.DateOnly), day.Add(c.Policy.SuppressMax).Format(time.DateOnly)
 	return p, nil
+}
+
+// shownOthers is how many other findings of its app a finding's page names.
+const shownOthers = 5
+
+// others fills in what else is open about a finding's app.
+func (c *Console) others(ctx context.Context, p *findingPage) error {
+	if p.App == "" {
+		return nil
+	}
+	listed, err := c.Store.Browse(ctx, store.Page{Filter: store.Filter{Apps: []string{p.App}, Statuses: audit.OpenStatuses(), Limit: shownOthers + 1}})
+	if err != nil {
+		return err
+	}
+	p.Others = slices.DeleteFunc(listed.Findings, func(f audit.Finding) bool { return f.ID == p.ID })
+	p.More = listed.More || len(p.Others) > shownOthers
+	p.Others = p.Others[:min(len(p.Others), shownOthers)]
+	return nil
 }
 
 func stepOf(e store.Entry) step {
@@ -243,16 +272,9 @@ func (c *Console) actOnFinding(w http.ResponseWriter, r *http.Request, u person)
 	if err != nil {
 		return err
 	}
-	said, did, err := c.do(r, u, []string{f.ID})
+	said, err := c.do(r, u, []string{f.ID})
 	if err != nil {
 		return err
-	}
-	if did != nil && did.Kind == audit.DoAssign { // back to whom it was assigned to before
-		to := f.Assignee
-		if to == "" {
-			to = "none"
-		}
-		said.Undo = &undo{Do: string(audit.DoAssign), To: to, IDs: []string{f.ID}, Name: "Undo"}
 	}
 	c.setFlash(w, said)
 	http.Redirect(w, r, "/findings/"+f.ID, http.StatusSeeOther)
@@ -271,5 +293,5 @@ func (c *Console) accounts(w http.ResponseWriter, r *http.Request, _ person) err
 	}
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	w.Header().Set("Content-Disposition", `attachment; filename="`+f.ID+`-accounts.csv"`)
-	return c.Export(w, f, set)
+	return c.Export(web.Stream(w), f, set)
 }

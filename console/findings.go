@@ -12,6 +12,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/address"
 	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/internal/record"
 )
 
 // pageLength is how many findings a page shows.
@@ -196,13 +197,13 @@ func (c *Console) findings(w http.ResponseWriter, r *http.Request, u person) err
 		return err
 	}
 	if wantsJSON(r) {
-		files, err := c.files(r, listed.Findings)
+		files, err := c.Store.EvidencePaths(r.Context(), listed.Findings)
 		if err != nil {
 			return err
 		}
 		records := make([]any, len(listed.Findings))
 		for i := range listed.Findings {
-			records[i] = c.Record(&listed.Findings[i], files)
+			records[i] = record.FindingOf(&listed.Findings[i], files)
 		}
 		if listed.More {
 			f.After = listed.Findings[len(listed.Findings)-1].ID
@@ -243,17 +244,6 @@ func (c *Console) findings(w http.ResponseWriter, r *http.Request, u person) err
 	}
 	c.render(w, r, u, http.StatusOK, "findings", p)
 	return nil
-}
-
-// files gives the paths of the files that the evidence of findings comes from.
-func (c *Console) files(r *http.Request, list []audit.Finding) (map[uint32]string, error) {
-	ids := map[uint32]bool{}
-	for i := range list {
-		for _, e := range list[i].Evidence {
-			ids[e.Source.File] = true
-		}
-	}
-	return c.Store.Paths(r.Context(), slices.Collect(maps.Keys(ids)))
 }
 
 // deed is what a form wants done.
@@ -311,7 +301,7 @@ func (c *Console) actOnFindings(w http.ResponseWriter, r *http.Request, u person
 		http.Redirect(w, r, back, http.StatusSeeOther)
 		return nil
 	}
-	f, _, err := c.do(r, u, ids)
+	f, err := c.do(r, u, ids)
 	if err != nil {
 		return err
 	}
@@ -320,15 +310,21 @@ func (c *Console) actOnFindings(w http.ResponseWriter, r *http.Request, u person
 	return nil
 }
 
-// do does to findings what a form wants, and gives what to say of it, and what was done; nil: nothing.
-func (c *Console) do(r *http.Request, u person, ids []string) (f flash, did *audit.Deed, err error) {
+// do does to findings what a form wants, and gives what to say of it, and how to take it back.
+func (c *Console) do(r *http.Request, u person, ids []string) (f flash, err error) {
 	d, err := c.deed(r, u)
 	var m *mistake
 	if errors.As(err, &m) {
-		return flash{Refused: []string{m.what}}, nil, nil
+		return flash{Refused: []string{m.what}}, nil
 	}
 	if err != nil {
-		return f, nil, err
+		return f, err
+	}
+	var before []audit.Finding
+	if d.Kind == audit.DoAssign {
+		if before, err = c.Store.Findings(r.Context(), store.Filter{IDs: ids}); err != nil {
+			return f, err
+		}
 	}
 	var done []string
 	for _, id := range ids {
@@ -340,28 +336,44 @@ func (c *Console) do(r *http.Request, u person, ids []string) (f flash, did *aud
 		case errors.Is(err, store.ErrNotFound):
 			f.Refused = append(f.Refused, clip(id, 40)+": there is no such finding")
 		case err != nil:
-			return f, nil, err
+			return f, err
 		default:
 			done = append(done, id)
 		}
 	}
 	if len(done) > 0 {
 		f.Said = outcome(&d, done)
-		if back := takesBack(d.Kind); back != "" {
-			f.Undo = &undo{Do: string(audit.DoReopen), IDs: done, Name: back}
-		}
-		did = &d
+		f.Undo = takesBack(&d, before, done)
 	}
-	return f, did, nil
+	return f, nil
 }
 
-// takesBack is what the button says that reopens what a deed closed; empty where nothing is closed.
-func takesBack(kind audit.DeedKind) string {
-	switch kind {
-	case audit.DoResolve, audit.DoAccept, audit.DoSuppress, audit.DoDismiss:
-		return "Undo: reopen"
+// takesBack is the deeds that take a deed back: what it closed is reopened, and what it assigned is assigned to whom it was before. Other deeds have none: what was
+// acknowledged, for one, has been seen.
+func takesBack(d *audit.Deed, before []audit.Finding, done []string) (list []undo) {
+	switch d.Kind {
+	case audit.DoResolve, audit.DoAccept, audit.DoDismiss:
+		return []undo{{Do: string(audit.DoReopen), IDs: done, Name: "Undo: reopen"}}
+	case audit.DoSuppress:
+		if d.Site == "" { // of one site only, the finding stays open, and is not reopened
+			return []undo{{Do: string(audit.DoReopen), IDs: done, Name: "Undo: reopen"}}
+		}
+	case audit.DoAssign:
+		had := map[string][]string{} // findings, by assignee
+		for _, f := range before {
+			if slices.Contains(done, f.ID) {
+				had[f.Assignee] = append(had[f.Assignee], f.ID)
+			}
+		}
+		for _, who := range slices.Sorted(maps.Keys(had)) {
+			to, name := who, "Undo: back to "+nameOf(who)
+			if who == "" {
+				to, name = "none", "Undo: back to nobody"
+			}
+			list = append(list, undo{Do: string(audit.DoAssign), To: to, IDs: had[who], Name: name})
+		}
 	}
-	return ""
+	return list
 }
 
 // outcome says what was done.

@@ -42,19 +42,6 @@ func noticeLists() []navItem {
 	return []navItem{{"", "Going on"}, {"waits", "Waiting for a person"}, {"approved", "Approved"}, {"sent", "Sent"}, {"delivered", "Delivered"}, {"bounced", "Bounced"}, {"withdrawn", "Withdrawn"}, {"all", "All"}}
 }
 
-// isIn says whether a notice belongs to a list.
-func isIn(state string, n *store.NoticeHead) bool {
-	switch state {
-	case "":
-		return n.GoesOn()
-	case "waits":
-		return n.Waits()
-	case "all":
-		return true
-	}
-	return string(n.Delivery) == state
-}
-
 func (c *Console) notices(w http.ResponseWriter, r *http.Request, u person) error {
 	p := &noticesPage{Off: !c.Desk.On(), Dumb: c.Desk.Mail.SMTP == "", State: r.URL.Query().Get("state")}
 	if !slices.ContainsFunc(noticeLists(), func(x navItem) bool { return x.Path == p.State }) {
@@ -81,7 +68,7 @@ func (c *Console) notices(w http.ResponseWriter, r *http.Request, u person) erro
 			t.URL += "?state=" + x.Path
 		}
 		for i := range all {
-			if isIn(x.Path, &all[i]) {
+			if all[i].In(x.Path) {
 				t.N++
 			}
 		}
@@ -90,7 +77,7 @@ func (c *Console) notices(w http.ResponseWriter, r *http.Request, u person) erro
 	var waits, others []string
 	for i := range all {
 		switch n := &all[i]; {
-		case !isIn(p.State, n):
+		case !n.In(p.State):
 		case n.Waits():
 			waits = append(waits, n.ID)
 		default:
@@ -153,9 +140,9 @@ func (c *Console) release(w http.ResponseWriter, r *http.Request, u person) erro
 		if err := c.Desk.Night(r.Context()); err != nil {
 			return err
 		}
-		c.setFlash(w, flash{Said: run + " is released. What its findings give vendors to be told is drafted below, once a night has confirmed them."})
+		c.setFlash(w, flash{Said: run + " is released. What its findings give vendors to be told is drafted, once a night has confirmed them."})
 	}
-	http.Redirect(w, r, "/notices", http.StatusSeeOther)
+	http.Redirect(w, r, backTo(r, "/notices"), http.StatusSeeOther)
 	return nil
 }
 
@@ -317,7 +304,7 @@ func (c *Console) actOnNotice(w http.ResponseWriter, r *http.Request, u person) 
 		return err
 	}
 	c.setFlash(w, said)
-	http.Redirect(w, r, "/notices/"+url.PathEscape(n.ID), http.StatusSeeOther)
+	http.Redirect(w, r, backTo(r, "/notices/"+url.PathEscape(n.ID)), http.StatusSeeOther)
 	return nil
 }
 

@@ -68,6 +68,22 @@ func TestQuarantine(t *testing.T) {
 		t.Error("there is a page after the last")
 	}
 	x.says("/quarantine?kind=reports", "None of these")
+	if strings.Contains(page, `id="retry"`) {
+		t.Error("a viewer is offered to have it read again")
+	}
+	rita := b.loggedIn("rita", console.Reviewer)
+	rita.says("/quarantine", "Read the file again")
+	if _, page, _ := rita.post("/quarantine", nil); !strings.Contains(text(page), "The files are read again") || !strings.Contains(text(page), "being read again, since") || strings.Contains(page, `id="retry"`) {
+		t.Errorf("to have it read again says %s", text(page))
+	}
+	if _, page, _ := rita.post("/quarantine", nil); !strings.Contains(text(page), "That is under way already.") {
+		t.Errorf("to want it twice says %s", text(page))
+	}
+	b.retrier.End(start, "R-000002: 9 of 60 lines in 1 file are good now; 51 remain in quarantine.", false)
+	rita.says("/quarantine", "R-000002: 9 of 60 lines", "by rita", "Read the file again")
+	rita.post("/quarantine", nil)
+	b.retrier.End(start, "the disk is full", true)
+	rita.says("/quarantine", "They were not read again", "the disk is full")
 }
 
 func TestChecksSayHowPreciseTheyAre(t *testing.T) {
@@ -94,7 +110,7 @@ func TestSuppressionsThatMatchNothing(t *testing.T) {
 	b.night(old, fresh)
 	until := audit.At(b.clock()).Add(200 * day)
 	for _, id := range []string{old.ID, fresh.ID} {
-		must(t, deeds{b.store}.Do(t.Context(), audit.Deed{Kind: audit.DoSuppress, By: "console:9 (bob)", At: audit.At(b.clock()), Reason: "pilot", Until: until}, id))
+		must(t, b.deeds().Do(t.Context(), audit.Deed{Kind: audit.DoSuppress, By: "console:9 (bob)", At: audit.At(b.clock()), Reason: "pilot", Until: until}, id))
 	}
 	x := b.loggedIn("vera", console.Viewer)
 	if page := x.says("/suppressions", old.ID, fresh.ID, "pilot", "bob", "in 6 months"); strings.Contains(page, `class="tag"`) {

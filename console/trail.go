@@ -58,9 +58,24 @@ type settingsPage struct {
 	Policy *audit.Policy
 	YAML   string
 	Store  string
+	Tokens []tokenRow // of the API
+}
+
+// A tokenRow is a token of the API, and whether it works.
+type tokenRow struct {
+	store.Token
+	State string
 }
 
 func (c *Console) settings(w http.ResponseWriter, r *http.Request, u person) error {
-	c.render(w, r, u, http.StatusOK, "settings", &settingsPage{Policy: c.Policy, YAML: c.Config.Settings, Store: c.Store.ID()})
+	p := &settingsPage{Policy: c.Policy, YAML: c.Config.Settings, Store: c.Store.ID()}
+	tokens, err := c.Store.Tokens(r.Context())
+	if err != nil {
+		return err
+	}
+	for i := range tokens {
+		p.Tokens = append(p.Tokens, tokenRow{tokens[i], tokens[i].State(audit.At(c.Clock()))})
+	}
+	c.render(w, r, u, http.StatusOK, "settings", p)
 	return nil
 }

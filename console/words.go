@@ -7,7 +7,6 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -36,8 +35,8 @@ func (c *Console) funcs() template.FuncMap {
 			return ""
 		},
 		"clause": c.Clause,
-		"vendor": vendorPath,
-		"appURL": func(key string) string { return "/apps/" + url.PathEscape(key) },
+		"vendor": func(key string) string { return pathOf("/vendors", key) },
+		"appURL": func(key string) string { return pathOf("/apps", key) },
 		"pair":   func(first, second any) pair { return pair{first, second} },
 	}
 }
@@ -101,6 +100,10 @@ func number[N int | int64](n N) string {
 
 // nameOf is who somebody of the trail is, as short as people call them.
 func nameOf(who string) string {
+	if strings.HasPrefix(who, audit.ByAPI) { // in parentheses is who made the token, and did not act
+		name, _, _ := strings.Cut(who, " (")
+		return name
+	}
 	if i := strings.LastIndex(who, " ("); i > 0 && strings.HasSuffix(who, ")") {
 		return who[i+2 : len(who)-1]
 	}
@@ -108,15 +111,6 @@ func nameOf(who string) string {
 		return rest
 	}
 	return who
-}
-
-// place is a line of a source as a reader finds it: basename:line.
-func place(s audit.Source, files map[uint32]string) string {
-	path, ok := files[s.File]
-	if !ok {
-		return ""
-	}
-	return filepath.Base(path) + ":" + strconv.FormatUint(s.Line, 10)
 }
 
 func wantsJSON(r *http.Request) bool {
@@ -137,10 +131,10 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 type flash struct {
 	Said    string   `json:"said,omitempty"`
 	Refused []string `json:"refused,omitempty"`
-	Undo    *undo    `json:"undo,omitempty"`
+	Undo    []undo   `json:"undo,omitempty"`
 }
 
-// An undo is what takes a deed back.
+// An undo is a further deed, which takes one back.
 type undo struct {
 	Do   string   `json:"do"`
 	To   string   `json:"to,omitempty"`
@@ -188,5 +182,19 @@ func (c *Console) takeFlash(w http.ResponseWriter, r *http.Request) *flash {
 	return &f
 }
 
-// vendorPath is the address of a vendor's page.
-func vendorPath(key string) string { return "/vendors/" + url.PathEscape(key) }
+// pathOf is the address of a page about something with a key of others' making. Where a path would not come through browsers, proxies and routers as it is,
+// the key is in the query.
+func pathOf(list, key string) string {
+	if strings.Trim(key, ".") == "" || strings.ContainsAny(key, `/\`) {
+		return list + "?" + url.Values{"key": {key}}.Encode()
+	}
+	return list + "/" + url.PathEscape(key)
+}
+
+// keyOf is the key of what a page is about.
+func keyOf(r *http.Request) string {
+	if q := r.URL.Query(); q.Has("key") {
+		return q.Get("key")
+	}
+	return r.PathValue("key")
+}

@@ -292,6 +292,46 @@ type stuckBody struct{ gone <-chan struct{} }
 
 func (s *stuckBody) Read([]byte) (int, error) { <-s.gone; return 0, errors.New("gone") }
 
+// A slowLine is an answer to somebody whose file comes slowly.
+type slowLine struct {
+	*httptest.ResponseRecorder
+	read time.Time // until when the file may come
+}
+
+func (w *slowLine) SetReadDeadline(t time.Time) error { w.read = t; return nil }
+
+// A readFunc is a body.
+type readFunc func(p []byte) (int, error)
+
+func (f readFunc) Read(p []byte) (int, error) { return f(p) }
+
+// A file has a time of its own to come, which is longer than a page's, and set before any of it is read.
+func TestAFileMayComeSlowly(t *testing.T) {
+	t.Parallel()
+	m := newMarket(t)
+	b := m.in("privacy@acme.example")
+	w := &slowLine{ResponseRecorder: httptest.NewRecorder()}
+	file := strings.NewReader("--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"notes.txt\"\r\n\r\nwe mended it\r\n--x--\r\n")
+	r := b.request("POST", "/f/"+m.acme.ID+"/file", readFunc(func(p []byte) (int, error) {
+		if left := time.Until(w.read); left < time.Minute {
+			t.Errorf("the file has %v to come", left)
+		}
+		return file.Read(p[:1])
+	}))
+	r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	for _, c := range b.http.Jar.Cookies(r.URL) {
+		r.AddCookie(c)
+	}
+	m.srv.Config.Handler.ServeHTTP(w, r)
+	if w.Code != http.StatusSeeOther {
+		t.Errorf("it is answered %d: %s", w.Code, w.Body)
+	}
+	if _, page := b.get("/f/" + m.acme.ID); !strings.Contains(page, "notes.txt") {
+		t.Error("the file is not there")
+	}
+}
+
 func TestThousandsOfTries(t *testing.T) {
 	t.Parallel()
 	m := newMarket(t)

@@ -1,6 +1,7 @@
 package vendorpage
 
 import (
+	"bufio"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -594,27 +595,17 @@ func (p *Page) accounts(w http.ResponseWriter, r *http.Request, vendor string) {
 	h := w.Header()
 	h.Set("Content-Type", "text/csv; charset=utf-8; header=present")
 	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": "accounts-" + t.ID + ".csv"}))
-	out, control := csv.NewWriter(w), http.NewResponseController(w)
+	out := csv.NewWriter(bufio.NewWriterSize(web.Stream(w), 64<<10))
 	_ = out.Write([]string{"account_id"}) // what fails shows when it is flushed
 	for i := range set.Len() {
 		if id := set.At(i); !audit.IsRenamed(id) { // an account that was erased has no id any more
-			_ = out.Write([]string{notifier.Cell(id, notifier.Line)})
-		}
-		if i%flushEvery == flushEvery-1 {
-			out.Flush()
-			if out.Error() != nil {
+			if out.Write([]string{notifier.Cell(id, notifier.Line)}) != nil {
 				return // who asked is gone
 			}
-			_ = control.SetWriteDeadline(time.Now().Add(flushTime)) // a long list takes as long as it takes, if somebody reads it
 		}
 	}
 	out.Flush()
 }
-
-const (
-	flushEvery = 10000
-	flushTime  = 30 * time.Second
-)
 
 // attach takes a file.
 func (p *Page) attach(w http.ResponseWriter, r *http.Request, vendor string) {
@@ -675,8 +666,10 @@ func (p *Page) attach(w http.ResponseWriter, r *http.Request, vendor string) {
 	}
 }
 
-// fileTime is how long a file may take to come.
-const fileTime = 90 * time.Second
+const (
+	fileTime  = 90 * time.Second // that a file may take to come
+	flushTime = 30 * time.Second // that the answer may take then
+)
 
 // attached is what a form is called that attaches a file.
 const attached audit.ReplyKind = "file"

@@ -84,13 +84,14 @@ type Page struct {
 	Order     Order
 	After     string // the id of the last finding of the page before
 	Lean      bool   // without the findings' evidence, which is most of them
+	Uncounted bool   // the findings of each status are not counted
 }
 
 // A Listed is a page of a list of findings.
 type Listed struct {
 	Findings []audit.Finding
 	More     bool
-	Statuses map[audit.Status]int // how many findings the filter would show, were it not for its statuses; nil: its words are in too many to count them
+	Statuses map[audit.Status]int // how many findings the filter would show, were it not for its statuses; nil: they were not to be counted, or its words are in too many
 }
 
 // fewFindings is up to how many findings are sorted to find a page of them. Of more, one is soon come upon by walking the order's index.
@@ -113,7 +114,7 @@ func (s *Store) Browse(ctx context.Context, p Page) (l Listed, err error) {
 			status += ` || ''`
 		}
 		n := fewFindings + 1
-		if !m.many {
+		if !m.many && !p.Uncounted {
 			if l.Statuses, err = t.statuses(ctx, status, where, args); err != nil {
 				return err
 			}

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -196,4 +198,15 @@ func (s *Store) Paths(ctx context.Context, ids []uint32) (map[uint32]string, err
 		})
 	})
 	return paths, err
+}
+
+// EvidencePaths gives the paths of the files that the evidence of findings comes from.
+func (s *Store) EvidencePaths(ctx context.Context, list []audit.Finding) (map[uint32]string, error) {
+	ids := map[uint32]bool{}
+	for i := range list {
+		for _, e := range list[i].Evidence {
+			ids[e.Source.File] = true
+		}
+	}
+	return s.Paths(ctx, slices.Collect(maps.Keys(ids)))
 }

@@ -165,6 +165,25 @@ func (n *NoticeHead) Waits() bool {
 	return n.Delivery == audit.NoticeDrafted || n.Delivery == audit.NoticeNoContact || n.Delivery == audit.NoticeBounced || n.Asks
 }
 
+// NoticeLists are what a list of notices can be cut down to: those of which something is still to come (empty), that wait for a person (waits), of a delivery,
+// or all.
+func NoticeLists() []string {
+	return []string{"", "waits", string(audit.NoticeApproved), string(audit.NoticeSent), string(audit.NoticeDelivered), string(audit.NoticeBounced), string(audit.NoticeWithdrawn), "all"}
+}
+
+// In says whether the notice belongs to one of the [NoticeLists].
+func (n *NoticeHead) In(list string) bool {
+	switch list {
+	case "":
+		return n.GoesOn()
+	case "waits":
+		return n.Waits()
+	case "all":
+		return true
+	}
+	return string(n.Delivery) == list
+}
+
 // NoticeHeads gives the notices of a vendor, the newest first; of all where its key is empty.
 func (s *Store) NoticeHeads(ctx context.Context, vendor string) (list []NoticeHead, err error) {
 	where, args := ``, []any(nil)

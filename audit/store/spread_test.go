@@ -46,6 +46,7 @@ func whole() map[string]string {
 		"rules":                "a row for each change of the policy",
 		"runs":                 "a row for each night",
 		"sessions":             "a row for each browser that is logged in",
+		"tokens":               "a row for each program that asks the API",
 		"sqlite_sequence":      "SQLite's own",
 		"told":                 "led by its vendor, as its notice is; a row for each finding that one tells of",
 		"trail":                "one chain, each entry hashed with the one before: it has one end",

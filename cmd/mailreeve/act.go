@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -98,7 +97,7 @@ func (c *cli) deed(cmd *cobra.Command, kind audit.DeedKind, f *actFlags) (*audit
 		err = need(d.Act != "", "--act")
 	case audit.DoSuppress:
 		if err = need(d.Reason != "" && f.until != "", "--reason and --until"); err == nil {
-			d.Until, err = until(f.until)
+			d.Until, err = until("--until", f.until)
 		}
 	}
 	if err == nil && d.Act != "" && !slices.Contains(audit.RecommendedActs(), d.Act) {
@@ -107,13 +106,13 @@ func (c *cli) deed(cmd *cobra.Command, kind audit.DeedKind, f *actFlags) (*audit
 	return d, err
 }
 
-func until(s string) (audit.Instant, error) {
-	for _, layout := range []string{time.RFC3339Nano, time.DateOnly} {
-		if t, err := time.Parse(layout, s); err == nil {
-			return audit.At(t), nil
-		}
+// until is an option that says until when.
+func until(option, s string) (audit.Instant, error) {
+	t, ok := audit.ParseEnd(s)
+	if !ok {
+		return 0, usagef("%s: %q is no time as in 2027-01-31T00:00:00Z and no day as in 2027-01-31", option, s)
 	}
-	return 0, usagef("--until: %q is no time as in 2027-01-31T00:00:00Z and no day as in 2027-01-31", s)
+	return t, nil
 }
 
 // act does a deed to the findings that are named. Where one refuses, the others are done all the same.

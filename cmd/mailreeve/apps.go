@@ -10,34 +10,13 @@ import (
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/internal/record"
 )
 
 func (c *cli) appsCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "apps", Short: "List the apps, and show one"}
 	cmd.AddCommand(c.appsListCommand(), c.appsShowCommand())
 	return cmd
-}
-
-// An appRow is an app in a list.
-type appRow struct {
-	Key      string         `json:"key"`
-	Name     string         `json:"name"`
-	Vendor   string         `json:"vendor"`
-	Listed   bool           `json:"listed"` // in the registry
-	Approved moment         `json:"approved_at"`
-	Days     *int           `json:"days_since_approval"` // null: no approval is in force
-	Open     map[string]int `json:"open"`                // findings, by severity
-	Accounts int            `json:"accounts"`            // the most that one of these holds
-}
-
-func appRowOf(a *store.AppSummary, asOf audit.Instant) appRow {
-	r := appRow{Key: a.Key, Name: a.Name, Vendor: a.Vendor, Listed: a.Listed, Approved: moment(audit.Never), Open: map[string]int{}, Accounts: a.Accounts}
-	for _, s := range audit.Severities() {
-		r.Open[string(s)] = a.Open[s]
-	}
-	decided, days := a.Approved(asOf)
-	r.Approved, r.Days = moment(decided), days
-	return r
 }
 
 func (c *cli) appsListCommand() *cobra.Command {
@@ -66,9 +45,9 @@ func (c *cli) appsListCommand() *cobra.Command {
 			if sort == "risk" {
 				store.SortByRisk(list, asOf)
 			}
-			rows := make([]appRow, len(list))
+			rows := make([]record.AppSummary, len(list))
 			for i := range list {
-				rows[i] = appRowOf(&list[i], asOf)
+				rows[i] = record.AppSummaryOf(&list[i], asOf)
 			}
 			return appListing().print(c, format, slices.Values(rows))
 		},
@@ -78,16 +57,16 @@ func (c *cli) appsListCommand() *cobra.Command {
 	return cmd
 }
 
-func appListing() listing[appRow] {
-	l := listing[appRow]{
+func appListing() listing[record.AppSummary] {
+	l := listing[record.AppSummary]{
 		none:   "no apps yet",
-		record: func(r appRow) any { return r },
-		columns: []column[appRow]{
-			{name: "key", of: func(r appRow) string { return r.Key }},
-			{name: "name", of: func(r appRow) string { return r.Name }},
-			{name: "vendor", of: func(r appRow) string { return r.Vendor }},
-			{name: "listed", of: func(r appRow) string { return looked(r.Listed, "") }},
-			{name: "approved", of: func(r appRow) string {
+		record: func(r record.AppSummary) any { return r },
+		columns: []column[record.AppSummary]{
+			{name: "key", of: func(r record.AppSummary) string { return r.Key }},
+			{name: "name", of: func(r record.AppSummary) string { return r.Name }},
+			{name: "vendor", of: func(r record.AppSummary) string { return r.Vendor }},
+			{name: "listed", of: func(r record.AppSummary) string { return looked(r.Listed, "") }},
+			{name: "approved", of: func(r record.AppSummary) string {
 				if r.Days == nil {
 					return ""
 				}
@@ -96,60 +75,10 @@ func appListing() listing[appRow] {
 		},
 	}
 	for _, s := range audit.Severities() {
-		l.columns = append(l.columns, column[appRow]{name: string(s), of: func(r appRow) string { return strconv.Itoa(r.Open[string(s)]) }})
+		l.columns = append(l.columns, column[record.AppSummary]{name: string(s), of: func(r record.AppSummary) string { return strconv.Itoa(r.Open[string(s)]) }})
 	}
-	l.columns = append(l.columns, column[appRow]{name: "accounts", of: func(r appRow) string { return strconv.Itoa(r.Accounts) }})
+	l.columns = append(l.columns, column[record.AppSummary]{name: "accounts", of: func(r record.AppSummary) string { return strconv.Itoa(r.Accounts) }})
 	return l
-}
-
-// An appRecord is an app in JSON.
-type appRecord struct {
-	Key            string           `json:"key"`
-	Listed         bool             `json:"listed"`
-	Entry          *audit.App       `json:"entry"` // of the registry; null: none
-	Approvals      []approvalRecord `json:"approvals"`
-	FirstRetrieval moment           `json:"first_retrieval"`
-	LastRetrieval  moment           `json:"last_retrieval"`
-	LastReport     moment           `json:"last_report"`
-	Sites          []siteRecord     `json:"sites"`
-	Findings       []findingRecord  `json:"findings"` // that are not resolved
-}
-
-type approvalRecord struct {
-	RequestID string               `json:"request_id"`
-	Status    audit.ApprovalStatus `json:"status"`
-	Decided   moment               `json:"decided_at"`
-	Revoked   moment               `json:"revoked_at"`
-	InForce   bool                 `json:"in_force"`
-	Purposes  []string             `json:"purposes"`
-	Accepted  []string             `json:"accepted"` // subjects of feature-drift
-}
-
-type siteRecord struct {
-	Site   string `json:"cloud_id"`
-	At     moment `json:"ts"` // of the last event
-	Event  string `json:"event"`
-	Active bool   `json:"active"`
-}
-
-func appRecordOf(f *audit.AppFacts, asOf audit.Instant) appRecord {
-	r := appRecord{Key: f.Key, Approvals: []approvalRecord{}, Sites: []siteRecord{}, Findings: []findingRecord{}}
-	r.Entry, r.Listed = f.Entry()
-	first, last, report := f.Span()
-	r.FirstRetrieval, r.LastRetrieval, r.LastReport = moment(first), moment(last), moment(report)
-	for i := range f.Approvals {
-		a := &f.Approvals[i]
-		_, to := a.Span()
-		if to == audit.Never {
-			to = a.Revoked
-		}
-		r.Approvals = append(r.Approvals, approvalRecord{a.RequestID, a.Status, moment(a.Decided), moment(to), a.InForce(asOf),
-			append([]string{}, a.Purposes...), append([]string{}, a.Accepted...)})
-	}
-	for _, e := range f.Sites(asOf) {
-		r.Sites = append(r.Sites, siteRecord{e.Site, moment(e.At), e.Event.String(), e.Event.Active()})
-	}
-	return r
 }
 
 func (c *cli) appsShowCommand() *cobra.Command {
@@ -173,24 +102,17 @@ func (c *cli) appsShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			statuses, err := (&findingFlags{}).filter()
+			found, err := s.store.Findings(ctx, store.Filter{Apps: args, Statuses: audit.UnresolvedStatuses()})
 			if err != nil {
 				return err
 			}
-			found, err := s.store.Findings(ctx, store.Filter{Apps: args, Statuses: statuses.Statuses})
+			files, err := s.store.EvidencePaths(ctx, found)
 			if err != nil {
 				return err
 			}
-			files, err := s.files(ctx, found)
-			if err != nil {
-				return err
-			}
-			r := appRecordOf(facts, asOf)
+			r := record.AppOf(facts, asOf, found, files)
 			if format == asJSON {
-				for i := range found {
-					r.Findings = append(r.Findings, recordOf(&found[i], files))
-				}
-				return writeJSON(c.out, r, "  ")
+				return record.Write(c.out, r, "  ")
 			}
 			return c.showApp(&r, found)
 		},
@@ -199,7 +121,7 @@ func (c *cli) appsShowCommand() *cobra.Command {
 	return cmd
 }
 
-func (c *cli) showApp(r *appRecord, found []audit.Finding) error {
+func (c *cli) showApp(r *record.App, found []audit.Finding) error {
 	name := r.Key
 	if name == "" {
 		name = "(calls by no app)"

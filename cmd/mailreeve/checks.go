@@ -9,52 +9,13 @@ import (
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/checks"
+	"github.com/mailreeve/mailreeve/internal/record"
 )
 
 func (c *cli) checksCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "checks", Short: "List the checks, and explain one"}
 	cmd.AddCommand(c.checksListCommand(), c.checksExplainCommand())
 	return cmd
-}
-
-// A checkRecord is a check in JSON.
-type checkRecord struct {
-	ID         string           `json:"id"`
-	Clause     string           `json:"clause"`
-	Finds      string           `json:"finds"`
-	Nature     audit.Nature     `json:"is"`
-	Severity   audit.Severity   `json:"severity"`
-	Confidence audit.Confidence `json:"confidence"`
-	BySubject  bool             `json:"graded_by_subject"`
-	partRecord
-	Purposes    bool         `json:"needs_purposes"`
-	Remediation string       `json:"remediation"`
-	Parts       []partRecord `json:"parts,omitempty"` // where subjects need different sources
-}
-
-// A partRecord is what differs between the parts of a check.
-type partRecord struct {
-	Subject    string       `json:"subject,omitempty"`
-	Needs      []audit.Kind `json:"needs"`
-	NeedsIfSet []audit.Kind `json:"needs_if_configured"`
-	NeedsOneOf []audit.Kind `json:"needs_one_of,omitempty"`
-	Rule       string       `json:"rule"`
-}
-
-func checkRecordOf(parts []audit.Check) checkRecord {
-	c := &parts[0]
-	part := func(c *audit.Check) partRecord {
-		return partRecord{Subject: c.Part, Needs: append([]audit.Kind{}, c.Needs...), NeedsIfSet: append([]audit.Kind{}, c.NeedsIfSet...), NeedsOneOf: c.NeedsOneOf, Rule: c.Rule}
-	}
-	r := checkRecord{ID: c.ID, Clause: c.Clause, Finds: c.Finds, Nature: c.Nature, Severity: c.Severity, Confidence: c.Confidence, BySubject: c.Grade != nil,
-		partRecord: part(c), Purposes: c.Purposes, Remediation: c.Remediation}
-	if len(parts) > 1 {
-		r.Subject = ""
-		for i := range parts {
-			r.Parts = append(r.Parts, part(&parts[i]))
-		}
-	}
-	return r
 }
 
 // needsOf is the sources that a check needs, in words.
@@ -79,7 +40,7 @@ func (c *cli) checksListCommand() *cobra.Command {
 		Short: "List the checks",
 		RunE: func(*cobra.Command, []string) error {
 			return listing[[]audit.Check]{
-				record: func(x []audit.Check) any { return checkRecordOf(x) },
+				record: func(x []audit.Check) any { return record.CheckOf(x) },
 				columns: []column[[]audit.Check]{
 					{name: "id", of: func(x []audit.Check) string { return x[0].ID }},
 					{name: "clause", of: func(x []audit.Check) string { return x[0].Clause }},
@@ -114,7 +75,7 @@ func (c *cli) checksExplainCommand() *cobra.Command {
 				return fmt.Errorf("there is no check %q: mailreeve checks list shows them", args[0])
 			}
 			if format == asJSON {
-				return writeJSON(c.out, checkRecordOf(parts), "  ")
+				return record.Write(c.out, record.CheckOf(parts), "  ")
 			}
 			check := &parts[0]
 			grade := fmt.Sprintf("%s, %s", check.Severity, check.Confidence)

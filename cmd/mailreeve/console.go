@@ -10,10 +10,12 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 
+	"github.com/mailreeve/mailreeve/api"
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/config"
 	"github.com/mailreeve/mailreeve/checks"
@@ -40,7 +42,8 @@ func consoleSite(cfg *config.Config, log *slog.Logger) (*web.Site, error) {
 }
 
 // console is the console's pages. missed says whether a night should have run between two times; nil: nights are not waited for.
-func (s *system) console(site *web.Site, missed func(from, to time.Time) bool) (*console.Console, error) {
+// Lines in quarantine are read again by retrier.
+func (s *system) console(site *web.Site, missed func(from, to time.Time) bool, retrier console.Retrier) (*console.Console, error) {
 	o := s.cfg.Console.OIDC
 	var ids []string
 	for _, parts := range checks.Catalogue() {
@@ -50,16 +53,16 @@ func (s *system) console(site *web.Site, missed func(from, to time.Time) bool) (
 	return console.New(console.Config{Site: site, Store: s.store, Deeds: s, Desk: s.desk(), Policy: s.cfg.Policy, Clock: s.clock, Log: s.log,
 		OIDC:  console.OIDC{Issuer: o.Issuer, ClientID: o.ClientID, Secret: os.Getenv(o.ClientSecretEnv), RoleClaim: o.RoleClaim},
 		Check: checks.Get, Checks: ids, Clause: checks.ClauseText,
-		Record: func(f *audit.Finding, files map[uint32]string) any { return recordOf(f, files) },
 		Export: func(w io.Writer, f *audit.Finding, accounts audit.IDs) error {
-			b := bufio.NewWriter(w)
+			b := bufio.NewWriterSize(w, 64<<10)
 			if err := accountListing().csv(b, accountRows(f, accounts)); err != nil {
 				return err
 			}
 			return b.Flush()
 		},
-		Settings: s.cfg.Shown(),
-		Ready:    func(ctx context.Context) []string { return s.amiss(ctx, began, missed) }})
+		Drift: checks.Drift, Fold: checks.PlainWords, Retrier: retrier, Outbox: outbox{s},
+		API: api.New(api.Config{Store: s.store, Deeds: s, Desk: s.desk(), Checks: checks.Catalogue(), Clock: s.clock, Log: s.log}).Handler(), Settings: s.cfg.Shown(),
+		Ready: func(ctx context.Context) []string { return s.amiss(ctx, began, missed) }})
 }
 
 // serveConsole serves the console, and what Slack sends to its address, until ctx is done.
@@ -70,7 +73,8 @@ func (s *system) serveConsole(ctx context.Context, missed func(from, to time.Tim
 	if err != nil {
 		return err
 	}
-	c, err := s.console(site, missed)
+	retrier := newRetrier(s)
+	c, err := s.console(site, missed, retrier)
 	if err != nil {
 		return err
 	}
@@ -87,6 +91,9 @@ func (s *system) serveConsole(ctx context.Context, missed func(from, to time.Tim
 			fmt.Fprintf(s.err, "To log in to the console, open this once, on this machine: %s\n", link)
 		}
 	}
+	var working sync.WaitGroup
+	defer working.Wait()
+	working.Go(func() { retrier.work(ctx) })
 	return site.Serve(ctx, l, withPresses(c.Handler(), presses))
 }
 

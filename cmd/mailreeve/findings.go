@@ -5,8 +5,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"maps"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +15,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit/store"
 	"github.com/mailreeve/mailreeve/checks"
 	"github.com/mailreeve/mailreeve/internal/ocsf"
+	"github.com/mailreeve/mailreeve/internal/record"
 )
 
 func (c *cli) findingsCommand() *cobra.Command {
@@ -71,7 +70,7 @@ func (c *cli) listFindings(ctx context.Context, s *system, filter store.Filter, 
 	}
 	var files map[uint32]string
 	if format == asJSON || format == asJSONL {
-		if files, err = s.files(ctx, list); err != nil {
+		if files, err = s.store.EvidencePaths(ctx, list); err != nil {
 			return err
 		}
 	}
@@ -120,7 +119,7 @@ func (p *findingFlags) filter() (store.Filter, error) {
 		}
 	}
 	if len(p.statuses) == 0 {
-		f.Statuses = slices.DeleteFunc(audit.Statuses(), func(s audit.Status) bool { return s == audit.Resolved })
+		f.Statuses = audit.UnresolvedStatuses()
 	}
 	for _, s := range p.severities {
 		severity := audit.Severity(s)
@@ -146,7 +145,7 @@ func findingListing(files map[uint32]string) listing[audit.Finding] {
 	n := func(of func(F) int) func(F) string { return func(f F) string { return strconv.Itoa(of(f)) } }
 	return listing[F]{
 		none:   "no findings",
-		record: func(f F) any { return recordOf(&f, files) },
+		record: func(f F) any { return record.FindingOf(&f, files) },
 		columns: []column[F]{
 			{name: "id", of: func(f F) string { return f.ID }},
 			{name: "severity", of: func(f F) string { return string(f.Severity) }},
@@ -182,93 +181,6 @@ func findingListing(files map[uint32]string) listing[audit.Finding] {
 			{name: "remediation", of: func(f F) string { return f.Remediation }, wide: true, prose: true},
 		},
 	}
-}
-
-// A findingRecord is a finding in JSON, as docs/findings.md gives it.
-type findingRecord struct {
-	ID             string               `json:"id"`
-	Check          string               `json:"check"`
-	Clause         string               `json:"clause"`
-	Severity       audit.Severity       `json:"severity"`
-	Confidence     audit.Confidence     `json:"confidence"`
-	Status         audit.Status         `json:"status"`
-	AppKey         string               `json:"app_key"`
-	AppName        string               `json:"app_name"`
-	Vendor         string               `json:"vendor"`
-	Subject        string               `json:"subject"`
-	Title          string               `json:"title"`
-	Explanation    string               `json:"explanation"`
-	Remediation    string               `json:"remediation"`
-	FirstSeen      moment               `json:"first_seen"`
-	LastSeen       moment               `json:"last_seen"`
-	FirstRun       string               `json:"first_run"`
-	LastRun        string               `json:"last_run"`
-	NotifiedAt     moment               `json:"notified_at"`
-	DueAt          moment               `json:"due_at"`
-	Occurrences    int                  `json:"occurrences"`
-	Accounts       int                  `json:"accounts"`
-	Sites          int                  `json:"sites"`
-	Latest         audit.Latest         `json:"latest"`
-	Worsened       bool                 `json:"worsened"`
-	Assignee       string               `json:"assignee"`
-	Recommendation *recommendRecord     `json:"recommendation"`
-	Policy         string               `json:"policy"`
-	Evidence       []findingEvidenceRow `json:"evidence"`
-}
-
-type recommendRecord struct {
-	Act        string `json:"act"`
-	ProposedBy string `json:"proposed_by"`
-	ProposedAt moment `json:"proposed_at"`
-	DecidedBy  string `json:"decided_by"`
-	DecidedAt  moment `json:"decided_at"`
-	Decision   string `json:"decision"`
-}
-
-type findingEvidenceRow struct {
-	At      moment `json:"ts"`
-	Source  string `json:"source"`
-	Site    string `json:"cloud_id"`
-	Account string `json:"account_id"`
-	Detail  string `json:"detail"`
-}
-
-func recordOf(f *audit.Finding, files map[uint32]string) findingRecord {
-	r := findingRecord{ID: f.ID, Check: f.Check, Clause: f.Clause, Severity: f.Severity, Confidence: f.Confidence, Status: f.Status,
-		AppKey: f.App, AppName: f.AppName, Vendor: f.Vendor, Subject: f.Subject, Title: f.Title, Explanation: f.Explanation, Remediation: f.Remediation,
-		FirstSeen: moment(f.FirstSeen), LastSeen: moment(f.LastSeen), FirstRun: f.FirstRun, LastRun: f.LastRun,
-		NotifiedAt: moment(f.NotifiedAt), DueAt: moment(f.DueAt), Occurrences: f.Occurrences, Accounts: f.Accounts, Sites: f.Sites, Latest: f.Latest,
-		Worsened: f.Worsened, Assignee: f.Assignee, Policy: f.PolicyDigest, Evidence: make([]findingEvidenceRow, len(f.Evidence))}
-	if x := f.Recommendation; x != nil {
-		if x.DecidedBy == "" {
-			x.DecidedAt = audit.Never
-		}
-		r.Recommendation = &recommendRecord{x.Act, x.ProposedBy, moment(x.ProposedAt), x.DecidedBy, moment(x.DecidedAt), x.Decision}
-	}
-	for i, e := range f.Evidence {
-		r.Evidence[i] = findingEvidenceRow{moment(e.At), place(e.Source, files), e.Site, e.Account, e.Detail}
-	}
-	return r
-}
-
-// place is a line of a source as a reader finds it: basename:line.
-func place(s audit.Source, files map[uint32]string) string {
-	path, ok := files[s.File]
-	if !ok {
-		return ""
-	}
-	return filepath.Base(path) + ":" + strconv.FormatUint(s.Line, 10)
-}
-
-// files gives the paths of the files that the evidence of findings comes from.
-func (s *system) files(ctx context.Context, list []audit.Finding) (map[uint32]string, error) {
-	ids := map[uint32]bool{}
-	for i := range list {
-		for _, e := range list[i].Evidence {
-			ids[e.Source.File] = true
-		}
-	}
-	return s.store.Paths(ctx, slices.Collect(maps.Keys(ids)))
 }
 
 func (c *cli) findingsExportCommand() *cobra.Command {
@@ -321,7 +233,7 @@ func (c *cli) printEvents(ctx context.Context, s *system, list []*audit.Finding)
 		for i, f := range list {
 			ids[i], found[i] = f.ID, *f
 		}
-		files, err := s.files(ctx, found)
+		files, err := s.store.EvidencePaths(ctx, found)
 		if err != nil {
 			return err
 		}
@@ -333,7 +245,7 @@ func (c *cli) printEvents(ctx context.Context, s *system, list []*audit.Finding)
 			check, _ := checks.Get(f.Check)
 			span := spans[f.ID]
 			return ocsf.EventOf(ocsf.Finding{Finding: f, Created: span.First, Changed: span.Last, Check: check.Finds, Clause: checks.ClauseText(f.Clause),
-				Place: func(x audit.Source) string { return place(x, files) }, Version: version})
+				Place: func(x audit.Source) string { return record.Place(x, files) }, Version: version})
 		}}.print(c, asJSONL, slices.Values(list))
 		if err != nil {
 			return err

@@ -20,6 +20,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/config"
 	"github.com/mailreeve/mailreeve/internal/jirafake"
+	"github.com/mailreeve/mailreeve/internal/record"
 	"github.com/mailreeve/mailreeve/internal/smtptest"
 	"github.com/mailreeve/mailreeve/notifier"
 )
@@ -274,7 +275,7 @@ func TestAnEventHoldsTheFinding(t *testing.T) {
 	if err := json.Unmarshal(list[0].Body, &event); err != nil {
 		t.Fatal(err)
 	}
-	text, err := json.Marshal(recordOf(&f, nil))
+	text, err := json.Marshal(record.FindingOf(&f, nil))
 	if err != nil {
 		t.Fatal(err)
 	}

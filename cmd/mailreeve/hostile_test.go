@@ -30,6 +30,7 @@ import (
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/address"
+	"github.com/mailreeve/mailreeve/internal/record"
 	"github.com/mailreeve/mailreeve/internal/slackfake"
 	"github.com/mailreeve/mailreeve/internal/smtptest"
 	"github.com/mailreeve/mailreeve/notifier"
@@ -340,7 +341,7 @@ func (a *abroad) plain(where, text string) {
 		a.Errorf("%s is no UTF-8", where)
 	}
 	for i, r := range text {
-		if hides(r) && r != '\n' && r != '\u200c' && r != '\u200d' {
+		if record.Hides(r) && r != '\n' && r != '\u200c' && r != '\u200d' {
 			a.Errorf("%s: %U in …%q…", where, r, text[max(0, i-40):min(len(text), i+40)])
 			return
 		}

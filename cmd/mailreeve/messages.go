@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/internal/record"
 	"github.com/mailreeve/mailreeve/notifier/email"
 	"github.com/mailreeve/mailreeve/notifier/heartbeat"
 	"github.com/mailreeve/mailreeve/notifier/jira"
@@ -152,20 +154,63 @@ func (c *cli) giveUp(ctx context.Context, s *system, args []string, reason strin
 	return errors.Join(failed...)
 }
 
+// An outbox is what the console does about messages that are stuck.
+type outbox struct{ *system }
+
+// Undelivered are the tasks that they make.
+func (o outbox) Undelivered(ctx context.Context) ([]notices.Task, error) { return o.undelivered(ctx) }
+
+// Retry lets a message be tried again at once, and notes who wanted it.
+func (o outbox) Retry(ctx context.Context, message, by string) error {
+	m, err := o.waiting(ctx, message)
+	if err != nil {
+		return err
+	}
+	if err := o.store.Retry(ctx, m.ID); err != nil {
+		return fmt.Errorf("message %s: %w", messageID(m), err)
+	}
+	return o.store.Record(ctx, audit.TrailEntry{At: audit.At(o.clock()), Who: by, What: "message retried", Details: map[string]any{"message": m.Key, "sink": m.Sink}})
+}
+
+// GiveUp gives a message up.
+func (o outbox) GiveUp(ctx context.Context, message, by, why string) error {
+	m, err := o.waiting(ctx, message)
+	if err != nil {
+		return err
+	}
+	return o.desk().GiveUp(ctx, m, by, why)
+}
+
+// waiting is a message that is not delivered, by what it is called: [store.ErrNotFound], and [audit.ErrChanged] where it is delivered or given up.
+func (o outbox) waiting(ctx context.Context, message string) (*audit.Message, error) {
+	id, ok := isMessage(message)
+	if !ok {
+		return nil, fmt.Errorf("message %q: %w", message, store.ErrNotFound)
+	}
+	m, err := o.store.Message(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("message %s: %w", message, err)
+	}
+	if m.SentAt != audit.Never {
+		return nil, fmt.Errorf("message %s: %w: %s", messageID(m), audit.ErrChanged, messageState(m))
+	}
+	return m, nil
+}
+
 // A messageRecord is a message in JSON.
 type messageRecord struct {
-	ID        string `json:"id"`
-	Key       string `json:"key"`
-	Sink      string `json:"sink"`
-	WrittenAt moment `json:"written_at"`
-	Attempts  int    `json:"attempts"`
-	NextAt    moment `json:"next_at"`
-	SentAt    moment `json:"sent_at"`
-	Failed    bool   `json:"failed"`
-	Error     string `json:"error"`
-	GivenUpAt moment `json:"given_up_at"`
-	GivenUpBy string `json:"given_up_by"`
-	Reason    string `json:"given_up_reason"`
+	ID        string        `json:"id"`
+	Key       string        `json:"key"`
+	Sink      string        `json:"sink"`
+	WrittenAt record.Moment `json:"written_at"`
+	Attempts  int           `json:"attempts"`
+	NextAt    record.Moment `json:"next_at"`
+	SentAt    record.Moment `json:"sent_at"`
+	Failed    bool          `json:"failed"`
+	Error     string        `json:"error"`
+	GivenUpAt record.Moment `json:"given_up_at"`
+	GivenUpBy string        `json:"given_up_by"`
+	Reason    string        `json:"given_up_reason"`
 }
 
 // printMessage shows one message of the outbox.
@@ -175,12 +220,12 @@ func (c *cli) printMessage(ctx context.Context, s *system, id int64, format stri
 		return fmt.Errorf("message M-%d: %w: mailreeve notices list --tasks shows those that cannot be delivered", id, err)
 	}
 	if format == asJSON {
-		r := messageRecord{ID: messageID(m), Key: m.Key, Sink: m.Sink, WrittenAt: moment(m.Created), Attempts: m.Attempts, NextAt: moment(m.NextAt), SentAt: moment(m.SentAt), Failed: m.Failed, Error: m.Error,
-			GivenUpAt: moment(audit.Never)}
+		r := messageRecord{ID: messageID(m), Key: m.Key, Sink: m.Sink, WrittenAt: record.Moment(m.Created), Attempts: m.Attempts, NextAt: record.Moment(m.NextAt), SentAt: record.Moment(m.SentAt), Failed: m.Failed, Error: m.Error,
+			GivenUpAt: record.Moment(audit.Never)}
 		if g := m.GivenUp; g != nil {
-			r.GivenUpAt, r.GivenUpBy, r.Reason = moment(g.At), g.By, g.Why
+			r.GivenUpAt, r.GivenUpBy, r.Reason = record.Moment(g.At), g.By, g.Why
 		}
-		return writeJSON(c.out, r, "  ")
+		return record.Write(c.out, r, "  ")
 	}
 	t := newTable(c.out)
 	t.row("message", messageID(m)+", "+m.Key)

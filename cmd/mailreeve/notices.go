@@ -18,6 +18,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/address"
 	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/internal/record"
 	"github.com/mailreeve/mailreeve/notifier"
 	"github.com/mailreeve/mailreeve/notifier/email"
 	"github.com/mailreeve/mailreeve/notifier/notices"
@@ -86,7 +87,7 @@ docs/notices.md tells of all of it.`,
 // A noticeView is a notice as the command line shows it.
 type noticeView struct {
 	notices.State
-	digest string // of what was approved, or else of what it says now and to whom; "": it cannot be rendered
+	digest string // as [notices.Desk.Shown] gives it
 }
 
 func (s *system) noticeViews(ctx context.Context, list []audit.Notice) ([]noticeView, error) {
@@ -98,50 +99,16 @@ func (s *system) noticeViews(ctx context.Context, list []audit.Notice) ([]notice
 	out := make([]noticeView, len(states))
 	for i, x := range states {
 		out[i].State = x
-		if out[i].digest = x.Pinned; x.Pinned == "" {
-			out[i].digest, _ = d.Digest(&x.Notice) // a template or content that cannot be read is for preview to say
-		}
+		out[i].digest = d.Shown(&x)
 	}
 	return out, nil
-}
-
-// A noticeRecord is a notice in JSON.
-type noticeRecord struct {
-	ID          string             `json:"id"`
-	Kind        audit.NoticeKind   `json:"kind"`
-	Vendor      string             `json:"vendor"`
-	VendorName  string             `json:"vendor_name"`
-	Run         string             `json:"run"`
-	Findings    []string           `json:"findings"`
-	Recipients  []string           `json:"recipients"`
-	Delivery    audit.Delivery     `json:"delivery"`
-	Answer      audit.VendorAnswer `json:"answer"`
-	DueAt       moment             `json:"due_at"`
-	CreatedAt   moment             `json:"created_at"`
-	ApprovedBy  string             `json:"approved_by"`
-	ApprovedAt  moment             `json:"approved_at"`
-	Digest      string             `json:"digest"`           // of what it says and to whom
-	Content     string             `json:"approved_content"` // that digest, as it was approved
-	SentAt      moment             `json:"sent_at"`
-	DeliveredAt moment             `json:"delivered_at"`
-	Why         string             `json:"why"`
-}
-
-func noticeRecordOf(v *noticeView) noticeRecord {
-	r := noticeRecord{ID: v.ID, Kind: v.Kind, Vendor: v.Vendor, VendorName: v.VendorName, Run: v.Run, Findings: v.Notice.Findings(), Recipients: append([]string{}, v.Recipients...),
-		Delivery: v.Delivery, Answer: v.Answer(), DueAt: moment(v.Due()), CreatedAt: moment(v.Created), ApprovedBy: v.ApprovedBy, ApprovedAt: moment(v.ApprovedAt), Digest: v.digest, Content: v.Pinned,
-		SentAt: moment(v.SentAt), DeliveredAt: moment(audit.Never), Why: v.Why}
-	if v.Delivery == audit.NoticeDelivered {
-		r.DeliveredAt = moment(v.EndedAt)
-	}
-	return r
 }
 
 func noticeListing() listing[noticeView] {
 	type V = noticeView
 	return listing[V]{
 		none:   "no notices",
-		record: func(v V) any { return noticeRecordOf(&v) },
+		record: func(v V) any { return record.NoticeOf(&v.State, v.digest) },
 		columns: []column[V]{
 			{name: "id", of: func(v V) string { return v.ID }},
 			{name: "kind", of: func(v V) string { return string(v.Kind) }},
@@ -162,14 +129,14 @@ func noticeListing() listing[noticeView] {
 // A taskRecord is a task in JSON.
 type taskRecord struct {
 	notices.Task
-	Since moment `json:"since"`
+	Since record.Moment `json:"since"`
 }
 
 func taskListing() listing[notices.Task] {
 	type T = notices.Task
 	return listing[T]{
 		none:   "nothing waits for a person",
-		record: func(t T) any { return taskRecord{t, moment(t.Since)} },
+		record: func(t T) any { return taskRecord{t, record.Moment(t.Since)} },
 		columns: []column[T]{
 			{name: "task", of: func(t T) string { return t.What }},
 			{name: "about", of: func(t T) string { return t.About }},
@@ -290,11 +257,7 @@ treat it as you treat any file of a stranger.`,
 				return err
 			}
 			if format == asJSON {
-				return writeJSON(c.out, struct {
-					noticeRecord
-					Matters     []matterRecord     `json:"matters"`
-					Attachments []attachmentRecord `json:"attachments"`
-				}{noticeRecordOf(&views[0]), matterRecords(views[0].Matters), attachmentRecords(files)}, "  ")
+				return record.Write(c.out, record.NoticeDetail{Notice: record.NoticeOf(&views[0].State, views[0].digest), Matters: record.MattersOf(views[0].Matters), Attachments: record.AttachmentsOf(files)}, "  ")
 			}
 			return c.printNotice(&views[0], files)
 		},
@@ -302,51 +265,6 @@ treat it as you treat any file of a stranger.`,
 	cmd.Flags().StringVar(&attachment, "attachment", "", "write this attached file to standard output")
 	formatFlag(cmd, &format, asTable, asJSON)
 	return cmd
-}
-
-// A matterRecord is what goes on about one finding, in JSON.
-type matterRecord struct {
-	Finding        string             `json:"finding"`
-	AppKey         string             `json:"app_key"`
-	Severity       audit.Severity     `json:"severity"`
-	NotifiedAt     moment             `json:"notified_at"`
-	DueAt          moment             `json:"due_at"`
-	Answer         audit.VendorAnswer `json:"answer"`
-	AnswerBy       moment             `json:"answer_by"` // of an incident's questions that are not answered; null: none
-	ExtendedDays   int                `json:"extended_days"`
-	ExtensionAsked bool               `json:"extension_asked"`
-	DisputedAt     moment             `json:"disputed_at"`
-	ClockStopped   bool               `json:"clock_stopped"`
-	SecondNotice   string             `json:"second_notice"`
-	ClosedAt       moment             `json:"closed_at"`
-}
-
-func matterRecords(list []audit.Matter) []matterRecord {
-	out := make([]matterRecord, len(list))
-	for i, m := range list {
-		out[i] = matterRecord{m.Finding, m.App, m.Severity, moment(m.Notified), moment(m.Due), m.Answer, moment(cmp.Or(m.AnswerBy, audit.Never)), int(m.Extended / (24 * time.Hour)), m.ExtensionAsked,
-			moment(m.DisputedAt), m.Stands(), m.Second, moment(m.ClosedAt)}
-	}
-	return out
-}
-
-// An attachmentRecord is a file that a vendor attached, in JSON.
-type attachmentRecord struct {
-	ID      string `json:"id"`
-	Finding string `json:"finding"`
-	Name    string `json:"name"`
-	Type    string `json:"type"`
-	Bytes   int64  `json:"bytes"`
-	SHA256  string `json:"sha256"`
-	At      moment `json:"at"`
-}
-
-func attachmentRecords(list []store.Attachment) []attachmentRecord {
-	out := make([]attachmentRecord, len(list))
-	for i, a := range list {
-		out[i] = attachmentRecord{a.ID, a.Finding, a.Name, a.Kind, a.Size, a.Digest, moment(a.At)}
-	}
-	return out
 }
 
 func (c *cli) printNotice(v *noticeView, files []store.Attachment) error {
@@ -365,7 +283,7 @@ func (c *cli) printNotice(v *noticeView, files []store.Attachment) error {
 	if v.ApprovedBy != "" {
 		t.row("approved", when(v.ApprovedAt)+" by "+v.ApprovedBy)
 	}
-	if isSet(v.SentAt) {
+	if record.IsSet(v.SentAt) {
 		t.row("sent", when(v.SentAt))
 	}
 	if err := t.flush(); err != nil {
@@ -443,7 +361,7 @@ func (c *cli) noticesPreviewCommand() *cobra.Command {
 			case asHTML:
 				_, err = fmt.Fprintln(c.out, m.HTML)
 			case asNotice:
-				err = writeJSON(c.out, m.JSON, "  ")
+				err = record.Write(c.out, m.JSON, "  ")
 			default:
 				to := make([]string, len(n.Recipients))
 				for i, r := range n.Recipients {

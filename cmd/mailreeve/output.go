@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"io"
 	"iter"
@@ -13,12 +12,12 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/internal/record"
 	"github.com/mailreeve/mailreeve/notifier"
 )
 
@@ -87,7 +86,7 @@ func (l listing[T]) print(c *cli, format string, items iter.Seq[T]) error {
 		err = l.json(w, items)
 	case asJSONL:
 		for x := range items {
-			if err = writeJSON(w, l.record(x), ""); err != nil {
+			if err = record.Write(w, l.record(x), ""); err != nil {
 				break
 			}
 		}
@@ -115,7 +114,7 @@ func (l listing[T]) json(w io.Writer, items iter.Seq[T]) error {
 			return err
 		}
 		var b bytes.Buffer
-		if err := writeJSON(&b, l.record(x), ""); err != nil {
+		if err := record.Write(&b, l.record(x), ""); err != nil {
 			return err
 		}
 		if _, err := w.Write(bytes.TrimSuffix(b.Bytes(), []byte("\n"))); err != nil {
@@ -158,7 +157,7 @@ func (l listing[T]) excel(w io.Writer, items iter.Seq[T]) error {
 		if c.at == nil {
 			return notifier.Shorten(notifier.Cell(c.of(x), shown), cellRoom)
 		}
-		if t := c.at(x); isSet(t) {
+		if t := c.at(x); record.IsSet(t) {
 			return t.Time().Format(time.DateTime)
 		}
 		return ""
@@ -232,7 +231,7 @@ func (t *table) flush() error { return t.w.Flush() }
 
 // shown is a text for a terminal: what does not print is escaped as in Go.
 func shown(s string) string {
-	if !strings.ContainsFunc(s, hides) && utf8.ValidString(s) {
+	if !strings.ContainsFunc(s, record.Hides) && utf8.ValidString(s) {
 		return s
 	}
 	var b strings.Builder
@@ -241,7 +240,7 @@ func shown(s string) string {
 		switch {
 		case r == utf8.RuneError && n == 1:
 			fmt.Fprintf(&b, `\x%02x`, s[i])
-		case hides(r):
+		case record.Hides(r):
 			q := strconv.QuoteRune(r)
 			b.WriteString(q[1 : len(q)-1])
 		default:
@@ -252,54 +251,9 @@ func shown(s string) string {
 	return b.String()
 }
 
-// hides says whether a character does not show, or moves others: control and format characters, line and paragraph separators, unusual spaces.
-func hides(r rune) bool { return !unicode.IsPrint(r) && r != '\u00a0' }
-
-// writeJSON writes v and a line's end. It is exact, and holds no control characters: those that encoding/json leaves are escaped.
-func writeJSON(w io.Writer, v any, indent string) error {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", indent)
-	if err := e.Encode(v); err != nil {
-		return err
-	}
-	line := b.Bytes()
-	if bytes.ContainsFunc(line, func(r rune) bool { return r >= 0x7f && hides(r) }) {
-		var out bytes.Buffer
-		for _, r := range string(line) {
-			switch {
-			case r < 0x7f || !hides(r):
-				out.WriteRune(r)
-			case r > 0xffff:
-				r -= 0x10000
-				fmt.Fprintf(&out, `\u%04x\u%04x`, 0xd800+r>>10, 0xdc00+r&0x3ff)
-			default:
-				fmt.Fprintf(&out, `\u%04x`, r)
-			}
-		}
-		line = out.Bytes()
-	}
-	_, err := w.Write(line)
-	return err
-}
-
-// A moment is an instant in JSON: RFC 3339, or null where it is not set.
-type moment audit.Instant
-
-// MarshalJSON writes m.
-func (m moment) MarshalJSON() ([]byte, error) {
-	if !isSet(audit.Instant(m)) {
-		return []byte("null"), nil
-	}
-	return json.Marshal(audit.Instant(m).String())
-}
-
-func isSet(t audit.Instant) bool { return t != audit.Ever && t != audit.Never }
-
 // when is an instant for people: to the second, nothing where it is not set.
 func when(t audit.Instant) string {
-	if !isSet(t) {
+	if !record.IsSet(t) {
 		return ""
 	}
 	return t.Time().Format(time.RFC3339)
@@ -307,7 +261,7 @@ func when(t audit.Instant) string {
 
 // instantText is an instant in CSV.
 func instantText(t audit.Instant) string {
-	if !isSet(t) {
+	if !record.IsSet(t) {
 		return ""
 	}
 	return t.String()

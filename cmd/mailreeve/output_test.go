@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/internal/record"
 	"github.com/mailreeve/mailreeve/notifier"
 )
 
@@ -29,7 +30,7 @@ func TestHostileTextIsShown(t *testing.T) {
 			}
 			text = strings.ReplaceAll(strings.TrimPrefix(text, "\ufeff"), "\r\n", "\n")
 		}
-		if i := strings.IndexFunc(text, func(r rune) bool { return r != '\n' && hides(r) }); i >= 0 {
+		if i := strings.IndexFunc(text, func(r rune) bool { return r != '\n' && record.Hides(r) }); i >= 0 {
 			t.Errorf("%s: %q holds what does not print", format, text[i:])
 		}
 		switch format {

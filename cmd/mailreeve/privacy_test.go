@@ -25,6 +25,7 @@ import (
 
 	"github.com/emersion/go-message"
 
+	"github.com/mailreeve/mailreeve/api"
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/archive"
 	"github.com/mailreeve/mailreeve/audit/store"
@@ -376,7 +377,7 @@ func pagesOf(t *testing.T, dir string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pages, err := s.console(site, nil)
+	pages, err := s.console(site, nil, newRetrier(s))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -414,7 +415,7 @@ func pagesOf(t *testing.T, dir string) string {
 	for _, path := range regexp.MustCompile(`/notices/N-[0-9A-Z]+|/vendors/[^"]+`).FindAllString(read(browser.Get(server.URL+"/notices?state=all"))+read(browser.Get(server.URL+"/vendors")), -1) {
 		read(browser.Get(server.URL + path))
 	}
-	for _, path := range []string{"/runs", "/runs/R-000001", "/quarantine", "/checks", "/suppressions", "/trail", "/settings"} {
+	for _, path := range []string{"/tasks", "/runs", "/runs/R-000001", "/quarantine", "/checks", "/suppressions", "/trail", "/settings"} {
 		read(browser.Get(server.URL + path))
 	}
 	for _, app := range slices.Compact(slices.Sorted(slices.Values(regexp.MustCompile(`"/apps[^"]*"`).FindAllString(read(browser.Get(server.URL+"/apps")), -1)))) {
@@ -432,6 +433,40 @@ func pagesOf(t *testing.T, dir string) string {
 	}
 	if seen < 5 {
 		t.Errorf("the console shows %d findings", seen)
+	}
+	x, secret, err := api.NewToken("reader", []string{"findings:read", "findings:write", "notices:read", "notices:approve", "apps:read", "runs:read", "trail:read"}, operator(), audit.At(time.Now()), audit.At(time.Now().Add(time.Hour)))
+	if err == nil {
+		err = s.store.CreateToken(t.Context(), x)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(method, path, body string) string {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), method, server.URL+api.Prefix+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header = http.Header{"Authorization": {"Bearer " + secret}, "Content-Type": {"application/json"}}
+		return read(http.DefaultClient.Do(r))
+	}
+	comment := `{"do":"comment","reason":"a program wrote to ` + planted + `"}`
+	list = ask("GET", "/findings?status=all&limit=200", "") + ask("GET", "/notices?state=all", "")
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(regexp.MustCompile(`F-[0-9A-Z]{12}|N-[0-9A-Z]{10}`).FindAllString(list, -1)))) {
+		if id[0] == 'N' {
+			ask("GET", "/notices/"+id, "")
+			ask("GET", "/notices/"+id+"/preview", "")
+			continue
+		}
+		ask("POST", "/findings/"+id+"/deeds", comment)
+		ask("POST", "/findings/"+id+"/deeds", strings.Replace(comment, "comment", planted, 1))
+		ask("GET", "/findings/"+id, "")
+	}
+	for _, key := range regexp.MustCompile(`"key":"([^"]*)"`).FindAllStringSubmatch(ask("GET", "/apps?limit=1000", ""), -1) {
+		ask("GET", "/apps/"+url.PathEscape(key[1]), "")
+	}
+	for _, path := range []string{"/suppressions", "/checks", "/vendors", "/runs", "/runs/R-000001", "/coverage", "/quarantine", "/trail?limit=1000", "/findings?status=" + url.QueryEscape(planted), "/findings/" + url.PathEscape(planted), "/runs?" + url.QueryEscape(planted)} {
+		ask("GET", path, "")
 	}
 	return all.String()
 }

@@ -11,6 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/address"
+	"github.com/mailreeve/mailreeve/console"
+	"github.com/mailreeve/mailreeve/internal/record"
 )
 
 func (c *cli) quarantineCommand() *cobra.Command {
@@ -21,15 +24,6 @@ func (c *cli) quarantineCommand() *cobra.Command {
 	}
 	cmd.AddCommand(c.quarantineListCommand(), c.quarantineShowCommand(), c.quarantineRetryCommand())
 	return cmd
-}
-
-// A quarantineRecord is a bad line in JSON, as docs/findings.md gives it.
-type quarantineRecord struct {
-	File   string     `json:"file"`
-	Line   uint64     `json:"line"`
-	Kind   audit.Kind `json:"kind"`
-	Reason string     `json:"reason"`
-	Text   string     `json:"text"`
 }
 
 func (c *cli) quarantined(ctx context.Context) ([]audit.Quarantined, error) {
@@ -65,7 +59,7 @@ func (c *cli) quarantineListCommand() *cobra.Command {
 			type Q = audit.Quarantined
 			return listing[Q]{
 				none:   "nothing is in quarantine",
-				record: func(q Q) any { return quarantineRecord{q.Path, q.Line, q.Kind, q.Reason, q.Text} },
+				record: func(q Q) any { return record.QuarantinedOf(&q) },
 				columns: []column[Q]{
 					{name: "file", of: func(q Q) string { return q.Path }},
 					{name: "line", of: func(q Q) string { return strconv.FormatUint(q.Line, 10) }},
@@ -139,19 +133,15 @@ func (c *cli) retry(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	before, asOf, err := s.before(ctx)
+	again, err := s.reread(ctx, operator())
 	if err := errors.Join(err, s.close()); err != nil {
 		return err
 	}
-	if len(before) == 0 {
+	if again == nil {
 		fmt.Fprintln(c.out, "nothing is in quarantine")
 		return nil
 	}
-	again := map[uint32]bool{}
-	for _, q := range before {
-		again[q.File] = true
-	}
-	ran := c.run(ctx, audit.Options{AsOf: asOf, ScheduledAt: audit.Never, By: operator(), Reread: again})
+	ran := c.run(ctx, again.options)
 	var code exitCode
 	if ran != nil && !errors.As(ran, &code) {
 		return ran
@@ -160,6 +150,36 @@ func (c *cli) retry(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	fmt.Fprintln(c.out, again.outcome(after))
+	return ran
+}
+
+// A reread is an audit that reads the files again that have lines in quarantine.
+type reread struct {
+	before  []audit.Quarantined
+	options audit.Options
+}
+
+// reread notes in the trail who wants what is in quarantine read again, and gives the audit that does it; nil: nothing is in it.
+func (s *system) reread(ctx context.Context, by string) (*reread, error) {
+	list, err := s.store.Quarantine(ctx)
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	ledger, err := s.store.Ledger(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r := &reread{list, audit.Options{AsOf: ledger.Last.AsOf, ScheduledAt: audit.Never, By: by, Reread: map[uint32]bool{}}}
+	for _, q := range list {
+		r.options.Reread[q.File] = true
+	}
+	return r, s.store.Record(ctx, audit.TrailEntry{At: audit.At(s.clock()), Who: by, What: "quarantine retried",
+		Details: map[string]any{"lines": float64(len(list)), "files": float64(len(r.options.Reread))}})
+}
+
+// outcome says what came of it, by what is in quarantine afterwards.
+func (r *reread) outcome(after []audit.Quarantined) string {
 	type line struct {
 		file uint32
 		line uint64
@@ -169,24 +189,67 @@ func (c *cli) retry(ctx context.Context) error {
 		still[line{q.File, q.Line}] = true
 	}
 	good := 0
-	for _, q := range before {
+	for _, q := range r.before {
 		if !still[line{q.File, q.Line}] {
 			good++
 		}
 	}
-	fmt.Fprintf(c.out, "%d of %s in %s are good now; %d remain in quarantine\n", good, count(len(before), "line", "lines"), count(len(again), "file", "files"), len(after))
-	return ran
+	return fmt.Sprintf("%d of %s in %s are good now; %d remain in quarantine", good, count(len(r.before), "line", "lines"), count(len(r.options.Reread), "file", "files"), len(after))
 }
 
-// before is what is in quarantine, and the as-of of the last run.
-func (s *system) before(ctx context.Context) ([]audit.Quarantined, audit.Instant, error) {
-	list, err := s.store.Quarantine(ctx)
-	if err != nil || len(list) == 0 {
-		return nil, audit.Never, err
+// A retrier reads the files again that have lines in quarantine, for people in the console, one time after the other.
+type retrier struct {
+	*system
+	console.Retries
+	asked chan string // who
+}
+
+func newRetrier(s *system) *retrier { return &retrier{system: s, asked: make(chan string, 1)} }
+
+// Retry lets it be done once no night runs any more; false: somebody asked for it before, and it is not done yet.
+func (r *retrier) Retry(who string) bool {
+	if !r.Begin(who, audit.At(r.clock())) {
+		return false
 	}
-	ledger, err := s.store.Ledger(ctx)
+	r.asked <- who // there is room: none is under way
+	return true
+}
+
+// work does what is asked for until ctx is done.
+func (r *retrier) work(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case who := <-r.asked:
+			says, err := r.retry(ctx, who)
+			if err != nil {
+				r.log.WarnContext(ctx, "what is in quarantine was not read again", "by", who, "error", err)
+				says = address.Redact(err.Error())
+			}
+			r.End(audit.At(r.clock()), says, err != nil)
+		}
+	}
+}
+
+// retry waits until no night runs, reads the files again, and says what came of it.
+func (r *retrier) retry(ctx context.Context, who string) (says string, err error) {
+	lease, err := r.store.Lock(ctx, true)
 	if err != nil {
-		return nil, audit.Never, err
+		return "", err
 	}
-	return list, ledger.Last.AsOf, nil
+	defer func() { err = errors.Join(err, lease.Release()) }()
+	again, err := r.reread(ctx, who)
+	if err != nil || again == nil {
+		return "Nothing was in quarantine any more.", err
+	}
+	since := audit.At(r.clock())
+	res, err := r.auditUnder(ctx, lease, again.options, nil)
+	if err != nil {
+		r.tellOfFailure(ctx, since)
+		return "", err
+	}
+	r.say(ctx, res)
+	after, err := r.store.Quarantine(ctx)
+	return res.Run.ID + ": " + again.outcome(after) + ".", err
 }

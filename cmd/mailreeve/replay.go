@@ -13,6 +13,7 @@ import (
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/config"
+	"github.com/mailreeve/mailreeve/internal/record"
 )
 
 func (c *cli) replayCommand() *cobra.Command {
@@ -73,7 +74,7 @@ once for more purposes or apps, and without --policy to keep the policies that h
 			if err != nil {
 				return err
 			}
-			files, err := s.files(cmd.Context(), examples(res))
+			files, err := s.store.EvidencePaths(cmd.Context(), examples(res))
 			if err != nil {
 				return err
 			}
@@ -170,7 +171,7 @@ type differenceRecord struct {
 	Title    string               `json:"title"`
 	Was      *judgedRecord        `json:"was"`   // null: no finding
 	Would    *judgedRecord        `json:"would"` // null: no finding
-	Examples []findingEvidenceRow `json:"examples"`
+	Examples []record.Evidence    `json:"examples"`
 }
 
 type judgedRecord struct {
@@ -179,15 +180,15 @@ type judgedRecord struct {
 	Occurrences int              `json:"occurrences"`
 	Accounts    int              `json:"accounts"`
 	Sites       int              `json:"sites"`
-	First       moment           `json:"first_seen"`
-	Last        moment           `json:"last_seen"`
+	First       record.Moment    `json:"first_seen"`
+	Last        record.Moment    `json:"last_seen"`
 }
 
 func judgedRecordOf(j *audit.Judged) *judgedRecord {
 	if j == nil {
 		return nil
 	}
-	return &judgedRecord{j.Severity, j.Confidence, j.Occurrences, j.Accounts, j.Sites, moment(j.First), moment(j.Last)}
+	return &judgedRecord{j.Severity, j.Confidence, j.Occurrences, j.Accounts, j.Sites, record.Moment(j.First), record.Moment(j.Last)}
 }
 
 func differenceListing(files map[uint32]string) listing[audit.Difference] {
@@ -202,9 +203,9 @@ func differenceListing(files map[uint32]string) listing[audit.Difference] {
 		none: "these rules would have found the same",
 		record: func(d D) any {
 			r := differenceRecord{d.Kind, d.App, d.Name, d.Check, d.Clause, d.Subject, d.Title, judgedRecordOf(d.Was), judgedRecordOf(d.Would),
-				make([]findingEvidenceRow, len(d.Examples))}
+				make([]record.Evidence, len(d.Examples))}
 			for i, e := range d.Examples {
-				r.Examples[i] = findingEvidenceRow{moment(e.At), place(e.Source, files), e.Site, e.Account, e.Detail}
+				r.Examples[i] = record.EvidenceOf(&e, files)
 			}
 			return r
 		},
@@ -232,7 +233,7 @@ func differenceListing(files map[uint32]string) listing[audit.Difference] {
 		if len(d.Examples) == 0 {
 			return ""
 		}
-		return place(d.Examples[0].Source, files)
+		return record.Place(d.Examples[0].Source, files)
 	}})
 	return l
 }

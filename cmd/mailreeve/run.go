@@ -140,9 +140,6 @@ func (c *cli) blind(res *audit.Result) {
 
 // audit runs a night under its lock.
 func (s *system) audit(ctx context.Context, o audit.Options, wait bool, progress func(string, int64, int64)) (res *audit.Result, err error) {
-	if s.slack && s.cfg.Slack.Channel == "" {
-		return nil, fmt.Errorf("%s: slack: there is a token in %s, but no channel: say where to post", s.cfg.Path, s.cfg.Slack.TokenEnv)
-	}
 	lease, err := s.lock(ctx, wait)
 	if err != nil {
 		if errors.Is(err, store.ErrLocked) {
@@ -151,6 +148,14 @@ func (s *system) audit(ctx context.Context, o audit.Options, wait bool, progress
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, lease.Release()) }()
+	return s.auditUnder(ctx, lease, o, progress)
+}
+
+// auditUnder runs a night under a lock that is held.
+func (s *system) auditUnder(ctx context.Context, lease *store.Lease, o audit.Options, progress func(string, int64, int64)) (*audit.Result, error) {
+	if s.slack && s.cfg.Slack.Channel == "" {
+		return nil, fmt.Errorf("%s: slack: there is a token in %s, but no channel: say where to post", s.cfg.Path, s.cfg.Slack.TokenEnv)
+	}
 	night := s.night(s.store.Night(lease), progress)
 	leave, err := s.spread(ctx, night, s.store.Night(lease))
 	if err != nil {
@@ -160,7 +165,8 @@ func (s *system) audit(ctx context.Context, o audit.Options, wait bool, progress
 	if !o.DryRun {
 		defer func() { s.afterRun(ctx) }()
 	}
-	if res, err = night.Run(ctx, o); err != nil || res.DryRun {
+	res, err := night.Run(ctx, o)
+	if err != nil || res.DryRun {
 		return res, err
 	}
 	run := res.Run

@@ -12,56 +12,13 @@ import (
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/schedule"
+	"github.com/mailreeve/mailreeve/internal/record"
 )
 
 func (c *cli) runsCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "runs", Short: "List audits, show one, what each looked at, and when the next ones come"}
 	cmd.AddCommand(c.runsListCommand(), c.runsShowCommand(), c.runsCoverageCommand(), c.runsNextCommand())
 	return cmd
-}
-
-// A runRecord is a run in JSON, as docs/findings.md gives it.
-type runRecord struct {
-	ID              string              `json:"id"`
-	AsOf            moment              `json:"as_of"`
-	ScheduledAt     moment              `json:"scheduled_at"`
-	Status          audit.RunStatus     `json:"status"`
-	Sources         []sourceRecord      `json:"sources"`
-	Checks          []checkLooked       `json:"checks"`
-	UnknownInstalls int                 `json:"unknown_installs"`
-	ClockTrouble    int                 `json:"clock_trouble"`
-	Findings        audit.FindingCounts `json:"findings"`
-	Purged          *audit.Purged       `json:"purged,omitempty"`
-	Trail           *audit.TrailHead    `json:"trail,omitempty"`
-}
-
-type sourceRecord struct {
-	Kind        audit.Kind `json:"kind"`
-	Path        string     `json:"path"`
-	Lines       int64      `json:"lines"`
-	Facts       int64      `json:"facts"`
-	Duplicates  int64      `json:"duplicates"`
-	Quarantined int64      `json:"quarantined"`
-	Expired     int64      `json:"expired"`
-	Newest      moment     `json:"newest"`
-	Looked      bool       `json:"looked"`
-}
-
-type checkLooked struct {
-	ID     string `json:"id"`
-	Looked bool   `json:"looked"`
-}
-
-func runRecordOf(r *audit.Run) runRecord {
-	out := runRecord{ID: r.ID, AsOf: moment(r.AsOf), ScheduledAt: moment(r.ScheduledAt), Status: r.Status, Sources: []sourceRecord{}, Checks: []checkLooked{},
-		UnknownInstalls: r.Summary.UnknownInstalls, ClockTrouble: r.Summary.ClockTrouble, Findings: r.Summary.Findings, Purged: r.Summary.Purged, Trail: r.Summary.Trail}
-	for _, s := range r.Summary.Sources {
-		out.Sources = append(out.Sources, sourceRecord{s.Kind, s.Path, s.Lines, s.Facts, s.Duplicates, s.Quarantined, s.Expired, moment(s.Newest), s.Looked})
-	}
-	for _, x := range r.Summary.Checks {
-		out.Checks = append(out.Checks, checkLooked{x.ID, x.Looked})
-	}
-	return out
 }
 
 func (c *cli) runsListCommand() *cobra.Command {
@@ -89,7 +46,7 @@ func (c *cli) runsListCommand() *cobra.Command {
 			}
 			return listing[R]{
 				none:   "no runs yet",
-				record: func(r R) any { return runRecordOf(&r) },
+				record: func(r R) any { return record.RunOf(&r) },
 				columns: []column[R]{
 					{name: "id", of: func(r R) string { return r.ID }},
 					{name: "status", of: func(r R) string { return string(r.Status) }},
@@ -132,7 +89,7 @@ func (c *cli) runsShowCommand() *cobra.Command {
 				return err
 			}
 			if format == asJSON {
-				return writeJSON(c.out, runRecordOf(r), "  ")
+				return record.Write(c.out, record.RunOf(r), "  ")
 			}
 			return c.showRun(r)
 		},
@@ -205,51 +162,6 @@ func looked(yes bool, why string) string {
 	return "no: " + why
 }
 
-// A coverageRow says whether a run could look at one source, or through one check.
-type coverageRow struct {
-	Run     string      `json:"run"`
-	AsOf    moment      `json:"as_of"`
-	What    string      `json:"what"` // source or check
-	Name    string      `json:"name"` // of a check its id, of a source its kind
-	Path    string      `json:"path"` // of a source
-	Looked  bool        `json:"looked"`
-	Through *throughDay `json:"through"` // the as-of's day of the last run up to this one that could look; null: none could
-	Newest  moment      `json:"newest"`  // of a source: its newest record up to as-of
-	Why     string      `json:"why"`     // it could not
-}
-
-type throughDay audit.Day
-
-// MarshalJSON writes a day as in 2026-11-22.
-func (d throughDay) MarshalJSON() ([]byte, error) {
-	return strconv.AppendQuote(nil, audit.Day(d).String()), nil
-}
-
-// coverage is what finished runs looked at, given and told from the newest on; of each run sources first.
-func coverage(runs []audit.Run) [][]coverageRow {
-	type name struct{ what, name, path string }
-	through := map[name]*throughDay{}
-	nights := make([][]coverageRow, len(runs))
-	for i, r := range slices.Backward(runs) {
-		day := throughDay(r.AsOf.Day())
-		add := func(row coverageRow) {
-			n := name{row.What, row.Name, row.Path}
-			if row.Looked {
-				through[n] = &day
-			}
-			row.Run, row.AsOf, row.Through = r.ID, moment(r.AsOf), through[n]
-			nights[i] = append(nights[i], row)
-		}
-		for _, s := range r.Summary.Sources {
-			add(coverageRow{What: "source", Name: string(s.Kind), Path: s.Path, Looked: s.Looked, Newest: moment(s.Newest), Why: s.Trouble})
-		}
-		for _, x := range r.Summary.Checks {
-			add(coverageRow{What: "check", Name: x.ID, Looked: x.Looked, Newest: moment(audit.Ever), Why: x.Why})
-		}
-	}
-	return nights
-}
-
 func (c *cli) runsCoverageCommand() *cobra.Command {
 	var format string
 	var limit int
@@ -272,7 +184,7 @@ last run, up to that one, that could look. What could not be looked at is examin
 				return err
 			}
 			runs = slices.DeleteFunc(runs, func(r audit.Run) bool { return r.Status != audit.Finished })
-			nights := coverage(runs)
+			nights := record.CoverageOf(runs)
 			if limit > 0 && len(nights) > limit {
 				nights = nights[:limit]
 			}
@@ -284,8 +196,8 @@ last run, up to that one, that could look. What could not be looked at is examin
 	return cmd
 }
 
-func coverageListing() listing[coverageRow] {
-	type R = coverageRow
+func coverageListing() listing[record.Coverage] {
+	type R = record.Coverage
 	return listing[R]{
 		none:   "no finished runs yet",
 		record: func(r R) any { return r },

@@ -98,6 +98,15 @@ func (s *system) scheduled(ctx context.Context, scheduledAt, asOf time.Time) err
 	if err != nil {
 		return err
 	}
+	s.say(ctx, res)
+	if err := s.deliver(ctx, since, time.Minute); err != nil { // the night has run all the same
+		s.log.Warn("the night's digest waits in the outbox, and is tried again", "run", res.Run.ID, "error", err)
+	}
+	return nil
+}
+
+// say logs what came of a night that nobody waits for, and prints its digest where there is no Slack.
+func (s *system) say(ctx context.Context, res *audit.Result) {
 	run := res.Run
 	n := run.Summary.Findings
 	s.log.Info("night finished", "run", run.ID, "as_of", run.AsOf, "new", n.New, "reopened", n.Reopened, "worsened", n.Worsened,
@@ -117,8 +126,4 @@ func (s *system) scheduled(ctx context.Context, scheduledAt, asOf time.Time) err
 			s.log.Error("whether the night was abnormal cannot be printed", "run", run.ID, "error", err)
 		}
 	}
-	if err := s.deliver(ctx, since, time.Minute); err != nil { // the night has run all the same
-		s.log.Warn("the night's digest waits in the outbox, and is tried again", "run", run.ID, "error", err)
-	}
-	return nil
 }

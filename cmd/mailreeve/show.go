@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"strconv"
@@ -10,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mailreeve/mailreeve/audit"
-	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/internal/record"
 )
 
 func (c *cli) findingsShowCommand() *cobra.Command {
@@ -25,81 +24,22 @@ func (c *cli) findingsShowCommand() *cobra.Command {
 				return err
 			}
 			defer s.close()
-			x, err := s.look(cmd.Context(), args[0])
+			x, err := record.Look(cmd.Context(), s.store, args[0])
 			if err != nil {
 				return err
 			}
 			if format == asJSON {
-				return writeJSON(c.out, x.record(), "  ")
+				return record.Write(c.out, x.Record(), "  ")
 			}
-			return x.write(c.out)
+			return (*seen)(x).write(c.out)
 		},
 	}
 	formatFlag(cmd, &format, asTable, asJSON)
 	return cmd
 }
 
-// A seen is a finding and all that is known around it.
-type seen struct {
-	*audit.Finding
-	files map[uint32]string
-	trail []store.Entry
-	acts  []audit.Act
-}
-
-func (s *system) look(ctx context.Context, id string) (*seen, error) {
-	f, err := s.store.Finding(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	x := &seen{Finding: f}
-	if x.files, err = s.files(ctx, []audit.Finding{*f}); err != nil {
-		return nil, err
-	}
-	if x.trail, err = s.store.Trail(ctx, store.TrailFilter{Finding: f.ID}); err != nil {
-		return nil, err
-	}
-	x.acts, err = s.store.Acts(ctx, f.ID)
-	return x, err
-}
-
-type seenRecord struct {
-	findingRecord
-	Reason   string        `json:"reason"` // of the status
-	Timeline []entryRecord `json:"timeline"`
-	Acts     []actRecord   `json:"acts"`
-}
-
-type entryRecord struct {
-	At      moment         `json:"at"`
-	Who     string         `json:"who"`
-	What    string         `json:"what"`
-	Why     string         `json:"why"`
-	Details map[string]any `json:"details,omitempty"`
-}
-
-type actRecord struct {
-	Kind     audit.ActKind `json:"kind"`
-	Site     string        `json:"site"`
-	Reason   string        `json:"reason"`
-	By       string        `json:"by"`
-	At       moment        `json:"at"`
-	Until    moment        `json:"until"`
-	Ended    moment        `json:"ended"`
-	Accounts int           `json:"accounts"` // that the finding held then
-	Sites    int           `json:"sites"`
-}
-
-func (x *seen) record() seenRecord {
-	r := seenRecord{findingRecord: recordOf(x.Finding, x.files), Reason: x.Reason, Timeline: make([]entryRecord, len(x.trail)), Acts: make([]actRecord, len(x.acts))}
-	for i, e := range x.trail {
-		r.Timeline[i] = entryRecord{moment(e.At), e.Who, e.What, e.Why, e.Details}
-	}
-	for i, a := range x.acts {
-		r.Acts[i] = actRecord{a.Kind, a.Site, a.Reason, a.By, moment(a.At), moment(a.Until), moment(a.Ended), a.Held.Accounts.Len(), a.Held.Sites.Len()}
-	}
-	return r
-}
+// A seen is a finding as the command line shows it.
+type seen record.Seen
 
 func (x *seen) write(w io.Writer) error {
 	fmt.Fprintf(w, "%s  %s\n\n", x.ID, shown(x.Title))
@@ -130,7 +70,7 @@ func (x *seen) write(w io.Writer) error {
 		}
 		t.row("recommended", text)
 	}
-	if isSet(x.NotifiedAt) {
+	if record.IsSet(x.NotifiedAt) {
 		t.row("notified", when(x.NotifiedAt)+", due "+when(x.DueAt))
 	}
 	t.row("judged by", fmt.Sprintf("policy %s, registry version %d", x.PolicyDigest, x.Registry))
@@ -143,7 +83,7 @@ func (x *seen) write(w io.Writer) error {
 	t = newTable(w)
 	t.row("TIME", "SOURCE", "SITE", "ACCOUNT", "DETAIL")
 	for _, e := range x.Evidence {
-		t.row(instantText(e.At), place(e.Source, x.files), e.Site, e.Account, e.Detail)
+		t.row(instantText(e.At), record.Place(e.Source, x.Files), e.Site, e.Account, e.Detail)
 	}
 	if err := t.flush(); err != nil {
 		return err
@@ -152,11 +92,11 @@ func (x *seen) write(w io.Writer) error {
 		fmt.Fprintf(w, "All %d accounts: mailreeve findings export %s\n", x.Accounts, x.ID)
 	}
 
-	if len(x.acts) > 0 {
+	if len(x.Acts) > 0 {
 		fmt.Fprintf(w, "\nSuppressions and dismissals\n")
 		t = newTable(w)
 		t.row("SINCE", "KIND", "SITE", "UNTIL", "ENDED", "BY", "REASON")
-		for _, a := range x.acts {
+		for _, a := range x.Acts {
 			t.row(when(a.At), string(a.Kind), a.Site, when(a.Until), when(a.Ended), a.By, a.Reason)
 		}
 		if err := t.flush(); err != nil {
@@ -166,7 +106,7 @@ func (x *seen) write(w io.Writer) error {
 	history := func(title string, comments bool) error {
 		t := newTable(w)
 		n := 0
-		for _, e := range x.trail {
+		for _, e := range x.Trail {
 			if (e.What == "commented") != comments {
 				continue
 			}

@@ -50,9 +50,29 @@
   const go = (i) => {
     if (links[i]) links[i].focus();
   };
+
+  // A finding leads to the one before and the one after it, as the list had them that it was opened from.
+  const kept = "mailreeve-list";
+  const neighbours = { previous: null, next: null };
+  try {
+    if (one("#bulk")) {
+      sessionStorage.setItem(kept, JSON.stringify(links.map((l) => l.getAttribute("href"))));
+    } else if (one("#neighbours")) {
+      const list = JSON.parse(sessionStorage.getItem(kept) || "[]"), i = list.indexOf(location.pathname);
+      if (i >= 0) [neighbours.previous, neighbours.next] = [list[i - 1], list[i + 1]];
+    }
+  } catch { /* it is not kept */ }
+  for (const [name, to] of Object.entries(neighbours)) {
+    const link = one("#" + name);
+    if (!link || !/^\/findings\/[\w-]+$/.test(to || "")) continue;
+    link.href = to;
+    link.hidden = one("#neighbours").hidden = false;
+  }
+  const follow = (name) => { const link = one("#" + name); if (link && link.href) link.click(); };
+
   const acts = {
-    j: () => go(at() + 1),
-    k: () => go(at() < 0 ? links.length - 1 : at() - 1),
+    j: () => { go(at() + 1); follow("next"); },
+    k: () => { go(at() < 0 ? links.length - 1 : at() - 1); follow("previous"); },
     x: () => { const b = boxes[at()]; if (b) { b.checked = !b.checked; count(); } },
     a: () => {
       const button = one("#acknowledge");

@@ -42,15 +42,15 @@ func (s *Site) Guard(h http.Handler) http.Handler {
 	})
 }
 
-// mine says whether the site is served under a name. An address is no name that somebody could have made lead here.
+// mine says whether the site is served under a name, whatever the port: that may be a proxy's, which it passes on or not, and says nothing of whose name it is.
+// An address is no name that somebody could have made lead here.
 func (s *Site) mine(host string) bool {
-	host = strings.ToLower(host)
-	if s.public != nil && host == s.public.Host {
-		return true
-	}
-	name, _, err := net.SplitHostPort(host)
+	name, _, err := net.SplitHostPort(strings.ToLower(host))
 	if err != nil {
-		name = strings.Trim(host, "[]")
+		name = strings.Trim(strings.ToLower(host), "[]")
+	}
+	if s.public != nil && name == s.public.Hostname() {
+		return true
 	}
 	if _, err := netip.ParseAddr(name); err == nil {
 		return true

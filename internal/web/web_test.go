@@ -70,8 +70,10 @@ func TestHostIsChecked(t *testing.T) {
 		{"127.0.0.1:8089", "", "localhost.attacker.example", 421},
 		{"127.0.0.1:8089", "https://audit.example", "audit.example", 200},
 		{"127.0.0.1:8089", "https://audit.example", "AUDIT.example", 200},
-		{"127.0.0.1:8089", "https://audit.example", "audit.example:8443", 421},
+		{"127.0.0.1:8089", "https://audit.example", "audit.example:8443", 200},
 		{"0.0.0.0:8089", "https://audit.example:8443", "audit.example:8443", 200},
+		{"0.0.0.0:8089", "https://audit.example:8443", "audit.example", 200}, // a proxy that passes no port on
+		{"0.0.0.0:8089", "https://audit.example:8443", "audit.example.attacker.example:8443", 421},
 		{"0.0.0.0:8089", "", "10.0.0.7:8089", 200}, // a probe by address
 		{"0.0.0.0:8089", "", "localhost", 421},
 		{"audit.internal:8089", "", "audit.internal:8089", 200},
@@ -329,6 +331,31 @@ func TestServeSpeaksTLS(t *testing.T) {
 	client.CloseIdleConnections()
 	stop()
 	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// A slowWriter notes until when it may write.
+type slowWriter struct {
+	*httptest.ResponseRecorder
+	until []time.Time
+}
+
+func (w *slowWriter) SetWriteDeadline(t time.Time) error { w.until = append(w.until, t); return nil }
+
+func TestALongAnswerHasATimeForEachWrite(t *testing.T) {
+	t.Parallel()
+	w := &slowWriter{ResponseRecorder: httptest.NewRecorder()}
+	out := web.Stream(w)
+	for _, text := range []string{"one,", "two"} {
+		if _, err := io.WriteString(out, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(w.until) != 2 || w.until[1].Before(w.until[0]) || !w.until[0].After(time.Now()) || w.Body.String() != "one,two" {
+		t.Errorf("%q was written, until %v", w.Body, w.until)
+	}
+	if _, err := io.WriteString(web.Stream(httptest.NewRecorder()), "x"); err != nil { // one that knows no deadlines
 		t.Error(err)
 	}
 }

@@ -105,3 +105,15 @@ func (d *Desk) Unreleased(ctx context.Context) ([]audit.NightCount, error) {
 	nights, err := d.nights(ctx)
 	return slices.DeleteFunc(nights, func(n audit.NightCount) bool { return n.Released || !n.Baseline && !n.Abnormal() }), err
 }
+
+// Shown is the digest of a notice as people see it: of what was approved, or else of what it says now and to whom; empty where it cannot be rendered, and [Desk.Preview] says why.
+func (d *Desk) Shown(s *State) string {
+	if s.Pinned != "" {
+		return s.Pinned
+	}
+	digest, err := d.Digest(&s.Notice)
+	if err != nil {
+		return ""
+	}
+	return digest
+}

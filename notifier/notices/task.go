@@ -19,6 +19,9 @@ type Task struct {
 	Since   audit.Instant `json:"-"`
 	Says    string        `json:"says"`
 	Command string        `json:"command,omitempty"`
+
+	Notice  string         `json:"-"` // that it is about, or that told of its finding; empty: none
+	Finding *audit.Finding `json:"-"` // that it is about; nil: none
 }
 
 // Tasks are what waits for a person, the oldest first.
@@ -49,9 +52,9 @@ func (d *Desk) Tasks(ctx context.Context) ([]Task, error) {
 	}
 	for i := range v.notices {
 		n := &v.notices[i]
-		t := Task{About: n.ID, Vendor: n.VendorName, Since: n.Created}
+		t := Task{About: n.ID, Notice: n.ID, Vendor: n.VendorName, Since: n.Created}
 		if _, bad := contacts(v.registry, n.About); bad > 0 && n.Waits() && n.Delivery != audit.NoticeNoContact {
-			add(Task{What: "contact", About: n.ID, Vendor: n.VendorName, Since: n.Created,
+			add(Task{What: "contact", About: n.ID, Notice: n.ID, Vendor: n.VendorName, Since: n.Created,
 				Says: fmt.Sprintf("of the contacts that the registry names, %d are no mail addresses, and are left out: have them corrected there", bad)})
 		}
 		switch n.Delivery {
@@ -88,7 +91,7 @@ func (d *Desk) Tasks(ctx context.Context) ([]Task, error) {
 			continue
 		}
 		_, name := v.vendor(m.App)
-		t := Task{About: m.Finding, Vendor: name, Since: m.Due}
+		t := Task{About: m.Finding, Vendor: name, Since: m.Due, Notice: m.Notice, Finding: f}
 		switch r := f.Recommendation; {
 		case m.DisputedAt != audit.Never:
 			t.What, t.Since, t.Says = "dispute", m.DisputedAt, "the vendor disputes it; another person than "+m.Approver+" decides"
@@ -109,9 +112,19 @@ func (d *Desk) Tasks(ctx context.Context) ([]Task, error) {
 		}
 		add(t)
 	}
+	about := map[string]bool{}
+	for _, t := range list {
+		about[t.About] = true
+	}
+	for _, f := range v.findings { // of whose vendor nobody waits for anything
+		if r := f.Recommendation; r != nil && r.DecidedBy == "" && audit.IsOpen(f.Status) && !about[f.ID] {
+			_, name := v.vendor(f.App)
+			add(Task{What: "decide", About: f.ID, Vendor: name, Finding: f, Since: r.ProposedAt, Says: "recommended: " + r.Act, Command: "mailreeve findings decide " + f.ID})
+		}
+	}
 	for i := range v.notices {
 		if n := &v.notices[i]; owes[n.ID] != 0 {
-			add(Task{What: "incident", About: n.ID, Vendor: n.VendorName, Since: owes[n.ID],
+			add(Task{What: "incident", About: n.ID, Notice: n.ID, Vendor: n.VendorName, Since: owes[n.ID],
 				Says:    "it asked what kind of incident this is, to be answered by " + notifier.Stamp(owes[n.ID]) + ", and nobody answered: reach the vendor otherwise",
 				Command: "mailreeve notices answer " + n.ID + " --kind incident --text …"})
 		}
@@ -119,7 +132,7 @@ func (d *Desk) Tasks(ctx context.Context) ([]Task, error) {
 	for _, f := range v.findings {
 		if r := v.registry[f.App]; audit.IsOpen(f.Status) && errors.Is(v.telling(f), audit.ErrOwnQueue) {
 			_, name := v.vendor(f.App)
-			add(Task{What: "request", About: f.ID, Vendor: name, Since: r.Waiting, Says: "the app's request for approval waits for the platform's own decision: its vendor is not told before"})
+			add(Task{What: "request", About: f.ID, Vendor: name, Finding: f, Since: r.Waiting, Says: "the app's request for approval waits for the platform's own decision: its vendor is not told before"})
 		}
 	}
 	slices.SortFunc(list, func(a, b Task) int {
