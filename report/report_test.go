@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/store"
+	"github.com/mailreeve/mailreeve/internal/nighttest"
 	"github.com/mailreeve/mailreeve/report"
 )
 
@@ -24,8 +27,9 @@ const hostile = "<script>alert(1)</script>\" onload=\"x\u202egro.\u0007</style>{
 // A bench is a store with nights of October and November.
 type bench struct {
 	*testing.T
-	s     *store.Store
-	clock audit.Instant
+	s      *store.Store
+	clock  audit.Instant
+	nights int
 }
 
 func newBench(t *testing.T) *bench {
@@ -59,17 +63,13 @@ func filed(check, clause, app, subject string, severity audit.Severity) audit.Fi
 func (b *bench) night(asOf audit.Instant, blind string, files []audit.Finding, entries ...audit.TrailEntry) {
 	b.Helper()
 	b.clock = max(b.clock, asOf) + 1
-	lease, err := b.s.Lock(b.Context(), true)
-	b.must(err)
-	run := &audit.Run{AsOf: asOf, ScheduledAt: asOf, StartedAt: b.clock, By: "schedule"}
-	n := b.s.Night(lease)
-	b.must(n.Begin(b.Context(), run))
-	run.FinishedAt = b.clock
+	b.nights++
+	id := fmt.Sprintf("R-%06d", b.nights)
+	run := &audit.Run{AsOf: asOf, ScheduledAt: asOf, StartedAt: b.clock, FinishedAt: audit.Never, By: "schedule"}
 	run.Summary = audit.RunSummary{Sources: []audit.SourceResult{{Kind: audit.KindAccess, Path: "logs/" + hostile, Looked: blind == "", Trouble: blind}, {Kind: audit.KindApps, Path: "apps.jsonl", Looked: true}},
 		Checks:   []audit.CheckResult{{ID: "purpose-prohibited", Looked: blind == "", Why: blind}, {ID: "access-unapproved", Looked: blind == "", Why: blind}, {ID: "listing-incomplete", Looked: true}},
 		Findings: audit.FindingCounts{New: len(files)}}
 	byApp := map[string]*audit.AppUpdate{}
-	p := &audit.Publication{Run: run, Purged: audit.StateDay}
 	update := func(app string) *audit.AppUpdate {
 		if byApp[app] == nil {
 			byApp[app] = &audit.AppUpdate{Key: app, StatesAt: audit.Never}
@@ -80,38 +80,31 @@ func (b *bench) night(asOf audit.Instant, blind string, files []audit.Finding, e
 		return byApp[app]
 	}
 	for _, f := range files {
-		f.FirstRun, f.LastRun = run.ID, run.ID
+		f.FirstRun, f.LastRun = id, id
 		u := update(f.App)
 		u.Findings = append(u.Findings, f)
 		u.Trail = append(u.Trail, audit.TrailEntry{At: b.clock, Who: audit.ByNight, What: "filed", Finding: f.ID, Why: f.Title})
 	}
-	for _, u := range byApp {
-		p.Apps = append(p.Apps, *u)
-	}
+	night := update("com.acme.none") // whose trail the rest is written with
 	for _, e := range entries {
 		e.At, e.Who = b.clock, audit.ByNight
-		p.Trail = append(p.Trail, e)
+		night.Trail = append(night.Trail, e)
 	}
-	p.Trail = append(p.Trail, audit.TrailEntry{At: b.clock, Who: audit.ByNight, What: "run", Why: run.ID})
-	b.must(n.Publish(b.Context(), p))
-	b.must(lease.Release())
+	night.Trail = append(night.Trail, audit.TrailEntry{At: b.clock, Who: audit.ByNight, What: "run", Why: id})
+	var updates []audit.AppUpdate
+	for _, app := range slices.Sorted(maps.Keys(byApp)) {
+		updates = append(updates, *byApp[app])
+	}
+	nighttest.Publish(b.T, b.s, run, b.clock, updates...)
 }
 
 // does lets a person act on a finding.
 func (b *bench) does(id string, d audit.Deed) {
 	b.Helper()
-	d.By, d.Policy, d.AsOf = "cli:ann@host", audit.DefaultPolicy(), b.clock
+	d.By = "cli:ann@host"
 	b.clock++
-	if d.At == 0 {
-		d.At = b.clock
-	}
-	b.must(b.s.Change(b.Context(), id, func(f *audit.Finding, acts []audit.Act) (store.Changed, error) {
-		done, err := d.Do(*f, acts)
-		if err != nil {
-			return store.Changed{}, err
-		}
-		return store.Changed{Finding: done.Finding, NewActs: done.Begun, EndedActs: done.Ended, Trail: done.Trail}, nil
-	}))
+	d.At = b.clock
+	b.must(nighttest.Deeds{Store: b.s, AsOf: b.clock}.Do(b.Context(), d, id))
 }
 
 func (b *bench) report(month string, now audit.Instant) string {
