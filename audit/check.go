@@ -73,6 +73,60 @@ type Check struct {
 	Explain func(f *Finding, p *Policy) string
 
 	Proof Proof
+
+	Own       bool // it is a rule of the platform's own
+	EachNight bool // the passing of time alone may change what it finds, in ways that only it knows
+
+	// What the policy wants of it; see [Check.Under].
+	Off         bool
+	EnforceFrom Instant
+}
+
+// Under is c as a policy wants it.
+func (c Check) Under(p *Policy) Check {
+	x, ok := p.Checks[c.ID]
+	if !ok {
+		return c
+	}
+	c.Off, c.EnforceFrom = x.Off, x.EnforceFrom
+	if x.Severity != "" {
+		grade := c.Grade
+		c.Severity = x.Severity
+		if grade != nil {
+			c.Grade = func(subject string) (Severity, Confidence) {
+				_, confidence := grade(subject)
+				return x.Severity, confidence
+			}
+		}
+	}
+	return c
+}
+
+// A RuleError says why a rule of the platform's own cannot judge an app. It is the rule's: what it found before stays, others go on, and the run says so.
+type RuleError struct{ Err error }
+
+func (e *RuleError) Error() string { return e.Err.Error() }
+
+func (e *RuleError) Unwrap() error { return e.Err }
+
+// Standing says what a policy made of c, in a few words; "" where nothing.
+func (c *Check) Standing(now Instant) string {
+	switch {
+	case c.Off:
+		return "off"
+	case c.EnforceFrom > now:
+		return "observed until " + c.EnforceFrom.String()
+	}
+	return ""
+}
+
+// observes says whether a finding of c is only shown: all that it is about lies before c is enforced. now is the night's.
+func (c *Check) observes(f *Finding, now Instant) bool {
+	last := f.LastSeen
+	if c.Nature == IsState {
+		last = now
+	}
+	return last < c.EnforceFrom && f.NotifiedAt == Never
 }
 
 // Graded is the check's severity in words: some grade by subject.

@@ -21,6 +21,8 @@ type appDays struct {
 	reports  memo[*ReportDay]
 	counting map[PackKind]map[Day]IDs
 
+	figures  map[Day]*DayFigures   // that the store has, and those that the run counted; nil: none were asked for
+	counted  map[Day]*DayFigures   // by this run
 	observed map[Day][]Observation // by time; of the days that were asked for, with what the run brought or looked into
 }
 
@@ -162,6 +164,28 @@ func (a *appDays) count(kind PackKind, day Day) (IDs, error) {
 		a.counting[kind][day] = ids
 	}
 	return ids, err
+}
+
+// Figures implements Days. What the store has is read at once: who asks for one day asks for all.
+func (a *appDays) Figures(day Day) (*DayFigures, error) {
+	if f := a.counted[day]; f != nil {
+		return f, nil
+	}
+	if a.figures == nil {
+		var err error
+		if a.figures, err = a.store.Figures(a.ctx, a.app); err != nil {
+			return nil, err
+		}
+	}
+	return a.figures[day], nil
+}
+
+// figured tells of a day that the run counted.
+func (a *appDays) figured(day Day, f *DayFigures) {
+	if a.counted == nil {
+		a.counted = map[Day]*DayFigures{}
+	}
+	a.counted[day] = f
 }
 
 // Observations implements Days.

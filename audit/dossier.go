@@ -23,7 +23,10 @@ type Dossier struct {
 	Answers   Answers
 	Canaries  Canaries
 
-	Days Days
+	Days  Days
+	Found func() ([]ContributionSpan, error) // what checks of the guideline find in the app; nil: nobody looked
+
+	figures *Figures // once they were asked for
 }
 
 // Days reads the days of a dossier's app. A day without facts is an empty one, not an error.
@@ -36,6 +39,8 @@ type Days interface {
 	Retrieved(day Day) (IDs, error)
 	// Observations gives the captures, mails and signals of the day, by time.
 	Observations(day Day) ([]Observation, error)
+	// Figures gives the day in numbers, with all its facts; nil where these were never counted.
+	Figures(day Day) (*DayFigures, error)
 }
 
 // An AppVersion is a registry entry and since when it holds.
@@ -55,6 +60,8 @@ type DayHeader struct {
 	Newest               Instant `json:"newest"`                 // of any call or report
 
 	Observed ObservedKinds `json:"observed,omitempty"` // what observations there were
+
+	Figures *DayFigures `json:"figures,omitempty"` // set where the header is made; read by Days.Figures only
 }
 
 // App is the registry entry that held at t; nil where the registry did not list the app.

@@ -3,7 +3,9 @@ package audit
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -23,7 +25,7 @@ type work struct {
 	passed    map[Touch][]Day
 	registry  bool   // the registry was looked at, and has to say something of the app
 	states    bool   // its states may have changed
-	suspended bool   // acts of people ended
+	suspended bool   // acts of people ended, or the policy makes something else of its findings
 	entryWas  string // digest of the registry line that was last read
 }
 
@@ -117,10 +119,11 @@ func (r *running) works(touched []Touched) ([]*work, error) {
 		return nil, err
 	}
 	known := map[string]AppIndex{}
+	each := slices.ContainsFunc(r.Checks, func(c Check) bool { return c.EachNight && !c.Off })
 	for _, a := range r.led.Apps {
 		known[a.Key] = a
 		_, listed := r.listed[a.Key]
-		if a.StatesAt <= r.o.AsOf || r.newRules != nil || len(r.newIncs) > 0 {
+		if a.StatesAt <= r.o.AsOf || r.newRules != nil || len(r.newIncs) > 0 || each {
 			of(a.Key).states = true
 		}
 		if r.listed != nil && !listed && (a.Listed || a.Blind) {
@@ -142,6 +145,13 @@ func (r *running) works(touched []Touched) ([]*work, error) {
 	for _, a := range ended {
 		of(a.App).suspended = true
 	}
+	moved, err := r.movedByPolicy()
+	if err != nil {
+		return nil, err
+	}
+	for _, app := range moved {
+		of(app).suspended = true
+	}
 	works := make([]*work, 0, len(all))
 	for _, w := range all {
 		works = append(works, w)
@@ -150,6 +160,40 @@ func (r *running) works(touched []Touched) ([]*work, error) {
 		return cmp.Or(cmp.Compare(len(b.calls)+len(b.reports), len(a.calls)+len(a.reports)), cmp.Compare(a.key, b.key))
 	})
 	return works, nil
+}
+
+// movedByPolicy gives the apps of whose findings the policy may make something else than it did: exceptions that began or ended, checks that are enforced now.
+func (r *running) movedByPolicy() ([]string, error) {
+	var apps, checks []string
+	now := r.rules.At(r.o.AsOf).Policy
+	ask := false
+	for i := range r.Checks {
+		c := &r.Checks[i]
+		if c.EnforceFrom == 0 {
+			continue
+		}
+		checks = append(checks, c.ID)
+		ask = ask || r.prev < c.EnforceFrom && c.EnforceFrom <= r.o.AsOf
+	}
+	policies := []*Policy{now}
+	if r.newRules != nil && len(r.led.Rules) > 0 {
+		was := r.led.Rules[len(r.led.Rules)-1].Policy
+		policies = append(policies, was)
+		ask = ask || len(checks)+len(was.Checks) > 0
+	}
+	for _, p := range policies {
+		for i := range p.Exceptions {
+			apps = append(apps, p.Exceptions[i].App)
+		}
+	}
+	if ask {
+		more, err := r.Store.AppsNotResolved(r.ctx, checks)
+		if err != nil {
+			return nil, err
+		}
+		apps = append(apps, more...)
+	}
+	return apps, nil
 }
 
 // deadlinesPassed touches the days whose accounts had to be reported by now, and those whose deadline an incident or a new policy moved.
@@ -349,12 +393,33 @@ func (r *running) judged(w *work) []Due {
 
 // counts are what became of lines, and what else is counted: of one app, or of all so far.
 type counts struct {
-	Copies  map[uint32]int64 `json:"copies"` // by file, as the next two
-	Facts   map[uint32]int64 `json:"facts"`
-	Expired map[uint32]int64 `json:"expired"` // beside those that the reading counted
-	Trouble int              `json:"trouble"` // facts of more than a day after as-of
-	Unknown int              `json:"unknown"` // see Tally.Unknown
-	Judged  int              `json:"judged"`
+	Copies  map[uint32]int64   `json:"copies"` // by file, as the next two
+	Facts   map[uint32]int64   `json:"facts"`
+	Expired map[uint32]int64   `json:"expired"` // beside those that the reading counted
+	Trouble int                `json:"trouble"` // facts of more than a day after as-of
+	Unknown int                `json:"unknown"` // see Tally.Unknown
+	Judged  int                `json:"judged"`
+	Failed  map[string]failure `json:"failed,omitempty"` // by rule of one's own
+}
+
+// A failure is a rule of one's own that could not judge apps.
+type failure struct {
+	N   int    `json:"n"`
+	App string `json:"app"` // the first by its key
+	Why string `json:"why"` // it could not judge that one
+}
+
+// fail counts failures of a rule.
+func (c *counts) fail(rule string, f failure) {
+	if c.Failed == nil {
+		c.Failed = map[string]failure{}
+	}
+	was, ok := c.Failed[rule]
+	if ok && was.App < f.App {
+		f.App, f.Why = was.App, was.Why
+	}
+	f.N += was.N
+	c.Failed[rule] = f
 }
 
 func newCounts() counts {
@@ -371,6 +436,9 @@ func (c *counts) add(o *counts) {
 	c.Trouble += o.Trouble
 	c.Unknown += o.Unknown
 	c.Judged += o.Judged
+	for rule, f := range o.Failed {
+		c.fail(rule, f)
+	}
 }
 
 // examineApp does all that a run has to do for one app.
@@ -418,6 +486,7 @@ func (x *examination) do() (*appResult, error) {
 	x.out.Key, x.out.suspended = x.key, x.suspended
 	x.d = Dossier{Key: x.key, AsOf: x.o.AsOf, Rules: x.rules, Versions: x.before.Versions, Approvals: x.before.Approvals,
 		Blind: x.before.Blind, Incidents: x.incidents, Headers: x.before.Headers, Canaries: x.canaryOf, Days: x.days}
+	x.d.Found = x.found
 	x.queue = dueDays{purged: x.led.Purged, touched: map[Day]map[Touch]bool{}}
 	firstEntry := x.takeRegistry()
 	x.takeEvents()
@@ -734,7 +803,8 @@ func (x *examination) writeHeaders() error {
 			return err
 		}
 		h := headerOf(day, calls, reports)
-		h.Observed = observed[day]
+		h.Observed, h.Figures = observed[day], FiguresOf(calls, reports, x.rules, Never)
+		x.days.figured(day, h.Figures)
 		headers = append(headers, h)
 		x.out.Headers = append(x.out.Headers, h)
 	}
@@ -1148,24 +1218,81 @@ func (x *examination) judgeStates() error {
 		look = append(look, c)
 		want.Checks = append(want.Checks, c.ID)
 	}
-	if len(left.Checks) > 0 {
-		x.out.Due = append(x.out.Due, left)
-	}
-	if len(look) == 0 {
-		return nil
-	}
-	before, err := x.contributions([]Due{want})
-	if err != nil {
-		return err
-	}
-	deltas := map[ContributionKey]*delta{}
-	for _, c := range look {
-		if err := x.judge(c, StateDay, since, before[dayCheck{StateDay, c.ID}], deltas); err != nil {
+	var before map[dayCheck][]Contribution
+	if len(look) > 0 {
+		var err error
+		if before, err = x.contributions([]Due{want}); err != nil {
 			return err
 		}
 	}
-	x.addDeltas(deltas)
+	// Rules of one's own see what the others find.
+	for _, own := range []bool{false, true} {
+		deltas := map[ContributionKey]*delta{}
+		for _, c := range look {
+			if c.Own != own {
+				continue
+			}
+			err := x.judge(c, StateDay, since, before[dayCheck{StateDay, c.ID}], deltas)
+			var failed *RuleError
+			if errors.As(err, &failed) {
+				x.counts.fail(c.ID, failure{1, x.key, failed.Error()})
+				left.Checks = append(left.Checks, c.Key())
+			} else if err != nil {
+				return err
+			}
+			if err := x.ctx.Err(); err != nil {
+				return err
+			}
+		}
+		x.addDeltas(deltas)
+	}
+	if len(left.Checks) > 0 {
+		x.out.Due = append(x.out.Due, left)
+	}
 	return nil
+}
+
+// found is what checks of the guideline find in the app, this run's findings among it, by check and subject.
+func (x *examination) found() ([]ContributionSpan, error) {
+	spans, err := x.Store.Spans(x.ctx, x.key)
+	if err != nil {
+		return nil, err
+	}
+	at := map[ContributionKey]ContributionSpan{}
+	for _, s := range spans {
+		at[s.ContributionKey] = s
+	}
+	for i := range x.out.deltas {
+		for _, k := range x.out.deltas[i].remove {
+			delete(at, k)
+		}
+		for j := range x.out.deltas[i].put {
+			c := &x.out.deltas[i].put[j]
+			at[c.Key()] = ContributionSpan{c.Key(), c.First, c.Last}
+		}
+	}
+	own := map[string]bool{}
+	for i := range x.Checks {
+		own[x.Checks[i].ID] = x.Checks[i].Own
+	}
+	of := map[FindingKey]ContributionSpan{}
+	for _, s := range at {
+		if isOwn, known := own[s.Check]; isOwn || !known {
+			continue
+		}
+		if s.Day == StateDay { // a state has no moments of its own
+			s.First, s.Last = min(s.First, x.o.AsOf), x.o.AsOf
+		}
+		k := s.Finding()
+		if was, ok := of[k]; ok {
+			s.First, s.Last = min(s.First, was.First), max(s.Last, was.Last)
+		}
+		s.Day = 0
+		of[k] = s
+	}
+	return slices.SortedFunc(maps.Values(of), func(a, b ContributionSpan) int {
+		return cmp.Or(cmp.Compare(a.Check, b.Check), cmp.Compare(a.Subject, b.Subject))
+	}), nil
 }
 
 func firstRun(l *Ledger) bool { return l.Last == nil }

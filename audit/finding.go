@@ -93,6 +93,7 @@ type Finding struct {
 	Sites               int
 	Latest              Latest
 	Worsened            bool
+	Observed            bool // it is only shown, and nobody is told: its check is not enforced yet
 	Assignee            string
 	Recommendation      *Recommendation
 	NotifiedAt, DueAt   Instant // Never: not yet

@@ -46,6 +46,7 @@ type Prospect struct {
 // Reasons why a vendor is not told of a finding. They are for people to read.
 var (
 	ErrNotOpen   = errors.New("it is not open")
+	ErrObserved  = errors.New("its check is not enforced yet: it is only observed")
 	ErrNoApp     = errors.New("it is about no app")
 	ErrTold      = errors.New("its vendor was told")
 	ErrDisputed  = errors.New("its vendor's dispute was accepted, and nothing was found since")
@@ -62,6 +63,8 @@ func (x *Prospect) Telling(l *Ladder) error {
 	switch {
 	case !IsOpen(f.Status):
 		return ErrNotOpen
+	case f.Observed:
+		return ErrObserved
 	case f.App == "":
 		return ErrNoApp
 	case x.Matter != nil && x.Matter.ClosedAt == Never:

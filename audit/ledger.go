@@ -132,6 +132,12 @@ type ContributionKey struct {
 	Day                 Day
 }
 
+// A ContributionSpan is a contribution without what it holds.
+type ContributionSpan struct {
+	ContributionKey
+	First, Last Instant
+}
+
 // Finding is the key of the finding that the contribution is to.
 func (k ContributionKey) Finding() FindingKey {
 	return FindingKey{Check: k.Check, App: k.App, Subject: k.Subject}

@@ -3,6 +3,7 @@ package audit
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -144,14 +145,18 @@ func (r *running) live(s lifeStep) (f *Finding, what ChangeKind, ended []Act, tr
 		}
 	}
 
-	// What a person suppressed or dismissed stays so, until it ends or breaks off.
+	// What a person suppressed or dismissed stays so, until it ends or breaks off; what the policy excepts, until it does so no more.
 	if f.Status != Resolved {
 		running := slices.DeleteFunc(slices.Clone(s.acts), func(a Act) bool { return !a.Runs(asOf) })
 		quiet, by := quieted(f, s.totals.Sites, running)
+		excepted := r.rules.At(asOf).Policy.Excepts(f.App, f.Check, f.Subject, asOf)
+		if excepted != nil {
+			quiet, by = Suppressed, &Act{Kind: Suppress, Reason: excepted.String(), Until: excepted.Until}
+		}
 		was := f.Status == Suppressed || f.Status == FalsePositive
 		grew := s.delta != nil && s.delta.grew()
 		switch {
-		case quiet != "" && grew && r.breaksOff(by, s):
+		case quiet != "" && grew && excepted == nil && r.breaksOff(by, s):
 			status(Open, "")
 			f.Worsened = true
 			what = IsWorsened
@@ -162,8 +167,9 @@ func (r *running) live(s lifeStep) (f *Finding, what ChangeKind, ended []Act, tr
 			note(TrailWorsened, fmt.Sprintf("it outgrew what it was when it was %s", pastOf(by.Kind)),
 				map[string]any{"accounts_then": by.Held.Accounts.Len(), "accounts": f.Accounts, "sites_then": by.Held.Sites.Len(), "sites": f.Sites})
 		case quiet != "":
-			if f.Status != quiet {
+			if f.Status != quiet || f.Reason != by.Reason {
 				note(string(quiet), fmt.Sprintf("it is %s for all that it holds: %s", pastOf(by.Kind), by.Reason), nil)
+				what = GrewSilent
 			}
 			status(quiet, by.Reason)
 			if what == Grew || what == IsGraded || what == IsReopened || what == IsNew {
@@ -172,7 +178,7 @@ func (r *running) live(s lifeStep) (f *Finding, what ChangeKind, ended []Act, tr
 		case was:
 			status(Open, "")
 			what = IsReopened
-			why := "its suppression ended"
+			why := "what suppressed it ended"
 			if len(running) > 0 {
 				why = "it is on other sites than those that it is suppressed for"
 			}
@@ -185,11 +191,60 @@ func (r *running) live(s lifeStep) (f *Finding, what ChangeKind, ended []Act, tr
 			ended = append(ended, a)
 		}
 	}
+	if c := r.check(f.Check); c != nil && f.Status != Resolved {
+		was := s.before != nil && s.before.Observed
+		f.Observed = c.observes(f, asOf)
+		switch {
+		case was && !f.Observed:
+			note("enforced", "its check is enforced from "+c.EnforceFrom.String(), nil)
+			if what = GrewSilent; IsOpen(f.Status) {
+				what = IsNew // to those who are told of findings
+			}
+		case f.Observed && !was:
+			note("observed", "its check is not enforced before "+c.EnforceFrom.String(), nil)
+			what = GrewSilent
+		}
+	}
+	if f.Observed && what != "" {
+		what = GrewSilent
+	}
 	if s.delta == nil && what == "" {
 		return nil, "", ended, nil
 	}
 	f.LastRun = r.run.ID
 	return f, what, ended, trail
+}
+
+// check is the check of an id, or its first part; nil where there is none any more.
+func (r *running) check(id string) *Check {
+	for i := range r.Checks {
+		if r.Checks[i].ID == id {
+			return &r.Checks[i]
+		}
+	}
+	return nil
+}
+
+// moves says whether what people and policy make of a finding is another than it was, though no fact of it changed.
+func (r *running) moves(f *Finding, acts []Act) bool {
+	if f.Status == Resolved {
+		return false
+	}
+	excepted := r.rules.At(r.o.AsOf).Policy.Excepts(f.App, f.Check, f.Subject, r.o.AsOf)
+	runs := false
+	for i := range acts {
+		if acts[i].Ended == Never && acts[i].Until <= r.o.AsOf {
+			return true
+		}
+		runs = runs || acts[i].Runs(r.o.AsOf)
+	}
+	if c := r.check(f.Check); c != nil && f.Observed != c.observes(f, r.o.AsOf) {
+		return true
+	}
+	if excepted != nil {
+		return f.Status != Suppressed || f.Reason != excepted.String()
+	}
+	return !runs && (f.Status == Suppressed || f.Status == FalsePositive) || f.Status == Suppressed && strings.HasPrefix(f.Reason, exceptedBy)
 }
 
 func pastOf(k ActKind) string {
@@ -506,9 +561,9 @@ func (r *running) liveApp(u *appResult, known *filed) (*AppUpdate, []Change, err
 		step(lifeStep{app: u.Key, delta: d, totals: t, before: known.findings[id], acts: known.acts[id]})
 	}
 	if u.suspended {
-		for id, list := range known.acts {
-			f := known.findings[id]
-			if seen[id] || f == nil || !slices.ContainsFunc(list, func(a Act) bool { return a.Ended == Never && a.Until <= r.o.AsOf }) {
+		for _, id := range slices.Sorted(maps.Keys(known.findings)) {
+			f, list := known.findings[id], known.acts[id]
+			if seen[id] || !r.moves(f, list) {
 				continue
 			}
 			rest, err := r.contributionsOf(known, FindingDays{FindingKey: FindingKey{f.Check, u.Key, f.Subject}})

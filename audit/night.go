@@ -36,10 +36,16 @@ type Store interface {
 	FindingsOf(ctx context.Context, apps ...string) ([]Finding, []Act, error)
 	// ActsEnding gives the acts that run and end by t.
 	ActsEnding(ctx context.Context, t Instant) ([]Act, error)
+	// AppsNotResolved gives the apps with findings that are not resolved and observed, or of some checks.
+	AppsNotResolved(ctx context.Context, checks []string) ([]string, error)
 	// NightCounts gives the finished runs in order.
 	NightCounts(ctx context.Context) ([]NightCount, error)
 	// OpenFindings counts, by severity, the findings that are open, acknowledged or in remediation.
 	OpenFindings(ctx context.Context) (map[Severity]int, error)
+	// Figures gives the days of an app that were counted, in numbers.
+	Figures(ctx context.Context, app string) (map[Day]*DayFigures, error)
+	// Spans gives when each contribution to an app's findings was made; those of one finding and day are one.
+	Spans(ctx context.Context, app string) ([]ContributionSpan, error)
 	// Observations gives an app's captures, mails and signals of the days from from to to.
 	Observations(ctx context.Context, app string, from, to Day) ([]Observation, error)
 	// ObservedBetween gives the days that have observations after one instant, and up to another.
@@ -230,6 +236,9 @@ type Night struct {
 	Archive Archive
 	Sources Sources
 	Checks  []Check
+	// ChecksOf are those of another policy than Rules has, for parts of another process's night. Nil: the same.
+	ChecksOf func(*Policy) ([]Check, error)
+
 	Rules   Rules // of the present configuration
 	Clock   Clock
 	Workers int    // 0: as many as there are cores
@@ -469,6 +478,13 @@ func (r *running) do() (*Result, error) {
 	r.run.Summary.UnknownInstalls = r.total.Unknown
 	r.run.Summary.ClockTrouble = r.total.Trouble
 	r.run.Summary.Judged = r.total.Judged
+	for i := range r.run.Summary.Checks {
+		if c := &r.run.Summary.Checks[i]; c.Looked {
+			if f, ok := r.total.Failed[c.ID]; ok {
+				c.Looked, c.Why = false, fmt.Sprintf("the rule could not judge %d of the apps, such as %s: %s", f.N, f.App, f.Why)
+			}
+		}
+	}
 	if !r.o.DryRun {
 		if err := r.intake.Commit(); err != nil {
 			return nil, err
@@ -759,6 +775,9 @@ func (c *Check) look(set, looked map[Kind]bool, purposes bool) (res CheckResult,
 	}
 	if len(c.NeedsOneOf) > 0 && !slices.ContainsFunc(c.NeedsOneOf, func(k Kind) bool { return set[k] }) {
 		need(c.NeedsOneOf[0], true)
+	}
+	if c.Off {
+		return CheckResult{ID: c.ID, Why: "the policy turns it off", Off: true}, false
 	}
 	if res.Looked && c.Purposes && !purposes {
 		configured = false

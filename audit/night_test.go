@@ -116,7 +116,11 @@ func (w *world) try(ctx context.Context, asOf string) (*audit.Result, error) {
 		src.List = append(src.List, ingest.Source{Kind: audit.KindAccess, Name: w.again, Path: filepath.Join(w.dir, w.again), MaxBad: 0.05})
 	}
 	src.List = append(src.List, w.more...)
-	n := &audit.Night{Store: w.store.Night(lease), Archive: w.keep, Sources: src, Checks: checks.All(), Clock: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler),
+	set, err := checks.For(policy)
+	if err != nil {
+		w.Fatal(err)
+	}
+	n := &audit.Night{Store: w.store.Night(lease), Archive: w.keep, Sources: src, Checks: set, Clock: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler),
 		Rules: audit.Rules{Policy: policy, CompleteSince: at("2024-01-01T00:00:00Z"), Purposes: !w.silent}}
 	if w.spread {
 		n.Spread = byItself{n, func(p audit.Part) {

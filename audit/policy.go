@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"time"
@@ -33,11 +34,123 @@ type Policy struct {
 	Deadlines map[Severity]time.Duration // from a delivered notice to when it must be mended
 
 	RetentionCalls time.Duration // whole days; how long calls and reports are kept
+
+	Checks     map[string]CheckPolicy `json:",omitempty"` // by id: what differs from the check's own
+	Exceptions []Exception            `json:",omitempty"`
+	Own        []OwnRule              `json:",omitempty"` // rules of the platform's own, in order
+
 	// No judgment depends on these: they are the present configuration's, and no part of the digest.
 	RetentionFindings time.Duration `json:"-"` // how long resolved findings are kept, to which nothing happens
 	RetentionTrail    time.Duration `json:"-"` // how long why and details of what was done are kept, and runs
 	FourEyes          []string      `json:"-"` // recommended acts that take two people to decide
 	Ladder            Ladder        `json:"-"` // what vendors are told when
+	Clauses           []Clause      `json:"-"` // in the platform's own words, and further ones
+}
+
+// A CheckPolicy is what a platform wants of a check.
+type CheckPolicy struct {
+	Severity    Severity `json:",omitempty"` // of all its findings; "": as the check has it
+	Off         bool     `json:",omitempty"`
+	EnforceFrom Instant  `json:",omitempty"` // until then it is observed: see Finding.Observed
+
+	At Position `json:"-"`
+}
+
+// An Exception lets an app be in some respect until a moment: what is found is filed as suppressed meanwhile.
+type Exception struct {
+	App     string
+	Check   string
+	Subject *string `json:",omitempty"` // nil: whatever it is
+	Reason  string
+	Owner   string // who answers for it
+	Until   Instant
+
+	At Position `json:"-"`
+}
+
+// exceptedBy begins the reason of what an exception suppresses.
+const exceptedBy = "excepted by the policy until "
+
+func (e *Exception) String() string {
+	return fmt.Sprintf("%s%s (%s): %s", exceptedBy, e.Until, e.Owner, e.Reason)
+}
+
+// Fits says whether e is about the findings of a check, an app and a subject, whenever.
+func (e *Exception) Fits(app, check, subject string) bool {
+	return e.App == app && e.Check == check && (e.Subject == nil || *e.Subject == subject)
+}
+
+// A Clause is one of the guideline in a platform's own words, or one that the platform adds.
+type Clause struct {
+	Name string
+	Text string
+	URL  string // where it stands; empty: nowhere
+}
+
+// An OwnRule is a rule of a platform's own, as written: package checks/rules makes a check of it.
+type OwnRule struct {
+	ID          string
+	Clause      string
+	Severity    Severity
+	Confidence  Confidence
+	Finds       string // in one line
+	When        string // CEL: whether the app breaks it
+	Subject     string `json:",omitempty"` // CEL: a string, or a list of strings, each a finding; empty: one without a subject
+	Title       string // {subject} stands for the subject
+	Remediation string
+
+	Violates, Complies []Example `json:"-"`
+
+	At, WhenAt, SubjectAt, TitleAt Position `json:"-"`
+}
+
+// An Example is an app in figures, and what a rule of one's own finds in it.
+type Example struct {
+	Story    string
+	Figures  *Figures
+	Subjects []string // nil: it is not said which
+	At       Position
+}
+
+// A Position is a place in a file that people write. The zero one is nowhere.
+type Position struct {
+	File         string
+	Line, Column int // from 1
+}
+
+func (p Position) String() string {
+	switch {
+	case p.Line == 0:
+		return p.File
+	case p.Column == 0:
+		return fmt.Sprintf("%s:%d", p.File, p.Line)
+	}
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
+}
+
+// Excepts is the exception that lets a finding be at t; nil where there is none.
+func (p *Policy) Excepts(app, check, subject string, t Instant) *Exception {
+	for i := range p.Exceptions {
+		if e := &p.Exceptions[i]; t < e.Until && e.Fits(app, check, subject) {
+			return e
+		}
+	}
+	return nil
+}
+
+// HasRule says whether a rule of the platform's own has an id.
+func (p *Policy) HasRule(id string) bool {
+	return slices.ContainsFunc(p.Own, func(r OwnRule) bool { return r.ID == id })
+}
+
+// Clause is a clause as the platform words it; nil where it does not.
+func (p *Policy) Clause(name string) *Clause {
+	for i := range p.Clauses {
+		if p.Clauses[i].Name == name {
+			return &p.Clauses[i]
+		}
+	}
+	return nil
 }
 
 // DefaultPolicy is the guideline as published.

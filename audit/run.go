@@ -97,6 +97,7 @@ type CheckResult struct {
 	ID     string `json:"id"`
 	Looked bool   `json:"looked"`
 	Why    string `json:"why,omitempty"`
+	Off    bool   `json:"off,omitempty"` // the policy turns it off
 }
 
 // FindingCounts is what a run changed.

@@ -365,6 +365,14 @@ func (n *Night) shard(ctx context.Context, run int64, body []byte) ([]byte, erro
 	if err := json.Unmarshal(body, &s); err != nil {
 		return nil, err
 	}
+	if p := s.Rules.At(s.AsOf).Policy; n.ChecksOf != nil && p.Digest != n.Rules.Policy.Digest {
+		other := *n
+		var err error
+		if other.Checks, err = n.ChecksOf(p); err != nil {
+			return nil, err
+		}
+		n = &other
+	}
 	defer n.Archive.CloseFiles() // others remove files that are open here
 	in, err := n.Archive.Gather(run, s.Spools)
 	if err != nil {

@@ -422,6 +422,8 @@ func (m inMemory) Observations(day audit.Day) ([]audit.Observation, error) {
 	return m.observed[day], nil
 }
 
+func (m inMemory) Figures(audit.Day) (*audit.DayFigures, error) { return nil, nil }
+
 func (m inMemory) Calls(day audit.Day) (*audit.CallDay, error) {
 	if d := m.calls[day]; d != nil {
 		return d, nil

@@ -19,7 +19,7 @@ type checksPage struct {
 // A checkCard is a check, and what reviewers made of what it found.
 type checkCard struct {
 	audit.Check
-	Graded              string
+	Graded, Standing    string
 	Open, All           int
 	Judged, Dismissed   int // that reviewers acknowledged, have in remediation, suppressed or dismissed; and of these, dismissed
 	Precision           int // per cent; of Judged, not dismissed
@@ -37,7 +37,7 @@ func (c *Console) checks(w http.ResponseWriter, r *http.Request, u person) error
 		if !ok {
 			continue
 		}
-		x := checkCard{Check: check, Graded: check.Graded()}
+		x := checkCard{Check: check, Graded: check.Graded(), Standing: check.Standing(audit.At(c.Clock()))}
 		x.BoundaryFree, x.Bound, _ = strings.Cut(check.Rule, "\n\nBoundaries: ")
 		for _, n := range counts {
 			if n.Check != id {

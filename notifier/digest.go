@@ -20,6 +20,7 @@ type Digest struct {
 	Grew                                         Counts // open ones that only grew
 	Open                                         Counts // all that are not resolved, suppressed or dismissed, after the night
 	Silent                                       int    // suppressed or dismissed ones that grew
+	Observed                                     Counts // new or changed ones whose check is not enforced yet
 
 	Named         []Item // the new ones that are critical or high, worst first
 	NamedReopened []Item // all of them, worst first
@@ -77,6 +78,9 @@ func (c *Counts) add(s audit.Severity, n int) {
 // Total is how many there are.
 func (c Counts) Total() int { return c.Critical + c.High + c.Medium + c.Low }
 
+// Observed says of a finding that it is only shown: see [audit.Finding].
+const Observed = "observed: its check is not enforced yet, and nobody is told"
+
 // Changed says whether the night changed any finding, other than what grew in silence. A run by hand that changed nothing posts nothing.
 func (d Digest) Changed() bool {
 	return d.New.Total()+d.Reopened.Total()+d.Worsened.Total()+d.Grew.Total()+d.Resolved.Total()+d.Withdrawn.Total() > 0
@@ -107,6 +111,8 @@ func Compose(r *audit.Result, redact func(string) string) Digest {
 		c := &r.Changes[i]
 		f := &c.Finding
 		switch {
+		case f.Observed:
+			d.Observed.Add(f.Severity)
 		case c.What == audit.IsResolved:
 			d.Resolved.Add(f.Severity)
 		case c.What == audit.IsWithdrawn:
@@ -137,7 +143,7 @@ func Compose(r *audit.Result, redact func(string) string) Digest {
 		d.Sources = append(d.Sources, s)
 	}
 	for _, c := range run.Summary.Checks {
-		if !c.Looked {
+		if !c.Looked && !c.Off {
 			c.Why = line(c.Why)
 			d.Checks = append(d.Checks, c)
 		}

@@ -103,6 +103,9 @@ func (d Digest) Remarks() []string {
 	if d.Silent > 0 {
 		r = append(r, fmt.Sprint("Suppressed or dismissed findings that grew: ", d.Silent))
 	}
+	if d.Observed.Total() > 0 {
+		r = append(r, fmt.Sprintf("Observed only, nobody is told until their check is enforced: %s", d.Observed))
+	}
 	if d.Overdue > 0 {
 		r = append(r, fmt.Sprint("Findings whose deadline has passed: ", d.Overdue))
 	}

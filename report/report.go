@@ -62,6 +62,9 @@ type Reporter struct {
 
 	// Clause gives the words of a clause.
 	Clause func(clause string) string
+
+	// Exceptions are the policy's, as they are now.
+	Exceptions []audit.Exception
 }
 
 // A NoNightsError says that there is nothing to report of a month.
@@ -587,6 +590,16 @@ func (b *builder) Acts() iter.Seq[store.PastAct] {
 			}
 		}
 	}
+}
+
+// Excepted are the policy's exceptions that did not end before the month.
+func (b *builder) Excepted() (list []audit.Exception) {
+	for _, x := range b.Exceptions {
+		if x.Until > b.month.begin() {
+			list = append(list, x)
+		}
+	}
+	return list
 }
 
 // A deedRow is something that a person did to a finding, and what that is about.

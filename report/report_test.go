@@ -118,7 +118,8 @@ func (b *bench) write(w *bytes.Buffer, month string, now audit.Instant) error {
 	b.Helper()
 	m, err := report.ParseMonth(month)
 	b.must(err)
-	r := &report.Reporter{Store: b.s, Clock: func() time.Time { return now.Time() }, Clause: func(c string) string { return "What " + c + " says." }}
+	r := &report.Reporter{Store: b.s, Clock: func() time.Time { return now.Time() }, Clause: func(c string) string { return "What " + c + " says." },
+		Exceptions: []audit.Exception{{App: "acme", Check: "report-overdue", Subject: new(hostile), Reason: "they migrate", Owner: "the platform team", Until: at(11, 15)}, {App: "gone", Check: "report-overdue", Reason: "of September", Until: at(9, 1)}}}
 	return r.Write(b.Context(), w, m)
 }
 
@@ -168,13 +169,13 @@ func TestReport(t *testing.T) {
 		"8 to 30 days ago 1 1 0 0 0",
 		"1 was kept in this month", "1 was missed", "1 finding is open past its deadline", "P1 access-unapproved 2026-11-20 open",
 		"suppressed cli:ann@host 2026-11-03 to 2026-12-24", "the gateway's own probe", "warn was recommended 2026-11-03 cli:ann@host third time",
-		"2026-11-02 02:30 R-000004", "purpose-prohibited, access-unapproved the file is cut short", "2026-11-03 02:30 R-000005", "could not look at 1 source",
+		"2026-11-02 02:30 R-000004", "purpose-prohibited, access-unapproved the file is cut short", "2026-11-03 02:30 R-000005", "could not look at 1 source", "2026-11-15 the platform team they migrate",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("it does not say %q", want)
 		}
 	}
-	for _, absent := range []string{"still running.", "<script>", "\u202e", "\u0007", "\r", "\t", "\x1b"} {
+	for _, absent := range []string{"still running.", "of September", "<script>", "\u202e", "\u0007", "\r", "\t", "\x1b"} {
 		if strings.Contains(got, absent) {
 			t.Errorf("it holds %q", absent)
 		}

@@ -461,7 +461,7 @@ func Load(path string) (*Config, error) {
 			return nil, fmt.Errorf("%s: policy: %w", path, err)
 		}
 	}
-	c.Policy, err = ParsePolicy(c.PolicyFile, policy)
+	c.Policy, err = parsePolicy(c.PolicyFile, filepath.Dir(c.Resolve(c.PolicyFile)), policy)
 	return c, err
 }
 

@@ -5,12 +5,18 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"net/url"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/address"
 )
 
 // policyFile is policy.yaml: a file overrides parts of the built-in policy.
@@ -70,15 +76,45 @@ type policyFile struct {
 		Findings *Duration `yaml:"findings"`
 		Trail    *Duration `yaml:"trail"`
 	} `yaml:"retention"`
+	Checks     map[string]checkEntry  `yaml:"checks"`
+	Exceptions []exceptionEntry       `yaml:"exceptions"`
+	Clauses    map[string]clauseEntry `yaml:"clauses"`
+	Rules      []string               `yaml:"rules"`
 }
 
-// ParsePolicy is the built-in policy with what a file overrides. No text is no override.
+type checkEntry struct {
+	Severity    string `yaml:"severity"`
+	Enabled     *bool  `yaml:"enabled"`
+	EnforceFrom *Date  `yaml:"enforce_from"`
+}
+
+type exceptionEntry struct {
+	App     string  `yaml:"app"`
+	Check   string  `yaml:"check"`
+	Subject *string `yaml:"subject"`
+	Reason  string  `yaml:"reason"`
+	Owner   string  `yaml:"owner"`
+	Until   *Date   `yaml:"until"`
+}
+
+type clauseEntry struct {
+	Text string `yaml:"text"`
+	URL  string `yaml:"url"`
+}
+
+// ParsePolicy is the built-in policy with what a file overrides. No text is no override. Files of rules are looked for in the file's folder.
 func ParsePolicy(name string, text []byte) (*audit.Policy, error) {
+	return parsePolicy(name, filepath.Dir(name), text)
+}
+
+// parsePolicy is ParsePolicy with the folder of the file, which name need not tell.
+func parsePolicy(name, dir string, text []byte) (*audit.Policy, error) {
 	p := audit.DefaultPolicy()
 	var f policyFile
 	if err := decode(name, text, &f); err != nil {
 		return nil, err
 	}
+	in := sheetOf(name, text)
 	if f.Purposes.Approvable != nil {
 		p.Approvable = f.Purposes.Approvable
 	}
@@ -126,54 +162,170 @@ func ParsePolicy(name string, text []byte) (*audit.Policy, error) {
 	if len(f.FourEyes) > 0 {
 		p.FourEyes = f.FourEyes
 	}
-	for s, d := range f.Deadlines {
+	var wrong mistakes
+	for _, s := range slices.Sorted(maps.Keys(f.Deadlines)) {
 		if !slices.Contains(audit.Severities(), audit.Severity(s)) {
-			return nil, fmt.Errorf("%s: deadlines: %q is none of critical, high, medium, low", name, s)
+			wrong.add(in.at("deadlines", s), "deadlines: %q is none of critical, high, medium, low", s)
+			continue
 		}
-		p.Deadlines[audit.Severity(s)] = time.Duration(d)
+		p.Deadlines[audit.Severity(s)] = time.Duration(f.Deadlines[s])
 	}
-	if err := check(p); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+	f.checks(p, in, &wrong)
+	f.exceptions(p, in, &wrong)
+	f.clauses(p, in, &wrong)
+	for i, pattern := range f.Rules {
+		at := in.at("rules", i)
+		files, err := filepath.Glob(rooted(dir, pattern))
+		switch {
+		case err != nil:
+			wrong.add(at, "rules: %q is no pattern: %v", pattern, err)
+		case len(files) == 0:
+			wrong.add(at, "rules: no file matches %s: name a file, or a pattern as rules/*.yaml", pattern)
+		}
+		for _, path := range files {
+			shown := path
+			if rel, err := filepath.Rel(dir, path); err == nil && !filepath.IsAbs(pattern) {
+				shown = filepath.Join(filepath.Dir(name), rel)
+			}
+			own, err := readRules(shown, path)
+			if err != nil {
+				wrong = append(wrong, err)
+			}
+			p.Own = append(p.Own, own...)
+		}
+	}
+	check(p, in, &wrong)
+	if err := errors.Join(wrong...); err != nil {
+		return nil, err
 	}
 	p.Digest = digest(p)
 	return p, nil
 }
 
-func check(p *audit.Policy) error {
-	const day = 24 * time.Hour
+// mistakes are what is wrong with a file.
+type mistakes []error
+
+func (m *mistakes) add(at audit.Position, format string, args ...any) {
+	*m = append(*m, fmt.Errorf("%s: %w", written(at), fmt.Errorf(format, args...)))
+}
+
+// written is a position as errors begin.
+func written(p audit.Position) string {
 	switch {
-	case p.ReportingPeriod < day || p.ReportingPeriod%day != 0:
-		return fmt.Errorf("reporting: period: give whole days, as in 15d")
-	case p.RetentionCalls%day != 0 || p.RetentionCalls < 2*p.ReportingPeriod+2*day:
-		return fmt.Errorf("retention: calls: give whole days, and more than twice reporting.period, or accounts cannot be held against their reports")
-	case p.RetentionCalls < p.FreshRetrieval+2*day:
-		return fmt.Errorf("retention: calls: give two days more than mail.fresh_retrieval, or mails cannot be held against the retrievals before them")
-	case p.RetentionFindings < p.RetentionCalls:
-		return fmt.Errorf("retention: findings: give no less than retention.calls: the facts of a finding may be judged again for that long, and would file it anew")
-	case p.RetentionTrail < p.RetentionFindings:
-		return fmt.Errorf("retention: trail: give no less than retention.findings, or findings would outlive the reasons of what was done to them")
-	case p.ProbingCalls < 1:
-		return fmt.Errorf("probing: calls: give 1 or more")
-	case p.WorsenedAccounts < 0:
-		return fmt.Errorf("suppress: worsened_accounts: give 0 or more")
-	case p.Ladder.CleanNights < 1 || p.Ladder.ManyAccounts < 1:
-		return fmt.Errorf("notices: clean_nights and many_accounts: give 1 or more")
-	case p.Ladder.Abnormal < 0 || p.Ladder.AbnormalTimes < 0 || p.Ladder.AbnormalNights < 1:
-		return fmt.Errorf("notices: abnormal: give 0 or more findings and times, and 1 night or more")
-	case !slices.IsSortedFunc(p.Ladder.Reminders, func(a, b time.Duration) int { return cmp.Compare(b, a) }):
-		return fmt.Errorf("notices: reminders: name them from the earliest to the latest, as in [14d, 3d]")
+	case p.Line == 0:
+		return p.File
+	case p.Column == 0:
+		return fmt.Sprintf("%s: line %d", p.File, p.Line)
 	}
-	for _, act := range p.FourEyes {
+	return fmt.Sprintf("%s: line %d, column %d", p.File, p.Line, p.Column)
+}
+
+func rooted(dir, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
+}
+
+// checkName is what the id of a check looks like; which there are, others know.
+var checkName = regexp.MustCompile(`^[a-z][a-z0-9-]{1,63}$`)
+
+func (f *policyFile) checks(p *audit.Policy, in sheet, wrong *mistakes) {
+	for _, id := range slices.Sorted(maps.Keys(f.Checks)) {
+		x, at := f.Checks[id], in.at("checks", id)
+		c := audit.CheckPolicy{Severity: audit.Severity(x.Severity), Off: x.Enabled != nil && !*x.Enabled, At: at}
+		if x.EnforceFrom != nil {
+			c.EnforceFrom = audit.Instant(*x.EnforceFrom)
+		}
+		if x.Severity != "" && !slices.Contains(audit.Severities(), c.Severity) {
+			wrong.add(in.at("checks", id, "severity"), "checks: %s: severity: %q is none of critical, high, medium, low", id, x.Severity)
+		}
+		if p.Checks == nil {
+			p.Checks = map[string]audit.CheckPolicy{}
+		}
+		p.Checks[id] = c
+	}
+}
+
+func (f *policyFile) exceptions(p *audit.Policy, in sheet, wrong *mistakes) {
+	for i, x := range f.Exceptions {
+		at := in.at("exceptions", i)
+		for _, must := range []struct{ key, value string }{{"app", x.App}, {"check", x.Check}, {"reason", x.Reason}, {"owner", x.Owner}} {
+			if strings.TrimSpace(must.value) == "" {
+				wrong.add(at, "exceptions: %s is missing: an exception names app, check, reason, owner and until", must.key)
+			}
+		}
+		if x.Until == nil {
+			wrong.add(at, "exceptions: until is missing: an exception has an end, as 2027-06-30")
+			continue
+		}
+		p.Exceptions = append(p.Exceptions, audit.Exception{App: x.App, Check: x.Check, Subject: x.Subject, Reason: address.Redact(x.Reason), Owner: address.Redact(x.Owner),
+			Until: audit.Instant(*x.Until), At: at})
+	}
+}
+
+// clauseName is what a clause is called.
+var clauseName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9.-]{0,15}$`)
+
+func (f *policyFile) clauses(p *audit.Policy, in sheet, wrong *mistakes) {
+	for _, name := range slices.Sorted(maps.Keys(f.Clauses)) {
+		x, at := f.Clauses[name], in.at("clauses", name)
+		if !clauseName.MatchString(name) {
+			wrong.add(at, "clauses: %q is no name of a clause: a letter, then up to 15 letters, digits, dots and hyphens", name)
+		}
+		if u, err := url.Parse(x.URL); x.URL != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "") {
+			wrong.add(in.at("clauses", name, "url"), "clauses: %s: url: %q is no http or https URL", name, x.URL)
+		}
+		if strings.TrimSpace(x.Text) == "" && !guideline.MatchString(name) {
+			wrong.add(at, "clauses: %s: text is missing: the guideline has no such clause, so say what it says", name)
+		}
+		p.Clauses = append(p.Clauses, audit.Clause{Name: name, Text: address.Redact(x.Text), URL: x.URL})
+	}
+}
+
+// guideline is the clauses that the built-in policy words.
+var guideline = regexp.MustCompile(`^P([1-9]|1[0-4])$`)
+
+func check(p *audit.Policy, in sheet, wrong *mistakes) {
+	const day = 24 * time.Hour
+	must := func(ok bool, says string, at ...any) {
+		if !ok {
+			var path []string
+			for _, x := range at {
+				path = append(path, fmt.Sprint(x))
+			}
+			wrong.add(in.at(at...), "%s: %s", strings.Join(path, ": "), says)
+		}
+	}
+	must(p.ReportingPeriod >= day && p.ReportingPeriod%day == 0, "give whole days, as in 15d", "reporting", "period")
+	must(p.RetentionCalls%day == 0 && p.RetentionCalls >= 2*p.ReportingPeriod+2*day,
+		"give whole days, and more than twice reporting.period, or accounts cannot be held against their reports", "retention", "calls")
+	must(p.RetentionCalls >= p.FreshRetrieval+2*day, "give two days more than mail.fresh_retrieval, or mails cannot be held against the retrievals before them", "retention", "calls")
+	must(p.RetentionFindings >= p.RetentionCalls,
+		"give no less than retention.calls: the facts of a finding may be judged again for that long, and would file it anew", "retention", "findings")
+	must(p.RetentionTrail >= p.RetentionFindings, "give no less than retention.findings, or findings would outlive the reasons of what was done to them", "retention", "trail")
+	must(p.ProbingCalls >= 1, "give 1 or more", "probing", "calls")
+	must(p.WorsenedAccounts >= 0, "give 0 or more", "suppress", "worsened_accounts")
+	must(p.Ladder.CleanNights >= 1, "give 1 or more", "notices", "clean_nights")
+	must(p.Ladder.ManyAccounts >= 1, "give 1 or more", "notices", "many_accounts")
+	must(p.Ladder.Abnormal >= 0 && p.Ladder.AbnormalTimes >= 0 && p.Ladder.AbnormalNights >= 1, "give 0 or more findings and times, and 1 night or more", "notices", "abnormal")
+	must(slices.IsSortedFunc(p.Ladder.Reminders, func(a, b time.Duration) int { return cmp.Compare(b, a) }),
+		"name them from the earliest to the latest, as in [14d, 3d]", "notices", "reminders")
+	for i, act := range p.FourEyes {
 		if !slices.Contains(audit.RecommendedActs(), act) {
-			return fmt.Errorf("four_eyes: %q is none of %s", act, strings.Join(audit.RecommendedActs(), ", "))
+			wrong.add(in.at("four_eyes", i), "four_eyes: %q is none of %s", act, strings.Join(audit.RecommendedActs(), ", "))
 		}
 	}
 	for _, purpose := range p.Prohibited {
 		if slices.Contains(p.Approvable, purpose) {
-			return fmt.Errorf("purposes: %q is both approvable and prohibited", purpose)
+			wrong.add(in.at("purposes"), "purposes: %q is both approvable and prohibited", purpose)
 		}
 	}
-	return nil
+	for _, declared := range slices.Sorted(maps.Keys(p.Synonyms)) {
+		if means := p.Synonyms[declared]; audit.PurposeSubject(means) != means {
+			wrong.add(in.at("purposes", "synonyms", declared), "purposes: synonyms: %q means %q, which is no purpose: write it as the others, in small letters, digits and hyphens", declared, means)
+		}
+	}
 }
 
 // digest is the SHA-256 of the policy as it is in force.

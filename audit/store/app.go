@@ -174,6 +174,49 @@ func (s *Store) RetrievalDays(ctx context.Context, from, to audit.Day) (map[stri
 	return days, err
 }
 
+// Figures gives the days of an app that were counted, in numbers.
+func (s *Store) Figures(ctx context.Context, app string) (map[audit.Day]*audit.DayFigures, error) {
+	days := map[audit.Day]*audit.DayFigures{}
+	err := s.read(ctx, "read the figures of an app", func(t *tx) error {
+		var found []struct {
+			Day     audit.Day `db:"day"`
+			Figures string    `db:"figures"`
+		}
+		if err := t.all(ctx, &found, `SELECT day, figures FROM headers WHERE app_key = ? AND figures IS NOT NULL`, text(app)); err != nil {
+			return err
+		}
+		for _, r := range found {
+			f := &audit.DayFigures{}
+			if err := unpackJSON(r.Figures, f); err != nil {
+				return fmt.Errorf("the figures of app %q on %s: %w", app, r.Day, err)
+			}
+			days[r.Day] = f
+		}
+		return nil
+	})
+	return days, err
+}
+
+// Spans gives when each contribution to an app's findings was made.
+func (s *Store) Spans(ctx context.Context, app string) (list []audit.ContributionSpan, err error) {
+	err = s.read(ctx, "read when an app's findings grew", func(t *tx) error {
+		var found []struct {
+			Check   string        `db:"check_id"`
+			Subject text          `db:"subject"`
+			Day     audit.Day     `db:"day"`
+			First   audit.Instant `db:"first_at"`
+			Last    audit.Instant `db:"last_at"`
+		}
+		err := t.all(ctx, &found, `SELECT check_id, subject, day, first_at, last_at FROM contributions WHERE app_key = ?`, text(app))
+		for _, r := range found {
+			list = append(list, audit.ContributionSpan{ContributionKey: audit.ContributionKey{Check: r.Check, App: app, Subject: string(r.Subject), Day: r.Day},
+				First: r.First, Last: r.Last})
+		}
+		return err
+	})
+	return list, err
+}
+
 // packRow is a pack as the database holds it.
 type packRow struct {
 	App     text           `db:"app_key"`

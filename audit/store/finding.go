@@ -35,6 +35,7 @@ type findingRow struct {
 	LatestOccurrences int              `db:"latest_occurrences"`
 	LatestAccounts    int              `db:"latest_accounts"`
 	Worsened          bool             `db:"worsened"`
+	Observed          bool             `db:"observed"`
 	Assignee          text             `db:"assignee"`
 	Recommendation    *string          `db:"recommendation"`
 	NotifiedAt        audit.Instant    `db:"notified_at"`
@@ -50,7 +51,7 @@ type findingRow struct {
 func findings() table {
 	return table{name: "findings", key: []string{"app_key", "id"}, columns: []string{"check_id", "subject", "clause", "severity", "confidence", "status",
 		"reason", "title", "explanation", "remediation", "first_seen", "last_seen", "first_run", "last_run", "occurrences", "accounts", "sites", "latest_run",
-		"latest_occurrences", "latest_accounts", "worsened", "assignee", "recommendation", "notified_at", "due_at", "policy", "registry", "evidence", "version"}}
+		"latest_occurrences", "latest_accounts", "worsened", "observed", "assignee", "recommendation", "notified_at", "due_at", "policy", "registry", "evidence", "version"}}
 }
 
 func selectFindings() string {
@@ -72,7 +73,7 @@ func findingValues(f *audit.Finding, version int64) ([]any, error) {
 	}
 	return []any{text(f.App), f.ID, f.Check, text(f.Subject), f.Clause, f.Severity, f.Confidence, f.Status,
 		text(f.Reason), text(f.Title), text(f.Explanation), text(f.Remediation), f.FirstSeen, f.LastSeen, f.FirstRun, f.LastRun, f.Occurrences, f.Accounts, f.Sites,
-		f.Latest.Run, f.Latest.Occurrences, f.Latest.Accounts, f.Worsened, text(f.Assignee), recommendation, f.NotifiedAt, f.DueAt, f.PolicyDigest, f.Registry,
+		f.Latest.Run, f.Latest.Occurrences, f.Latest.Accounts, f.Worsened, f.Observed, text(f.Assignee), recommendation, f.NotifiedAt, f.DueAt, f.PolicyDigest, f.Registry,
 		evidence, version}, nil
 }
 
@@ -82,7 +83,7 @@ func (r *findingRow) finding() (audit.Finding, error) {
 		Explanation: string(r.Explanation), Remediation: string(r.Remediation), FirstSeen: r.FirstSeen, LastSeen: r.LastSeen, FirstRun: r.FirstRun,
 		LastRun: r.LastRun, Occurrences: r.Occurrences, Accounts: r.Accounts, Sites: r.Sites,
 		Latest:   audit.Latest{Run: r.LatestRun, Occurrences: r.LatestOccurrences, Accounts: r.LatestAccounts},
-		Worsened: r.Worsened, Assignee: string(r.Assignee), NotifiedAt: r.NotifiedAt, DueAt: r.DueAt, PolicyDigest: r.Policy, Registry: r.Registry}
+		Worsened: r.Worsened, Observed: r.Observed, Assignee: string(r.Assignee), NotifiedAt: r.NotifiedAt, DueAt: r.DueAt, PolicyDigest: r.Policy, Registry: r.Registry}
 	if r.Recommendation != nil {
 		f.Recommendation = &audit.Recommendation{}
 		if err := unpackJSON(*r.Recommendation, f.Recommendation); err != nil {
@@ -160,6 +161,23 @@ func (s *Store) Findings(ctx context.Context, f Filter) (list []audit.Finding, e
 		return err
 	})
 	return list, err
+}
+
+// AppsNotResolved gives the apps with findings that are not resolved and observed, or of some checks.
+func (s *Store) AppsNotResolved(ctx context.Context, checks []string) (apps []string, err error) {
+	err = s.read(ctx, "list the apps whose findings a policy moves", func(t *tx) error {
+		var found []text
+		query, args := `SELECT DISTINCT app_key FROM findings WHERE status <> ? AND observed = ?`, []any{audit.Resolved, true}
+		if len(checks) > 0 {
+			query, args = `SELECT DISTINCT app_key FROM findings WHERE status <> ? AND (observed = ? OR check_id IN (?))`, append(args, checks)
+		}
+		err := t.all(ctx, &found, query+` ORDER BY app_key`, args...)
+		for _, app := range found {
+			apps = append(apps, string(app))
+		}
+		return err
+	})
+	return apps, err
 }
 
 // Finding gives the finding whose id begins with prefix, in whatever case, with or without F-. [ErrNotFound], [ErrAmbiguous].

@@ -120,7 +120,7 @@ func TestAMonthOfTheTrail(t *testing.T) {
 				t.Errorf("acts from %s to %s: %q, not %q", c.from, c.to, got, c.want)
 			}
 		}
-		spans, err := s.Spans(ctx, []string{mail.ID, quiet.ID})
+		spans, err := s.TrailSpans(ctx, []string{mail.ID, quiet.ID})
 		must(t, err)
 		same(t, "spans", spans, map[string]store.Span{mail.ID: {First: late, Last: late + day + 1}})
 	})

@@ -270,12 +270,20 @@ func (w *publishing) events(ctx context.Context) error {
 
 func (w *publishing) headers(ctx context.Context) error {
 	into := table{name: "headers", key: []string{"app_key", "day"},
-		columns: []string{"first_retrieval", "last_retrieval", "last_report", "held", "retrieval_after_report", "newest", "observed"}}
+		columns: []string{"first_retrieval", "last_retrieval", "last_report", "held", "retrieval_after_report", "newest", "observed", "figures"}}
 	return w.d.upsert(ctx, w.tx, into, func(add func(...any) error) error {
 		for i := range w.p.Apps {
 			for j := range w.p.Apps[i].Headers {
 				h := &w.p.Apps[i].Headers[j]
-				err := add(text(w.p.Apps[i].Key), h.Day, h.FirstRetrieval, h.LastRetrieval, h.LastReport, h.Held, h.RetrievalAfterReport, h.Newest, h.Observed)
+				var figures any
+				if h.Figures != nil {
+					packed, err := packJSON(h.Figures)
+					if err != nil {
+						return err
+					}
+					figures = packed
+				}
+				err := add(text(w.p.Apps[i].Key), h.Day, h.FirstRetrieval, h.LastRetrieval, h.LastReport, h.Held, h.RetrievalAfterReport, h.Newest, h.Observed, figures)
 				if err != nil {
 					return err
 				}

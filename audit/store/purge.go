@@ -46,8 +46,10 @@ func (w *publishing) purgePacks(ctx context.Context) error {
 		return err
 	}
 	w.purged.Days, w.purged.Packs, w.purged.Records, w.purged.Bytes = gone.Days, gone.Packs, gone.Records, gone.Bytes
-	if _, err := w.exec(ctx, `DELETE FROM packs WHERE day < ?`, w.p.Purged); err != nil {
-		return err
+	for _, query := range []string{`DELETE FROM packs WHERE day < ?`, `UPDATE headers SET figures = NULL WHERE day < ? AND figures IS NOT NULL`} {
+		if _, err := w.exec(ctx, query, w.p.Purged); err != nil {
+			return err
+		}
 	}
 	return w.drop(ctx, &w.purged.Observations, `DELETE FROM observations WHERE day < ?`, w.p.Purged)
 }

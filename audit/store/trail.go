@@ -299,8 +299,8 @@ func (s *Store) Head(ctx context.Context) (head audit.TrailHead, err error) {
 // A Span is from the first to the last that happened to a finding.
 type Span struct{ First, Last audit.Instant }
 
-// Spans gives, by id, when findings were filed and when anything last happened to them.
-func (s *Store) Spans(ctx context.Context, ids []string) (map[string]Span, error) {
+// TrailSpans gives, by id, when findings were filed and when anything last happened to them.
+func (s *Store) TrailSpans(ctx context.Context, ids []string) (map[string]Span, error) {
 	out := map[string]Span{}
 	err := s.read(ctx, "read when things happened to findings", func(t *tx) error {
 		return chunks(ids, func(ids []string) error {

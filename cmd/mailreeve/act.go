@@ -12,7 +12,6 @@ import (
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/address"
 	"github.com/mailreeve/mailreeve/audit/store"
-	"github.com/mailreeve/mailreeve/checks"
 	"github.com/mailreeve/mailreeve/notifier"
 )
 
@@ -144,7 +143,7 @@ func (c *cli) act(ctx context.Context, d *audit.Deed, ids []string) error {
 
 // do does a deed to one finding.
 func (s *system) do(ctx context.Context, d audit.Deed, f *audit.Finding) (now *audit.Finding, err error) {
-	if check, ok := checks.Get(f.Check); ok {
+	if check, ok := s.checks.Get(f.Check); ok {
 		d.Nature = check.Nature
 	}
 	if d.Site != "" {

@@ -8,13 +8,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/config"
 	"github.com/mailreeve/mailreeve/checks"
 	"github.com/mailreeve/mailreeve/internal/record"
 )
 
 func (c *cli) checksCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "checks", Short: "List the checks, and explain one"}
-	cmd.AddCommand(c.checksListCommand(), c.checksExplainCommand())
+	cmd := &cobra.Command{Use: "checks", Short: "List the checks, explain one, and test rules of your own"}
+	cmd.AddCommand(c.checksListCommand(), c.checksExplainCommand(), c.checksTestCommand())
 	return cmd
 }
 
@@ -39,6 +40,11 @@ func (c *cli) checksListCommand() *cobra.Command {
 		Use:   "list",
 		Short: "List the checks",
 		RunE: func(*cobra.Command, []string) error {
+			set, _, err := c.configured()
+			if err != nil {
+				return err
+			}
+			now := audit.At(c.clock())
 			return listing[[]audit.Check]{
 				record: func(x []audit.Check) any { return record.CheckOf(x) },
 				columns: []column[[]audit.Check]{
@@ -54,9 +60,10 @@ func (c *cli) checksListCommand() *cobra.Command {
 						}
 						return strings.Join(needs, "; or ")
 					}, wide: true},
+					{name: "policy", of: func(x []audit.Check) string { return x[0].Standing(now) }, wide: true},
 					{name: "finds", of: func(x []audit.Check) string { return x[0].Finds }},
 				},
-			}.print(c, format, slices.Values(checks.Catalogue()))
+			}.print(c, format, slices.Values(set.Catalogue()))
 		},
 	}
 	formatFlag(cmd, &format)
@@ -70,7 +77,11 @@ func (c *cli) checksExplainCommand() *cobra.Command {
 		Short: "Explain a check: its rule, its boundaries, and what the vendor has to do",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			parts := checks.Parts(args[0])
+			set, policy, err := c.configured()
+			if err != nil {
+				return err
+			}
+			parts := set.Parts(args[0])
 			if len(parts) == 0 {
 				return fmt.Errorf("there is no check %q: mailreeve checks list shows them", args[0])
 			}
@@ -83,6 +94,12 @@ func (c *cli) checksExplainCommand() *cobra.Command {
 				grade += " at most, by subject"
 			}
 			fmt.Fprintf(c.out, "%s (%s): finds %s\n\nseverity    %s\nis          %s\n", check.ID, check.Clause, check.Finds, grade, natureText(check.Nature))
+			if x := check.Standing(audit.At(c.clock())); x != "" {
+				fmt.Fprintf(c.out, "policy      %s\n", x)
+			}
+			if x := policy.Clause(check.Clause); x != nil && x.URL != "" {
+				fmt.Fprintf(c.out, "clause at   %s\n", shown(x.URL))
+			}
 			for i := range parts {
 				part := &parts[i]
 				rule, boundaries, _ := strings.Cut(part.Rule, "\n\nBoundaries: ")
@@ -105,6 +122,51 @@ func (c *cli) checksExplainCommand() *cobra.Command {
 	}
 	formatFlag(cmd, &format, asTable, asJSON)
 	return cmd
+}
+
+// configured are the checks under the policy of the configuration, or of none where there is no configuration.
+func (c *cli) configured() (checks.Set, *audit.Policy, error) {
+	if _, err := config.Find(); c.config == "" && err != nil {
+		return checks.All(), audit.DefaultPolicy(), nil
+	}
+	cfg, err := c.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	return c.checks, cfg.Policy, nil
+}
+
+func (c *cli) checksTestCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "test FILE…",
+		Short: "Test rules of your own by their examples",
+		Long: `test reads files of rules, type-checks what they say, and holds each rule against its examples: those that violate it and those that comply.
+It needs no store and changes nothing. Where there is a configuration, clauses that its policy words are known. docs/rules.md is about rules.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			_, policy, err := c.configured()
+			if err != nil {
+				return err
+			}
+			alone := audit.DefaultPolicy()
+			alone.Clauses = policy.Clauses
+			for _, path := range args {
+				list, err := config.ReadRules(path)
+				if err != nil {
+					return err
+				}
+				alone.Own = append(alone.Own, list...)
+			}
+			if _, err := checks.For(alone); err != nil {
+				return err
+			}
+			for i := range alone.Own {
+				r := &alone.Own[i]
+				fmt.Fprintf(c.out, "ok  %s: %s, %s\n", r.ID, count(len(r.Violates), "example violates it", "examples violate it"), count(len(r.Complies), "complies", "comply"))
+			}
+			return nil
+		},
+	}
 }
 
 func natureText(n audit.Nature) string {

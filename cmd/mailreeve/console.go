@@ -46,13 +46,13 @@ func consoleSite(cfg *config.Config, log *slog.Logger) (*web.Site, error) {
 func (s *system) console(site *web.Site, missed func(from, to time.Time) bool, retrier console.Retrier) (*console.Console, error) {
 	o := s.cfg.Console.OIDC
 	var ids []string
-	for _, parts := range checks.Catalogue() {
+	for _, parts := range s.checks.Catalogue() {
 		ids = append(ids, parts[0].ID)
 	}
 	began := s.clock()
 	return console.New(console.Config{Site: site, Store: s.store, Deeds: s, Desk: s.desk(), Policy: s.cfg.Policy, Clock: s.clock, Log: s.log,
 		OIDC:  console.OIDC{Issuer: o.Issuer, ClientID: o.ClientID, Secret: os.Getenv(o.ClientSecretEnv), RoleClaim: o.RoleClaim},
-		Check: checks.Get, Checks: ids, Clause: checks.ClauseText,
+		Check: s.checks.Get, Checks: ids, Clause: func(name string) string { return checks.Clause(s.cfg.Policy, name) },
 		Export: func(w io.Writer, f *audit.Finding, accounts audit.IDs) error {
 			b := bufio.NewWriterSize(w, 64<<10)
 			if err := accountListing().csv(b, accountRows(f, accounts)); err != nil {
@@ -61,7 +61,7 @@ func (s *system) console(site *web.Site, missed func(from, to time.Time) bool, r
 			return b.Flush()
 		},
 		Drift: checks.Drift, Fold: checks.PlainWords, Retrier: retrier, Outbox: outbox{s},
-		API: api.New(api.Config{Store: s.store, Deeds: s, Desk: s.desk(), Checks: checks.Catalogue(), Clock: s.clock, Log: s.log}).Handler(), Settings: s.cfg.Shown(),
+		API: api.New(api.Config{Store: s.store, Deeds: s, Desk: s.desk(), Checks: s.checks.Catalogue(), Clock: s.clock, Log: s.log}).Handler(), Settings: s.cfg.Shown(),
 		Ready: func(ctx context.Context) []string { return s.amiss(ctx, began, missed) }})
 }
 

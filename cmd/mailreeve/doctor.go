@@ -25,6 +25,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit/schedule"
 	"github.com/mailreeve/mailreeve/audit/store"
 	"github.com/mailreeve/mailreeve/capture"
+	"github.com/mailreeve/mailreeve/checks"
 	"github.com/mailreeve/mailreeve/internal/s3"
 	"github.com/mailreeve/mailreeve/notifier/notices"
 	"github.com/mailreeve/mailreeve/notifier/slack"
@@ -90,9 +91,17 @@ func (c *cli) doctor(ctx context.Context, send bool) []symptom {
 	var err error
 	if d.cfg, err = c.load(); err != nil {
 		d.wrong("configuration", "%w", err)
+		for _, says := range config.PolicyMistakes(c.config) {
+			file, rest, _ := strings.Cut(says.Error(), ": ")
+			line, _, _ := strings.Cut(rest, ": ")
+			if !strings.Contains(err.Error(), file+": "+line+":") { // else that is told already
+				d.wrong("policy", "%w", says)
+			}
+		}
 		return d.found
 	}
 	d.ok("configuration", "%s", d.cfg.Path)
+	d.policy(ctx, c.checks)
 	plan, err := schedule.Parse(d.cfg.Schedule) // load has parsed it before
 	if err != nil {
 		d.wrong("schedule", "%w", err)
@@ -138,6 +147,57 @@ func (d *doctor) wrong(about, format string, args ...any) { d.say(isWrong, about
 func (d *doctor) say(state, about, format string, args ...any) {
 	for line := range strings.SplitSeq(fmt.Errorf(format, args...).Error(), "\n") {
 		d.found = append(d.found, symptom{state, about, line})
+	}
+}
+
+// policy says what the policy turns off, only observes, and excepts, and which exceptions are no use any more.
+func (d *doctor) policy(ctx context.Context, set checks.Set) {
+	p, now := d.cfg.Policy, audit.At(d.now)
+	for _, says := range config.PolicyMistakes(d.cfg.Path) {
+		d.wrong("policy", "%w", says)
+	}
+	var off, observed []string
+	for _, parts := range set.Catalogue() {
+		switch c := &parts[0]; {
+		case c.Off:
+			off = append(off, c.ID)
+		case c.EnforceFrom > now:
+			observed = append(observed, fmt.Sprintf("%s until %s", c.ID, when(c.EnforceFrom)))
+		}
+	}
+	d.ok("policy", "%s, %s", cmp.Or(d.cfg.PolicyFile, "the built-in one"), count(len(p.Own), "rule of its own", "rules of its own"))
+	if len(off) > 0 {
+		d.warn("policy", "checks that are turned off: %s", strings.Join(off, ", "))
+	}
+	if len(observed) > 0 {
+		d.ok("policy", "checks that are only observed: %s", strings.Join(observed, ", "))
+	}
+	if len(p.Exceptions) == 0 {
+		return
+	}
+	s, err := store.Look(ctx, d.cfg.StoreURL())
+	if err == nil {
+		defer s.Close()
+	}
+	for i := range p.Exceptions {
+		e := &p.Exceptions[i]
+		about := fmt.Sprintf("%s: the exception of %s from %s", e.At, e.App, e.Check)
+		if e.Until <= now {
+			d.warn("policy", "%s ended at %s: take it out, or have %s give it another end", about, when(e.Until), e.Owner)
+			continue
+		}
+		if err != nil { // of the store others tell
+			continue
+		}
+		list, err := s.Findings(ctx, store.Filter{Apps: []string{e.App}, Checks: []string{e.Check}})
+		switch {
+		case err != nil:
+			d.wrong("policy", "%w", err)
+		case !slices.ContainsFunc(list, func(f audit.Finding) bool { return f.Status != audit.Resolved && e.Fits(f.App, f.Check, f.Subject) }):
+			d.warn("policy", "%s matches nothing that is found: take it out, or see that app, check and subject are spelled as in findings list", about)
+		default:
+			d.ok("policy", "%s holds until %s", about, when(e.Until))
+		}
 	}
 }
 

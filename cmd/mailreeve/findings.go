@@ -38,7 +38,7 @@ func (c *cli) findingsListCommand() *cobra.Command {
 		Short:   "List findings that are not resolved, the worst first",
 		Example: "  mailreeve findings list --severity critical,high\n  mailreeve findings list --status all --app com.acme.mailer --format json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			filter, err := pick.filter()
+			filter, err := pick.filter(c)
 			if err != nil {
 				return err
 			}
@@ -103,7 +103,7 @@ func joined[S ~string](list []S) string {
 	return strings.Join(out, ", ")
 }
 
-func (p *findingFlags) filter() (store.Filter, error) {
+func (p *findingFlags) filter(c *cli) (store.Filter, error) {
 	f := store.Filter{Checks: p.checks, Apps: p.apps, Vendors: p.vendors, Limit: p.limit}
 	if p.limit < 0 {
 		return f, usagef("--limit: give 0 or more")
@@ -128,8 +128,15 @@ func (p *findingFlags) filter() (store.Filter, error) {
 		}
 		f.Severities = append(f.Severities, severity)
 	}
+	known := checks.All()
+	if len(p.checks) > 0 {
+		var err error
+		if known, _, err = c.configured(); err != nil {
+			return f, err
+		}
+	}
 	for _, id := range p.checks {
-		if _, ok := checks.Get(id); !ok {
+		if _, ok := known.Get(id); !ok {
 			return f, usagef("--check: there is no check %q: mailreeve checks list shows them", id)
 		}
 	}
@@ -149,7 +156,12 @@ func findingListing(files map[uint32]string) listing[audit.Finding] {
 		columns: []column[F]{
 			{name: "id", of: func(f F) string { return f.ID }},
 			{name: "severity", of: func(f F) string { return string(f.Severity) }},
-			{name: "status", of: func(f F) string { return string(f.Status) }},
+			{name: "status", of: func(f F) string { return string(f.Status) }, told: func(f F) string {
+				if f.Observed {
+					return string(f.Status) + ", observed"
+				}
+				return string(f.Status)
+			}},
 			{name: "check", of: func(f F) string { return f.Check }},
 			{name: "clause", of: func(f F) string { return f.Clause }, wide: true},
 			{name: "confidence", of: func(f F) string { return string(f.Confidence) }, wide: true},
@@ -168,6 +180,7 @@ func findingListing(files map[uint32]string) listing[audit.Finding] {
 			{name: "notified at", at: func(f F) audit.Instant { return f.NotifiedAt }, wide: true},
 			{name: "due at", at: func(f F) audit.Instant { return f.DueAt }, wide: true},
 			{name: "worsened", of: func(f F) string { return strconv.FormatBool(f.Worsened) }, wide: true},
+			{name: "observed", of: func(f F) string { return strconv.FormatBool(f.Observed) }, wide: true},
 			{name: "assignee", of: func(f F) string { return f.Assignee }, wide: true},
 			{name: "policy", of: func(f F) string { return f.PolicyDigest }, wide: true},
 			{name: "reason", of: func(f F) string { return f.Reason }, wide: true, prose: true},
@@ -198,7 +211,7 @@ a spreadsheet can reckon with. ocsf is each finding, also with IDs, as an event 
 		Example: "  mailreeve findings export F-3K9QZX --format csv > accounts.csv\n  mailreeve findings export --format excel > findings.csv\n  mailreeve findings export --status all --format ocsf > findings.ocsf.jsonl",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, ids []string) error {
-			filter, err := pick.filter()
+			filter, err := pick.filter(c)
 			if err != nil {
 				return err
 			}
@@ -237,14 +250,14 @@ func (c *cli) printEvents(ctx context.Context, s *system, list []*audit.Finding)
 		if err != nil {
 			return err
 		}
-		spans, err := s.store.Spans(ctx, ids)
+		spans, err := s.store.TrailSpans(ctx, ids)
 		if err != nil {
 			return err
 		}
 		err = listing[*audit.Finding]{record: func(f *audit.Finding) any {
-			check, _ := checks.Get(f.Check)
+			check, _ := s.checks.Get(f.Check)
 			span := spans[f.ID]
-			return ocsf.EventOf(ocsf.Finding{Finding: f, Created: span.First, Changed: span.Last, Check: check.Finds, Clause: checks.ClauseText(f.Clause),
+			return ocsf.EventOf(ocsf.Finding{Finding: f, Created: span.First, Changed: span.Last, Check: check.Finds, Clause: checks.Clause(s.cfg.Policy, f.Clause),
 				Place: func(x audit.Source) string { return record.Place(x, files) }, Version: version})
 		}}.print(c, asJSONL, slices.Values(list))
 		if err != nil {

@@ -14,6 +14,8 @@ import (
 	"time"
 	_ "time/tzdata" // schedules name time zones, and a small container has none
 
+	"github.com/mailreeve/mailreeve/checks"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -59,7 +61,8 @@ func limitMemory() {
 type cli struct {
 	out, err io.Writer
 	clock    func() time.Time
-	config   string // -c
+	config   string     // -c
+	checks   checks.Set // under the policy that was loaded
 }
 
 // execute runs the command line and gives the exit code.

@@ -54,13 +54,16 @@ type column[T any] struct {
 	name string
 	of   func(T) string
 	at   func(T) audit.Instant
-	wide bool // left out of tables
+	wide bool           // left out of tables
+	told func(T) string // in tables, where of is for programs
 
 	prose bool // for people who read a spreadsheet: also left out of CSV for programs
 }
 
 func (c *column[T]) text(x T, exact bool) string {
 	switch {
+	case c.told != nil && !exact:
+		return c.told(x)
 	case c.at == nil:
 		return c.of(x)
 	case exact:

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/config"
+	"github.com/mailreeve/mailreeve/checks"
 	"github.com/mailreeve/mailreeve/internal/record"
 )
 
@@ -66,6 +67,11 @@ once for more purposes or apps, and without --policy to keep the policies that h
 				return err
 			}
 			defer s.close()
+			if r.Policy != nil {
+				if s.checks, err = checks.For(r.Policy); err != nil {
+					return err
+				}
+			}
 			bar := newBar(c.err)
 			r = s.replay(r)
 			r.Progress = bar.show

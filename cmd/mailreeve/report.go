@@ -35,7 +35,7 @@ and month give the same bytes.`,
 				return err
 			}
 			defer s.close()
-			r := &report.Reporter{Store: s.store, Clock: c.clock, Clause: checks.ClauseText}
+			r := &report.Reporter{Store: s.store, Clock: c.clock, Clause: func(name string) string { return checks.Clause(s.cfg.Policy, name) }, Exceptions: s.cfg.Policy.Exceptions}
 			write := func(w io.Writer) error { return r.Write(cmd.Context(), w, m) }
 			if file == "" || file == "-" {
 				return write(c.out)

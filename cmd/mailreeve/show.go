@@ -10,6 +10,7 @@ import (
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/internal/record"
+	"github.com/mailreeve/mailreeve/notifier"
 )
 
 func (c *cli) findingsShowCommand() *cobra.Command {
@@ -50,6 +51,9 @@ func (x *seen) write(w io.Writer) error {
 	}
 	if x.Worsened {
 		status += ", worsened"
+	}
+	if x.Observed {
+		status += ", " + notifier.Observed
 	}
 	t.row("status", status)
 	t.row("severity", fmt.Sprintf("%s, %s", x.Severity, x.Confidence))

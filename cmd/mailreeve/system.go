@@ -28,6 +28,7 @@ type system struct {
 	store   *store.Store
 	archive *archive.Archive
 	log     *slog.Logger
+	checks  checks.Set
 	clock   func() time.Time
 	key     *[32]byte // of the addresses' digests; nil: none is configured
 	objects *s3.Client
@@ -64,6 +65,9 @@ func (c *cli) load() (*config.Config, error) {
 	if err := checkHooks(cfg); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	if c.checks, err = checks.For(cfg.Policy); err != nil {
+		return nil, err
+	}
 	return cfg, nil
 }
 
@@ -73,7 +77,7 @@ func (c *cli) openStore(ctx context.Context) (*system, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &system{cfg: cfg, log: logger(c, cfg.Log), clock: c.clock, out: c.out, err: c.err, objects: s3.FromEnvironment()}
+	s := &system{cfg: cfg, checks: c.checks, log: logger(c, cfg.Log), clock: c.clock, out: c.out, err: c.err, objects: s3.FromEnvironment()}
 	if s.store, err = store.Open(ctx, cfg.StoreURL()); err != nil {
 		return nil, err
 	}
@@ -128,9 +132,12 @@ func (s *system) night(st audit.Store, progress func(stage string, done, total i
 		src.List = append(src.List, sourceOf(s.cfg, &s.cfg.Sources[i]))
 	}
 	version, _ := build()
-	return &audit.Night{Version: version, Store: st, Archive: s.archive, Sources: src, Checks: checks.All(), Rules: s.cfg.Rules(), Clock: s.clock,
+	return &audit.Night{Version: version, Store: st, Archive: s.archive, Sources: src, Checks: s.checks, ChecksOf: checksOf, Rules: s.cfg.Rules(), Clock: s.clock,
 		Workers: s.cfg.Workers, Log: s.log, Messages: s.messages, Progress: progress}
 }
+
+// checksOf are the checks as a policy wants them.
+func checksOf(p *audit.Policy) ([]audit.Check, error) { return checks.For(p) }
 
 // sourceOf is a source as the configuration has it.
 func sourceOf(cfg *config.Config, x *config.Source) ingest.Source {

@@ -1,6 +1,8 @@
 package record
 
 import (
+	"cmp"
+
 	"github.com/mailreeve/mailreeve/audit"
 )
 
@@ -15,6 +17,9 @@ type Check struct {
 	BySubject  bool             `json:"graded_by_subject"`
 	Part
 	Purposes    bool   `json:"needs_purposes"`
+	Own         bool   `json:"own"`
+	Enabled     bool   `json:"enabled"`
+	EnforceFrom Moment `json:"enforce_from"`
 	Remediation string `json:"remediation"`
 	Parts       []Part `json:"parts,omitempty"` // where subjects need different sources
 }
@@ -35,7 +40,8 @@ func CheckOf(parts []audit.Check) Check {
 		return Part{Subject: c.Part, Needs: append([]audit.Kind{}, c.Needs...), NeedsIfSet: append([]audit.Kind{}, c.NeedsIfSet...), NeedsOneOf: c.NeedsOneOf, Rule: c.Rule}
 	}
 	r := Check{ID: c.ID, Clause: c.Clause, Finds: c.Finds, Nature: c.Nature, Severity: c.Severity, Confidence: c.Confidence, BySubject: c.Grade != nil,
-		Part: part(c), Purposes: c.Purposes, Remediation: c.Remediation}
+		Part: part(c), Purposes: c.Purposes, Remediation: c.Remediation,
+		Own: c.Own, Enabled: !c.Off, EnforceFrom: Moment(cmp.Or(c.EnforceFrom, audit.Never))}
 	if len(parts) > 1 {
 		r.Subject = ""
 		for i := range parts {

@@ -35,6 +35,7 @@ type Finding struct {
 	Sites          int              `json:"sites"`
 	Latest         audit.Latest     `json:"latest"`
 	Worsened       bool             `json:"worsened"`
+	Observed       bool             `json:"observed"`
 	Assignee       string           `json:"assignee"`
 	Recommendation *Recommendation  `json:"recommendation"`
 	Policy         string           `json:"policy"`
@@ -66,7 +67,7 @@ func FindingOf(f *audit.Finding, files map[uint32]string) Finding {
 		AppKey: f.App, AppName: f.AppName, Vendor: f.Vendor, Subject: f.Subject, Title: f.Title, Explanation: f.Explanation, Remediation: f.Remediation,
 		FirstSeen: Moment(f.FirstSeen), LastSeen: Moment(f.LastSeen), FirstRun: f.FirstRun, LastRun: f.LastRun,
 		NotifiedAt: Moment(f.NotifiedAt), DueAt: Moment(f.DueAt), Occurrences: f.Occurrences, Accounts: f.Accounts, Sites: f.Sites, Latest: f.Latest,
-		Worsened: f.Worsened, Assignee: f.Assignee, Policy: f.PolicyDigest, Evidence: make([]Evidence, len(f.Evidence))}
+		Worsened: f.Worsened, Observed: f.Observed, Assignee: f.Assignee, Policy: f.PolicyDigest, Evidence: make([]Evidence, len(f.Evidence))}
 	if x := f.Recommendation; x != nil {
 		if x.DecidedBy == "" {
 			x.DecidedAt = audit.Never

@@ -87,7 +87,7 @@ func hide(text, id string) string {
 }
 
 func (d *Desk) told(f *audit.Finding, m *audit.Matter) notifier.NoticeFinding {
-	x := notifier.NoticeFinding{ID: f.ID, Check: f.Check, Clause: f.Clause, ClauseText: checks.ClauseText(f.Clause), Severity: string(f.Severity), AppKey: line(f.App),
+	x := notifier.NoticeFinding{ID: f.ID, Check: f.Check, Clause: f.Clause, ClauseText: clauseText(d.Policy, f.Clause), Severity: string(f.Severity), AppKey: line(f.App),
 		AppName: line(f.AppName), Subject: line(f.Subject), Title: line(f.Title), Seen: line(cmp.Or(f.Explanation, f.Title)), Occurrences: f.Occurrences,
 		Accounts: f.Accounts, Sites: f.Sites, First: f.FirstSeen.Time(), Last: f.LastSeen.Time(), ToDo: line(f.Remediation), Incident: audit.IsIncident(f.Check), Evidence: []notifier.NoticeEvidence{}}
 	for _, e := range f.Evidence {
@@ -114,6 +114,15 @@ func (d *Desk) told(f *audit.Finding, m *audit.Matter) notifier.NoticeFinding {
 		x.FormURL = d.FormURL
 	}
 	return x
+}
+
+// clauseText is what a clause says, and where it stands.
+func clauseText(p *audit.Policy, name string) string {
+	text := checks.Clause(p, name)
+	if c := p.Clause(name); c != nil && c.URL != "" {
+		text += " (" + c.URL + ")"
+	}
+	return text
 }
 
 // next is what happens next.

@@ -145,8 +145,11 @@ func (v *view) matters(ctx context.Context) error {
 		f := v.findings[id]
 		after, due, trail, since := *m, audit.Step(""), []audit.TrailEntry(nil), audit.Nights{}
 		if f != nil && m.Answer == audit.FixClaimed {
-			check, _ := checks.Get(f.Check)
-			since = audit.NightsSince(m.ClaimedAt, f, check.Nature, runs)
+			nature := audit.IsState // as rules of the platform's own
+			if check, ok := checks.Get(f.Check); ok {
+				nature = check.Nature
+			}
+			since = audit.NightsSince(m.ClaimedAt, f, nature, runs)
 		}
 		if n := notice[after.Second]; n != nil && (n.Delivery == audit.NoticeWithdrawn || !n.Has(id) || n.Delivery == audit.NoticeBounced && !slices.Equal(n.Recipients, recipients(v.registry, n.About))) {
 			after.Second, after.SecondAt = "", audit.Never

@@ -142,6 +142,9 @@ func state(f *audit.Finding, look Look, most int) string {
 	if f.Worsened {
 		s += ", worsened"
 	}
+	if f.Observed {
+		s += ", " + notifier.Observed
+	}
 	if r := f.Recommendation; r != nil {
 		s += ", recommended: " + show(r.Act)
 		if r.Decision != "" {

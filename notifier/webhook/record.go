@@ -33,6 +33,7 @@ type finding struct {
 	Sites          int              `json:"sites"`
 	Latest         audit.Latest     `json:"latest"`
 	Worsened       bool             `json:"worsened"`
+	Observed       bool             `json:"observed"`
 	Assignee       string           `json:"assignee"`
 	Recommendation *recommendation  `json:"recommendation"`
 	Policy         string           `json:"policy"`
@@ -103,7 +104,7 @@ func (w writer) finding(f *audit.Finding) finding {
 		Title: w.line(f.Title), Explanation: w.line(f.Explanation), Remediation: w.line(f.Remediation),
 		FirstSeen: moment(f.FirstSeen), LastSeen: moment(f.LastSeen), FirstRun: f.FirstRun, LastRun: f.LastRun,
 		NotifiedAt: moment(f.NotifiedAt), DueAt: moment(f.DueAt), Occurrences: f.Occurrences, Accounts: f.Accounts, Sites: f.Sites, Latest: f.Latest,
-		Worsened: f.Worsened, Assignee: w.line(f.Assignee), Policy: f.PolicyDigest, Evidence: []evidence{}}
+		Worsened: f.Worsened, Observed: f.Observed, Assignee: w.line(f.Assignee), Policy: f.PolicyDigest, Evidence: []evidence{}}
 	if x := f.Recommendation; x != nil {
 		r.Recommendation = &recommendation{x.Act, w.line(x.ProposedBy), moment(x.ProposedAt), w.line(x.DecidedBy), nil, x.Decision}
 		if x.DecidedBy != "" {
