@@ -57,6 +57,17 @@ func Statuses() []Status {
 	return []Status{Open, Acknowledged, InRemediation, Resolved, Suppressed, FalsePositive}
 }
 
+// Name is the status as people say it.
+func (s Status) Name() string {
+	switch s {
+	case InRemediation:
+		return "in remediation"
+	case FalsePositive:
+		return "dismissed"
+	}
+	return string(s)
+}
+
 // A Finding says that an app breaks a rule: one per check, app and subject. Its numbers are those of the union of its contributions.
 type Finding struct {
 	ID         string

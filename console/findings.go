@@ -145,7 +145,7 @@ func (f listFilter) tabs(counts map[audit.Status]int) []tab {
 	}
 	list := []tab{at("To do", "", unsettled)}
 	for _, s := range []audit.Status{audit.Open, audit.Acknowledged, audit.InRemediation, audit.Suppressed, audit.FalsePositive, audit.Resolved} {
-		list = append(list, at(strings.ToUpper(statusName(s)[:1])+statusName(s)[1:], string(s), counts[s]))
+		list = append(list, at(strings.ToUpper(s.Name()[:1])+s.Name()[1:], string(s), counts[s]))
 	}
 	return append(list, at("All", "all", all))
 }

@@ -27,7 +27,7 @@ func (c *Console) funcs() template.FuncMap {
 			return number(x)
 		},
 		"name":   nameOf,
-		"status": statusName,
+		"status": audit.Status.Name,
 		"check": func(id string) string {
 			if x, ok := c.Check(id); ok {
 				return x.Finds
@@ -111,16 +111,6 @@ func nameOf(who string) string {
 		return rest
 	}
 	return who
-}
-
-func statusName(s audit.Status) string {
-	switch s {
-	case audit.InRemediation:
-		return "in remediation"
-	case audit.FalsePositive:
-		return "dismissed"
-	}
-	return string(s)
 }
 
 func wantsJSON(r *http.Request) bool {

@@ -177,6 +177,20 @@ func (s *Store) Trail(ctx context.Context, f TrailFilter) (list []Entry, err err
 	return list, err
 }
 
+// entry is the row as others see it.
+func (r *trailRow) entry() (Entry, error) {
+	e := Entry{Seq: r.Seq, Erased: r.Body == nil, Hash: hex.EncodeToString(r.Hash)}
+	e.At, e.Who, e.What, e.Finding = r.At, string(r.Who), string(r.What), string(r.Finding)
+	if r.Body != nil {
+		var b trailBody
+		if err := unpackJSON(*r.Body, &b); err != nil {
+			return e, fmt.Errorf("entry %d of the trail: %w", r.Seq, err)
+		}
+		e.Why, e.Details = b.Why, b.Details
+	}
+	return e, nil
+}
+
 // TrailOfNotice gives the entries about a notice among those of the findings that it tells of, in order.
 func (s *Store) TrailOfNotice(ctx context.Context, notice string, findings []string) (list []Entry, err error) {
 	err = s.read(ctx, "read the trail of notice "+notice, func(t *tx) error {
@@ -201,17 +215,11 @@ func (t *tx) entries(ctx context.Context, query string, args ...any) ([]Entry, e
 		return nil, err
 	}
 	list := make([]Entry, len(found))
-	for i, r := range found {
-		e := Entry{Seq: r.Seq, Erased: r.Body == nil, Hash: hex.EncodeToString(r.Hash)}
-		e.At, e.Who, e.What, e.Finding = r.At, string(r.Who), string(r.What), string(r.Finding)
-		if r.Body != nil {
-			var b trailBody
-			if err := unpackJSON(*r.Body, &b); err != nil {
-				return nil, fmt.Errorf("entry %d of the trail: %w", r.Seq, err)
-			}
-			e.Why, e.Details = b.Why, b.Details
+	for i := range found {
+		var err error
+		if list[i], err = found[i].entry(); err != nil {
+			return nil, err
 		}
-		list[i] = e
 	}
 	return list, nil
 }
@@ -286,6 +294,29 @@ func (s *Store) Head(ctx context.Context) (head audit.TrailHead, err error) {
 		return err
 	})
 	return head, err
+}
+
+// A Span is from the first to the last that happened to a finding.
+type Span struct{ First, Last audit.Instant }
+
+// TrailSpans gives, by id, when findings were filed and when anything last happened to them.
+func (s *Store) TrailSpans(ctx context.Context, ids []string) (map[string]Span, error) {
+	out := map[string]Span{}
+	err := s.read(ctx, "read when things happened to findings", func(t *tx) error {
+		return chunks(ids, func(ids []string) error {
+			var found []struct {
+				Finding string        `db:"finding_id"`
+				First   audit.Instant `db:"first_at"`
+				Last    audit.Instant `db:"last_at"`
+			}
+			err := t.all(ctx, &found, `SELECT finding_id, min(at) AS first_at, max(at) AS last_at FROM trail WHERE finding_id IN (?) GROUP BY finding_id`, ids)
+			for _, r := range found {
+				out[r.Finding] = Span{r.First, r.Last}
+			}
+			return err
+		})
+	})
+	return out, err
 }
 
 // Commented gives those of findings that a reviewer commented on: neither the night nor their vendor.

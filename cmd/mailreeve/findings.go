@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -13,6 +14,7 @@ import (
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/store"
 	"github.com/mailreeve/mailreeve/checks"
+	"github.com/mailreeve/mailreeve/internal/ocsf"
 	"github.com/mailreeve/mailreeve/internal/record"
 )
 
@@ -58,6 +60,13 @@ func (c *cli) listFindings(ctx context.Context, s *system, filter store.Filter, 
 	list, err := s.store.Findings(ctx, filter)
 	if err != nil {
 		return err
+	}
+	if format == asOCSF {
+		events := make([]*audit.Finding, len(list))
+		for i := range list {
+			events[i] = &list[i]
+		}
+		return c.printEvents(ctx, s, events)
 	}
 	var files map[uint32]string
 	if format == asJSON || format == asJSONL {
@@ -174,6 +183,15 @@ func findingListing(files map[uint32]string) listing[audit.Finding] {
 			{name: "observed", of: func(f F) string { return strconv.FormatBool(f.Observed) }, wide: true},
 			{name: "assignee", of: func(f F) string { return f.Assignee }, wide: true},
 			{name: "policy", of: func(f F) string { return f.PolicyDigest }, wide: true},
+			{name: "reason", of: func(f F) string { return f.Reason }, wide: true, prose: true},
+			{name: "recommendation", of: func(f F) string {
+				if f.Recommendation == nil {
+					return ""
+				}
+				return cmp.Or(f.Recommendation.Decision, f.Recommendation.Act+", not decided")
+			}, wide: true, prose: true},
+			{name: "explanation", of: func(f F) string { return f.Explanation }, wide: true, prose: true},
+			{name: "remediation", of: func(f F) string { return f.Remediation }, wide: true, prose: true},
 		},
 	}
 }
@@ -183,10 +201,14 @@ func (c *cli) findingsExportCommand() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
 		Use:   "export [ID…]",
-		Short: "Write all accounts of some findings, or all findings as records",
+		Short: "Write all accounts of some findings, or all findings as records, for spreadsheets, or for other systems",
 		Long: `With IDs, export writes the full list of account ids of these findings, one a row: finding, check, app_key, subject, account_id.
-Without, it writes the findings that mailreeve findings list with the same options would list.`,
-		Example: "  mailreeve findings export F-3K9QZX --format csv > accounts.csv\n  mailreeve findings export --status all --format jsonl",
+Without, it writes the findings that mailreeve findings list with the same options would list.
+
+csv is for programs, and as findings list has it. excel is the same for spreadsheets: CSV with a byte order mark, a finding a row with all its texts, times in UTC that
+a spreadsheet can reckon with. ocsf is each finding, also with IDs, as an event of the Open Cybersecurity Schema Framework ` + ocsf.Version + `, class Compliance Finding
+(2003), one a line.`,
+		Example: "  mailreeve findings export F-3K9QZX --format csv > accounts.csv\n  mailreeve findings export --format excel > findings.csv\n  mailreeve findings export --status all --format ocsf > findings.ocsf.jsonl",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			filter, err := pick.filter(c)
@@ -205,20 +227,44 @@ Without, it writes the findings that mailreeve findings list with the same optio
 			if err != nil {
 				return err
 			}
+			if format == asOCSF {
+				return c.printEvents(cmd.Context(), s, list)
+			}
 			return c.exportAccounts(cmd.Context(), s, list, format)
 		},
 	}
 	pick.add(cmd)
-	cmd.PreRunE = func(*cobra.Command, []string) error { return nil }
-	formatFlag(cmd, &format)
-	checked := cmd.PreRunE
-	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
-		if format == "ocsf" {
-			return usagef("--format: this version does not write ocsf yet; it writes %s, %s, %s and %s", asTable, asJSON, asJSONL, asCSV)
-		}
-		return checked(cmd, args)
-	}
+	formatFlag(cmd, &format, asTable, asJSON, asJSONL, asCSV, asExcel, asOCSF)
 	return cmd
+}
+
+// printEvents writes findings as events of OCSF.
+func (c *cli) printEvents(ctx context.Context, s *system, list []*audit.Finding) error {
+	version, _ := build()
+	for list := range slices.Chunk(list, 500) {
+		ids, found := make([]string, len(list)), make([]audit.Finding, len(list))
+		for i, f := range list {
+			ids[i], found[i] = f.ID, *f
+		}
+		files, err := s.store.EvidencePaths(ctx, found)
+		if err != nil {
+			return err
+		}
+		spans, err := s.store.TrailSpans(ctx, ids)
+		if err != nil {
+			return err
+		}
+		err = listing[*audit.Finding]{record: func(f *audit.Finding) any {
+			check, _ := s.checks.Get(f.Check)
+			span := spans[f.ID]
+			return ocsf.EventOf(ocsf.Finding{Finding: f, Created: span.First, Changed: span.Last, Check: check.Finds, Clause: checks.Clause(s.cfg.Policy, f.Clause),
+				Place: func(x audit.Source) string { return record.Place(x, files) }, Version: version})
+		}}.print(c, asJSONL, slices.Values(list))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // named gives the findings that the command line names, each once.

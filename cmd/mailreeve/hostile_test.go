@@ -645,7 +645,8 @@ func (a *abroad) checkJira(marks []string) {
 func (a *abroad) checkTerminal(marks []string, finding string) {
 	a.Helper()
 	for _, args := range [][]string{{"findings", "show", finding}, {"findings", "list", "--status", "all"}, {"apps", "list"}, {"runs", "list"}, {"runs", "show", "R-000002"}, {"runs", "coverage"}, {"quarantine", "list"}, {"quarantine", "show", "1"}, {"verify"},
-		{"run", "--dry-run", "--as-of", "2026-11-26T02:30:00Z"}, {"runs", "show", "R-000002", "--format", "json"}, {"quarantine", "list", "--format", "json"}} {
+		{"run", "--dry-run", "--as-of", "2026-11-26T02:30:00Z"}, {"runs", "show", "R-000002", "--format", "json"}, {"quarantine", "list", "--format", "json"},
+		{"findings", "export", "--status", "all", "--format", "ocsf"}, {"report", "--month", "2026-11"}} {
 		a.tell(args...)
 	}
 	for _, s := range marks[:8] {

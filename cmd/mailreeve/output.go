@@ -27,6 +27,8 @@ const (
 	asJSON  = "json"
 	asJSONL = "jsonl"
 	asCSV   = "csv"
+	asExcel = "excel" // CSV for spreadsheets
+	asOCSF  = "ocsf"
 )
 
 // formatFlag is --format of a list. Its value is checked before the command runs.
@@ -54,6 +56,8 @@ type column[T any] struct {
 	at   func(T) audit.Instant
 	wide bool           // left out of tables
 	told func(T) string // in tables, where of is for programs
+
+	prose bool // for people who read a spreadsheet: also left out of CSV for programs
 }
 
 func (c *column[T]) text(x T, exact bool) string {
@@ -91,6 +95,8 @@ func (l listing[T]) print(c *cli, format string, items iter.Seq[T]) error {
 		}
 	case asCSV:
 		err = l.csv(w, items)
+	case asExcel:
+		err = l.excel(w, items)
 	default:
 		var n int
 		if n, err = l.table(w, items); n == 0 && err == nil && l.none != "" {
@@ -127,18 +133,51 @@ func (l listing[T]) json(w io.Writer, items iter.Seq[T]) error {
 	return err
 }
 
+// csv is for programs: as they have always read it.
 func (l listing[T]) csv(w io.Writer, items iter.Seq[T]) error {
+	columns := slices.DeleteFunc(slices.Clone(l.columns), func(c column[T]) bool { return c.prose })
+	head := func(c column[T]) string { return strings.ReplaceAll(c.name, " ", "_") }
+	return writeCSV(csv.NewWriter(w), columns, items, head, func(c column[T], x T) string { return notifier.Cell(c.text(x, true), shown) })
+}
+
+// cellRoom is how many characters a cell of Excel surely has room for: 32,767 units of UTF-16.
+const cellRoom = 16_000
+
+// excel is for spreadsheets: by RFC 4180, with the mark without which Excel takes UTF-8 for something else, and times that are times to them.
+func (l listing[T]) excel(w io.Writer, items iter.Seq[T]) error {
+	if _, err := io.WriteString(w, "\ufeff"); err != nil {
+		return err
+	}
 	out := csv.NewWriter(w)
-	row := make([]string, len(l.columns))
-	for i, c := range l.columns {
-		row[i] = strings.ReplaceAll(c.name, " ", "_")
+	out.UseCRLF = true
+	head := func(c column[T]) string {
+		if c.at != nil {
+			return c.name + " (UTC)"
+		}
+		return c.name
+	}
+	return writeCSV(out, l.columns, items, head, func(c column[T], x T) string {
+		if c.at == nil {
+			return notifier.Shorten(notifier.Cell(c.of(x), shown), cellRoom)
+		}
+		if t := c.at(x); record.IsSet(t) {
+			return t.Time().Format(time.DateTime)
+		}
+		return ""
+	})
+}
+
+func writeCSV[T any](out *csv.Writer, columns []column[T], items iter.Seq[T], head func(column[T]) string, text func(column[T], T) string) error {
+	row := make([]string, len(columns))
+	for i, c := range columns {
+		row[i] = head(c)
 	}
 	if err := out.Write(row); err != nil {
 		return err
 	}
 	for x := range items {
-		for i, c := range l.columns {
-			row[i] = notifier.Cell(c.text(x, true), shown)
+		for i, c := range columns {
+			row[i] = text(c, x)
 		}
 		if err := out.Write(row); err != nil {
 			return err

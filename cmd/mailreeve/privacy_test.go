@@ -179,7 +179,8 @@ func TestNoAddressIsKept(t *testing.T) {
 		a.tell("findings", "show", id, "--format", "json")
 	}
 	a.deliver()
-	for _, args := range [][]string{{"findings", "list", "--format", "json"}, {"findings", "export", "--format", "jsonl"}, {"apps", "list"}, {"apps", "show", "acme0"}, {"runs", "list"}, {"runs", "show", "R-000002"},
+	for _, args := range [][]string{{"findings", "list", "--format", "json"}, {"findings", "export", "--format", "jsonl"}, {"findings", "export", "--status", "all", "--format", "excel"},
+		{"findings", "export", "--status", "all", "--format", "ocsf"}, {"report", "--month", "2026-11"}, {"apps", "list"}, {"apps", "show", "acme0"}, {"runs", "list"}, {"runs", "show", "R-000002"},
 		{"runs", "coverage"}, {"quarantine", "list", "--format", "json"}, {"quarantine", "show", "1"}, {"verify"}, {"notices", "list", "--all", "--format", "json"}, {"notices", "list", "--tasks"}, {"doctor"}} {
 		a.tell(args...)
 	}

@@ -103,3 +103,20 @@ func plainly(page []byte) []byte {
 func hides(r rune) bool {
 	return r != '\n' && r != '\t' && r != '\r' && r != '\u00a0' && !unicode.IsPrint(r) && !unicode.Is(unicode.Co, r)
 }
+
+// Plainly writes to w as pages are written: what would not show is written out. So are tabs and carriage returns, since a file may come to a terminal. Each Write has to hold whole characters, as
+// those of templates do.
+func Plainly(w io.Writer) io.Writer { return plainWriter{w} }
+
+type plainWriter struct{ w io.Writer }
+
+func (p plainWriter) Write(b []byte) (int, error) {
+	b, n := plainly(b), len(b)
+	for hidden, shown := range map[string]string{"\t": `\u0009`, "\r": `\u000d`} {
+		b = bytes.ReplaceAll(b, []byte(hidden), []byte(shown))
+	}
+	if _, err := p.w.Write(b); err != nil {
+		return 0, err
+	}
+	return n, nil
+}
