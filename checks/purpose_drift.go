@@ -90,7 +90,7 @@ type drifting struct {
 	calls *audit.CallDay
 	sites []driftSite
 	past  []audit.DayTotals // up to the day before
-	mark  []uint32        // by account: the mark of the last count that met it
+	mark  []uint32          // by account: the mark of the last count that met it
 	marks uint32
 }
 

@@ -219,10 +219,10 @@ type app struct {
 	every    int    // days of a periodic drift
 	complete int    // the day on which all that makes it the pattern has happened
 
-	sites   []*site
-	days    map[audit.Day]*audit.CallDay
+	sites  []*site
+	days   map[audit.Day]*audit.CallDay
 	totals map[audit.Day]audit.DayTotals
-	hashes  uint64
+	hashes uint64
 
 	weekend float64 // of a working day
 	quiet   map[int]bool
