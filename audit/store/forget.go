@@ -103,6 +103,13 @@ func (f *forgetting) packs(ctx context.Context) error {
 		if n == 0 {
 			return fmt.Errorf("the pack of %q on %s in %s is gone meanwhile: forget again", from.App, from.Day, from.Segment)
 		}
+		// What was counted of the day may quote a purpose or a site that named the account: it is counted anew, from the pack, where it is asked for.
+		if _, err := f.exec(ctx, `DELETE FROM totals WHERE app_key = ? AND day = ?`, text(from.App), from.Day); err != nil {
+			return err
+		}
+		if _, err := f.exec(ctx, `UPDATE headers SET figures = NULL WHERE app_key = ? AND day = ? AND figures IS NOT NULL`, text(from.App), from.Day); err != nil {
+			return err
+		}
 	}
 	return nil
 }

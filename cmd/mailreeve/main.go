@@ -127,7 +127,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done, but a configured source cou
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(c.demoCommand(), c.initCommand(), c.runCommand(), c.serveCommand(), c.findingsCommand(), c.noticesCommand(), c.appsCommand(), c.checksCommand(),
 		c.workerCommand(), c.runsCommand(), c.quarantineCommand(), c.captureCommand(), c.migrateCommand(), c.doctorCommand(), c.digestCommand(),
-		c.forgetCommand(), c.reportCommand(), c.replayCommand(), c.verifyCommand(), c.tokensCommand(), c.versionCommand())
+		c.forgetCommand(), c.reportCommand(), c.replayCommand(), c.manCommand(), c.verifyCommand(), c.tokensCommand(), c.versionCommand())
 	wrapArgs(root)
 	return root
 }
