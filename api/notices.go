@@ -24,6 +24,13 @@ func (a *API) notices(w http.ResponseWriter, r *http.Request, _ *store.Token) (a
 	if err != nil {
 		return nil, err
 	}
+	if p.cursor != "" { // it is looked for among all: what was done to a notice meanwhile may have taken it out of the list
+		i := slices.IndexFunc(heads, func(n store.NoticeHead) bool { return n.ID == p.cursor })
+		if i < 0 {
+			return nil, errCursor
+		}
+		heads, p.cursor = heads[i+1:], ""
+	}
 	heads = slices.DeleteFunc(heads, func(n store.NoticeHead) bool { return !n.In(q.Get("state")) })
 	if heads, err = cut(w, r, p, heads, func(n *store.NoticeHead) string { return n.ID }); err != nil {
 		return nil, err

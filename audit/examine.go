@@ -853,6 +853,16 @@ func headerOf(day Day, calls *CallDay, reports *ReportDay) DayHeader {
 	return h
 }
 
+// firstRetrieval is the first day with one; none: after all days.
+func firstRetrieval(headers []DayHeader) Day {
+	for i := range headers {
+		if headers[i].FirstRetrieval != Ever {
+			return headers[i].Day
+		}
+	}
+	return math.MaxInt32
+}
+
 // reckons says whether there are rules that see days in numbers.
 func (x *examination) reckons() bool {
 	return slices.ContainsFunc(x.Checks, func(c Check) bool { return c.Own && !c.Off })
@@ -934,6 +944,9 @@ func (x *examination) touch(answers []answerChange, firstEntry bool) {
 		if h := &q.headers[i]; x.calledWithin(h.Day-past, h.Day-1) {
 			q.day(h.Day, TouchPast)
 		}
+	}
+	if begun, was := firstRetrieval(x.d.Headers), firstRetrieval(x.before.Headers); begun < was {
+		q.span(span{begun, math.MaxInt32}, TouchPast) // the app's past begins earlier than was known, and so does what was learned of it
 	}
 	for t, days := range x.passed {
 		for _, d := range days {

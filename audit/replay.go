@@ -16,7 +16,7 @@ import (
 type Replay struct {
 	Store    Store
 	Archive  Archive
-	Checks   []Check
+	ChecksOf func(*Policy) ([]Check, error)
 	Kinds    []Kind // of the sources that are configured
 	Workers  int
 	Progress func(stage string, done, total int64)
@@ -36,6 +36,8 @@ type Replayed struct {
 	Gone  int              // days of the calendar that the archive no longer holds
 	First Day              // the first that it holds
 	Blind map[string][]Day // by check: days of which it would have to see earlier ones that are gone
+
+	Failed map[string]error // by rule of one's own: it could not be worked out for an app
 }
 
 // DifferenceKind says what other rules do to a finding.
@@ -87,7 +89,7 @@ func (r *Replay) Run(ctx context.Context) (*Replayed, error) {
 			return nil, fmt.Errorf("%w: no app %q is known", ErrNotReplayed, app)
 		}
 	}
-	x := &replaying{Replay: r, ctx: ctx, led: led, blind: map[string]map[Day]bool{}, canaries: Canaries{}, incidents: mergeIncidents(led.Incidents)}
+	x := &replaying{Replay: r, ctx: ctx, led: led, blind: map[string]map[Day]bool{}, failed: map[string]error{}, canaries: Canaries{}, incidents: mergeIncidents(led.Incidents)}
 	x.to = min(r.To, led.Last.AsOf.Day())
 	x.asOf = min(led.Last.AsOf, x.to.End()-1)
 	x.from = r.From
@@ -108,10 +110,16 @@ func (r *Replay) Run(ctx context.Context) (*Replayed, error) {
 	for _, k := range r.Kinds {
 		set[k] = true
 	}
-	for i := range r.Checks {
-		c := &r.Checks[i]
-		if res, _ := c.look(set, set, x.would.rules.At(x.asOf).Purposes); res.Looked {
-			x.checks = append(x.checks, c)
+	for _, v := range []*verdicts{&x.was, &x.would} {
+		rules := v.rules.At(x.asOf)
+		all, err := r.ChecksOf(rules.Policy)
+		if err != nil {
+			return nil, err
+		}
+		for i := range all {
+			if res, _ := all[i].look(set, set, rules.Purposes); res.Looked && !all[i].Off {
+				v.checks = append(v.checks, &all[i])
+			}
 		}
 	}
 	if err := x.judgeAll(); err != nil {
@@ -130,7 +138,6 @@ type replaying struct {
 	led       *Ledger
 	asOf      Instant
 	from, to  Day
-	checks    []*Check
 	canaries  Canaries
 	incidents []Incident
 
@@ -138,13 +145,15 @@ type replaying struct {
 	apps       int
 	names      map[string]string
 	blind      map[string]map[Day]bool
+	failed     map[string]error
 	was, would verdicts
 }
 
 // verdicts are what some rules find.
 type verdicts struct {
-	rules RulesTimeline
-	found map[ContributionKey]*verdict
+	rules  RulesTimeline
+	checks []*Check
+	found  map[ContributionKey]*verdict
 }
 
 // A verdict is a finding of a Replay: the union of its days.
@@ -227,32 +236,40 @@ func (r *replaying) judgeApp(ctx context.Context, facts *AppFacts, days *appDays
 	would := was
 	was.Rules, would.Rules = r.was.rules, r.would.rules
 	if purposes := r.Approve[facts.Key]; len(purposes) > 0 {
-		would.Approvals = append(slices.Clone(was.Approvals), Approval{Status: Approved, Decided: r.from.Start(), Revoked: Never, Purposes: purposes})
+		var a Approval
+		if now := was.ApprovalNow(); now != nil {
+			a = *now // what else was approved is as it was
+		}
+		a.Status, a.Decided, a.Revoked, a.Dropped, a.Purposes = Approved, r.from.Start(), Never, 0, purposes
+		would.Approvals = append(slices.Clone(was.Approvals), a)
 	}
 	mine := [2]map[ContributionKey]*verdict{{}, {}}
-	blind := map[string][]Day{}
-	judge := func(c *Check, day Day) error {
-		for i, d := range []*Dossier{&was, &would} {
-			if c.Own && !d.RulesNow().Policy.HasRule(c.ID) {
-				continue
+	blind, failed := map[string][]Day{}, map[string]error{}
+	sides := [2]struct {
+		*Dossier
+		*verdicts
+	}{{&was, &r.was}, {&would, &r.would}}
+	judge := func(side int, c *Check, day Day) error {
+		t := NewTally(c, day, r.asOf, nil)
+		var err error
+		if day == StateDay {
+			err = c.Holds(sides[side].Dossier, t)
+		} else {
+			err = c.Days(sides[side].Dossier, day, t)
+		}
+		if rule := (*RuleError)(nil); errors.As(err, &rule) {
+			failed[c.ID] = err // as in a night, the others go on
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("check %s: %w", c.ID, err)
+		}
+		for _, n := range t.Contributions(facts.Key) {
+			k := ContributionKey{Check: n.Check, App: n.App, Subject: n.Subject}
+			if mine[side][k] == nil {
+				mine[side][k] = &verdict{check: c, first: Never, last: Ever}
 			}
-			t := NewTally(c, day, r.asOf, nil)
-			var err error
-			if day == StateDay {
-				err = c.Holds(d, t)
-			} else {
-				err = c.Days(d, day, t)
-			}
-			if err != nil {
-				return fmt.Errorf("check %s: %w", c.ID, err)
-			}
-			for _, n := range t.Contributions(facts.Key) {
-				k := ContributionKey{Check: n.Check, App: n.App, Subject: n.Subject}
-				if mine[i][k] == nil {
-					mine[i][k] = &verdict{check: c, first: Never, last: Ever}
-				}
-				mine[i][k].add(&n)
-			}
+			mine[side][k].add(&n)
 		}
 		return nil
 	}
@@ -261,14 +278,16 @@ func (r *replaying) judgeApp(ctx context.Context, facts *AppFacts, days *appDays
 		if day < r.from || day > r.to {
 			continue
 		}
-		for _, c := range r.checks {
-			switch {
-			case c.Days == nil || (was.Blind || was.Key == "") && slices.Contains(c.Needs, KindApps):
-			case r.led.Purged != StateDay && day-r.looksBack(c) < r.led.Purged:
-				blind[c.ID] = append(blind[c.ID], day)
-			default:
-				if err := judge(c, day); err != nil {
-					return err
+		for side := range sides {
+			for _, c := range sides[side].checks {
+				switch {
+				case c.Days == nil || (was.Blind || was.Key == "") && slices.Contains(c.Needs, KindApps):
+				case r.led.Purged != StateDay && day-r.looksBack(c) < r.led.Purged:
+					blind[c.ID] = append(blind[c.ID], day)
+				default:
+					if err := judge(side, c, day); err != nil {
+						return err
+					}
 				}
 			}
 		}
@@ -276,16 +295,19 @@ func (r *replaying) judgeApp(ctx context.Context, facts *AppFacts, days *appDays
 			return err
 		}
 	}
-	for _, c := range r.checks {
-		if c.Holds != nil && was.Key != "" && (!was.Blind || !slices.Contains(c.Needs, KindApps)) {
-			if err := judge(c, StateDay); err != nil {
-				return err
+	for side := range sides {
+		for _, c := range sides[side].checks {
+			if c.Holds != nil && was.Key != "" && (!was.Blind || !slices.Contains(c.Needs, KindApps)) {
+				if err := judge(side, c, StateDay); err != nil {
+					return err
+				}
 			}
 		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.apps++
+	maps.Copy(r.failed, failed)
 	for check, list := range blind {
 		if r.blind[check] == nil {
 			r.blind[check] = map[Day]bool{}
@@ -370,7 +392,7 @@ func (v *verdict) judged(subject string) *Judged {
 
 // compare finds what the rules differ in.
 func (r *replaying) compare() *Replayed {
-	out := &Replayed{Apps: r.apps, Blind: map[string][]Day{}}
+	out := &Replayed{Apps: r.apps, Failed: r.failed, Blind: map[string][]Day{}}
 	for check, days := range r.blind {
 		out.Blind[check] = slices.Sorted(maps.Keys(days))
 	}

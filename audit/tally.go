@@ -210,7 +210,9 @@ func (t *Tally) Together(subject string, day *CallDay, calls []*Call, detail str
 		x.sites = make([]string, len(day.Sites))
 	}
 	for i, c := range calls {
-		x.pick(&day.Accounts, c.Accounts, x.see(c.Hash, c.At))
+		if fresh := x.see(c.Hash, c.At); c.Retrieval() { // of another call the accounts are those that it asked for
+			x.pick(&day.Accounts, c.Accounts, fresh)
+		}
 		x.sites[c.Site] = day.Sites[c.Site]
 		if i == 0 && x.wants(c.At) {
 			x.show(Evidence{At: c.At, Source: c.Source, Site: day.Sites[c.Site], Detail: detail})

@@ -214,9 +214,9 @@ func (h *HTTP) page(ctx context.Context, at, token string, known pageTag) (*page
 	case res.StatusCode == http.StatusNotModified && known.usable():
 		return nil, nil
 	case res.StatusCode == http.StatusUnauthorized || res.StatusCode == http.StatusForbidden:
-		return nil, fmt.Errorf("%s answered %s: see the token, and what it may read", outbound.Place(h.URL), res.Status)
+		return nil, fmt.Errorf("%s answered %s: see the token, and what it may read", outbound.Place(h.URL), status(res.StatusCode))
 	case res.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("%s answered %s", outbound.Place(h.URL), res.Status)
+		return nil, fmt.Errorf("%s answered %s", outbound.Place(h.URL), status(res.StatusCode))
 	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxPage+1))
 	switch {
@@ -390,4 +390,9 @@ func cutLink(s string) (params, rest string) {
 		}
 	}
 	return s, ""
+}
+
+// status names a status in our words: a server's own may quote anything.
+func status(code int) string {
+	return strings.TrimSpace(fmt.Sprintf("%d %s", code, http.StatusText(code)))
 }

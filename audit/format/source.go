@@ -235,7 +235,7 @@ func (r *Reader) one(field string) (string, error) {
 func (r *Reader) accounts() ([]string, error) {
 	for i := range r.Format.from[Accounts] {
 		s := &r.Format.from[Accounts][i]
-		if s.param != "" && (r.target.method == "HEAD" || r.target.method == "OPTIONS") {
+		if s.param != "" && (strings.EqualFold(r.target.method, "HEAD") || strings.EqualFold(r.target.method, "OPTIONS")) {
 			continue
 		}
 		all, err := r.from(s)

@@ -13,6 +13,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/address"
 )
 
 // A Feed is where lines come from that are in no file.
@@ -34,7 +35,7 @@ func (r *reading) feed(ctx context.Context, t *task) error {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case err != nil:
-		return r.finish(ctx, t, fileRead{err: fmt.Errorf("%s: %w", t.file.Path, err)})
+		return r.finish(ctx, t, fileRead{err: fmt.Errorf("%s: %s", t.file.Path, address.Redact(err.Error()))})
 	case unchanged:
 		r.unchanged = r.unchanged || t.src.Kind == audit.KindApps
 		return nil

@@ -114,6 +114,9 @@ func (s *Store) Browse(ctx context.Context, p Page) (l Listed, err error) {
 			status += ` || ''`
 		}
 		n := fewFindings + 1
+		if p.Uncounted && (p.narrow() || m.condition != "" && !m.many) {
+			n = 0 // they are few, as far as can be told without counting
+		}
 		if !m.many && !p.Uncounted {
 			if l.Statuses, err = t.statuses(ctx, status, where, args); err != nil {
 				return err

@@ -319,13 +319,13 @@ func (s *Store) TrailSpans(ctx context.Context, ids []string) (map[string]Span, 
 	return out, err
 }
 
-// Commented gives those of findings that a reviewer commented on: neither the night nor their vendor.
+// Commented gives those of findings that a reviewer commented on: neither the night, nor their vendor, nor a program.
 func (s *Store) Commented(ctx context.Context, ids []string) (map[string]bool, error) {
 	out := map[string]bool{}
 	err := s.read(ctx, "look for comments", func(t *tx) error {
 		return chunks(ids, func(ids []string) error {
 			var found []string
-			err := t.all(ctx, &found, `SELECT DISTINCT finding_id FROM trail WHERE what = 'commented' AND who <> 'night' AND who NOT LIKE 'vendor:%' AND finding_id IN (?)`, ids)
+			err := t.all(ctx, &found, `SELECT DISTINCT finding_id FROM trail WHERE what = 'commented' AND who <> 'night' AND who NOT LIKE 'vendor:%' AND who NOT LIKE 'api:%' AND finding_id IN (?)`, ids)
 			for _, id := range found {
 				out[id] = true
 			}

@@ -93,6 +93,8 @@ func (s *system) serveConsole(ctx context.Context, missed func(from, to time.Tim
 	}
 	var working sync.WaitGroup
 	defer working.Wait()
+	ctx, stop := context.WithCancel(ctx) // who cannot serve ends the work, too
+	defer stop()
 	working.Go(func() { retrier.work(ctx) })
 	return site.Serve(ctx, l, withPresses(c.Handler(), presses))
 }

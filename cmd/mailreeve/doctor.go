@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/address"
 	"github.com/mailreeve/mailreeve/audit/archive"
 	"github.com/mailreeve/mailreeve/audit/config"
 	"github.com/mailreeve/mailreeve/audit/format"
@@ -620,7 +621,7 @@ func (d *doctor) feed(ctx context.Context, name string, f ingest.Feed) {
 	var n lineCount
 	switch _, _, err := f.Fetch(ctx, "", &n); {
 	case err != nil:
-		d.wrong("sources", "%s: %w: %s", name, err, cure(err.Error()))
+		d.wrong("sources", "%s: %s: %s", name, address.Redact(err.Error()), cure(err.Error()))
 	case n == 0:
 		d.wrong("sources", "%s: it gives nothing: see what it is asked for", name)
 	default:

@@ -85,7 +85,7 @@ func jiraOf(cfg *config.Config, st *store.Store, clock audit.Clock) *jira.Client
 	site := jira.Site{URL: j.URL, User: os.Getenv(j.UserEnv), Token: os.Getenv(j.TokenEnv), Project: j.Project, IssueType: j.IssueType, AllowPrivate: j.AllowPrivate}
 	return jira.New(site, st, func(ctx context.Context, app, clause string) ([]audit.Finding, error) {
 		list, err := st.Findings(ctx, store.Filter{Apps: []string{app}, Statuses: audit.Statuses()})
-		return slices.DeleteFunc(list, func(f audit.Finding) bool { return f.Clause != clause }), err
+		return slices.DeleteFunc(list, func(f audit.Finding) bool { return f.Clause != clause || f.Observed }), err
 	}, address.Redact, clock)
 }
 

@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/address"
 	"github.com/mailreeve/mailreeve/audit/config"
-	"github.com/mailreeve/mailreeve/checks"
 	"github.com/mailreeve/mailreeve/internal/record"
 )
 
@@ -67,11 +67,6 @@ once for more purposes or apps, and without --policy to keep the policies that h
 				return err
 			}
 			defer s.close()
-			if r.Policy != nil {
-				if s.checks, err = checks.For(r.Policy); err != nil {
-					return err
-				}
-			}
 			bar := newBar(c.err)
 			r = s.replay(r)
 			r.Progress = bar.show
@@ -102,7 +97,7 @@ once for more purposes or apps, and without --policy to keep the policies that h
 // replay is r in this system.
 func (s *system) replay(r audit.Replay) audit.Replay {
 	night := s.night(s.store.Night(nil), nil)
-	r.Store, r.Archive, r.Checks, r.Workers = night.Store, night.Archive, night.Checks, night.Hands()
+	r.Store, r.Archive, r.ChecksOf, r.Workers = night.Store, night.Archive, night.ChecksOf, night.Hands()
 	for _, x := range s.cfg.Sources {
 		r.Kinds = append(r.Kinds, audit.Kind(x.Kind))
 	}
@@ -152,6 +147,9 @@ func (c *cli) tellReplayed(r *audit.Replayed) {
 		count(r.Days, "day", "days"), count(r.Apps, "app", "apps"), when(r.AsOf), count(n[audit.Appears], "finding", "findings"), n[audit.Vanishes], n[audit.Differs], len(r.Same))
 	if r.Gone > 0 {
 		fmt.Fprintf(c.err, "Not judged: %s, which the archive no longer holds.\n", dayRange(r.First-audit.Day(r.Gone), r.First-1))
+	}
+	for _, rule := range slices.Sorted(maps.Keys(r.Failed)) {
+		fmt.Fprintf(c.err, "Not judged by %s, of some apps: %s\n", rule, address.Redact(r.Failed[rule].Error()))
 	}
 	for _, check := range slices.Sorted(maps.Keys(r.Blind)) {
 		days := r.Blind[check]

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/user"
+	"slices"
 	"sync"
 	"time"
 
@@ -137,7 +138,15 @@ func (s *system) night(st audit.Store, progress func(stage string, done, total i
 }
 
 // checksOf are the checks as a policy wants them.
-func checksOf(p *audit.Policy) ([]audit.Check, error) { return checks.For(p) }
+func checksOf(p *audit.Policy) ([]audit.Check, error) {
+	q := *p
+	for _, r := range p.Own { // a policy that was kept has the words of no clause, which judge nothing
+		if checks.ClauseText(r.Clause) == "" && !slices.ContainsFunc(q.Clauses, func(c audit.Clause) bool { return c.Name == r.Clause }) {
+			q.Clauses = append(slices.Clip(q.Clauses), audit.Clause{Name: r.Clause})
+		}
+	}
+	return checks.For(&q)
+}
 
 // sourceOf is a source as the configuration has it.
 func sourceOf(cfg *config.Config, x *config.Source) ingest.Source {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -55,7 +56,10 @@ calls by it who acted.`,
 			if err := s.store.CreateToken(cmd.Context(), t); err != nil {
 				return err
 			}
-			fmt.Fprintln(c.out, secret)
+			if _, err := fmt.Fprintln(c.out, secret); err != nil { // nobody has it: it is to be of no use
+				_, revoked := s.store.RevokeToken(cmd.Context(), t.Name, operator(), t.Created)
+				return errors.Join(fmt.Errorf("the token could not be told: %w", err), revoked)
+			}
 			fmt.Fprintf(c.err, "%s works until %s, for %s. It is shown this once.\n", t.Name, when(t.Expires), strings.Join(t.Scopes, ", "))
 			return nil
 		},

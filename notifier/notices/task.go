@@ -40,7 +40,7 @@ func (d *Desk) Tasks(ctx context.Context) ([]Task, error) {
 		case n.Baseline:
 			waiting := 0
 			for _, f := range v.findings {
-				if f.FirstRun == n.Run && audit.IsOpen(f.Status) && f.App != "" && f.Confidence != audit.Possible && v.matter[f.ID] == nil {
+				if f.FirstRun == n.Run && audit.IsOpen(f.Status) && f.App != "" && f.Confidence != audit.Possible && !f.Observed && v.matter[f.ID] == nil {
 					waiting++
 				}
 			}

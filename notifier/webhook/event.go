@@ -96,8 +96,10 @@ func (h *Hooks) Failed(r *audit.Run) ([]audit.Message, error) {
 	return h.messages(r.FinishedAt, []event{{RunFailed, r.FinishedAt.Time(), w.run(r), r.ID}})
 }
 
-// Noticed tells of a notice that a vendor was sent: of its content, which is without the link that only the vendor's mail has.
+// Noticed tells of a notice that a vendor was sent: of its content, which is without the link that only the vendor's mail has. One that was queued by an
+// earlier version had it.
 func (h *Hooks) Noticed(n notifier.Notice, at audit.Instant) ([]audit.Message, error) {
+	n.Answer.URL = ""
 	return h.messages(at, []event{{NoticeSent, at.Time(), n, n.ID}})
 }
 
