@@ -33,7 +33,10 @@ func broken(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errors.New("not a JSON object: the line ends too early")
 	}
-	return fmt.Errorf("not a JSON object: %w", err)
+	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
+		return fmt.Errorf("not a JSON object: byte %d cannot stand there", syntax.Offset) // its text quotes the line
+	}
+	return errors.New("not a JSON object")
 }
 
 // object reads an object whose brace was read.
