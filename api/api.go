@@ -264,10 +264,10 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.As(err, &large):
 		p = &problem{http.StatusRequestEntityTooLarge, fmt.Sprintf("A body holds at most %d bytes.", maxBody)}
 	case r.Context().Err() != nil:
-		a.Log.WarnContext(r.Context(), "a request took too long, or nobody waits for it any more", "path", r.URL.Path, "error", err)
+		a.Log.WarnContext(r.Context(), "a request took too long, or nobody waits for it any more", "path", address.Redact(r.URL.Path), "error", err)
 		p = &problem{http.StatusServiceUnavailable, "That took too long. Try again; if it stays so, the log says more."}
 	default:
-		a.Log.ErrorContext(r.Context(), "a request failed", "path", r.URL.Path, "error", err)
+		a.Log.ErrorContext(r.Context(), "a request failed", "path", address.Redact(r.URL.Path), "error", err)
 		p = &problem{http.StatusInternalServerError, "Something is wrong on our side; the log says what. Look at what was done before you try again."}
 	}
 	var b bytes.Buffer

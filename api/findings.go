@@ -215,8 +215,8 @@ func (a *API) act(w http.ResponseWriter, r *http.Request, t *store.Token) (any, 
 	// One deed is done after the other: with If-Match it asks the store from within its transaction, and a connection has to be left for that.
 	select {
 	case a.turn <- struct{}{}:
+		defer func() { <-a.turn }()
 		err = a.Deeds.Do(r.Context(), d, id)
-		<-a.turn
 	case <-r.Context().Done():
 		err = r.Context().Err()
 	}

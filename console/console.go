@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/address"
 	"github.com/mailreeve/mailreeve/audit/store"
 	"github.com/mailreeve/mailreeve/internal/web"
 	"github.com/mailreeve/mailreeve/notifier/notices"
@@ -226,10 +227,10 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, u person, err err
 	case errors.As(err, &large):
 		p = &problem{http.StatusRequestEntityTooLarge, "That is too much", "What was sent is larger than anything that can be meant."}
 	case r.Context().Err() != nil:
-		c.Log.WarnContext(r.Context(), "a page took too long, or nobody waits for it any more", "path", r.URL.Path, "error", err)
+		c.Log.WarnContext(r.Context(), "a page took too long, or nobody waits for it any more", "path", address.Redact(r.URL.Path), "error", err)
 		p = &problem{http.StatusServiceUnavailable, "That took too long", "Try again; if it stays so, the log says more."}
 	default:
-		c.Log.ErrorContext(r.Context(), "a page failed", "path", r.URL.Path, "error", err)
+		c.Log.ErrorContext(r.Context(), "a page failed", "path", address.Redact(r.URL.Path), "error", err)
 		p = &problem{http.StatusInternalServerError, "Something is wrong on our side", "The log says what. Look at what was done before you try again."}
 	}
 	if wantsJSON(r) {

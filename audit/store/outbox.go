@@ -149,7 +149,7 @@ func (s *Store) EnqueueMessages(ctx context.Context, messages ...audit.Message) 
 }
 
 // Retry lets a message be tried now. One that failed for good holds nothing back, also if it fails again; one that is delivered by now stays so. [ErrNotFound] where there is no such message.
-func (s *Store) Retry(ctx context.Context, id int64) error {
+func (s *Store) Retry(ctx context.Context, id int64, noted ...audit.TrailEntry) error {
 	return s.write(ctx, fmt.Sprintf("let message %d be tried again", id), func(t *tx) error {
 		found, err := t.messages(ctx, selectMessages+` WHERE id = ?`, id)
 		if err != nil {
@@ -165,8 +165,10 @@ func (s *Store) Retry(ctx context.Context, id int64) error {
 		if _, err := t.exec(ctx, `UPDATE outbox_lanes SET next_at = ? WHERE sink = ? AND lane = ?`, audit.Ever, m.Sink, text(m.Lane)); err != nil {
 			return err
 		}
-		_, err = t.exec(ctx, `UPDATE outbox SET next_at = ? WHERE id = ?`, audit.Ever, id)
-		return err
+		if _, err = t.exec(ctx, `UPDATE outbox SET next_at = ? WHERE id = ?`, audit.Ever, id); err != nil {
+			return err
+		}
+		return t.appendTrail(ctx, noted)
 	})
 }
 

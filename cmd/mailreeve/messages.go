@@ -154,6 +154,15 @@ func (c *cli) giveUp(ctx context.Context, s *system, args []string, reason strin
 	return errors.Join(failed...)
 }
 
+// retry lets a message be tried again at once, and notes who wanted it.
+func (s *system) retry(ctx context.Context, m *audit.Message, by string) error {
+	noted := audit.TrailEntry{At: audit.At(s.clock()), Who: by, What: "message retried", Details: map[string]any{"message": m.Key, "sink": m.Sink}}
+	if err := s.store.Retry(ctx, m.ID, noted); err != nil {
+		return fmt.Errorf("message %s: %w", messageID(m), err)
+	}
+	return nil
+}
+
 // An outbox is what the console does about messages that are stuck.
 type outbox struct{ *system }
 
@@ -166,10 +175,7 @@ func (o outbox) Retry(ctx context.Context, message, by string) error {
 	if err != nil {
 		return err
 	}
-	if err := o.store.Retry(ctx, m.ID); err != nil {
-		return fmt.Errorf("message %s: %w", messageID(m), err)
-	}
-	return o.store.Record(ctx, audit.TrailEntry{At: audit.At(o.clock()), Who: by, What: "message retried", Details: map[string]any{"message": m.Key, "sink": m.Sink}})
+	return o.retry(ctx, m, by)
 }
 
 // GiveUp gives a message up.

@@ -548,8 +548,8 @@ func (s *system) retryStuck(ctx context.Context) error {
 	}
 	var ids []int64
 	for _, m := range stuck {
-		if err := s.store.Retry(ctx, m.ID); err != nil {
-			return fmt.Errorf("message %s: %w", m.Key, err)
+		if err := s.retry(ctx, &m, operator()); err != nil {
+			return err
 		}
 		ids = append(ids, m.ID)
 	}

@@ -151,6 +151,7 @@ type unmapped struct {
 	Accounts   int    `json:"accounts"`
 	Sites      int    `json:"sites"`
 	Worsened   bool   `json:"worsened"`
+	Observed   bool   `json:"observed"`
 	Assignee   string `json:"assignee"`
 	NotifiedAt int64  `json:"notified_at,omitempty"`
 	DueAt      int64  `json:"due_at,omitempty"`
@@ -181,7 +182,7 @@ func EventOf(f Finding) Event {
 			Checks: []check{{f.Finding.Check, f.Check, standards}}, StatusID: result.id, Status: result.caption},
 		Remediation: remediation{f.Remediation},
 		Resources:   []resource{app(f.Finding)},
-		Unmapped: unmapped{Subject: f.Subject, Accounts: f.Accounts, Sites: f.Sites, Worsened: f.Worsened, Assignee: f.Assignee,
+		Unmapped: unmapped{Subject: f.Subject, Accounts: f.Accounts, Sites: f.Sites, Worsened: f.Worsened, Observed: f.Observed, Assignee: f.Assignee,
 			NotifiedAt: ms(f.NotifiedAt), DueAt: ms(f.DueAt), FirstRun: f.FirstRun, LastRun: f.LastRun, Policy: f.PolicyDigest},
 	}
 	for _, x := range f.Evidence {

@@ -92,7 +92,7 @@ CREATE INDEX told_notice ON told (notice);
 -- Of two findings that became one, a notice tells once. Keys of apps are as every column has them: without NUL, and so with ESC as its own escape.
 CREATE VIEW notices_tell AS
   SELECT DISTINCT n.vendor, n.id AS notice, a.value ->> 'app' AS app_key, a.value ->> 'finding' AS finding_id, n.body ->> 'kind' AS kind
-  FROM (SELECT vendor, id, replace(replace(body, '\u001b', '\u001b1b'), '\u0000', '\u001b00')::json AS body FROM notices) n,
+  FROM (SELECT vendor, id, replace(replace(replace(replace(body, '\\', chr(1)), '\u001b', '\u001b1b'), '\u0000', '\u001b00'), chr(1), '\\')::json AS body FROM notices) n,
     json_array_elements(CASE json_typeof(n.body -> 'about') WHEN 'array' THEN n.body -> 'about' ELSE '[]' END) a;
 
 INSERT INTO told SELECT vendor, notice, app_key, finding_id, kind FROM notices_tell;
@@ -113,17 +113,17 @@ $$;
 CREATE TRIGGER notices_told AFTER INSERT OR UPDATE OR DELETE ON notices FOR EACH ROW EXECUTE FUNCTION notices_told();
 
 -- What lists of notices show, so that they need not be read themselves.
-ALTER TABLE notices ADD COLUMN name TEXT GENERATED ALWAYS AS (replace(replace(body, '\u001b', '\u001b1b'), '\u0000', '\u001b00')::json ->> 'vendor_name') STORED;
+ALTER TABLE notices ADD COLUMN name TEXT GENERATED ALWAYS AS (replace(replace(replace(replace(body, '\\', chr(1)), '\u001b', '\u001b1b'), '\u0000', '\u001b00'), chr(1), '\\')::json ->> 'vendor_name') STORED;
 CREATE INDEX notices_listed ON notices (created DESC, id);
 
 ALTER TABLE matters
-  ADD COLUMN notice TEXT GENERATED ALWAYS AS (replace(body, '\u0000', '')::json ->> 'notice') STORED,
-  ADD COLUMN second TEXT GENERATED ALWAYS AS (coalesce(replace(body, '\u0000', '')::json ->> 'second', '')) STORED,
-  ADD COLUMN due BIGINT GENERATED ALWAYS AS ((replace(body, '\u0000', '')::json ->> 'due')::bigint) STORED,
+  ADD COLUMN notice TEXT GENERATED ALWAYS AS (replace(replace(replace(body, '\\', chr(1)), '\u0000', ''), chr(1), '\\')::json ->> 'notice') STORED,
+  ADD COLUMN second TEXT GENERATED ALWAYS AS (coalesce(replace(replace(replace(body, '\\', chr(1)), '\u0000', ''), chr(1), '\\')::json ->> 'second', '')) STORED,
+  ADD COLUMN due BIGINT GENERATED ALWAYS AS ((replace(replace(replace(body, '\\', chr(1)), '\u0000', ''), chr(1), '\\')::json ->> 'due')::bigint) STORED,
   -- Whether it waits for a person, as audit.Matter.Asks says.
-  ADD COLUMN asks BOOLEAN GENERATED ALWAYS AS ((replace(body, '\u0000', '')::json ->> 'disputed_at')::bigint <> 9223372036854775807 OR (replace(body, '\u0000', '')::json ->> 'extension_asked')::boolean
-    OR coalesce((replace(body, '\u0000', '')::json ->> 'unanswered')::boolean, false) AND (replace(body, '\u0000', '')::json ->> 'stopped_at')::bigint = 9223372036854775807 AND replace(body, '\u0000', '')::json ->> 'answer' <> 'verified'
-    OR (replace(body, '\u0000', '')::json ->> 'overdue')::boolean AND NOT (replace(body, '\u0000', '')::json ->> 'recommended')::boolean) STORED;
+  ADD COLUMN asks BOOLEAN GENERATED ALWAYS AS ((replace(replace(replace(body, '\\', chr(1)), '\u0000', ''), chr(1), '\\')::json ->> 'disputed_at')::bigint <> 9223372036854775807 OR (replace(replace(replace(body, '\\', chr(1)), '\u0000', ''), chr(1), '\\')::json ->> 'extension_asked')::boolean
+    OR coalesce((replace(replace(replace(body, '\\', chr(1)), '\u0000', ''), chr(1), '\\')::json ->> 'unanswered')::boolean, false) AND (replace(replace(replace(body, '\\', chr(1)), '\u0000', ''), chr(1), '\\')::json ->> 'stopped_at')::bigint = 9223372036854775807 AND replace(replace(replace(body, '\\', chr(1)), '\u0000', ''), chr(1), '\\')::json ->> 'answer' <> 'verified'
+    OR (replace(replace(replace(body, '\\', chr(1)), '\u0000', ''), chr(1), '\\')::json ->> 'overdue')::boolean AND NOT (replace(replace(replace(body, '\\', chr(1)), '\u0000', ''), chr(1), '\\')::json ->> 'recommended')::boolean) STORED;
 
 -- The trail by who and by what, the newest first.
 CREATE INDEX trail_who ON trail (who, seq);

@@ -93,7 +93,7 @@ CREATE INDEX told_notice ON told (notice);
 -- Of two findings that became one, a notice tells once. Keys of apps are as every column has them: without NUL, and so with ESC as its own escape.
 CREATE VIEW notices_tell AS
   SELECT DISTINCT n.vendor, n.id AS notice, json_extract(a.value, '$.app') AS app_key, json_extract(a.value, '$.finding') AS finding_id, json_extract(n.body, '$.kind') AS kind
-  FROM notices n, json_each(replace(replace(n.body, '\u001b', '\u001b1b'), '\u0000', '\u001b00'), '$.about') a
+  FROM notices n, json_each(replace(replace(replace(replace(n.body, '\\', char(1)), '\u001b', '\u001b1b'), '\u0000', '\u001b00'), char(1), '\\'), '$.about') a
   WHERE json_extract(a.value, '$.app') IS NOT NULL; -- about nothing: JSON's null is an element
 
 INSERT INTO told SELECT vendor, notice, app_key, finding_id, kind FROM notices_tell;
@@ -122,7 +122,7 @@ END;
 -- +goose StatementEnd
 
 -- What lists of notices show, so that they need not be read themselves.
-ALTER TABLE notices ADD COLUMN name TEXT GENERATED ALWAYS AS (json_extract(replace(replace(body, '\u001b', '\u001b1b'), '\u0000', '\u001b00'), '$.vendor_name')) VIRTUAL;
+ALTER TABLE notices ADD COLUMN name TEXT GENERATED ALWAYS AS (json_extract(replace(replace(replace(replace(body, '\\', char(1)), '\u001b', '\u001b1b'), '\u0000', '\u001b00'), char(1), '\\'), '$.vendor_name')) VIRTUAL;
 CREATE INDEX notices_listed ON notices (created DESC, id, vendor, delivery, name);
 
 ALTER TABLE matters ADD COLUMN notice TEXT GENERATED ALWAYS AS (json_extract(body, '$.notice')) VIRTUAL;

@@ -58,6 +58,9 @@ func (c *Client) Tell(n notifier.News) ([]audit.Message, error) {
 	bodies := map[group]*body{}
 	for i := range n.Changes {
 		change := &n.Changes[i]
+		if change.Finding.Observed {
+			continue // nothing is to be done about it yet
+		}
 		line, opens := c.line(change, n.Trail)
 		if line == "" {
 			continue
