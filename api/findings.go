@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/mailreeve/mailreeve/audit"
@@ -236,9 +235,6 @@ func matches(headers []string, tag string) bool {
 	return false
 }
 
-// quietFor is after how long a suppression is quiet that matched nothing.
-const quietFor = 90 * 24 * time.Hour
-
 func (a *API) suppressions(w http.ResponseWriter, r *http.Request, _ *store.Token) (any, error) {
 	p, err := pageOf(r, 50, 200)
 	if err != nil {
@@ -252,7 +248,7 @@ func (a *API) suppressions(w http.ResponseWriter, r *http.Request, _ *store.Toke
 	quiet := audit.Instant(0)
 	switch q := r.URL.Query(); q.Get("quiet") {
 	case "true":
-		quiet = now.Add(-quietFor)
+		quiet = now.Add(-store.QuietFor)
 	case "false":
 	default:
 		if q.Has("quiet") {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -108,7 +109,7 @@ func (a *API) coverage(_ http.ResponseWriter, r *http.Request, _ *store.Token) (
 	if err != nil {
 		return nil, err
 	}
-	runs, err := a.Store.Finished(r.Context(), 1<<31)
+	runs, err := a.Store.Finished(r.Context(), math.MaxInt32)
 	if err != nil {
 		return nil, err
 	}

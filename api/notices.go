@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 	"regexp"
 	"slices"
@@ -145,14 +146,10 @@ func (a *API) release(w http.ResponseWriter, r *http.Request, t *store.Token) (a
 	if err != nil {
 		return nil, err
 	}
-	holding, err := a.Desk.Unreleased(r.Context())
-	if err != nil {
-		return nil, err
-	}
-	if !slices.ContainsFunc(holding, func(n audit.NightCount) bool { return n.Run == run.ID }) {
+	released, err := a.Desk.Release(r.Context(), run.ID, t.Who(), reason)
+	if errors.Is(err, notices.ErrHoldsNothing) {
 		return nil, &problem{http.StatusConflict, run.ID + " holds up nothing, or no longer."}
 	}
-	released, err := a.Desk.Release(r.Context(), run.ID, t.Who(), reason)
 	if err != nil {
 		return nil, err
 	}

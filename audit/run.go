@@ -100,6 +100,16 @@ type CheckResult struct {
 	Off    bool   `json:"off,omitempty"` // the policy turns it off
 }
 
+// Idle are the checks that did not look though they should have.
+func (s *RunSummary) Idle() (list []CheckResult) {
+	for _, c := range s.Checks {
+		if !c.Looked && !c.Off {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
 // FindingCounts is what a run changed.
 type FindingCounts struct {
 	New       int `json:"new"`

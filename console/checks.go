@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/store"
@@ -64,13 +63,10 @@ func (c *Console) checks(w http.ResponseWriter, r *http.Request, u person) error
 	return nil
 }
 
-// quietFor is after how long a suppression is quiet that matched nothing.
-const quietFor = 90 * 24 * time.Hour
-
 // suppressionsPage is what is suppressed or dismissed.
 type suppressionsPage struct {
 	frame
-	Quiet bool // only what matched nothing for quietFor
+	Quiet bool // only what matched nothing for store.QuietFor
 	List  []suppressionRow
 	pager
 }
@@ -87,7 +83,7 @@ func (c *Console) suppressions(w http.ResponseWriter, r *http.Request, u person)
 		return err
 	}
 	now := audit.At(c.Clock())
-	since := now.Add(-quietFor)
+	since := now.Add(-store.QuietFor)
 	p := &suppressionsPage{Quiet: r.URL.Query().Get("quiet") == "yes"}
 	quiet, narrow := audit.Instant(0), url.Values{}
 	if p.Quiet {

@@ -127,16 +127,16 @@ func (c *Console) release(w http.ResponseWriter, r *http.Request, u person) erro
 		return err
 	}
 	run := r.PostForm.Get("run")
-	nights, err := c.Desk.Unreleased(r.Context())
-	if err != nil {
-		return err
+	err := error(store.ErrNotFound) // without a run's name, all that hold up anything would be released
+	if run != "" {
+		_, err = c.Desk.Release(r.Context(), run, u.Who, address.Redact(clip(r.PostForm.Get("reason"), maxReason)))
 	}
-	if !slices.ContainsFunc(nights, func(n audit.NightCount) bool { return n.Run == run }) {
+	switch {
+	case errors.Is(err, notices.ErrHoldsNothing) || errors.Is(err, store.ErrNotFound):
 		c.setFlash(w, flash{Refused: []string{clip(run, 40) + " holds up nothing, or no longer."}})
-	} else {
-		if _, err := c.Desk.Release(r.Context(), run, u.Who, address.Redact(clip(r.PostForm.Get("reason"), maxReason))); err != nil {
-			return err
-		}
+	case err != nil:
+		return err
+	default:
 		if err := c.Desk.Night(r.Context()); err != nil {
 			return err
 		}

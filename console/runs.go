@@ -95,11 +95,7 @@ func (c *Console) run(w http.ResponseWriter, r *http.Request, u person) error {
 			p.Blind++
 		}
 	}
-	for _, x := range run.Summary.Checks {
-		if !x.Looked {
-			p.Idle++
-		}
-	}
+	p.Idle = len(run.Summary.Idle())
 	if run.Summary.Purged != nil {
 		p.Purged = run.Summary.Purged.String()
 	}

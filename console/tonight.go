@@ -86,11 +86,7 @@ func (c *Console) night(r *http.Request, p *tonightPage, runs []audit.Run) error
 			p.Mend = append(p.Mend, s)
 		}
 	}
-	for _, x := range run.Summary.Checks {
-		if !x.Looked {
-			p.Idle = append(p.Idle, x)
-		}
-	}
+	p.Idle = run.Summary.Idle()
 	filter := store.TrailFilter{Who: audit.ByNight, Limit: 2000}
 	if len(runs) > 1 && runs[1].Summary.Trail != nil {
 		filter.After = runs[1].Summary.Trail.Seq

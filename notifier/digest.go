@@ -142,11 +142,9 @@ func Compose(r *audit.Result, redact func(string) string) Digest {
 		s.Path, s.Trouble = line(s.Path), line(s.Trouble)
 		d.Sources = append(d.Sources, s)
 	}
-	for _, c := range run.Summary.Checks {
-		if !c.Looked && !c.Off {
-			c.Why = line(c.Why)
-			d.Checks = append(d.Checks, c)
-		}
+	for _, c := range run.Summary.Idle() {
+		c.Why = line(c.Why)
+		d.Checks = append(d.Checks, c)
 	}
 	for _, n := range run.Summary.Notes {
 		if n = line(n); n != "" {

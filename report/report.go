@@ -114,12 +114,13 @@ type builder struct {
 	month Month
 	err   error // of what was read while the page was written
 
-	Runs   []audit.Run // that finished
-	Failed []audit.Run
-	Days   []string
-	Matrix []coverageRow
-	Blind  []*blindRow
-	Looked share // nights and checks, night by night
+	Runs     []audit.Run // that finished
+	Failed   []audit.Run
+	Days     []string
+	Matrix   []coverageRow
+	Blind    []*blindRow
+	Observed int   // findings that are observed only, and not counted
+	Looked   share // nights and checks, night by night
 
 	marks       []int64 // ends of the trail's parts, up to the month's
 	cuts        []store.Entry
@@ -214,6 +215,10 @@ func (b *builder) histories() error {
 	// What changes no status and names no deadline; there is much of it.
 	but := []string{"grew", "shrank", "graded", "commented", "notice drafted"}
 	err := b.Store.Histories(b.ctx, b.Last.Seq, but, func(h *store.History) error {
+		if h.Observed {
+			b.Observed++
+			return b.ctx.Err()
+		}
 		l := lifeOf(h, b.marks)
 		for i := range b.Trend {
 			b.Trend[i].count(l.at[i], l.at[i+1], h.Severity)
@@ -538,6 +543,9 @@ func (b *builder) coverage() {
 			add("source", string(s.Kind), s.Path, s.Looked, s.Trouble)
 		}
 		for _, x := range r.Summary.Checks {
+			if x.Off {
+				continue
+			}
 			add(check, x.ID, "", x.Looked, x.Why)
 		}
 	}

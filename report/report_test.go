@@ -67,7 +67,7 @@ func (b *bench) night(asOf audit.Instant, blind string, files []audit.Finding, e
 	id := fmt.Sprintf("R-%06d", b.nights)
 	run := &audit.Run{AsOf: asOf, ScheduledAt: asOf, StartedAt: b.clock, FinishedAt: audit.Never, By: "schedule"}
 	run.Summary = audit.RunSummary{Sources: []audit.SourceResult{{Kind: audit.KindAccess, Path: "logs/" + hostile, Looked: blind == "", Trouble: blind}, {Kind: audit.KindApps, Path: "apps.jsonl", Looked: true}},
-		Checks:   []audit.CheckResult{{ID: "purpose-prohibited", Looked: blind == "", Why: blind}, {ID: "access-unapproved", Looked: blind == "", Why: blind}, {ID: "listing-incomplete", Looked: true}},
+		Checks:   []audit.CheckResult{{ID: "ui-exposure", Why: "the policy turns it off", Off: true}, {ID: "purpose-prohibited", Looked: blind == "", Why: blind}, {ID: "access-unapproved", Looked: blind == "", Why: blind}, {ID: "listing-incomplete", Looked: true}},
 		Findings: audit.FindingCounts{New: len(files)}}
 	byApp := map[string]*audit.AppUpdate{}
 	update := func(app string) *audit.AppUpdate {
@@ -139,7 +139,9 @@ func market(t *testing.T) *bench {
 	b.night(at(10, 31), "", []audit.Finding{open}, named("deadline set", open.ID, due(at(11, 20))), named("deadline set", old.ID, due(at(11, 25))))
 	b.night(at(11, 1), "", []audit.Finding{mail, none})
 	b.night(at(11, 2), "the file is cut short "+hostile, nil)
-	b.night(at(11, 3), "", []audit.Finding{drift})
+	watched := filed("retained-after-uninstall", "P10", "acme", "", audit.High)
+	watched.Observed = true
+	b.night(at(11, 3), "", []audit.Finding{drift, watched})
 	b.does(mail.ID, audit.Deed{Kind: audit.DoSuppress, Reason: "agreed " + hostile, Until: at(12, 24)})
 	b.does(none.ID, audit.Deed{Kind: audit.DoDismiss, Reason: "the gateway's own probe"})
 	b.does(drift.ID, audit.Deed{Kind: audit.DoRecommend, Act: "warn"})
@@ -160,7 +162,7 @@ func TestReport(t *testing.T) {
 	}
 	text := textOf(t, got)
 	for _, want := range []string{
-		"Audit of the Email API, November 2026",
+		"Audit of the Email API, November 2026", "Not counted here and below: 1 finding of checks that are observed only",
 		"The last night is as of 2026-11-24. No night looked at what happened after it, up to the month's last day, 2026-11-30.",
 		"1 open at the end 2 at the beginning", "3 filed 0 reopened", "2 resolved 0 withdrawn, 2 suppressed or dismissed", "1 deadline missed 1 kept, 0 still running", "5 of 30 days with a night",
 		"P1 What P1 says.", "P2 1 1 0", "P6 0 1 1 0", "P11 0 1 1 0", "all 2 3 2 2 1 1", // at the beginning, filed, resolved, quieted, open at the end, critical
@@ -175,7 +177,7 @@ func TestReport(t *testing.T) {
 			t.Errorf("it does not say %q", want)
 		}
 	}
-	for _, absent := range []string{"still running.", "of September", "<script>", "\u202e", "\u0007", "\r", "\t", "\x1b"} {
+	for _, absent := range []string{"ui-exposure", "retained-after-uninstall", "still running.", "of September", "<script>", "\u202e", "\u0007", "\r", "\t", "\x1b"} {
 		if strings.Contains(got, absent) {
 			t.Errorf("it holds %q", absent)
 		}

@@ -59,6 +59,7 @@ type History struct {
 	ID, App, AppName, Check, Clause, Subject string
 	Severity                                 audit.Severity
 	Status                                   audit.Status  // now
+	Observed                                 bool          // likewise
 	Vendor                                   audit.Vendor  // its id and name
 	Filed                                    audit.Instant // as-of of the night that filed it
 	Entries                                  []Entry       // in order, without their hashes
@@ -68,7 +69,7 @@ type History struct {
 // what it is called with only until it is called again. A finding that the trail does not name is left out.
 func (s *Store) Histories(ctx context.Context, upTo int64, but []string, each func(*History) error) error {
 	return s.read(ctx, "read the histories of findings", func(t *tx) error {
-		query, args, err := t.expand(`SELECT t.seq, t.at, t.who, t.what, t.body, f.id, f.app_key, f.check_id, f.clause, f.subject, f.severity, f.status,
+		query, args, err := t.expand(`SELECT t.seq, t.at, t.who, t.what, t.body, f.id, f.app_key, f.check_id, f.clause, f.subject, f.severity, f.status, f.observed,
 			coalesce(a.name, '') AS app_name, coalesce(a.vendor_id, '') AS vendor_id, coalesce(a.vendor_name, '') AS vendor_name, coalesce(r.as_of, f.first_seen) AS filed
 			FROM trail t JOIN findings f ON f.id = t.finding_id LEFT JOIN apps a ON a.app_key = f.app_key LEFT JOIN runs r ON r.id = f.first_run
 			WHERE t.finding_id <> '' AND t.seq <= ? AND t.what NOT IN (?) ORDER BY t.finding_id, t.seq`, []any{upTo, but})
@@ -95,6 +96,7 @@ func (s *Store) Histories(ctx context.Context, upTo int64, but []string, each fu
 				Subject  text           `db:"subject"`
 				Severity audit.Severity `db:"severity"`
 				Status   audit.Status   `db:"status"`
+				Observed bool           `db:"observed"`
 				AppName  text           `db:"app_name"`
 				VendorID text           `db:"vendor_id"`
 				Vendor   text           `db:"vendor_name"`
@@ -110,7 +112,7 @@ func (s *Store) Histories(ctx context.Context, upTo int64, but []string, each fu
 					}
 				}
 				h = History{ID: r.ID, App: string(r.App), AppName: string(r.AppName), Check: r.Check, Clause: r.Clause, Subject: string(r.Subject), Severity: r.Severity,
-					Status: r.Status, Vendor: audit.Vendor{ID: string(r.VendorID), Name: string(r.Vendor)}, Filed: r.Filed, Entries: h.Entries[:0]}
+					Status: r.Status, Observed: r.Observed, Vendor: audit.Vendor{ID: string(r.VendorID), Name: string(r.Vendor)}, Filed: r.Filed, Entries: h.Entries[:0]}
 			}
 			row := trailRow{Seq: r.Seq, At: r.At, Who: r.Who, What: r.What, Finding: text(r.ID), Body: r.Body}
 			e, err := row.entry()

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"github.com/mailreeve/mailreeve/audit"
 )
@@ -58,6 +59,9 @@ type Suppression struct {
 	LastSeen audit.Instant  `db:"last_seen"`
 	Severity audit.Severity `db:"-"`
 }
+
+// QuietFor is after how long a suppression is quiet that matched nothing.
+const QuietFor = 90 * 24 * time.Hour
 
 // Suppressions gives n of the acts that run at a moment, from an offset on, those that end first before others. With quiet only those that began before it,
 // and whose finding was not seen since; 0: all.

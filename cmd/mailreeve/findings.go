@@ -128,7 +128,7 @@ func (p *findingFlags) filter(c *cli) (store.Filter, error) {
 		}
 		f.Severities = append(f.Severities, severity)
 	}
-	known := checks.All()
+	var known checks.Set
 	if len(p.checks) > 0 {
 		var err error
 		if known, _, err = c.configured(); err != nil {

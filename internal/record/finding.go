@@ -69,10 +69,11 @@ func FindingOf(f *audit.Finding, files map[uint32]string) Finding {
 		NotifiedAt: Moment(f.NotifiedAt), DueAt: Moment(f.DueAt), Occurrences: f.Occurrences, Accounts: f.Accounts, Sites: f.Sites, Latest: f.Latest,
 		Worsened: f.Worsened, Observed: f.Observed, Assignee: f.Assignee, Policy: f.PolicyDigest, Evidence: make([]Evidence, len(f.Evidence))}
 	if x := f.Recommendation; x != nil {
+		decided := x.DecidedAt
 		if x.DecidedBy == "" {
-			x.DecidedAt = audit.Never
+			decided = audit.Never
 		}
-		r.Recommendation = &Recommendation{x.Act, x.ProposedBy, Moment(x.ProposedAt), x.DecidedBy, Moment(x.DecidedAt), x.Decision}
+		r.Recommendation = &Recommendation{x.Act, x.ProposedBy, Moment(x.ProposedAt), x.DecidedBy, Moment(decided), x.Decision}
 	}
 	for i, e := range f.Evidence {
 		r.Evidence[i] = EvidenceOf(&e, files)

@@ -111,11 +111,11 @@ func ParseReceipt(s string) (Receipt, error) {
 func (c *Client) Deliver(ctx context.Context, msg audit.Message) (receipt string, err error) {
 	var b body
 	if err := json.Unmarshal(msg.Body, &b); err != nil {
-		return "", notifier.Final(fmt.Errorf("mail: message %s of the outbox cannot be read: %w", msg.Key, err))
+		return "", notifier.Unsent(notifier.Final(fmt.Errorf("mail: message %s of the outbox cannot be read: %w", msg.Key, err)))
 	}
 	from, to, raw, err := b.compose()
 	if err != nil {
-		return "", notifier.Final(fmt.Errorf("mail %s: %w", msg.Key, err))
+		return "", notifier.Unsent(notifier.Final(fmt.Errorf("mail %s: %w", msg.Key, err)))
 	}
 	s, err := c.open(ctx, asciiOnly(append(to, from)))
 	if err != nil {

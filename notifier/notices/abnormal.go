@@ -2,6 +2,7 @@ package notices
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -54,10 +55,13 @@ func (d *Desk) Release(ctx context.Context, run, by, reason string) (released []
 		if !slices.ContainsFunc(nights, func(n audit.NightCount) bool { return n.Run == run }) {
 			return nil, fmt.Errorf("run %q: %w: `mailreeve runs list` shows what there is", run, store.ErrNotFound)
 		}
-		return nil, fmt.Errorf("run %s holds up no notices", run)
+		return nil, fmt.Errorf("run %s: %w", run, ErrHoldsNothing)
 	}
 	return released, nil
 }
+
+// ErrHoldsNothing says that a run is not to be released.
+var ErrHoldsNothing = errors.New("it holds up nothing, or no longer")
 
 // Held is the abnormal night that holds up every notice; nil where none does.
 func (d *Desk) Held(ctx context.Context) (*audit.NightCount, error) {

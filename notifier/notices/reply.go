@@ -92,8 +92,10 @@ func (d *Desk) replyAbout(ctx context.Context, id string, findings []string, r a
 			if j := slices.IndexFunc(found, func(f audit.Finding) bool { return f.ID == k.Finding }); j >= 0 {
 				f = &found[j]
 			}
-			if r.SecondBy, err = d.approver(ctx, change.Matters[i].Second); err != nil {
-				return err
+			if r.Kind == audit.AcceptDispute || r.Kind == audit.RejectDispute {
+				if r.SecondBy, err = d.approver(ctx, change.Matters[i].Second); err != nil {
+					return err
+				}
 			}
 			m, trail, err := change.Matters[i].Reply(r, f, &d.Policy.Ladder)
 			if err != nil {

@@ -7,7 +7,8 @@ import (
 	"github.com/mailreeve/mailreeve/notifier"
 )
 
-// A finding is a finding in JSON, as `findings export` gives it, but without account ids and lines of files.
+// A finding is a finding in JSON, as `findings export` gives it, but without account ids and lines of files. It has a form of its own, so that what leaves the
+// house is named here, field by field: one that records come to have is not sent before somebody has thought of it.
 type finding struct {
 	ID             string           `json:"id"`
 	Check          string           `json:"check"`

@@ -112,8 +112,9 @@ func (s *Sender) Deliver(ctx context.Context, msg audit.Message) (receipt string
 	}
 }
 
+// final is of what was not sent, or refused.
 func final(format string, args ...any) error {
-	return notifier.Final(fmt.Errorf(format, args...))
+	return notifier.Unsent(notifier.Final(fmt.Errorf(format, args...)))
 }
 
 // Secrets reads the secrets of a hook: whsec_ and base64 of 24 to 64 bytes, several with spaces between them while one replaces another.
