@@ -77,7 +77,7 @@ type Console struct {
 	link   link
 	idp    provider
 
-	waiting kept[[]notices.Task]
+	waiting keptTasks
 }
 
 // New gives the console of a configuration.

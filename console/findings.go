@@ -352,12 +352,11 @@ func (c *Console) do(r *http.Request, u person, ids []string) (f flash, err erro
 // acknowledged, for one, has been seen.
 func takesBack(d *audit.Deed, before []audit.Finding, done []string) (list []undo) {
 	switch d.Kind {
-	case audit.DoResolve, audit.DoAccept, audit.DoDismiss:
-		return []undo{{Do: string(audit.DoReopen), IDs: done, Name: "Undo: reopen"}}
-	case audit.DoSuppress:
-		if d.Site == "" { // of one site only, the finding stays open, and is not reopened
-			return []undo{{Do: string(audit.DoReopen), IDs: done, Name: "Undo: reopen"}}
+	case audit.DoResolve, audit.DoAccept, audit.DoDismiss, audit.DoSuppress:
+		if d.Site != "" { // suppressed on one site only, the finding stays open, and is not reopened
+			return nil
 		}
+		return []undo{{Do: string(audit.DoReopen), IDs: done, Name: "Undo: reopen"}}
 	case audit.DoAssign:
 		had := map[string][]string{} // findings, by assignee
 		for _, f := range before {

@@ -121,6 +121,14 @@ func inside(next string) string {
 	return next
 }
 
+// backTo is where a form wants to lead back to, or else where.
+func backTo(r *http.Request, where string) string {
+	if back := r.PostFormValue("back"); back != "" {
+		return inside(back)
+	}
+	return where
+}
+
 // login is the page that says how to log in.
 func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 	if _, ok, err := c.who(r); err == nil && ok {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -76,8 +75,8 @@ func (c *Console) openTasks(ctx context.Context) ([]notices.Task, error) {
 	if err != nil {
 		return nil, err
 	}
-	hour := strconv.FormatInt(c.Clock().Unix()/int64(time.Hour/time.Second), 10)
-	list, err := c.waiting.get(run+" "+hour, head.Seq, func() ([]notices.Task, error) { return c.Desk.Tasks(ctx) })
+	of := tasksOf{run: run, seq: head.Seq, hour: c.Clock().Unix() / int64(time.Hour/time.Second)}
+	list, err := c.waiting.get(of, func() ([]notices.Task, error) { return c.Desk.Tasks(ctx) })
 	if err != nil {
 		return nil, err
 	}
@@ -155,37 +154,34 @@ func (c *Console) actOnMessage(w http.ResponseWriter, r *http.Request, u person)
 		return err
 	}
 	c.setFlash(w, f)
-	http.Redirect(w, r, "/tasks", http.StatusSeeOther)
+	http.Redirect(w, r, backTo(r, "/tasks"), http.StatusSeeOther)
 	return nil
 }
 
-// backTo is where a form wants to lead back to, or else where.
-func backTo(r *http.Request, where string) string {
-	if back := r.PostFormValue("back"); back != "" {
-		return inside(back)
-	}
-	return where
+// keptTasks takes longer to make than a page may: it is kept until what it is of has changed.
+type keptTasks struct {
+	mu   sync.Mutex
+	of   tasksOf
+	list []notices.Task
 }
 
-// A kept value is one that takes longer to make than a page may: it is kept until a run or an entry of the trail may have changed it.
-type kept[T any] struct {
-	mu    sync.Mutex
-	made  bool
-	run   string
-	seq   int64
-	value T
+// tasksOf is what a list of tasks was made of. The zero value is of none.
+type tasksOf struct {
+	run  string // the latest; empty: there was none yet
+	seq  int64  // of the trail's last entry
+	hour int64  // since 1970
 }
 
-// get gives the value as of a run and an entry of the trail.
-func (k *kept[T]) get(run string, seq int64, make func() (T, error)) (T, error) {
+// get gives the list of tasks. Before the first run it is made each time.
+func (k *keptTasks) get(of tasksOf, make func() ([]notices.Task, error)) ([]notices.Task, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.made && run == k.run && seq == k.seq {
-		return k.value, nil
+	if of.run != "" && of == k.of {
+		return k.list, nil
 	}
-	value, err := make()
+	list, err := make()
 	if err == nil {
-		k.made, k.run, k.seq, k.value = run != "", run, seq, value
+		k.of, k.list = of, list
 	}
-	return value, err
+	return list, err
 }

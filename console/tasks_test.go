@@ -70,8 +70,8 @@ func TestMessagesThatCannotBeDelivered(t *testing.T) {
 	if !strings.Contains(page, `action="`+path+`"`) {
 		t.Fatalf("no form is about %s: %s", path, page)
 	}
-	if _, page, _ := rita.post(path, url.Values{"do": {"give-up"}}); !strings.Contains(text(page), "Say why the message is given up.") {
-		t.Errorf("without a reason: %s", text(page))
+	if _, page, at := rita.post(path, url.Values{"do": {"give-up"}, "back": {"/tasks?what=undelivered"}}); at != "/tasks?what=undelivered" || !strings.Contains(text(page), "Say why the message is given up.") {
+		t.Errorf("without a reason, at %s: %s", at, text(page))
 	}
 	if _, page, at := rita.post(path, url.Values{"do": {"retry"}}); at != "/tasks" || !strings.Contains(text(page), "M-1 is tried again at once.") {
 		t.Errorf("to try it again: %s", text(page))

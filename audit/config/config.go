@@ -52,39 +52,19 @@ type Config struct {
 
 	Policy *audit.Policy `yaml:"-"`
 
-	sources *yaml.Node // as they were written; nil: not read from a file
+	sheet sheet // the file; zero: it was not read from one
 }
 
-// line is where a key of a source stands, or the nearest that is there above it, in words.
+// line is where a key of a source stands, or the nearest that is there above it, in words; "": it was not read from a file.
 func (c *Config) line(source int, keys ...string) string {
-	if c.sources == nil || source >= len(c.sources.Content) {
-		return ""
-	}
-	n := c.sources.Content[source]
-	at := n.Line
+	path := []any{"sources", source}
 	for _, key := range keys {
-		found := false
-		for i := 0; i+1 < len(n.Content) && n.Kind == yaml.MappingNode && !found; i += 2 {
-			if n.Content[i].Value == key {
-				at, n, found = n.Content[i].Line, n.Content[i+1], true
-			}
-		}
-		if !found {
-			break
-		}
+		path = append(path, key)
 	}
-	return fmt.Sprintf("line %d: ", at)
-}
-
-// sourcesOf is the list of sources as it is written.
-func sourcesOf(text []byte) *yaml.Node {
-	var in struct {
-		Sources yaml.Node `yaml:"sources"`
+	if at := c.sheet.at(path...); at.Line > 0 {
+		return fmt.Sprintf("line %d: ", at.Line)
 	}
-	if err := yaml.Unmarshal(text, &in); err != nil || in.Sources.Kind != yaml.SequenceNode {
-		return nil // what is wrong with it was told before
-	}
-	return &in.Sources
+	return ""
 }
 
 // Source is where facts come from.
@@ -150,7 +130,7 @@ func (s *Source) Name() string {
 		base, _, _ := strings.Cut(s.HTTP.URL, "?")
 		return base + "#" + s.Kind
 	case s.Postgres != nil:
-		return "postgres:" + cmp.Or(s.Postgres.DSNEnv, filepath.Base(s.Postgres.DSNFile)) + "#" + s.Kind
+		return "postgres:" + cmp.Or(s.Postgres.DSNEnv, s.Postgres.DSNFile) + "#" + s.Kind
 	}
 	return s.Path
 }
@@ -206,38 +186,50 @@ func (s *Source) checkLines() (keys []string, err error) {
 	return nil, nil
 }
 
-// checkFeed says what is wrong with a source that is no file.
-func (s *Source) checkFeed() error {
+// checkFeed says what is wrong with a source that is no file, and under which keys.
+func (s *Source) checkFeed() (keys []string, err error) {
 	switch {
 	case s.HTTP == nil && s.Postgres == nil:
-		return nil
+		return nil, nil
 	case s.Kind != string(audit.KindApps) && s.Kind != string(audit.KindInstalls):
-		return errors.New("http and postgres are for apps and installs")
+		return nil, errors.New("http and postgres are for apps and installs")
 	case s.HTTP != nil && s.Postgres != nil || s.Path != "":
-		return errors.New("give one of path, http and postgres")
+		return nil, errors.New("give one of path, http and postgres")
 	case s.HTTP != nil:
 		h := s.HTTP
 		if err := outbound.Check(h.URL); err != nil {
-			return fmt.Errorf("http: url: %w", err)
+			return []string{"http", "url"}, fmt.Errorf("http: url: %w", err)
 		}
 		if h.TokenEnv != "" && h.TokenFile != "" {
-			return errors.New("http: give one of token_env and token_file")
+			return []string{"http"}, errors.New("http: give one of token_env and token_file")
 		}
 		if u, err := url.Parse(h.URL); err == nil && u.Scheme == "http" && (h.TokenEnv != "" || h.TokenFile != "") && !h.AllowPrivate {
-			return errors.New("http: url: a token does not travel unencrypted: give an https:// URL")
+			return []string{"http", "url"}, errors.New("http: url: a token does not travel unencrypted: give an https:// URL")
 		}
 		if h.Cursor != "" && h.Next == "" {
-			return errors.New("http: cursor: say where a page has it, with next")
+			return []string{"http", "cursor"}, errors.New("http: cursor: say where a page has it, with next")
 		}
-		return nil
+		return nil, nil
 	}
 	if (s.Postgres.DSNEnv == "") == (s.Postgres.DSNFile == "") {
-		return errors.New("postgres: give one of dsn_env and dsn_file: where the address of the database is")
+		return []string{"postgres"}, errors.New("postgres: give one of dsn_env and dsn_file: where the address of the database is")
 	}
 	if strings.TrimSpace(s.Postgres.Query) == "" {
-		return errors.New("postgres: query is missing")
+		return []string{"postgres", "query"}, errors.New("postgres: query is missing")
 	}
-	return nil
+	return nil, nil
+}
+
+// checkTwice says what is wrong with another source of the same kind that has the name of s, and under which key.
+func (s *Source) checkTwice() (key string, err error) {
+	place, _ := strings.CutSuffix(s.Name(), "#"+s.Kind)
+	switch {
+	case s.HTTP != nil:
+		return "http", fmt.Errorf("http: %s is asked for %s twice: join both in one URL, whose query does not count here", place, s.Kind)
+	case s.Postgres != nil:
+		return "postgres", fmt.Errorf("%s is asked for %s twice: join both in one query, with UNION ALL", place, s.Kind)
+	}
+	return "path", fmt.Errorf("path: %q is configured twice", s.Path)
 }
 
 // Slack is where the compliance team reads.
@@ -441,7 +433,7 @@ func Load(path string) (*Config, error) {
 	if err := decode(path, text, c); err != nil {
 		return nil, err
 	}
-	c.sources = sourcesOf(text)
+	c.sheet = sheetOf(path, text)
 	full, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("the configuration: %w", err)
@@ -490,10 +482,10 @@ var unknownKey = regexp.MustCompile(`field (\S+) not found in type .*`)
 
 // Resolve is a path of the configuration, relative to its folder.
 func (c *Config) Resolve(path string) string {
-	if filepath.IsAbs(path) || strings.Contains(path, "://") {
+	if strings.Contains(path, "://") {
 		return path
 	}
-	return filepath.Join(c.Dir, path)
+	return rooted(c.Dir, path)
 }
 
 // StoreURL is the store with a relative path resolved.
@@ -570,15 +562,16 @@ func (c *Config) checkSources() error {
 			return fmt.Errorf("%s%s: %w", c.line(i, key), at, fmt.Errorf(format, args...))
 		}
 		feed := s.HTTP != nil || s.Postgres != nil
-		if err := s.checkFeed(); err != nil {
-			key, _, _ := strings.Cut(err.Error(), ":")
+		if keys, err := s.checkFeed(); err != nil {
+			return fmt.Errorf("%s%s: %w", c.line(i, keys...), at, err)
+		}
+		if seen[s.Kind+" "+s.Name()] {
+			key, err := s.checkTwice()
 			return wrong(key, "%w", err)
 		}
 		switch {
 		case s.Path == "" && !feed:
 			return wrong("path", "path is missing: give a file or a pattern")
-		case seen[s.Kind+" "+s.Name()]:
-			return wrong("path", "path: %q is configured twice", s.Name())
 		case s.MaxBad != nil && (*s.MaxBad < 0 || *s.MaxBad > 1):
 			return wrong("max_bad", "max_bad: give a share from 0 to 1")
 		case s.MaxLoss != nil && (*s.MaxLoss < 0 || *s.MaxLoss > 1):

@@ -74,22 +74,32 @@ func TestMistakesOfSourcesHaveLines(t *testing.T) {
 		mapped + "      app_key: x\n    log_format: '$a$b'\n":         "line 10: sources[0] (access): log_format: nothing stands between a and b",
 		mapped + "      app_key: x\n    time_zone: Mars\n":            "line 10: sources[0] (access): time_zone: \"Mars\" is no time zone",
 		mapped + "      app_key: x\n    paths: (\n":                   "line 10: sources[0] (access): paths: ",
-		"sources:\n  - kind: access\n    path: a\n    format: nginx\n    map: {auth: =oauth2, cloud_id: host, app_key: x}\n":               "line 5: sources[0] (access): map: purpose: nginx does not tell it: say where it is, or purposes: false",
-		"sources:\n  - kind: apps\n    http: {url: 'ftp://x'}\n":                                                                           "line 3: sources[0] (apps): http: url: give a URL",
-		"sources:\n  - kind: apps\n    http: {url: 'https://ann:pw@x.example/'}\n":                                                         "holds no user and no password",
-		"sources:\n  - kind: apps\n    http: {url: 'http://x.example/', token_env: T}\n":                                                   "a token does not travel unencrypted",
-		"sources:\n  - kind: apps\n    http: {url: 'https://x.example/', token_env: T, token_file: f}\n":                                   "give one of token_env and token_file",
-		"sources:\n  - kind: apps\n    http: {url: 'https://x.example/', cursor: c}\n":                                                     "say where a page has it, with next",
-		"sources:\n  - kind: apps\n    path: a\n    http: {url: 'https://x.example/'}\n":                                                   "give one of path, http and postgres",
-		"sources:\n  - kind: access\n    http: {url: 'https://x.example/'}\n":                                                              "http and postgres are for apps and installs",
-		"sources:\n  - kind: apps\n    http: {uri: 'https://x.example/'}\n":                                                                `line 3: unknown key "uri"`,
-		"sources:\n  - kind: apps\n    postgres: {dsn_env: A, dsn_file: b, query: SELECT 1}\n":                                             "line 3: sources[0] (apps): postgres: give one of dsn_env and dsn_file",
-		"sources:\n  - kind: apps\n    postgres: {dsn_env: A, query: ' '}\n":                                                               "postgres: query is missing",
-		"sources:\n  - {kind: apps, postgres: {dsn_env: A, query: SELECT 1}}\n  - {kind: apps, postgres: {dsn_env: A, query: SELECT 2}}\n": `line 3: sources[1] (apps): path: "postgres:A#apps" is configured twice`,
+		"sources:\n  - kind: access\n    path: a\n    format: nginx\n    map: {auth: =oauth2, cloud_id: host, app_key: x}\n":                                     "line 5: sources[0] (access): map: purpose: nginx does not tell it: say where it is, or purposes: false",
+		"sources:\n  - kind: apps\n    http: {url: 'ftp://x'}\n":                                                                                                 "line 3: sources[0] (apps): http: url: give a URL",
+		"sources:\n  - kind: apps\n    http: {url: 'https://ann:pw@x.example/'}\n":                                                                               "holds no user and no password",
+		"sources:\n  - kind: apps\n    http: {url: 'http://x.example/', token_env: T}\n":                                                                         "a token does not travel unencrypted",
+		"sources:\n  - kind: apps\n    http: {url: 'https://x.example/', token_env: T, token_file: f}\n":                                                         "give one of token_env and token_file",
+		"sources:\n  - kind: apps\n    http: {url: 'https://x.example/', cursor: c}\n":                                                                           "say where a page has it, with next",
+		"sources:\n  - kind: apps\n    path: a\n    http: {url: 'https://x.example/'}\n":                                                                         "give one of path, http and postgres",
+		"sources:\n  - kind: access\n    http: {url: 'https://x.example/'}\n":                                                                                    "http and postgres are for apps and installs",
+		"sources:\n  - kind: apps\n    http: {uri: 'https://x.example/'}\n":                                                                                      `line 3: unknown key "uri"`,
+		"sources:\n  - kind: apps\n    postgres: {dsn_env: A, dsn_file: b, query: SELECT 1}\n":                                                                   "line 3: sources[0] (apps): postgres: give one of dsn_env and dsn_file",
+		"sources:\n  - kind: apps\n    postgres: {dsn_env: A, query: ' '}\n":                                                                                     "postgres: query is missing",
+		"sources:\n  - {kind: apps, postgres: {dsn_env: A, query: SELECT 1}}\n  - {kind: apps, postgres: {dsn_env: A, query: SELECT 2}}\n":                       "line 3: sources[1] (apps): postgres:A is asked for apps twice: join both in one query",
+		"sources:\n  - {kind: installs, postgres: {dsn_file: /a/dsn, query: SELECT 1}}\n  - kind: installs\n    postgres: {dsn_file: /a/dsn, query: SELECT 2}\n": "line 4: sources[1] (installs): postgres:/a/dsn is asked for installs twice: join both in one query",
+		"sources:\n  - kind: apps\n    http: {url: 'https://x.example/a?k=17'}\n  - kind: apps\n    http: {url: 'https://x.example/a?k=18'}\n":                   "line 5: sources[1] (apps): http: https://x.example/a is asked for apps twice: join both in one URL",
+		"sources:\n  - kind: apps\n    http:\n      items: a\n      url: ftp://x\n":                                                                              "line 5: sources[0] (apps): http: url: give a URL",
+		"sources:\n  - kind: apps\n    http: {url: 'https://x.example/'}\n  - kind: installs\n    postgres: &p\n      dsn_env: A\n      query: ''\n":             "line 7: sources[1] (installs): postgres: query is missing",
+		"log: {level: info}\nsources:\n  - &s\n    kind: apps\n    path: a\n  - *s\n":                                                                            "line 5: sources[1] (apps): path: \"a\" is configured twice",
+		"sources:\n  - kind: installs\n    http:\n      url: https://x.example/\n      cursor: c\n":                                                              "line 5: sources[0] (installs): http: cursor: say where",
 	} {
 		if _, err := load(t, text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", text, err, want)
 		}
+	}
+	const dsns = "sources:\n  - {kind: apps, postgres: {dsn_file: /a/dsn, query: SELECT 1}}\n  - {kind: apps, postgres: {dsn_file: /b/dsn, query: SELECT 1}}\n"
+	if _, err := load(t, dsns); err != nil {
+		t.Errorf("two databases whose files have one name are not the same: %v", err)
 	}
 	c, err := load(t, mapped+"      app_key: [header:X-App, 'query:app']\n  - {kind: apps, http: {url: 'https://x.example/apps?secret=17', token_env: T}}\n  - {kind: installs, postgres: {dsn_file: /run/dsn, query: SELECT 1}}\n")
 	if err != nil {
@@ -98,7 +108,7 @@ func TestMistakesOfSourcesHaveLines(t *testing.T) {
 	if f, err := c.Sources[0].Lines(); err != nil || !slices.Equal(f.Spec().Map["app_key"], []string{"header:X-App", "query:app"}) {
 		t.Errorf("%v, %v", f, err)
 	}
-	if a, b := c.Sources[1].Name(), c.Sources[2].Name(); a != "https://x.example/apps#apps" || b != "postgres:dsn#installs" || strings.Contains(c.Shown(), "secret") {
+	if a, b := c.Sources[1].Name(), c.Sources[2].Name(); a != "https://x.example/apps#apps" || b != "postgres:/run/dsn#installs" || strings.Contains(c.Shown(), "secret") {
 		t.Errorf("%s, %s\n%s", a, b, c.Shown())
 	}
 }

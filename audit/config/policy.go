@@ -189,27 +189,7 @@ func parsePolicy(name, dir string, text []byte) (*audit.Policy, error) {
 	f.checks(p, in, &wrong)
 	f.exceptions(p, in, &wrong)
 	f.clauses(p, in, &wrong)
-	for i, pattern := range f.Rules {
-		at := in.at("rules", i)
-		files, err := filepath.Glob(rooted(dir, pattern))
-		switch {
-		case err != nil:
-			wrong.add(at, "rules: %q is no pattern: %v", pattern, err)
-		case len(files) == 0:
-			wrong.add(at, "rules: no file matches %s: name a file, or a pattern as rules/*.yaml", pattern)
-		}
-		for _, path := range files {
-			shown := path
-			if rel, err := filepath.Rel(dir, path); err == nil && !filepath.IsAbs(pattern) {
-				shown = filepath.Join(filepath.Dir(name), rel)
-			}
-			own, err := readRules(shown, path)
-			if err != nil {
-				wrong = append(wrong, err)
-			}
-			p.Own = append(p.Own, own...)
-		}
-	}
+	f.rules(p, in, dir, &wrong)
 	check(p, in, &wrong)
 	if err := errors.Join(wrong...); err != nil {
 		return nil, err
@@ -241,6 +221,31 @@ func rooted(dir, path string) string {
 		return path
 	}
 	return filepath.Join(dir, path)
+}
+
+// rules reads the files that dir is the folder of.
+func (f *policyFile) rules(p *audit.Policy, in sheet, dir string, wrong *mistakes) {
+	for i, pattern := range f.Rules {
+		at := in.at("rules", i)
+		files, err := filepath.Glob(rooted(dir, pattern))
+		switch {
+		case err != nil:
+			wrong.add(at, "rules: %q is no pattern: %v", pattern, err)
+		case len(files) == 0:
+			wrong.add(at, "rules: no file matches %s: name a file, or a pattern as rules/*.yaml", pattern)
+		}
+		for _, path := range files {
+			shown := path
+			if rel, err := filepath.Rel(dir, path); err == nil && !filepath.IsAbs(pattern) {
+				shown = filepath.Join(filepath.Dir(in.file), rel)
+			}
+			own, err := readRules(shown, path)
+			if err != nil {
+				*wrong = append(*wrong, err)
+			}
+			p.Own = append(p.Own, own...)
+		}
+	}
 }
 
 // checkName is what the id of a check looks like; which there are, others know.

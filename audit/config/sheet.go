@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -61,11 +60,10 @@ type Date audit.Instant
 
 // UnmarshalYAML reads a date.
 func (d *Date) UnmarshalYAML(n *yaml.Node) error {
-	for _, form := range []string{time.DateOnly, time.RFC3339Nano} {
-		if t, err := time.Parse(form, strings.TrimSpace(n.Value)); err == nil {
-			*d = Date(audit.At(t))
-			return nil
-		}
+	t, ok := audit.ParseEnd(strings.TrimSpace(n.Value))
+	if !ok {
+		return fmt.Errorf("line %d: %q is no date: write it like 2027-06-30, or 2027-06-30T12:00:00Z", n.Line, n.Value)
 	}
-	return fmt.Errorf("line %d: %q is no date: write it like 2027-06-30, or 2027-06-30T12:00:00Z", n.Line, n.Value)
+	*d = Date(t)
+	return nil
 }

@@ -126,6 +126,11 @@ func TestAPartIsNoList(t *testing.T) {
 			fmt.Fprint(w, `[]`)
 		}, "round in a circle"},
 		"elsewhere": {HTTP{}, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere, http.StatusFound) }, "leads to another host"},
+		"nowhere": {HTTP{}, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Location", "https://[x/?after=hush")
+			w.WriteHeader(http.StatusFound)
+		}, "cannot be reached: it leads to what is no URL"},
+		"hung up": {HTTP{}, func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) }, "cannot be reached: "},
 		"next is there": {HTTP{}, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Link", "<"+elsewhere+">; rel=next")
 			fmt.Fprint(w, `[]`)
@@ -142,7 +147,7 @@ func TestAPartIsNoList(t *testing.T) {
 					tt.second(w, r)
 					return
 				}
-				w.Header().Set("Link", `</two>; rel="next"`)
+				w.Header().Set("Link", `</two?after=hush>; rel="next"`)
 				if tt.h.Items != "" {
 					fmt.Fprintf(w, `{%q:[{"key":"a"}]}`, tt.h.Items)
 					return
@@ -151,7 +156,7 @@ func TestAPartIsNoList(t *testing.T) {
 			})
 			tt.h.URL, tt.h.Token = at+"/", Secret{}
 			_, next, unchanged, err := fetch(t, tt.h, "")
-			if err == nil || next != "" || unchanged || !strings.Contains(err.Error(), tt.want) {
+			if err == nil || next != "" || unchanged || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "hush") {
 				t.Errorf("%v, want %s", err, tt.want)
 			}
 		})

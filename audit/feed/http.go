@@ -203,11 +203,7 @@ func (h *HTTP) page(ctx context.Context, at, token string, known pageTag) (*page
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		var e *url.Error
-		if errors.As(err, &e) {
-			err = e.Err // without the URL, which may hold a cursor
-		}
-		return nil, fmt.Errorf("%s cannot be reached: %w", outbound.Place(h.URL), err)
+		return nil, fmt.Errorf("%s cannot be reached: %w", outbound.Place(h.URL), outbound.Cause(err))
 	}
 	defer res.Body.Close()
 	switch {

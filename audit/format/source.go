@@ -33,7 +33,7 @@ func (f *Format) source(text string) (source, error) {
 		return s, nil
 	}
 	kind, arg, told := strings.Cut(text, ":")
-	if told && arg == "" && slices.Contains([]string{"query", "header", "capture", ofPath, ofHost}, kind) {
+	if told && arg == "" && slices.Contains([]string{"query", "header", "capture", Path, host}, kind) {
 		return s, fmt.Errorf("nothing follows %q", text)
 	}
 	switch {
@@ -53,7 +53,7 @@ func (f *Format) source(text string) (source, error) {
 			return s, fmt.Errorf("%q is none: captures are of haproxy, counted from 1", text)
 		}
 		s.names = []int{f.name(text)}
-	case (kind == ofPath || kind == ofHost) && arg != "":
+	case (kind == Path || kind == host) && arg != "":
 		p, err := regexp.Compile(arg)
 		if err != nil {
 			return s, err
@@ -67,11 +67,6 @@ func (f *Format) source(text string) (source, error) {
 	}
 	return s, nil
 }
-
-const (
-	ofPath = "path"
-	ofHost = "host"
-)
 
 func hint(haproxy bool) string {
 	if haproxy {
@@ -199,7 +194,7 @@ func (r *Reader) from(s *source) ([]string, error) {
 		return r.params(s.param)
 	case s.pattern != nil:
 		text := r.target.host
-		if s.of == ofPath {
+		if s.of == Path {
 			text = clean(r.target.path)
 		}
 		if m := s.pattern.FindStringSubmatch(text); m != nil && m[1] != "" {

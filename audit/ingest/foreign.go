@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/format"
@@ -67,8 +68,9 @@ const (
 	sampleBytes = 4 << 20
 )
 
-// LookAt reads the first lines of the newest file that a pattern names, by a format. It keeps nothing of them.
-func LookAt(ctx context.Context, pattern string, f *format.Format, objects *s3.Client) (s Sample, err error) {
+// LookAt reads the first lines of the newest file that a pattern names, by a format. It keeps nothing of them. As in a night, a last line without an end
+// waits for [Patience] from the file's last change.
+func LookAt(ctx context.Context, pattern string, f *format.Format, objects *s3.Client, now time.Time) (s Sample, err error) {
 	p := newPlaces(objects)
 	from := p.of(pattern)
 	_, s.File, _, err = newestOf(ctx, from, pattern)
@@ -84,23 +86,25 @@ func LookAt(ctx context.Context, pattern string, f *format.Format, objects *s3.C
 	if r.id, err = file.identify(); err != nil {
 		return s, err
 	}
+	r.young = isYoung(r.id, now)
 	kind, err := r.compression()
 	if err != nil {
 		return s, err
 	}
-	var text io.Reader = io.NewSectionReader(file, 0, r.id.Size)
-	if kind != plain {
-		z, err := expand(kind, bufio.NewReader(text))
-		if errors.Is(err, io.EOF) {
-			return s, nil
-		} else if err != nil {
-			return s, fmt.Errorf("%s: %w", s.File, err)
-		}
-		defer z.Close()
-		text = z
+	text, err := r.text(kind)
+	if err != nil {
+		return s, fmt.Errorf("%s: %w", s.File, err)
 	}
-	lines := bufio.NewScanner(io.LimitReader(text, sampleBytes))
+	defer text.Close()
+	sample := &io.LimitedReader{R: text, N: sampleBytes}
+	lines := bufio.NewScanner(sample)
 	lines.Buffer(nil, sampleBytes)
+	lines.Split(func(data []byte, atEOF bool) (int, []byte, error) {
+		if atEOF && bytes.IndexByte(data, '\n') < 0 && (r.young || sample.N == 0) {
+			return len(data), nil, nil // a line that is not written to its end, or that the sample cuts
+		}
+		return bufio.ScanLines(data, atEOF)
+	})
 	s.Found = map[string]int{}
 	var reader *format.Reader
 	for first := true; s.Lines < sampleLines && lines.Scan(); first = false {

@@ -131,12 +131,57 @@ func TestASampleTellsWhatWasFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := LookAt(t.Context(), path, f, nil)
+	s, err := LookAt(t.Context(), path, f, nil, time.Now().Add(time.Hour))
 	if err != nil || s.Lines != 10 || s.Others != 2 || s.Bad != 1 || s.Good != 7 || !strings.Contains(s.Why, "looks like an address") {
 		t.Errorf("%+v, %v", s, err)
 	}
 	if got := slices.Sorted(maps.Keys(s.Found)); !slices.Equal(got, []string{"account_ids", "app_key", "auth", "cloud_id", "path", "request_id", "status", "ts"}) || s.Found["account_ids"] != 6 {
 		t.Errorf("%+v", s.Found)
+	}
+}
+
+// A line that its program has not ended yet, or that the sample's bound cuts, says nothing of the format.
+func TestASampleLeavesACutLineOut(t *testing.T) {
+	t.Parallel()
+	f, err := format.Spec{Name: "csv"}.Compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const header = "ts,request_id,app_key,cloud_id,path,auth,purpose,status,account_ids\n"
+	row := func(padding int) string {
+		return "2026-11-22T03:14:15Z,r1,com.acme,s,/" + strings.Repeat("e", padding) + ",oauth2,security-alerts,200,a-1\n"
+	}
+	const long = sampleBytes / 3
+	soon, late := time.Now(), time.Now().Add(time.Hour)
+	dir := t.TempDir()
+	for name, tt := range map[string]struct {
+		text      string
+		now       time.Time
+		good, bad int
+	}{
+		"begun":          {header + row(1) + "2026-11-22T03", soon, 1, 0},
+		"never-ended":    {header + row(1) + "2026-11-22T03", late, 1, 1},
+		"header-begun":   {"ts,request", soon, 0, 0},
+		"whole":          {header + row(1) + row(2), soon, 2, 0},
+		"without-an-end": {header + row(1) + strings.TrimSuffix(row(2), "\n"), late, 2, 0},
+		"bound":          {header + strings.Repeat(row(long), 4), late, 2, 0},
+		"empty":          {"", late, 0, 0},
+	} {
+		var zipped bytes.Buffer
+		z := gzip.NewWriter(&zipped)
+		if _, err := z.Write([]byte(tt.text)); err != nil || z.Close() != nil {
+			t.Fatal(err)
+		}
+		for name, text := range map[string]string{name + ".csv": tt.text, name + ".csv.gz": zipped.String()} {
+			path := filepath.Join(dir, name)
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s, err := LookAt(t.Context(), path, f, nil, tt.now)
+			if err != nil || s.Good != tt.good || s.Bad != tt.bad || s.Lines != tt.good+tt.bad {
+				t.Errorf("%s: %+v, %v", name, s, err)
+			}
+		}
 	}
 }
 

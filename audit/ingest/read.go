@@ -122,7 +122,7 @@ func Read(ctx context.Context, path string, prior *State, opt Options, open func
 	if id, err = f.identify(); err != nil {
 		return Result{}, err
 	}
-	r := &run{file: f, path: path, opt: opt, open: open, id: id, young: id.modified().After(opt.Now.Add(-Patience))}
+	r := &run{file: f, path: path, opt: opt, open: open, id: id, young: isYoung(id, opt.Now)}
 	if ctx.Err() != nil {
 		return Result{}, fmt.Errorf("%s: %w", path, context.Cause(ctx))
 	}
@@ -513,20 +513,16 @@ func (d *delivery) lastTooLong(young bool) (waiting bool) {
 // maxHeader is the length of the longest header, in bytes.
 const maxHeader = 1 << 20
 
+// isYoung says whether a file may still be written to: its last line waits.
+func isYoung(id identity, now time.Time) bool { return id.modified().After(now.Add(-Patience)) }
+
 // firstLine is the file's first line, without its end, and whether it has one.
 func (r *run) firstLine(kind compression) (line []byte, whole bool, err error) {
-	var text io.Reader = io.NewSectionReader(r.file, 0, r.id.Size)
-	if kind != plain {
-		z, err := expand(kind, bufio.NewReader(text))
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil, false, nil
-		case err != nil:
-			return nil, false, err
-		}
-		defer z.Close()
-		text = z
+	text, err := r.text(kind)
+	if err != nil {
+		return nil, false, err
 	}
+	defer text.Close()
 	line, err = bufio.NewReader(io.LimitReader(text, maxHeader)).ReadBytes('\n')
 	switch {
 	case err == io.EOF && len(line) == maxHeader:

@@ -63,7 +63,7 @@ func (s *Sources) Read(ctx context.Context, req audit.ReadRequest) (*audit.Readi
 		r.lastID = max(r.lastID, f.ID)
 	}
 	plans, order := make([]plan, len(s.List)), make([]int, len(s.List))
-	maxLoss, hasApps := 1.0, false
+	maxLoss := 1.0
 	defer r.places.spools.close()
 	for i, src := range s.List {
 		if src.Feed != nil {
@@ -90,7 +90,6 @@ func (s *Sources) Read(ctx context.Context, req audit.ReadRequest) (*audit.Readi
 		r.out.Sources = append(r.out.Sources, to)
 		if src.Kind == audit.KindApps {
 			r.registries++
-			hasApps = true
 			maxLoss = min(maxLoss, src.MaxLoss)
 		}
 	}
@@ -122,13 +121,11 @@ func (s *Sources) Read(ctx context.Context, req audit.ReadRequest) (*audit.Readi
 	if err := r.addresses(ctx, plans); err != nil {
 		return nil, err
 	}
-	if hasApps {
+	if r.registries > 0 {
 		r.out.Registry = &audit.RegistryReading{Unchanged: r.unchanged, Bad: r.bad, MaxLoss: maxLoss, Replaced: r.replaced}
 		for _, key := range r.order {
 			r.out.Registry.Apps = append(r.out.Registry.Apps, r.registry[key])
 		}
-	}
-	if hasApps {
 		r.untag()
 	}
 	for i := range req.Workers {

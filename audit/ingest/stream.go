@@ -131,6 +131,19 @@ func (m *meter) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// text is the file's text, decompressed: of a compressed file without a byte, none.
+func (r *run) text(kind compression) (io.ReadCloser, error) {
+	in := bufio.NewReader(io.NewSectionReader(r.file, 0, r.id.Size))
+	if kind == plain {
+		return io.NopCloser(in), nil
+	}
+	text, err := expand(kind, in)
+	if errors.Is(err, io.EOF) {
+		return io.NopCloser(in), nil
+	}
+	return text, err
+}
+
 // expand gives the text that a compressed file holds: all members and frames of it.
 func expand(kind compression, in *bufio.Reader) (io.ReadCloser, error) {
 	if _, err := in.Peek(1); err != nil {

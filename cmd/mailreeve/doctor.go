@@ -643,7 +643,7 @@ func (d *doctor) lines(ctx context.Context, name string, x *config.Source) {
 	if f == nil || err != nil {
 		return
 	}
-	s, err := ingest.LookAt(ctx, d.cfg.Resolve(x.Path), f, d.objects)
+	s, err := ingest.LookAt(ctx, d.cfg.Resolve(x.Path), f, d.objects, d.now)
 	if err != nil {
 		d.wrong("sources", "%s: %w: see that its format is %s", name, err, x.Format)
 		return

@@ -1,5 +1,5 @@
 // Package outbound is what requests to addresses that people configure, or pages name, have in common: they reach public addresses only, follow no
-// redirect, and their errors show no secret that a URL may hold.
+// redirect unless the caller says which, and their errors show no secret that a URL may hold.
 package outbound
 
 import (
@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -56,7 +57,8 @@ func Public(a netip.Addr) bool {
 	return true
 }
 
-// Client is for requests to an address that a person configured. It takes no proxy from the environment and follows no redirect. Unless private
+// Client is for requests to an address that a person configured. It takes no proxy from the environment and follows no redirect, unless
+// the caller sets CheckRedirect. Unless private
 // addresses are allowed it reaches public ones only: what counts is the address that is dialed, whatever a name resolved to before.
 func Client(allowPrivate bool) *http.Client {
 	d := &net.Dialer{Timeout: 10 * time.Second}
@@ -116,6 +118,9 @@ func Cause(err error) error {
 	}
 	if u.Timeout() {
 		return errors.New("no answer in time")
+	}
+	if strings.HasPrefix(u.Err.Error(), "failed to parse Location header") { // net/http quotes it, and it may repeat what was asked for
+		return errors.New("it leads to what is no URL")
 	}
 	return u.Err
 }

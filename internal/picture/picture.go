@@ -27,8 +27,12 @@ const masked = `(() => {
 
 // Take writes what a browser's tab shows as WebP into dir/NAME.webp, addresses masked.
 func Take(ctx context.Context, dir, name string) error {
-	if clean, err := chromedp.Run(ctx, chromedp.Evaluate[bool](masked)); err != nil || !clean {
-		return fmt.Errorf("picture %s: an address is left on the page, or %w", name, err)
+	clean, err := chromedp.Run(ctx, chromedp.Evaluate[bool](masked))
+	if err != nil {
+		return fmt.Errorf("picture %s: masking what the page shows: %w", name, err)
+	}
+	if !clean {
+		return fmt.Errorf("picture %s: an address is left on the page", name)
 	}
 	for _, quality := range []int64{80, 60, 40} {
 		shot, err := chromedp.Call(ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{Format: page.CaptureScreenshotFormatWebp, Quality: &quality})

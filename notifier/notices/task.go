@@ -13,7 +13,7 @@ import (
 
 // A Task is something that waits for a person.
 type Task struct {
-	What    string        `json:"task"` // release, approve, contact, bounced, overdue, incident, dispute, dismiss, extension, decide, resolve, request
+	What    string        `json:"task"` // release, approve, contact, bounced, overdue, incident, dispute, dismiss, extension, decide, resolve, request, undelivered
 	About   string        `json:"about"`
 	Vendor  string        `json:"vendor"`
 	Since   audit.Instant `json:"-"`
