@@ -106,19 +106,26 @@ func TestSeverityOfThePolicy(t *testing.T) {
 	}
 }
 
+// rule is a rule of one's own as a file has it, that finds apps.
+func rule(id, when, example string) string {
+	return fmt.Sprintf("  - {id: %s, clause: P7, severity: medium, title: 'Idle ({subject})', when: %q, subject: app.key, examples: {violates: [%s], complies: [{}]}}", id, when, example)
+}
+
+// rules makes these the rules of the world's policy.
+func (w *world) rules(list ...string) {
+	w.write("rules.yaml", append([]string{"rules:"}, list...)...)
+	w.policy = "rules: [" + filepath.Join(w.dir, "rules.yaml") + "]\n"
+}
+
 // A rule of one's own is asked in every night, also of apps of which there is nothing new; its finding resolves itself. One that fails leaves what it found, and is named.
 func TestOwnRules(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	rule := func(id, when, example string) string {
-		return fmt.Sprintf("  - {id: %s, clause: P7, severity: medium, title: 'Idle ({subject})', when: %q, subject: app.key, examples: {violates: [%s], complies: [{}]}}", id, when, example)
-	}
-	w.write("rules.yaml", "rules:",
+	w.rules(
 		rule("idle", "retrievals.first != timestamp(0) && as_of - retrievals.last > days(1)", "{retrievals: {first: 2026-11-01T00:00:00Z, last: 2026-11-01T00:00:00Z}}"),
 		rule("found", "findings.exists(f, f.check == 'purpose-prohibited' && f.subject == 'marketing') && calls.exists(c, c.purpose == 'marketing' && c.accounts == 2 && c.site == 'site-1')",
 			"{findings: [{check: purpose-prohibited, subject: marketing}], calls: [{site: site-1, purpose: marketing, accounts: 2}]}"),
 		rule("fails", "size(calls) > 0 && daily[0].calls / (users - users) > 0 || app.internal", "{app: {internal: true}}"))
-	w.policy = "rules: [" + filepath.Join(w.dir, "rules.yaml") + "]\n"
 	w.write("access-1.jsonl", call("2026-11-22T11:00:00Z", "r1", "marketing", "ann", "bob"))
 	res := w.run(firstNight)
 	w.want(w.finding("found", "acme"), audit.Open, 1, 0)
@@ -147,14 +154,10 @@ func TestOwnRules(t *testing.T) {
 func TestReplayOfOwnRules(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	rule := func(id, when, example string) string {
-		return fmt.Sprintf("  - {id: %s, clause: P7, severity: medium, title: Found, when: %q, examples: {violates: [%s], complies: [{}]}}", id, when, example)
-	}
-	w.write("rules.yaml", "rules:",
+	w.rules(
 		rule("found", "findings.exists(f, f.check == 'purpose-prohibited' && f.subject == 'marketing' && f.last > timestamp('2026-11-22T00:00:00Z'))",
 			"{findings: [{check: purpose-prohibited, subject: marketing, last: 2026-11-22T12:00:00Z}]}"),
 		rule("named", "calls.exists(c, c.purpose == 'marketing')", "{calls: [{purpose: marketing}]}"))
-	w.policy = "rules: [" + filepath.Join(w.dir, "rules.yaml") + "]\n"
 	w.write("access-1.jsonl", call("2026-11-22T11:00:00Z", "r1", "mkt", "ann", "bob"))
 	w.run(firstNight)
 
