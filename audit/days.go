@@ -21,12 +21,10 @@ type appDays struct {
 	reports  memo[*ReportDay]
 	counting map[PackKind]map[Day]IDs
 
-	figures  map[Day]*DayFigures   // that the store has, and those that the run counted; nil: none were asked for
-	counted  map[Day]*DayFigures   // by this run
+	figures  map[Day]*DayFigures   // that the store has; nil: none were asked for
 	observed map[Day][]Observation // by time; of the days that were asked for, with what the run brought or looked into
 
-	fresh    map[Day]DayTotals // of the days that the run brought calls of
-	totals   []DayTotals       // of the days in totalled, as the store has them
+	totals   []DayTotals // of the days in totalled, as the store has them
 	totalled span
 }
 
@@ -63,7 +61,7 @@ func (m *memo[T]) drop(d Day) {
 func newAppDays(ctx context.Context, store Store, archive Archive, app string) *appDays {
 	byKind := func() map[PackKind]map[Day][]Pack { return map[PackKind]map[Day][]Pack{CallPack: {}, ReportPack: {}} }
 	return &appDays{ctx: ctx, store: store, archive: archive, app: app, written: byKind(), known: byKind(),
-		totalled: none, observed: map[Day][]Observation{}, fresh: map[Day]DayTotals{}, counting: map[PackKind]map[Day]IDs{CallPack: {}, ReportPack: {}}}
+		totalled: none, observed: map[Day][]Observation{}, counting: map[PackKind]map[Day]IDs{CallPack: {}, ReportPack: {}}}
 }
 
 // ahead is how many days are asked of the store at once: a reporting period and a little more.
@@ -172,9 +170,6 @@ func (a *appDays) count(kind PackKind, day Day) (IDs, error) {
 
 // Figures implements Days. What the store has is read at once: who asks for one day asks for all.
 func (a *appDays) Figures(day Day) (*DayFigures, error) {
-	if f := a.counted[day]; f != nil {
-		return f, nil
-	}
 	if a.figures == nil {
 		var err error
 		if a.figures, err = a.store.Figures(a.ctx, a.app); err != nil {
@@ -182,14 +177,6 @@ func (a *appDays) Figures(day Day) (*DayFigures, error) {
 		}
 	}
 	return a.figures[day], nil
-}
-
-// figured tells of a day that the run counted.
-func (a *appDays) figured(day Day, f *DayFigures) {
-	if a.counted == nil {
-		a.counted = map[Day]*DayFigures{}
-	}
-	a.counted[day] = f
 }
 
 // Totals implements Days. What is asked for first is mostly the earliest.
@@ -204,14 +191,8 @@ func (a *appDays) Totals(from, to Day) ([]DayTotals, error) {
 	}
 	var out []DayTotals
 	for i := range a.totals {
-		f := &a.totals[i]
-		if _, newer := a.fresh[f.Day]; f.Day >= from && f.Day <= to && !newer {
-			out = append(out, *f)
-		}
-	}
-	for day, f := range a.fresh {
-		if day >= from && day <= to {
-			out = append(out, f)
+		if t := &a.totals[i]; t.Day >= from && t.Day <= to {
+			out = append(out, *t)
 		}
 	}
 	return out, nil

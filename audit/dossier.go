@@ -27,6 +27,10 @@ type Dossier struct {
 	Found func() ([]ContributionSpan, error) // what checks of the guideline find in the app; nil: nobody looked
 
 	figures *Figures // once they were asked for
+
+	// What was worked out, of days that the store has none of: a run keeps it.
+	figured  map[Day]*DayFigures
+	totalled map[Day]DayTotals
 }
 
 // Days reads the days of a dossier's app. A day without facts is an empty one, not an error.

@@ -508,7 +508,7 @@ func (x *examination) do() (*appResult, error) {
 	if err := x.judgeStates(); err != nil {
 		return nil, err
 	}
-	x.keepFigures()
+	x.keep()
 	if err := x.setStatesAt(); err != nil {
 		return nil, err
 	}
@@ -803,22 +803,19 @@ func (x *examination) writeHeaders() error {
 		if err != nil {
 			return err
 		}
-		if len(calls.Calls) > 0 && slices.ContainsFunc(x.freshCalls, func(d *CallDay) bool { return d.Day == day }) {
-			f := TotalsOf(calls)
-			x.days.fresh[day] = f
-			x.out.Totals = append(x.out.Totals, f)
+		if slices.ContainsFunc(x.freshCalls, func(d *CallDay) bool { return d.Day == day }) {
+			x.d.total(calls)
 		}
 		h := headerOf(day, calls, reports)
 		h.Observed = observed[day]
 		if x.reckons() {
 			h.Figures = FiguresOf(calls, reports, x.rules, Never)
-			x.days.figured(day, h.Figures)
+			x.d.figure(day, h.Figures)
 		}
 		headers = append(headers, h)
 		x.out.Headers = append(x.out.Headers, h)
 	}
 	slices.SortFunc(headers, func(a, b DayHeader) int { return cmp.Compare(a.Day, b.Day) })
-	slices.SortFunc(x.out.Totals, func(a, b DayTotals) int { return cmp.Compare(a.Day, b.Day) })
 	slices.SortFunc(x.out.Headers, func(a, b DayHeader) int { return cmp.Compare(a.Day, b.Day) })
 	x.d.Headers = headers
 	return nil
@@ -868,16 +865,21 @@ func (x *examination) reckons() bool {
 	return slices.ContainsFunc(x.Checks, func(c Check) bool { return c.Own && !c.Off })
 }
 
-// keepFigures keeps what a check had to count of days that are over: those of before there were rules that see numbers.
-func (x *examination) keepFigures() {
+// keep keeps what was counted of days: of those with new facts, and of those of which the store had nothing, so that it is counted once.
+func (x *examination) keep() {
+	made := x.out.Headers // with their figures
 	for _, h := range x.d.Headers {
-		f := x.days.counted[h.Day]
-		isNew := slices.ContainsFunc(x.out.Headers, func(o DayHeader) bool { return o.Day == h.Day })
-		if f != nil && !isNew && h.Newest <= x.o.AsOf {
-			h.Figures = f
-			x.out.Headers = append(x.out.Headers, h)
-			x.changed = true
+		f := x.d.figured[h.Day]
+		if f == nil || slices.ContainsFunc(made, func(o DayHeader) bool { return o.Day == h.Day }) {
+			continue
 		}
+		h.Figures = f
+		x.out.Headers = append(x.out.Headers, h)
+		x.changed = true
+	}
+	if len(x.d.totalled) > 0 {
+		x.out.Totals = slices.SortedFunc(maps.Values(x.d.totalled), func(a, b DayTotals) int { return cmp.Compare(a.Day, b.Day) })
+		x.changed = true
 	}
 }
 

@@ -333,14 +333,7 @@ func (d *Dossier) figuresNow() (*Figures, error) {
 		if h.Day < today-policy.RetentionDays() || h.Day > today {
 			continue
 		}
-		day, err := d.Days.Figures(h.Day)
-		if err == nil && (day == nil || h.Newest > d.AsOf) {
-			missing := day == nil
-			day, err = d.count(h.Day)
-			if k, ok := d.Days.(interface{ figured(Day, *DayFigures) }); ok && missing && err == nil && h.Newest <= d.AsOf {
-				k.figured(h.Day, day)
-			}
-		}
+		day, err := d.dayFigures(h)
 		if err != nil {
 			return nil, err
 		}
@@ -377,6 +370,30 @@ func (d *Dossier) figuresNow() (*Figures, error) {
 		}
 	}
 	return f, nil
+}
+
+// dayFigures is a day in numbers, up to as-of.
+func (d *Dossier) dayFigures(h *DayHeader) (*DayFigures, error) {
+	kept, err := d.figured[h.Day], error(nil)
+	if kept == nil {
+		kept, err = d.Days.Figures(h.Day)
+	}
+	if err != nil || kept != nil && h.Newest <= d.AsOf {
+		return kept, err
+	}
+	f, err := d.count(h.Day)
+	if err == nil && kept == nil && h.Newest <= d.AsOf {
+		d.figure(h.Day, f)
+	}
+	return f, err
+}
+
+// figure tells a run to keep the figures of a day, all of it.
+func (d *Dossier) figure(day Day, f *DayFigures) {
+	if d.figured == nil {
+		d.figured = map[Day]*DayFigures{}
+	}
+	d.figured[day] = f
 }
 
 // count counts a day of which no figures are kept, or that goes on after as-of.

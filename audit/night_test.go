@@ -2,12 +2,14 @@ package audit_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -674,6 +676,42 @@ func TestALatePastWithdraws(t *testing.T) {
 	}
 	if last := trail[len(trail)-1]; !strings.Contains(last.Why, "60 more calls of 2026-11-11, which the day is held against (access-late.jsonl:1)") {
 		t.Errorf("the history says %s", last.Why)
+	}
+}
+
+// Totals that are missing, as after an account was forgotten, are worked out once and kept, those of a day of calls in vain among them.
+func TestTotalsThatWereWorkedOutAreKept(t *testing.T) {
+	t.Parallel()
+	w, byDay := steady(t)
+	byDay[18] = []string{strings.Replace(call("2026-11-18T08:00:00Z", "in-vain", "security-alerts", "ann"), `"status":200,"account_ids":["ann"]`, `"status":404,"account_ids":[]`, 1)}
+	byDay[20] = append(byDay[20], many(20, 80)...)
+	for d, lines := range byDay {
+		w.write(fmt.Sprintf("access-%02d.jsonl", d), lines...)
+	}
+	w.run(firstNight)
+	past := func() []audit.DayTotals {
+		list, err := w.store.Totals(context.Background(), "acme", at("2026-11-01T00:00:00Z").Day(), at("2026-11-21T00:00:00Z").Day())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list
+	}
+	want := past()
+	if len(want) != 21 || want[17].InVain != 1 || want[17].SiteAccounts != 0 {
+		t.Fatalf("%+v", want)
+	}
+	db, err := sql.Open("sqlite", filepath.Join(w.dir, "mailreeve.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(`DELETE FROM totals`); err != nil {
+		t.Fatal(err)
+	}
+	w.write("access-23.jsonl", many(23, 80)...) // a day to hold against them
+	w.run(secondNight)
+	if got := past(); !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v were worked out, of %+v", got, want)
 	}
 }
 

@@ -233,9 +233,14 @@ func (r *replaying) judgeApp(ctx context.Context, facts *AppFacts, days *appDays
 	if err != nil {
 		return err
 	}
+	was.totalled = map[Day]DayTotals{} // both have the same calls
 	would := was
 	was.Rules, would.Rules = r.was.rules, r.would.rules
-	if purposes := r.Approve[facts.Key]; len(purposes) > 0 {
+	if r.Policy != nil {
+		would.Days = uncounted{days}
+	}
+	purposes := r.Approve[facts.Key]
+	if len(purposes) > 0 {
 		var a Approval
 		if now := was.ApprovalNow(); now != nil {
 			a = *now // what else was approved is as it was
@@ -249,6 +254,13 @@ func (r *replaying) judgeApp(ctx context.Context, facts *AppFacts, days *appDays
 		*Dossier
 		*verdicts
 	}{{&was, &r.was}, {&would, &r.would}}
+	judged := len(sides)
+	if r.Policy == nil && len(purposes) == 0 {
+		judged = 1 // nothing differs
+	}
+	for side := range judged {
+		sides[side].Found = func() ([]ContributionSpan, error) { return r.foundIn(mine[side]), nil }
+	}
 	judge := func(side int, c *Check, day Day) error {
 		t := NewTally(c, day, r.asOf, nil)
 		var err error
@@ -278,7 +290,7 @@ func (r *replaying) judgeApp(ctx context.Context, facts *AppFacts, days *appDays
 		if day < r.from || day > r.to {
 			continue
 		}
-		for side := range sides {
+		for side := range judged {
 			for _, c := range sides[side].checks {
 				switch {
 				case c.Days == nil || (was.Blind || was.Key == "") && slices.Contains(c.Needs, KindApps):
@@ -295,14 +307,20 @@ func (r *replaying) judgeApp(ctx context.Context, facts *AppFacts, days *appDays
 			return err
 		}
 	}
-	for side := range sides {
-		for _, c := range sides[side].checks {
-			if c.Holds != nil && was.Key != "" && (!was.Blind || !slices.Contains(c.Needs, KindApps)) {
-				if err := judge(side, c, StateDay); err != nil {
-					return err
+	// As in a night, rules of one's own see what the others find.
+	for _, own := range []bool{false, true} {
+		for side := range judged {
+			for _, c := range sides[side].checks {
+				if c.Own == own && c.Holds != nil && was.Key != "" && (!was.Blind || !slices.Contains(c.Needs, KindApps)) {
+					if err := judge(side, c, StateDay); err != nil {
+						return err
+					}
 				}
 			}
 		}
+	}
+	if judged == 1 {
+		mine[1] = mine[0]
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -330,6 +348,30 @@ func (r *replaying) judgeApp(ctx context.Context, facts *AppFacts, days *appDays
 	}
 	return nil
 }
+
+// foundIn is what checks of the guideline found in an app, by check and subject. It is of the days of the Replay only.
+func (r *replaying) foundIn(found map[ContributionKey]*verdict) []ContributionSpan {
+	var out []ContributionSpan
+	for k, v := range found {
+		if v.check.Own {
+			continue
+		}
+		s := ContributionSpan{k, v.first, v.last}
+		if v.check.Nature == IsState { // a state has no moments of its own
+			s.First, s.Last = min(s.First, r.asOf), r.asOf
+		}
+		out = append(out, s)
+	}
+	slices.SortFunc(out, func(a, b ContributionSpan) int {
+		return cmp.Or(cmp.Compare(a.Check, b.Check), cmp.Compare(a.Subject, b.Subject))
+	})
+	return out
+}
+
+// uncounted are days of which no figures are kept: those that are hold a purpose by the synonyms of the policy that held.
+type uncounted struct{ Days }
+
+func (uncounted) Figures(Day) (*DayFigures, error) { return nil, nil }
 
 // dossier is what was known of an app at as-of, had today's facts been.
 func (r *replaying) dossier(facts *AppFacts, days *appDays) (Dossier, error) {

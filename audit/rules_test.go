@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/mailreeve/mailreeve/audit"
+	"github.com/mailreeve/mailreeve/audit/config"
+	"github.com/mailreeve/mailreeve/checks"
 )
 
 // A check that is enforced from a date on is observed before: its finding is filed, is no news, and becomes news in the first night that is enforced, or
@@ -103,19 +106,26 @@ func TestSeverityOfThePolicy(t *testing.T) {
 	}
 }
 
+// rule is a rule of one's own as a file has it, that finds apps.
+func rule(id, when, example string) string {
+	return fmt.Sprintf("  - {id: %s, clause: P7, severity: medium, title: 'Idle ({subject})', when: %q, subject: app.key, examples: {violates: [%s], complies: [{}]}}", id, when, example)
+}
+
+// rules makes these the rules of the world's policy.
+func (w *world) rules(list ...string) {
+	w.write("rules.yaml", append([]string{"rules:"}, list...)...)
+	w.policy = "rules: [" + filepath.Join(w.dir, "rules.yaml") + "]\n"
+}
+
 // A rule of one's own is asked in every night, also of apps of which there is nothing new; its finding resolves itself. One that fails leaves what it found, and is named.
 func TestOwnRules(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	rule := func(id, when, example string) string {
-		return fmt.Sprintf("  - {id: %s, clause: P7, severity: medium, title: 'Idle ({subject})', when: %q, subject: app.key, examples: {violates: [%s], complies: [{}]}}", id, when, example)
-	}
-	w.write("rules.yaml", "rules:",
+	w.rules(
 		rule("idle", "retrievals.first != timestamp(0) && as_of - retrievals.last > days(1)", "{retrievals: {first: 2026-11-01T00:00:00Z, last: 2026-11-01T00:00:00Z}}"),
 		rule("found", "findings.exists(f, f.check == 'purpose-prohibited' && f.subject == 'marketing') && calls.exists(c, c.purpose == 'marketing' && c.accounts == 2 && c.site == 'site-1')",
 			"{findings: [{check: purpose-prohibited, subject: marketing}], calls: [{site: site-1, purpose: marketing, accounts: 2}]}"),
 		rule("fails", "size(calls) > 0 && daily[0].calls / (users - users) > 0 || app.internal", "{app: {internal: true}}"))
-	w.policy = "rules: [" + filepath.Join(w.dir, "rules.yaml") + "]\n"
 	w.write("access-1.jsonl", call("2026-11-22T11:00:00Z", "r1", "marketing", "ann", "bob"))
 	res := w.run(firstNight)
 	w.want(w.finding("found", "acme"), audit.Open, 1, 0)
@@ -137,5 +147,42 @@ func TestOwnRules(t *testing.T) {
 	w.want(w.finding("idle", "acme"), audit.Resolved, 1, 0)
 	if list, err := w.store.Figures(context.Background(), "acme"); err != nil || len(list) != 2 {
 		t.Errorf("%d days have figures: %v", len(list), err)
+	}
+}
+
+// A replay's rules of one's own see what it finds by either policy, and purposes by the synonyms of either.
+func TestReplayOfOwnRules(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.rules(
+		rule("found", "findings.exists(f, f.check == 'purpose-prohibited' && f.subject == 'marketing' && f.last > timestamp('2026-11-22T00:00:00Z'))",
+			"{findings: [{check: purpose-prohibited, subject: marketing, last: 2026-11-22T12:00:00Z}]}"),
+		rule("named", "calls.exists(c, c.purpose == 'marketing')", "{calls: [{purpose: marketing}]}"))
+	w.write("access-1.jsonl", call("2026-11-22T11:00:00Z", "r1", "mkt", "ann", "bob"))
+	w.run(firstNight)
+
+	as := func(policy string) string {
+		p, err := config.ParsePolicy("policy.yaml", []byte(policy))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := audit.Replay{Store: w.store.Night(nil), Archive: w.keep, ChecksOf: func(p *audit.Policy) ([]audit.Check, error) { return checks.For(p) },
+			Kinds: []audit.Kind{audit.KindAccess, audit.KindReports, audit.KindInstalls, audit.KindApps}, From: at("2026-11-22T00:00:00Z").Day(), To: at("2026-11-22T00:00:00Z").Day(), Policy: p}
+		res, err := r.Run(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var said []string
+		for _, d := range append(res.Differences, res.Same...) {
+			said = append(said, fmt.Sprint(d.Kind, " ", d.Check))
+		}
+		slices.Sort(said)
+		return strings.Join(said, ", ")
+	}
+	if got := as(w.policy); got != "stays purpose-undeclared" {
+		t.Error(got)
+	}
+	if got := as(w.policy + "purposes: {synonyms: {mkt: marketing}}\n"); got != "appears found, appears named, appears purpose-prohibited, vanishes purpose-undeclared" {
+		t.Error(got)
 	}
 }

@@ -151,16 +151,22 @@ func (s *story) installed(site, at string, users int64) *story {
 
 // retrievesEach is n retrievals of an account each, a second apart, no two the same.
 func (s *story) retrievesEach(n int, at, site string) *story {
-	for i := range n {
-		s.calls = append(s.calls, toldCall{instant(at).Add(time.Duration(i) * time.Second), site, "security-alerts", audit.ConnectJWT, 200, []string{fmt.Sprintf("user-%d", i)}})
-	}
-	return s
+	return s.inARow(n, at, site, 200)
 }
 
 // asksInVain is n calls for accounts that the site does not have, a second apart.
 func (s *story) asksInVain(n int, at, site string) *story {
+	return s.inARow(n, at, site, 404)
+}
+
+// inARow is n calls, a second apart; of those that are answered 200 each gets an account of its own.
+func (s *story) inARow(n int, at, site string, status uint16) *story {
 	for i := range n {
-		s.calls = append(s.calls, toldCall{instant(at).Add(time.Duration(i) * time.Second), site, "security-alerts", audit.ConnectJWT, 404, nil})
+		c := toldCall{at: instant(at).Add(time.Duration(i) * time.Second), site: site, purpose: "security-alerts", auth: audit.ConnectJWT, status: status}
+		if status == 200 {
+			c.accounts = []string{fmt.Sprintf("user-%d", i)}
+		}
+		s.calls = append(s.calls, c)
 	}
 	return s
 }
@@ -190,10 +196,7 @@ func (s *story) refused(at, site string) *story {
 
 // refusedTimes is n refused calls, a second apart.
 func (s *story) refusedTimes(n int, at, site string) *story {
-	for i := range n {
-		s.calls = append(s.calls, toldCall{instant(at).Add(time.Duration(i) * time.Second), site, "security-alerts", audit.ConnectJWT, 403, nil})
-	}
-	return s
+	return s.inARow(n, at, site, 403)
 }
 
 func (s *story) refusedFor(purpose, at, site string) *story {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/mailreeve/mailreeve/audit"
@@ -120,11 +119,11 @@ func judgeDrift(d *audit.Dossier, day audit.Day, t *audit.Tally) error {
 	if d.Key == "" || rules.Accounts <= 0 {
 		return nil
 	}
-	begun, ok := firstRetrieval(d)
-	if !ok || day < begun+rules.LearningDays() {
-		return nil
+	first, err := d.FirstRetrieval()
+	if err != nil || first == audit.Ever || day < first.Day()+rules.LearningDays() {
+		return err
 	}
-	j := &drifting{d: d, day: day, rules: rules, begun: begun}
+	j := &drifting{d: d, day: day, rules: rules, begun: first.Day()}
 	if err := j.read(); err != nil || len(j.sites) == 0 {
 		return err
 	}
@@ -134,16 +133,6 @@ func judgeDrift(d *audit.Dossier, day audit.Day, t *audit.Tally) error {
 		}
 	}
 	return nil
-}
-
-// firstRetrieval is the day of an app's first retrieval; ok is false where there is none.
-func firstRetrieval(d *audit.Dossier) (day audit.Day, ok bool) {
-	for i := range d.Headers {
-		if d.Headers[i].FirstRetrieval != audit.Ever {
-			return d.Headers[i].Day, true
-		}
-	}
-	return 0, false
 }
 
 // read sorts the day's calls by site. Where they are too few to matter, it leaves no sites.
@@ -285,7 +274,7 @@ func (j *drifting) least(users float64) int {
 	return max(j.rules.Accounts, int(math.Ceil(j.rules.Share*users-1e-9)))
 }
 
-// before gives the figures of the days before, once.
+// before gives the totals of the days before, once.
 func (j *drifting) before() ([]audit.DayTotals, error) {
 	if j.past == nil {
 		from := max(j.begun, j.day-j.d.Rules.At(j.day.Start()).Policy.DriftDays())
@@ -362,8 +351,7 @@ func (j *drifting) surges(t *audit.Tally) error {
 		if s.users == 0 {
 			continue
 		}
-		n := s.n
-		if n >= j.least(s.users) {
+		if s.n >= j.least(s.users) {
 			surges, err := j.surge(t, s)
 			if err != nil {
 				return err
@@ -372,7 +360,7 @@ func (j *drifting) surges(t *audit.Tally) error {
 				continue
 			}
 		}
-		rest, total = append(rest, s), total+n
+		rest, total = append(rest, s), total+s.n
 	}
 	if total < j.rules.Accounts {
 		return nil
@@ -407,12 +395,12 @@ func (j *drifting) surge(t *audit.Tally, s *driftSite) (bool, error) {
 	}
 	days := make([]drift.Day, len(past))
 	for k := range past {
-		f := &past[k]
-		got, users := f.OnSite(s.name), 0.0
-		if f.Day.Start() >= since {
-			users = float64(max(0, s.events.Users(f.Day.End()-1)))
+		was := &past[k]
+		got, users := was.OnSite(s.name), 0.0
+		if was.Day.Start() >= since {
+			users = float64(max(0, s.events.Users(was.Day.End()-1)))
 		}
-		days[k] = drift.Day{Weekday: weekday(f.Day), Count: float64(got), Scale: users, Enough: got >= j.least(users)}
+		days[k] = drift.Day{Weekday: weekday(was.Day), Count: float64(got), Scale: users, Enough: got >= j.least(users)}
 	}
 	l, ok := drift.Expect(days, drift.Day{Weekday: weekday(j.day), Count: float64(n), Scale: s.users}, habit)
 	if !ok || float64(n) < l.Threshold {
@@ -467,11 +455,11 @@ func (j *drifting) surgeTogether(t *audit.Tally, sites []*driftSite) error {
 		}
 	}
 	days := make([]drift.Day, len(past))
-	of := func(f *audit.DayTotals) int {
-		n := f.SiteAccounts
-		for i := range f.Busy {
-			if !in[f.Busy[i].Site] {
-				n -= f.Busy[i].Accounts
+	of := func(t *audit.DayTotals) int {
+		n := t.SiteAccounts
+		for i := range t.Busy {
+			if !in[t.Busy[i].Site] {
+				n -= t.Busy[i].Accounts
 			}
 		}
 		return n
@@ -534,7 +522,7 @@ func (j *drifting) rhythm(site string, calls []*audit.Call, n, least int, past [
 		if float64(was) < sameSet*float64(n) || float64(n) < sameSet*float64(was) {
 			continue
 		}
-		if slices.ContainsFunc(past[i+1:], func(f audit.DayTotals) bool { return 2*f.OnSite(site) >= n }) {
+		if slices.ContainsFunc(past[i+1:], func(t audit.DayTotals) bool { return 2*t.OnSite(site) >= n }) {
 			continue
 		}
 		if now.Len() == 0 {
@@ -618,14 +606,14 @@ func (j *drifting) enumerated(t *audit.Tally) error {
 		return nil
 	}
 	for _, r := range runs {
-		t.Together(enumeration, j.calls, r.calls, fmt.Sprintf("observed %s for what a site with %s does not have, in a row; that day %s", count(len(r.calls), "call", "calls"),
-			count(int(r.site.users), "user", "users"), fmt.Sprintf("%s such calls, %s %s", thousands(inVain), heldAgainst(l, j.least(r.site.users)), chartOf(past, inVain, func(f *audit.DayTotals) int { return f.InVain }))))
+		t.Together(enumeration, j.calls, r.calls, fmt.Sprintf("observed %s for what a site with %s does not have, in a row; that day %s such calls, %s %s", count(len(r.calls), "call", "calls"),
+			count(int(r.site.users), "user", "users"), thousands(inVain), heldAgainst(l, j.least(r.site.users)), chartOf(past, inVain, func(t *audit.DayTotals) int { return t.InVain })))
 	}
 	return nil
 }
 
 func onSite(name string) func(*audit.DayTotals) int {
-	return func(f *audit.DayTotals) int { return f.OnSite(name) }
+	return func(t *audit.DayTotals) int { return t.OnSite(name) }
 }
 
 // heldAgainst tells a level.
@@ -646,9 +634,7 @@ func chartOf(past []audit.DayTotals, today int, of func(*audit.DayTotals) int) s
 
 func weekday(d audit.Day) time.Weekday { return d.Start().Time().Weekday() }
 
-func clock(t audit.Instant) string {
-	return strings.TrimSuffix(t.Time().Format("15:04:05 UTC"), " UTC")
-}
+func clock(t audit.Instant) string { return t.Time().Format(time.TimeOnly) }
 
 func driftProof() audit.Proof {
 	// quiet is an app that retrieves one account a day on each of four sites since 1 November.

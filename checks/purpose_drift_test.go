@@ -3,6 +3,7 @@ package checks
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/mailreeve/mailreeve/audit"
@@ -68,18 +69,23 @@ func TestPurposeDrift(t *testing.T) {
 	expect(t, id, again("13").retrievesEach(40, "2026-11-17T12:00:00Z", "site-1"))
 }
 
-// unkept is days of which no figures are kept.
+// unkept is days of which no totals are kept.
 type unkept struct{ audit.Days }
 
 func (unkept) Totals(audit.Day, audit.Day) ([]audit.DayTotals, error) { return nil, nil }
 
-// TestFiguresThatAreNotKept says that a store of before there were figures gives the same findings.
-func TestFiguresThatAreNotKept(t *testing.T) {
+// TestTotalsThatAreNotKept says that a store of before there were totals gives the same findings, told in the same words.
+func TestTotalsThatAreNotKept(t *testing.T) {
 	c, _ := Get("purpose-drift")
-	d := c.Proof.Violates.Dossier()
-	want := find(t, &c, d)
-	d.Days = unkept{d.Days}
-	if got := find(t, &c, d); len(want) == 0 || !reflect.DeepEqual(got, want) {
-		t.Errorf("without figures %+v, with them %+v", got, want)
+	// A day on which the app asked in vain, and for nothing else, is a day of its past, too.
+	inVain := usual(120, "security-alerts").with(func(s *story) {
+		s.calls = slices.DeleteFunc(s.calls, func(c toldCall) bool { return c.at.Day() == instant("2026-11-18T00:00:00Z").Day() })
+	}).asksInVain(40, "2026-11-18T12:00:00Z", "site-1").asksInVain(100, "2026-11-20T12:00:00Z", "site-1")
+	for name, d := range map[string]*audit.Dossier{"proof": c.Proof.Violates.Dossier(), "a day in vain": inVain.dossier()} {
+		want := find(t, &c, d)
+		d.Days = unkept{d.Days}
+		if got := find(t, &c, d); len(want) == 0 || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: without totals %+v, with them %+v", name, got, want)
+		}
 	}
 }

@@ -182,7 +182,7 @@ func (t *tx) page(ctx context.Context, p *Page, where string, args []any, few bo
 	if !few {
 		from += t.d.byIndex(p.Order.index())
 	}
-	ranges := []span{{}}
+	ranges := []stretch{{}}
 	if p.After != "" {
 		last, _, err := t.finding(ctx, p.After, "")
 		if err == nil {
@@ -205,16 +205,16 @@ func (t *tx) page(ctx context.Context, p *Page, where string, args []any, few bo
 	return ids, nil
 }
 
-// A span is a condition that one stretch of an index fulfils.
-type span struct {
+// A stretch is a condition that one stretch of an index fulfils.
+type stretch struct {
 	condition string
 	values    []any
 }
 
 // after is what comes after a finding in an order: first what is equal but for the last key, then what is equal but for the last two, and so on.
-func after(keys []orderKey, last *audit.Finding) (spans []span) {
+func after(keys []orderKey, last *audit.Finding) (stretches []stretch) {
 	for n := len(keys) - 1; n >= 0; n-- {
-		var r span
+		var r stretch
 		for i, k := range keys[:n+1] {
 			same := ` = ?`
 			switch {
@@ -229,9 +229,9 @@ func after(keys []orderKey, last *audit.Finding) (spans []span) {
 			}
 			r.condition, r.values = r.condition+k.column+same, append(r.values, k.of(last))
 		}
-		spans = append(spans, r)
+		stretches = append(stretches, r)
 	}
-	return spans
+	return stretches
 }
 
 func and(where string, args []any, condition string, values ...any) (string, []any) {

@@ -64,8 +64,7 @@ func TestWhatIsPublishedIsRead(t *testing.T) {
 		header := audit.DayHeader{Day: day0, FirstRetrieval: t0, LastRetrieval: t0 + 2, LastReport: t0 + 1, Held: true, RetrievalAfterReport: t0 + 2, Newest: t0 + 2}
 		header.Observed = audit.ObservedMail | audit.ObservedCapture
 		quiet := audit.DayHeader{Day: day0 + 1, FirstRetrieval: audit.Ever, LastRetrieval: audit.Ever, LastReport: t0 + 1, RetrievalAfterReport: audit.Ever, Newest: t0 + 2}
-		figures := audit.DayTotals{Day: day0, Calls: 5, Retrievals: 3, Accounts: 12, SiteAccounts: 13, InVain: 1, Statuses: map[uint16]int{200: 4, 404: 1}, Purposes: map[string]int{"": 1, "user-sync": 2},
-			Sites: 2, Busy: []audit.SiteTotals{{Site: "site " + hostileJSON(), Accounts: 12}}}
+		totals := audit.DayTotals{Day: day0, SiteAccounts: 13, InVain: 1, Busy: []audit.SiteTotals{{Site: "site " + hostileJSON(), Accounts: 12}}}
 		pack := audit.Pack{App: app.Key, Day: day0, Kind: audit.CallPack, Segment: "000001-a.pack", Offset: 1 << 40, Length: 77, Records: 3, First: t0, Last: t0 + 2, Run: 1}
 		later := audit.Pack{App: app.Key, Day: day0 + 2, Kind: audit.ReportPack, Segment: "000001-b.pack", Length: 7, Records: 1, First: t0 + 50, Last: t0 + 60, Run: 1}
 		event := audit.Lifecycle{At: t0, App: app.Key, Site: "site", Event: audit.Present, Users: -1, Source: audit.Source{File: 3, Line: 1}}
@@ -92,7 +91,7 @@ func TestWhatIsPublishedIsRead(t *testing.T) {
 			Apps: []audit.AppUpdate{
 				{Key: "", StatesAt: audit.Never, Due: []audit.Due{{App: "", Day: day0, Checks: []string{"a", "b"}, Since: 1}}},
 				{Key: app.Key, Version: &audit.AppVersion{From: audit.Ever, App: app}, SetApprovals: true, Approvals: []audit.Approval{approval}, StatesAt: t0 + 7,
-					SetAnswers: true, Answers: []byte("answers"), Events: []audit.Lifecycle{event}, Observations: []audit.Observation{mail, capture, gone}, Headers: []audit.DayHeader{header, quiet}, Totals: []audit.DayTotals{figures},
+					SetAnswers: true, Answers: []byte("answers"), Events: []audit.Lifecycle{event}, Observations: []audit.Observation{mail, capture, gone}, Headers: []audit.DayHeader{header, quiet}, Totals: []audit.DayTotals{totals},
 					Packs: []audit.Pack{pack, later}, Put: []audit.Contribution{c, state}, Findings: []audit.Finding{f},
 					Due:   []audit.Due{{App: app.Key, Day: audit.StateDay, Checks: []string{"c"}, Since: 1}, {App: app.Key, Day: day0, Checks: []string{"a"}, Since: 1}},
 					Trail: []audit.TrailEntry{entry("filed", f.ID), entry("grew", f.ID)}}},
@@ -113,7 +112,7 @@ func TestWhatIsPublishedIsRead(t *testing.T) {
 			Canaries: canaries, Pending: []audit.Observation{capture}})
 		days0, err := s.Totals(ctx, app.Key, day0-1, day0+1)
 		must(t, err)
-		same(t, "figures", days0, []audit.DayTotals{figures})
+		same(t, "totals", days0, []audit.DayTotals{totals})
 		observed, err := s.Observations(ctx, app.Key, day0, day0)
 		must(t, err)
 		same(t, "observations", observed, []audit.Observation{mail, capture, gone})

@@ -298,12 +298,12 @@ func (w *publishing) totals(ctx context.Context) error {
 	return w.d.upsert(ctx, w.tx, into, func(add func(...any) error) error {
 		for i := range w.p.Apps {
 			for j := range w.p.Apps[i].Totals {
-				f := &w.p.Apps[i].Totals[j]
-				said, err := packJSON(f)
+				t := &w.p.Apps[i].Totals[j]
+				said, err := packJSON(t)
 				if err != nil {
 					return err
 				}
-				if err := add(text(w.p.Apps[i].Key), f.Day, said); err != nil {
+				if err := add(text(w.p.Apps[i].Key), t.Day, said); err != nil {
 					return err
 				}
 			}

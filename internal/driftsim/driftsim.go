@@ -7,12 +7,14 @@
 package driftsim
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"text/tabwriter"
 	"time"
@@ -505,7 +507,7 @@ func (b *building) finish() {
 	if len(b.calls) == 0 {
 		return
 	}
-	slices.SortStableFunc(b.calls, func(x, y made) int { return int(min(max(x.at-y.at, -1), 1)) })
+	slices.SortStableFunc(b.calls, func(x, y made) int { return cmp.Compare(x.at, y.at) })
 	d := &audit.CallDay{Day: first + audit.Day(b.n), Purposes: []string{b.a.purpose}, Paths: []string{""}}
 	var ids []string
 	at := map[*site]uint32{}
@@ -537,7 +539,7 @@ func (a *app) dossier() *audit.Dossier {
 		Rules:     audit.RulesTimeline{{From: audit.Ever, Rules: audit.Rules{Policy: audit.DefaultPolicy(), CompleteSince: audit.Ever, Purposes: true}}},
 		Approvals: []audit.Approval{{RequestID: "REQ-1", Status: audit.Approved, Decided: (first - 200).Start(), Revoked: audit.Never, Purposes: []string{a.purpose}}}}
 	for n := range audit.Day(days) {
-		if f, ok := a.totals[first+n]; ok && f.Retrievals > 0 {
+		if a.totals[first+n].SiteAccounts > 0 {
 			d.Headers = append(d.Headers, audit.DayHeader{Day: first + n, FirstRetrieval: (first + n).Start()})
 		}
 	}
@@ -555,12 +557,7 @@ func (a *app) dossier() *audit.Dossier {
 		}
 		d.Sites = append(d.Sites, e)
 	}
-	slices.SortFunc(d.Sites, func(x, y audit.SiteEvents) int {
-		if x.Site < y.Site {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(d.Sites, func(x, y audit.SiteEvents) int { return strings.Compare(x.Site, y.Site) })
 	return d
 }
 
@@ -579,8 +576,8 @@ func (a *app) Figures(audit.Day) (*audit.DayFigures, error) { return nil, nil }
 func (a *app) Totals(from, to audit.Day) ([]audit.DayTotals, error) {
 	var out []audit.DayTotals
 	for day := from; day <= to; day++ {
-		if f, ok := a.totals[day]; ok {
-			out = append(out, f)
+		if t, ok := a.totals[day]; ok {
+			out = append(out, t)
 		}
 	}
 	return out, nil

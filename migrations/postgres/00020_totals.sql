@@ -5,6 +5,6 @@
 CREATE TABLE totals (
   app_key TEXT    COLLATE "C" NOT NULL,
   day     INTEGER NOT NULL,
-  totals TEXT    NOT NULL,                  -- JSON; they follow from the day's calls, and where a row is missing they are worked out from its packs
+  totals  TEXT    NOT NULL,                  -- JSON: accounts by busy site and in all, calls in vain; where a row is missing they are worked out from the packs of the day
   PRIMARY KEY (app_key, day)
 );
