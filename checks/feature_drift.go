@@ -10,13 +10,13 @@ import (
 )
 
 // featureDrift enforces P7: a new feature needs a new or updated request first, so what the app is now is held against what was approved.
-func featureDrift() audit.Check {
+func featureDrift(p *audit.Policy) audit.Check {
 	return audit.Check{
 		ID: "feature-drift", Clause: "P7", Nature: audit.IsState,
 		Severity: audit.Medium, Confidence: audit.Likely,
 		Grade: func(subject string) (audit.Severity, audit.Confidence) {
 			scope, isScope := strings.CutPrefix(subject, "scope:")
-			if isScope && audit.EmailScope(scope) || strings.HasPrefix(subject, "egress:") {
+			if isScope && p.IsEmailScope(scope) || strings.HasPrefix(subject, "egress:") {
 				return audit.Medium, audit.Likely
 			}
 			return audit.Low, audit.Possible

@@ -67,6 +67,34 @@ func (c *Config) line(source int, keys ...string) string {
 	return ""
 }
 
+// Line is the line of a key, or of the nearest that is there above it; 0: the file says nothing of it.
+func (c *Config) Line(path ...any) int { return c.sheet.at(path...).Line }
+
+// keyPrefix is a key, with an index where it is a list's, as errors begin.
+var keyPrefix = regexp.MustCompile(`^([a-z][a-z0-9_]*)(?:\[(\d+)\])?(?:: |\.)`)
+
+// Located puts the line before an error that begins with the keys that it is about, as in "notices: approve: …" or "webhooks[0]: url: …".
+func (c *Config) Located(err error) error {
+	if err == nil {
+		return nil
+	}
+	var path []any
+	for rest := err.Error(); ; {
+		m := keyPrefix.FindStringSubmatch(rest)
+		if m == nil {
+			break
+		}
+		path, rest = append(path, m[1]), rest[len(m[0]):]
+		if n, err := strconv.Atoi(m[2]); err == nil {
+			path = append(path, n)
+		}
+	}
+	if n := c.Line(path...); n > 0 {
+		return fmt.Errorf("line %d: %w", n, err)
+	}
+	return err
+}
+
 // Source is where facts come from.
 type Source struct {
 	Kind          string     `yaml:"kind"`
@@ -78,11 +106,12 @@ type Source struct {
 	CompleteSince *time.Time `yaml:"complete_since"`
 	AuthservID    string     `yaml:"authserv_id"`
 
-	Format    string            `yaml:"format"`     // access: of its lines; "" or jsonl: mailreeve's own
-	Map       map[string]places `yaml:"map"`        // a field, and where such lines have it
-	LogFormat string            `yaml:"log_format"` // how nginx or envoy was told to lay lines out
-	TimeZone  string            `yaml:"time_zone"`  // of times without an offset; UTC
-	Paths     string            `yaml:"paths"`      // a regular expression: only calls of such paths are read
+	Format    string                       `yaml:"format"`     // access: of its lines; "" or jsonl: mailreeve's own
+	Map       map[string]places            `yaml:"map"`        // a field, and where such lines have it
+	Words     map[string]map[string]string `yaml:"words"`      // auth, status: what the log's own words mean
+	LogFormat string                       `yaml:"log_format"` // how nginx or envoy was told to lay lines out
+	TimeZone  string                       `yaml:"time_zone"`  // of times without an offset; UTC
+	Paths     string                       `yaml:"paths"`      // a regular expression: only calls of such paths are read
 
 	HTTP     *HTTP     `yaml:"http"`     // apps, installs: in place of path
 	Postgres *Postgres `yaml:"postgres"` // likewise
@@ -140,7 +169,7 @@ func (s *Source) Lines() (*format.Format, error) {
 	if s.Format == "" || s.Format == own {
 		return nil, nil
 	}
-	spec := format.Spec{Name: s.Format, Line: s.LogFormat, Zone: s.TimeZone, Paths: s.Paths}
+	spec := format.Spec{Name: s.Format, Line: s.LogFormat, Zone: s.TimeZone, Paths: s.Paths, Words: s.Words}
 	if len(s.Map) > 0 {
 		spec.Map = map[string][]string{}
 		for field, from := range s.Map {
@@ -159,6 +188,8 @@ func (s *Source) checkLines() (keys []string, err error) {
 		switch {
 		case len(s.Map) > 0:
 			key = "map"
+		case len(s.Words) > 0:
+			key = "words"
 		case s.LogFormat != "":
 			key = "log_format"
 		case s.TimeZone != "":
@@ -445,12 +476,12 @@ func Load(path string) (*Config, error) {
 	}
 	c.Jira.IssueType = cmp.Or(c.Jira.IssueType, "Task")
 	if err := c.check(); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, c.Located(err))
 	}
 	var policy []byte
 	if c.PolicyFile != "" {
 		if policy, err = os.ReadFile(c.Resolve(c.PolicyFile)); err != nil {
-			return nil, fmt.Errorf("%s: policy: %w", path, err)
+			return nil, fmt.Errorf("%s: %w", path, c.Located(fmt.Errorf("policy: %w: name a file, or leave the key out for the built-in policy", err)))
 		}
 	}
 	c.Policy, err = parsePolicy(c.PolicyFile, filepath.Dir(c.Resolve(c.PolicyFile)), policy)

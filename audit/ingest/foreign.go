@@ -46,6 +46,9 @@ func foreignCall(r *format.Reader, line []byte) (none audit.CallRecord, err erro
 	if err := required("ts", ts, "cloud_id", c.Site, "path", c.Path, "auth", c.Auth); err != nil {
 		return none, err
 	}
+	if audit.ParseAuth([]byte(c.Auth)) == 0 {
+		return none, errors.New("auth is none of " + audit.AuthNames() + ", nor a word that words has")
+	}
 	var status *int64
 	if c.Status != 0 {
 		n := int64(c.Status)

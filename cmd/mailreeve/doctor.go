@@ -59,8 +59,9 @@ func (c *cli) doctorCommand() *cobra.Command {
 	var format string
 	var send bool
 	cmd := &cobra.Command{
-		Use:   "doctor",
-		Short: "Look at configuration, store, archive, sources and Slack: each ok, or what to do",
+		Use:     "doctor",
+		Example: "  mailreeve doctor\n  mailreeve doctor -c /etc/mailreeve/mailreeve.yaml --send",
+		Short:   "Look at configuration, store, archive, sources and Slack: each ok, or what to do",
 		Long: `doctor looks at all that the configuration names, and says of each thing that it is ok, or what is wrong and what to do about it.
 It changes nothing, and ends with 1 where something is wrong. Run it as the user whose nights it is about. docs/runbook.md says more of each mistake.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -156,6 +157,9 @@ func (d *doctor) policy(ctx context.Context, set checks.Set) {
 	p, now := d.cfg.Policy, audit.At(d.now)
 	for _, says := range config.PolicyMistakes(d.cfg.Path) {
 		d.wrong("policy", "%w", says)
+	}
+	for _, doubt := range d.cfg.PolicyDoubts() {
+		d.warn("policy", "%w", doubt)
 	}
 	var off, observed []string
 	for _, parts := range set.Catalogue() {
@@ -672,7 +676,7 @@ func (d *doctor) lines(ctx context.Context, name string, x *config.Source) {
 	case s.Lines == s.Others:
 		d.warn("sources", "%s: none of %s of %s is of a path that paths names: see there", name, count(s.Lines, "line", "lines"), filepath.Base(s.File))
 	case s.Bad > 0:
-		d.warn("sources", "%s: %s; %s, the first because %s: see format, map and log_format", name, told, count(s.Bad, "line is bad", "lines are bad"), s.Why)
+		d.warn("sources", "%s: %s; %s, the first because %s: see format, map, words and log_format", name, told, count(s.Bad, "line is bad", "lines are bad"), s.Why)
 	case len(never) > 0:
 		d.warn("sources", "%s: %s: see the map, if the log has it", name, told)
 	default:
