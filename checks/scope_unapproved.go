@@ -16,7 +16,7 @@ func scopeUnapproved(p *audit.Policy) audit.Check {
 		Title: "Asks for an e-mail scope without an approval (%s)",
 		Rule: "The newest registry entry asks for " + either(p.EmailScopes()) + ", while at as-of no approval of the app is in force and none of its requests is pending. " +
 			"The subject is the scope as spelled.\n\n" +
-			"Boundaries: scopes compare without case, with `_` as `-`, and without a granted scope's :connect-jira or :connect-confluence; of two spellings of one scope the first is the subject, " +
+			"Boundaries: " + howScopesCompare(p) + "; of two spellings of one scope the first is the subject, " +
 			"in the order of descriptor, manifest and scopes. A pending request, or an approval decided at as-of, is enough; one revoked at as-of is not.",
 		Remediation: "Remove the scope from the descriptor or manifest, or request approval for the functionality that needs addresses.",
 
@@ -57,6 +57,14 @@ func scopeUnapproved(p *audit.Policy) audit.Check {
 			},
 		},
 	}
+}
+
+// howScopesCompare says so, for the rules' texts.
+func howScopesCompare(p *audit.Policy) string {
+	if p.Scopes != nil {
+		return "scopes compare without case, with `_` as `-`"
+	}
+	return "scopes compare without case, with `_` as `-`, and without a granted scope's :connect-jira or :connect-confluence"
 }
 
 // emailScopes is the first spelling of each e-mail scope among scopes.
