@@ -97,14 +97,14 @@ func (c *Config) Located(err error) error {
 
 // Source is where facts come from.
 type Source struct {
-	Kind          string     `yaml:"kind"`
-	Path          string     `yaml:"path"` // a file or a pattern
-	MaxAge        Duration   `yaml:"max_age"`
-	MaxBad        *float64   `yaml:"max_bad"`  // share of bad lines, of 1,000 or more, at which a file is not taken; 0.05
-	MaxLoss       *float64   `yaml:"max_loss"` // share of the registry's apps that may be missing; unset: any
-	Purposes      *bool      `yaml:"purposes"` // the log carries declared purposes; true
-	CompleteSince *time.Time `yaml:"complete_since"`
-	AuthservID    string     `yaml:"authserv_id"`
+	Kind          string   `yaml:"kind"`
+	Path          string   `yaml:"path"` // a file or a pattern
+	MaxAge        Duration `yaml:"max_age"`
+	MaxBad        *float64 `yaml:"max_bad"`  // share of bad lines, of 1,000 or more, at which a file is not taken; 0.05
+	MaxLoss       *float64 `yaml:"max_loss"` // share of the registry's apps that may be missing; unset: any
+	Purposes      *bool    `yaml:"purposes"` // the log carries declared purposes; true
+	CompleteSince *Moment  `yaml:"complete_since"`
+	AuthservID    string   `yaml:"authserv_id"`
 
 	Format    string                       `yaml:"format"`     // access: of its lines; "" or jsonl: mailreeve's own
 	Map       map[string]places            `yaml:"map"`        // a field, and where such lines have it
@@ -500,14 +500,33 @@ func decode(name string, text []byte, into any) error {
 	if errors.As(err, &wrong) {
 		lines := make([]string, len(wrong.Errors))
 		for i, e := range wrong.Errors {
-			lines[i] = name + ": " + misfit.ReplaceAllString(unknownKey.ReplaceAllString(e, `unknown key "$1"`), "$1 does not fit here: see docs/config.md")
+			lines[i] = name + ": " + fitting(unknownKey.ReplaceAllString(e, `unknown key "$1"`))
 		}
 		return errors.New(strings.Join(lines, "\n"))
 	}
-	return fmt.Errorf("%s: %s", name, strings.TrimPrefix(err.Error(), "yaml: "))
+	if !strings.Contains(err.Error(), "yaml: ") {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return fmt.Errorf("%s: %s: see there, and in the line before, that it is indented by spaces alone, and that brackets and quotes are closed", name, strings.TrimPrefix(err.Error(), "yaml: "))
 }
 
-var misfit = regexp.MustCompile(`cannot unmarshal !!\w+ (.*) into .*`)
+var misfit = regexp.MustCompile(`cannot unmarshal !!\w+ (.*) into \*?(\[\])?(.*)`)
+
+// fitting says what a value does not fit, in words that are not Go's.
+func fitting(says string) string {
+	m := misfit.FindStringSubmatch(says)
+	if m == nil {
+		return says
+	}
+	what := map[string]string{"int": "a whole number", "float64": "a number", "bool": "true or false", "string": "a text"}[m[3]]
+	switch {
+	case m[2] != "":
+		what = "a list"
+	case what == "":
+		what = "a mapping of keys"
+	}
+	return misfit.ReplaceAllLiteralString(says, m[1]+" does not fit here, where "+what+" is expected: see docs/config.md")
+}
 
 var unknownKey = regexp.MustCompile(`field (\S+) not found in type .*`)
 
@@ -566,6 +585,9 @@ func (c *Config) check() error {
 	}
 	if err := c.Slack.check(); err != nil {
 		return fmt.Errorf("slack: %w", err)
+	}
+	if _, _, err := net.SplitHostPort(c.Metrics.Listen); c.Metrics.Listen != "" && err != nil {
+		return fmt.Errorf("metrics: listen: %q is no host:port, as 127.0.0.1:9464", c.Metrics.Listen)
 	}
 	switch c.Log.Level {
 	case "", "debug", "info", "warn", "error":
@@ -660,7 +682,7 @@ func (c *Config) Rules() audit.Rules {
 	r := audit.Rules{Policy: c.Policy, CompleteSince: audit.Never, Purposes: true}
 	for _, s := range c.Sources {
 		if s.Kind == string(audit.KindInstalls) && s.CompleteSince != nil {
-			r.CompleteSince = min(r.CompleteSince, audit.At(*s.CompleteSince))
+			r.CompleteSince = min(r.CompleteSince, audit.Instant(*s.CompleteSince))
 		}
 		if s.Kind == string(audit.KindAccess) && s.Purposes != nil && !*s.Purposes {
 			r.Purposes = false

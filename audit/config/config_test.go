@@ -61,12 +61,19 @@ func TestMistakesAreNamed(t *testing.T) {
 func TestMistakesHaveLines(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"log:\n  format: text\n  level: loud\n":                         `mailreeve.yaml: line 3: log: level: "loud"`,
-		"workers: 2\nnotices: {smtp: smtp://x, approve: maybe}\n":       `line 2: notices: approve: "maybe"`,
-		"slack:\n  reviewers:\n    - U024BE7LH\n    - ann\n":            `line 4: slack: reviewers[1]: "ann"`,
-		"slack:\n  routes:\n    - channel: x\n    - severity: [high]\n": `line 4: slack: routes[1]: channel is missing`,
-		"workers: 2\n\npolicy: gone.yaml\n":                             `line 3: policy: open`,
-		"store: mysql://x\n":                                            `line 1: store: "mysql://x"`,
+		"log:\n  format: text\n  level: loud\n":                                       `mailreeve.yaml: line 3: log: level: "loud"`,
+		"workers: 2\nnotices: {smtp: smtp://x, approve: maybe}\n":                     `line 2: notices: approve: "maybe"`,
+		"slack:\n  reviewers:\n    - U024BE7LH\n    - ann\n":                          `line 4: slack: reviewers[1]: "ann"`,
+		"slack:\n  routes:\n    - channel: x\n    - severity: [high]\n":               `line 4: slack: routes[1]: channel is missing`,
+		"workers: 2\n\npolicy: gone.yaml\n":                                           `line 3: policy: open`,
+		"store: mysql://x\n":                                                          `line 1: store: "mysql://x"`,
+		"log:\n  level: info\nworkers: many\n":                                        "line 3: `many` does not fit here, where a whole number is expected",
+		"slack:\n  account_ids: perhaps\n":                                            "line 2: `perhaps` does not fit here, where true or false is expected",
+		"slack:\n  reviewers: U024BE7LH\n":                                            "line 2: `U024BE7LH` does not fit here, where a list is expected",
+		"notices: none\n":                                                             "line 1: `none` does not fit here, where a mapping of keys is expected",
+		"sources:\n  - kind: installs\n    path: a\n    complete_since: 01.01.2026\n": `line 4: "01.01.2026" is no time: write it like 2024-01-01T00:00:00Z`,
+		"metrics: {listen: '9464'}\n":                                                 `line 1: metrics: listen: "9464" is no host:port`,
+		"log:\n\tlevel: info\n":                                                       "line 2: found character that cannot start any token: see there, and in the line before, that it is indented by spaces alone",
 	} {
 		if _, err := load(t, text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want …%s…", text, err, want)

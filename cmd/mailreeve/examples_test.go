@@ -30,6 +30,7 @@ func TestEachCommandHasAnExample(t *testing.T) {
 		own := false
 		for line := range strings.SplitSeq(cmd.Example, "\n") {
 			line, _, _ = strings.Cut(line, " && ")
+			line, _, _ = strings.Cut(line, " | ")
 			line = strings.TrimRight(regexp.MustCompile(` [<>] ?\S+`).ReplaceAllString(line, ""), " ")
 			var args []string
 			for _, word := range shellWord.FindAllString(line, -1) {
