@@ -21,7 +21,7 @@ import (
 func TestDriftAgainstOracle(t *testing.T) {
 	t.Parallel()
 	c, _ := Get("purpose-drift")
-	stories, found := uint64(24), map[string]int{}
+	stories, found := uint64(32), map[string]int{}
 	if more, err := strconv.ParseUint(os.Getenv("MAILREEVE_TEST_STORIES"), 10, 64); err == nil {
 		stories = more
 	}
@@ -77,7 +77,7 @@ func drifts(rnd *rand.Rand) *story {
 	for i := range 2 + rnd.IntN(4) {
 		p := place{fmt.Sprint("site-", i), []int64{-1, 40, 100, 101, 300, 1000, 1001, 3000}[rnd.IntN(8)]}
 		at := begin.Add(-40 * day)
-		if rnd.IntN(4) == 0 {
+		if rnd.IntN(3) == 0 {
 			at = begin.Add(time.Duration(rnd.IntN(long)) * day).Add(time.Duration(rnd.IntN(3)-1) * time.Hour)
 		}
 		event := func(at audit.Instant, what audit.Event, users int64) {
@@ -136,7 +136,7 @@ func drifts(rnd *rand.Rand) *story {
 		at := begin.Add(time.Duration(rnd.IntN(long+1))*day + time.Duration(rnd.IntN(14))*time.Hour)
 		p := places[rnd.IntN(len(places))]
 		n := 45 + rnd.IntN(120)
-		switch rnd.IntN(6) {
+		switch rnd.IntN(8) {
 		case 0: // most of a site
 			many(at, time.Duration(1+rnd.IntN(9))*time.Hour, n, 0, p.name, 200)
 		case 1: // far more than usual
@@ -151,7 +151,7 @@ func drifts(rnd *rand.Rand) *story {
 			}
 		case 4:
 			many(at, time.Hour, n, 0, p.name, 404)
-		case 5: // a little more than usual on every site
+		default: // a little more than usual on every site
 			for _, p := range places {
 				many(at, 8*time.Hour, 25+rnd.IntN(25), 4000, p.name, 200)
 			}
