@@ -38,6 +38,9 @@ func (c *cli) actCommands() []*cobra.Command {
 		if add != nil {
 			add(cmd, &f)
 		}
+		if cmd.Flags().Lookup("act") != nil {
+			completes(cmd, "act", audit.RecommendedActs())
+		}
 		return cmd
 	}
 	acts := strings.Join(audit.RecommendedActs(), ", ")

@@ -78,6 +78,14 @@ func (c *cli) checksExplainCommand() *cobra.Command {
 		Example: "  mailreeve checks explain report-overdue",
 		Short:   "Explain a check: its rule, its boundaries, and what the vendor has to do",
 		Args:    cobra.ExactArgs(1),
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) (ids []cobra.Completion, _ cobra.ShellCompDirective) {
+			if set, _, err := c.configured(); err == nil && len(args) == 0 {
+				for _, parts := range set.Catalogue() {
+					ids = append(ids, cobra.CompletionWithDesc(parts[0].ID, parts[0].Finds))
+				}
+			}
+			return ids, cobra.ShellCompDirectiveNoFileComp
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			set, policy, err := c.configured()
 			if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"io"
 	"regexp"
 	"strings"
@@ -57,4 +58,25 @@ func TestEachCommandHasAnExample(t *testing.T) {
 		}
 	}
 	look(root())
+}
+
+// Shells complete what there is only so much of.
+func TestCompletions(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		typed []string
+		want  string
+	}{
+		{[]string{"findings", "list", "--severity", ""}, "critical\nhigh\nmedium\nlow\n"},
+		{[]string{"findings", "list", "--status", "all"}, "all\n"},
+		{[]string{"findings", "recommend", "--act", ""}, "none\nwarn\n"},
+		{[]string{"runs", "show", "--format", ""}, "table\njson\n:4\n"},
+		{[]string{"checks", "explain", ""}, "access-unapproved\taddresses retrieved"},
+		{[]string{"checks", "explain", "report-overdue", ""}, ":4\n"},
+	} {
+		var out, errs bytes.Buffer
+		if code := execute(t.Context(), append([]string{"__complete"}, tt.typed...), &out, &errs); code != exitDone || !strings.HasPrefix(out.String(), tt.want) {
+			t.Errorf("%q: exit %d, %q, want %q", tt.typed, code, out.String(), tt.want)
+		}
+	}
 }

@@ -93,6 +93,8 @@ func (p *findingFlags) add(cmd *cobra.Command) {
 	f.StringArrayVar(&p.vendors, "vendor", nil, "name or id of a vendor; may be given more than once")
 	f.StringSliceVar(&p.runs, "run", nil, "ids of runs that filed it or changed it last")
 	f.IntVar(&p.limit, "limit", 0, "at most so many (default: all)")
+	completes(cmd, "status", append([]audit.Status{"all"}, audit.Statuses()...))
+	completes(cmd, "severity", audit.Severities())
 }
 
 func joined[S ~string](list []S) string {
