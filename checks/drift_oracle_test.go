@@ -21,7 +21,7 @@ import (
 func TestDriftAgainstOracle(t *testing.T) {
 	t.Parallel()
 	c, _ := Get("purpose-drift")
-	stories, found := uint64(32), map[string]int{}
+	stories, found := uint64(24), map[string]int{}
 	if more, err := strconv.ParseUint(os.Getenv("MAILREEVE_TEST_STORIES"), 10, 64); err == nil {
 		stories = more
 	}
@@ -125,7 +125,7 @@ func drifts(rnd *rand.Rand) *story {
 	for d := range long + 1 {
 		morning := begin.Add(time.Duration(d)*day + 5*time.Hour)
 		for _, p := range places {
-			many(morning, 10*time.Hour, rnd.IntN([]int{3, 14, 30}[busy]), rnd.IntN(40), p.name, 200)
+			many(morning, 10*time.Hour, rnd.IntN([]int{3, 8, 16}[busy]), rnd.IntN(40), p.name, 200)
 		}
 		many(morning, 3*time.Hour, rnd.IntN(4), 0, places[0].name, 404)
 		if rnd.IntN(10) == 0 { // an ordinary busy day
