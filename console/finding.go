@@ -263,6 +263,9 @@ func (p *findingPage) Could(kind audit.DeedKind) bool {
 	return true
 }
 
+// Runs says whether a suppression goes on.
+func (p *findingPage) Runs(a audit.Act) bool { return a.Ended == audit.Never }
+
 // actOnFinding does a deed to one finding.
 func (c *Console) actOnFinding(w http.ResponseWriter, r *http.Request, u person) error {
 	if err := r.ParseForm(); err != nil {

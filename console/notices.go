@@ -160,6 +160,7 @@ type noticePage struct {
 	Approver bool // who looks approved it
 	MaxDays  int  // of an extension
 	Said     []store.Entry
+	Next     *store.NoticeHead // that waits to be approved; nil: no other does
 }
 
 // A noticeFinding is a finding that a notice tells of, and how far that is.
@@ -240,6 +241,12 @@ func (c *Console) lookAtNotice(r *http.Request, u person, n *audit.Notice) (*not
 		return nil, err
 	}
 	slices.SortFunc(p.Said, func(a, b store.Entry) int { return cmp.Compare(b.Seq, a.Seq) })
+	switch next, err := c.Store.NextDraft(ctx, n); {
+	case err == nil:
+		p.Next = &next
+	case !errors.Is(err, store.ErrNotFound):
+		return nil, err
+	}
 	p.Files, err = c.Store.Attachments(ctx, n.Findings())
 	p.Files = slices.DeleteFunc(p.Files, func(a store.Attachment) bool { return a.Vendor != n.Vendor })
 	return p, err

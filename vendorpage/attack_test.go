@@ -332,6 +332,65 @@ func TestAFileMayComeSlowly(t *testing.T) {
 	}
 }
 
+// trickle begins to send a file, and sends no more of it; how it is answered comes once it is, 0 where it is cut off.
+func (b *browser) trickle(finding string) chan int {
+	b.m.t.Helper()
+	body, more := io.Pipe()
+	r := b.request("POST", "/f/"+finding+"/file", body)
+	r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	answered := make(chan int, 1)
+	go func() {
+		defer more.Close()
+		resp, err := b.http.Do(r)
+		if err != nil {
+			answered <- 0
+			return
+		}
+		resp.Body.Close()
+		answered <- resp.StatusCode
+	}()
+	if _, err := io.WriteString(more, "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"slow.txt\"\r\n\r\nwe"); err != nil {
+		b.m.t.Fatal(err)
+	}
+	return answered
+}
+
+// Who sends files that trickle holds up nobody but itself.
+func TestFilesThatTrickleHoldUpNobodyElse(t *testing.T) {
+	t.Parallel()
+	m := newMarket(t)
+	b, other := m.in("privacy@acme.example"), m.in("privacy@other.example")
+	first, second := b.trickle(m.acme.ID), b.trickle(m.acme.ID)
+	for status := 0; status != http.StatusTooManyRequests; m.pass(time.Minute) { // until both are being read
+		if status, _ = b.attach(m.acme.ID, "a.txt", []byte("hello")); status != 200 && status != http.StatusTooManyRequests {
+			t.Fatalf("a third file at the same time: %d", status)
+		}
+	}
+	if status, _ := other.attach(m.other.ID, "a.txt", []byte("hello")); status != 200 {
+		t.Errorf("another vendor's file: %d", status)
+	}
+	m.srv.CloseClientConnections()
+	<-first
+	<-second
+}
+
+// A file that trickles is given up once its time is over; what its sender sends then is taken.
+func TestAFileThatTricklesIsGivenUp(t *testing.T) {
+	t.Parallel()
+	m := newMarket(t)
+	m.page.SetFileTime(200 * time.Millisecond)
+	b := m.in("privacy@acme.example")
+	for range 3 {
+		if status := <-b.trickle(m.acme.ID); status != http.StatusBadRequest && status != 0 {
+			t.Errorf("a file that never ends: %d", status)
+		}
+	}
+	if _, page := b.get("/f/" + m.acme.ID); strings.Contains(page, "slow.txt") {
+		t.Error("what came of it was kept")
+	}
+}
+
 func TestThousandsOfTries(t *testing.T) {
 	t.Parallel()
 	m := newMarket(t)

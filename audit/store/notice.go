@@ -232,6 +232,23 @@ func (s *Store) NoticeHeads(ctx context.Context, vendor string) (list []NoticeHe
 	return list, err
 }
 
+// NextDraft gives the notice to be approved that waits the longest after another one, or of all where none waits after it; ErrNotFound where no other waits.
+func (s *Store) NextDraft(ctx context.Context, after *audit.Notice) (h NoticeHead, err error) {
+	err = s.read(ctx, "look for the next notice to approve", func(t *tx) error {
+		var r struct {
+			ID      string        `db:"id"`
+			Vendor  text          `db:"vendor"`
+			Name    text          `db:"name"`
+			Created audit.Instant `db:"created"`
+		}
+		err := t.one(ctx, &r, `SELECT id, vendor, coalesce(name, '') AS name, created FROM notices WHERE delivery = ? AND id <> ?
+			ORDER BY CASE WHEN created > ? OR created = ? AND id < ? THEN 0 ELSE 1 END, created, id DESC LIMIT 1`, string(audit.NoticeDrafted), after.ID, after.Created, after.Created, after.ID)
+		h = NoticeHead{ID: r.ID, Vendor: string(r.Vendor), VendorName: string(r.Name), Created: r.Created, Delivery: audit.NoticeDrafted, Due: audit.Never}
+		return err
+	})
+	return h, err
+}
+
 // CountNotices counts the notices of a delivery.
 func (s *Store) CountNotices(ctx context.Context, d audit.Delivery) (n int, err error) {
 	err = s.read(ctx, "count the notices", func(t *tx) error {

@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -229,5 +230,32 @@ func TestWhoCommented(t *testing.T) {
 		got, err := s.Commented(t.Context(), []string{"F-1", "F-2", "F-3"})
 		must(t, err)
 		same(t, "commented", got, map[string]bool{"F-1": true})
+	})
+}
+
+// From one notice that waits to be approved to the next, the one that waits the longest first, and round.
+func TestTheNextDraft(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		s := open(t, url)
+		var drafts []audit.Notice
+		for i, vendor := range []string{"c", "a", "b"} {
+			n := audit.Draft(vendor, "Vendor "+vendor, audit.FirstNotice, "R-000001", t0+audit.Instant(i))
+			n, _ = n.Revise([]audit.FindingRef{{App: "app", Finding: "F-" + vendor}}, []string{"privacy@acme.example"}, []byte(`{}`), n.Created)
+			drafts = append(drafts, n)
+		}
+		sent := audit.Draft("d", "Vendor d", audit.FirstNotice, "R-000001", t0)
+		sent, _ = sent.Revise([]audit.FindingRef{{App: "app", Finding: "F-d"}}, []string{"privacy@acme.example"}, []byte(`{}`), t0)
+		sent.Delivery = audit.NoticeApproved
+		must(t, s.ChangeNotices(t.Context(), store.NoticesChanged{Notices: append(drafts, sent)}))
+		for i := range drafts {
+			next, err := s.NextDraft(t.Context(), &drafts[i])
+			must(t, err)
+			if want := drafts[(i+1)%3]; next.ID != want.ID || next.Vendor != want.Vendor || next.VendorName != want.VendorName {
+				t.Errorf("after %s comes %+v", drafts[i].VendorName, next)
+			}
+		}
+		if next, err := s.NextDraft(t.Context(), &sent); err != nil || !strings.HasPrefix(next.VendorName, "Vendor ") {
+			t.Errorf("after one that is approved comes %+v, %v", next, err)
+		}
 	})
 }
