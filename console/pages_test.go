@@ -161,7 +161,7 @@ func TestASuppressionOfASiteEnds(t *testing.T) {
 	}
 	suppress()
 	rita.says("/findings/"+f.ID, "End it there")
-	if _, page, _ := rita.post("/findings/"+f.ID, end); strings.Contains(page, "End it there") || !strings.Contains(text(page), "ended just now") {
+	if _, page, _ := rita.post("/findings/"+f.ID, end); strings.Contains(page, "End it there") || !strings.Contains(text(page), "ended now") {
 		t.Errorf("the finding's page: %s", text(page))
 	}
 }

@@ -332,14 +332,14 @@ func TestAFileMayComeSlowly(t *testing.T) {
 	}
 }
 
-// trickle begins to send a file, and sends no more of it; how it is answered comes once it is, 0 where it is cut off.
-func (b *browser) trickle(finding string) chan int {
+// trickle begins to send a file, and sends no more of it, until it breaks off; how it is answered comes once it is, 0 where it is cut off.
+func (b *browser) trickle(finding string) (answered chan int, breakOff func()) {
 	b.m.t.Helper()
 	body, more := io.Pipe()
 	r := b.request("POST", "/f/"+finding+"/file", body)
 	r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
-	answered := make(chan int, 1)
+	answered = make(chan int, 1)
 	go func() {
 		defer more.Close()
 		resp, err := b.http.Do(r)
@@ -350,10 +350,10 @@ func (b *browser) trickle(finding string) chan int {
 		resp.Body.Close()
 		answered <- resp.StatusCode
 	}()
-	if _, err := io.WriteString(more, "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"slow.txt\"\r\n\r\nwe"); err != nil {
+	if _, err := io.WriteString(more, "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"slow.txt\"\r\n\r\n"+strings.Repeat("we mended it\n", 10_000)); err != nil { // more than is kept to be sent later
 		b.m.t.Fatal(err)
 	}
-	return answered
+	return answered, func() { more.CloseWithError(errors.New("broken off")) }
 }
 
 // Who sends files that trickle holds up nobody but itself.
@@ -361,7 +361,8 @@ func TestFilesThatTrickleHoldUpNobodyElse(t *testing.T) {
 	t.Parallel()
 	m := newMarket(t)
 	b, other := m.in("privacy@acme.example"), m.in("privacy@other.example")
-	first, second := b.trickle(m.acme.ID), b.trickle(m.acme.ID)
+	first, breakFirst := b.trickle(m.acme.ID)
+	second, breakSecond := b.trickle(m.acme.ID)
 	for status := 0; status != http.StatusTooManyRequests; m.pass(time.Minute) { // until both are being read
 		if status, _ = b.attach(m.acme.ID, "a.txt", []byte("hello")); status != 200 && status != http.StatusTooManyRequests {
 			t.Fatalf("a third file at the same time: %d", status)
@@ -370,7 +371,8 @@ func TestFilesThatTrickleHoldUpNobodyElse(t *testing.T) {
 	if status, _ := other.attach(m.other.ID, "a.txt", []byte("hello")); status != 200 {
 		t.Errorf("another vendor's file: %d", status)
 	}
-	m.srv.CloseClientConnections()
+	breakFirst()
+	breakSecond()
 	<-first
 	<-second
 }
@@ -382,7 +384,8 @@ func TestAFileThatTricklesIsGivenUp(t *testing.T) {
 	m.page.SetFileTime(200 * time.Millisecond)
 	b := m.in("privacy@acme.example")
 	for range 3 {
-		if status := <-b.trickle(m.acme.ID); status != http.StatusBadRequest && status != 0 {
+		answered, _ := b.trickle(m.acme.ID)
+		if status := <-answered; status != http.StatusBadRequest && status != 0 {
 			t.Errorf("a file that never ends: %d", status)
 		}
 	}
