@@ -219,6 +219,8 @@ func stepOf(e store.Entry) step {
 			if v != "" {
 				if d.key == "assignee" {
 					v = nameOf(v)
+				} else if t, err := time.Parse(time.RFC3339Nano, v); err == nil { // until when, by the minute
+					v = t.UTC().Format("2006-01-02 15:04 UTC")
 				}
 				said = append(said, d.before+v+d.after)
 			}

@@ -145,7 +145,7 @@ func TestASuppressionOfASiteEnds(t *testing.T) {
 	if page := suppress(); !strings.Contains(text(page), "Undo: end it on this site") || !strings.Contains(page, `<input type="hidden" name="site" value="site-a">`) {
 		t.Errorf("it cannot be undone: %s", text(page))
 	}
-	if page := rita.says("/suppressions", "only on site site-a", "End it there"); !strings.Contains(page, `aria-label="End it for `+f.ID+` on site site-a"`) {
+	if page := rita.says("/suppressions", "only on site site-a", "End it there"); !strings.Contains(page, `aria-label="End it there: `+f.ID+` on site site-a"`) {
 		t.Errorf("the button does not say what it ends: %s", page)
 	}
 	for _, path := range []string{"/suppressions", "/findings/" + f.ID} {

@@ -22,6 +22,8 @@ type Task struct {
 
 	Notice  string         `json:"-"` // that it is about, or that told of its finding; empty: none
 	Finding *audit.Finding `json:"-"` // that it is about; nil: none
+	Tells   int            `json:"-"` // how many findings the notice tells of that it is about
+	Worst   audit.Severity `json:"-"` // of these
 }
 
 // Tasks are what waits for a person, the oldest first.
@@ -53,6 +55,7 @@ func (d *Desk) Tasks(ctx context.Context) ([]Task, error) {
 	for i := range v.notices {
 		n := &v.notices[i]
 		t := Task{About: n.ID, Notice: n.ID, Vendor: n.VendorName, Since: n.Created}
+		t.Tells, t.Worst = v.tells(n)
 		if _, bad := contacts(v.registry, n.About); bad > 0 && n.Waits() && n.Delivery != audit.NoticeNoContact {
 			add(Task{What: "contact", About: n.ID, Notice: n.ID, Vendor: n.VendorName, Since: n.Created,
 				Says: fmt.Sprintf("of the contacts that the registry names, %d are no mail addresses, and are left out: have them corrected there", bad)})
@@ -139,6 +142,20 @@ func (d *Desk) Tasks(ctx context.Context) ([]Task, error) {
 		return cmp.Or(cmp.Compare(a.Since, b.Since), cmp.Compare(a.What, b.What), cmp.Compare(a.About, b.About))
 	})
 	return list, nil
+}
+
+// tells is of how many findings a notice tells, and the severity of the worst; empty where none is kept any more.
+func (v *view) tells(n *audit.Notice) (count int, worst audit.Severity) {
+	rank := len(audit.Severities())
+	for _, k := range n.About {
+		if f := v.findings[k.Finding]; f != nil {
+			rank = min(rank, slices.Index(audit.Severities(), f.Severity))
+		}
+	}
+	if rank >= 0 && rank < len(audit.Severities()) {
+		worst = audit.Severities()[rank]
+	}
+	return len(n.About), worst
 }
 
 // unanswered says whether anything that a notice was to tell is still to be told.
