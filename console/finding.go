@@ -184,7 +184,7 @@ func (c *Console) others(ctx context.Context, p *findingPage) error {
 	if p.App == "" {
 		return nil
 	}
-	listed, err := c.Store.Browse(ctx, store.Page{Lean: true, Filter: store.Filter{Apps: []string{p.App}, Statuses: audit.OpenStatuses(), Limit: shownOthers + 1}})
+	listed, err := c.Store.Browse(ctx, store.Page{Filter: store.Filter{Lean: true, Apps: []string{p.App}, Statuses: audit.OpenStatuses(), Limit: shownOthers + 1}})
 	if err != nil {
 		return err
 	}

@@ -28,10 +28,14 @@ type Task struct {
 
 // Tasks are what waits for a person, the oldest first.
 func (d *Desk) Tasks(ctx context.Context) ([]Task, error) {
-	v, err := d.view(ctx)
+	v, err := d.taskView(ctx)
 	if err != nil || len(v.nights) == 0 {
 		return nil, err
 	}
+	return v.tasks(ctx)
+}
+
+func (v *view) tasks(ctx context.Context) ([]Task, error) {
 	var list []Task
 	add := func(t Task) { list = append(list, t) }
 	for _, n := range v.nights {
@@ -40,11 +44,9 @@ func (d *Desk) Tasks(ctx context.Context) ([]Task, error) {
 		case n.Abnormal():
 			add(Task{What: "release", About: n.Run, Since: n.AsOf, Command: "mailreeve notices release " + n.Run, Says: n.Alarm()})
 		case n.Baseline:
-			waiting := 0
-			for _, f := range v.findings {
-				if f.FirstRun == n.Run && audit.IsOpen(f.Status) && f.App != "" && f.Confidence != audit.Possible && !f.Observed && v.matter[f.ID] == nil {
-					waiting++
-				}
+			waiting, err := v.Store.CountUntold(ctx, n.Run)
+			if err != nil {
+				return nil, err
 			}
 			if waiting > 0 {
 				add(Task{What: "release", About: n.Run, Since: n.AsOf, Command: "mailreeve notices release " + n.Run,
@@ -55,7 +57,6 @@ func (d *Desk) Tasks(ctx context.Context) ([]Task, error) {
 	for i := range v.notices {
 		n := &v.notices[i]
 		t := Task{About: n.ID, Notice: n.ID, Vendor: n.VendorName, Since: n.Created}
-		t.Tells, t.Worst = v.tells(n)
 		if _, bad := contacts(v.registry, n.About); bad > 0 && n.Waits() && n.Delivery != audit.NoticeNoContact {
 			add(Task{What: "contact", About: n.ID, Notice: n.ID, Vendor: n.VendorName, Since: n.Created,
 				Says: fmt.Sprintf("of the contacts that the registry names, %d are no mail addresses, and are left out: have them corrected there", bad)})
@@ -63,6 +64,7 @@ func (d *Desk) Tasks(ctx context.Context) ([]Task, error) {
 		switch n.Delivery {
 		case audit.NoticeDrafted:
 			t.What, t.Says, t.Command = "approve", "it waits for approval", "mailreeve notices approve "+n.ID
+			t.Tells, t.Worst = v.tells(n)
 		case audit.NoticeNoContact:
 			t.What, t.Says = "contact", "the registry names nobody whom mail can be sent to: have the vendor's contact entered there, or corrected"
 		case audit.NoticeBounced:
