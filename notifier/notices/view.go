@@ -122,6 +122,9 @@ func (v *view) know(ctx context.Context, open []audit.Finding, ids []string, lea
 	if v.registry, err = v.Store.Registrants(ctx, slices.Sorted(maps.Keys(apps))); err != nil {
 		return err
 	}
+	if lean && len(open) == 0 {
+		return nil // nobody asks whether a vendor is to be told
+	}
 	for _, n := range v.nights {
 		v.night[n.Run] = n
 	}
