@@ -34,7 +34,7 @@ type view struct {
 }
 
 func (d *Desk) view(ctx context.Context) (*view, error) {
-	v, ids, err := d.begun(ctx)
+	v, err := d.begun(ctx)
 	if err != nil || len(v.nights) == 0 {
 		return v, err
 	}
@@ -42,21 +42,19 @@ func (d *Desk) view(ctx context.Context) (*view, error) {
 	if err != nil {
 		return v, err
 	}
-	return v, v.know(ctx, open, ids, false)
+	return v, v.know(ctx, open, v.about(func(m *audit.Matter) bool { return m.ClosedAt == audit.Never }), false)
 }
 
 // taskView is a view of what tasks may be about. Of what is open and no vendor was told of, that is what a recommendation was ever made for, and what is about apps whose
 // request for approval waits; of all findings it has no evidence. What a page waits for must not be every finding.
 func (d *Desk) taskView(ctx context.Context) (*view, error) {
-	v, ids, err := d.begun(ctx)
+	v, err := d.begun(ctx)
 	if err != nil || len(v.nights) == 0 {
 		return v, err
 	}
-	for _, m := range v.matter {
-		if m.DisputeAccepted || m.AnswerBy != 0 {
-			ids = append(ids, m.Finding)
-		}
-	}
+	ids := v.about(func(m *audit.Matter) bool {
+		return m.DisputedAt != audit.Never || m.DisputeAccepted || m.ExtensionAsked || m.Answer == audit.Verified || m.Overdue && !m.Recommended || m.AnswerBy != 0
+	})
 	for i := range v.notices {
 		if v.notices[i].Delivery == audit.NoticeBounced {
 			ids = append(ids, v.notices[i].Findings()...)
@@ -81,24 +79,28 @@ func (d *Desk) taskView(ctx context.Context) (*view, error) {
 	return v, v.know(ctx, open, append(ids, recommended...), true)
 }
 
-// begun is a view of nights, notices and what goes on about findings, and the findings that these are about.
-func (d *Desk) begun(ctx context.Context) (v *view, ids []string, err error) {
+// begun is a view of nights, notices and what goes on about findings, without the findings.
+func (d *Desk) begun(ctx context.Context) (v *view, err error) {
 	v = &view{Desk: d, night: map[string]audit.NightCount{}, matter: map[string]*audit.Matter{}, findings: map[string]*audit.Finding{}, due: map[string][]subject{}, second: map[string][]subject{}}
 	if v.nights, err = d.nights(ctx); err != nil || len(v.nights) == 0 {
-		return v, nil, err
+		return v, err
 	}
 	v.run, v.now, v.held = v.nights[len(v.nights)-1].Run, d.now(v.nights), held(v.nights) != nil
 	if v.notices, err = d.Store.Notices(ctx, store.NoticeFilter{}); err != nil {
-		return v, nil, err
+		return v, err
 	}
 	matters, err := d.Store.Matters(ctx, false)
-	if err != nil {
-		return v, nil, err
-	}
 	for i := range matters {
 		v.matter[matters[i].Finding] = &matters[i]
-		if matters[i].ClosedAt == audit.Never {
-			ids = append(ids, matters[i].Finding)
+	}
+	return v, err
+}
+
+// about are the findings of the matters that are meant, and of the notices that have not left.
+func (v *view) about(meant func(*audit.Matter) bool) (ids []string) {
+	for _, m := range v.matter {
+		if meant(m) {
+			ids = append(ids, m.Finding)
 		}
 	}
 	for i := range v.notices {
@@ -106,7 +108,7 @@ func (d *Desk) begun(ctx context.Context) (v *view, ids []string, err error) {
 			ids = append(ids, n.Findings()...)
 		}
 	}
-	return v, ids, nil
+	return ids
 }
 
 // know fills in findings, those of ids among them, and what else is known of them.
