@@ -259,3 +259,33 @@ func TestTheNextDraft(t *testing.T) {
 		}
 	})
 }
+
+// What is counted and looked up for tasks.
+func TestWhatTasksAreAbout(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		s := open(t, url)
+		told, untold, possible := finding("com.a", "purpose-prohibited", "marketing"), finding("com.b", "purpose-prohibited", "marketing"), finding("com.c", "purpose-prohibited", "marketing")
+		possible.Confidence = audit.Possible
+		var apps []audit.AppUpdate
+		for _, f := range []audit.Finding{told, untold, possible} {
+			apps = append(apps, audit.AppUpdate{Key: f.App, StatesAt: audit.Never, Findings: []audit.Finding{f}})
+		}
+		run := publish(t, s, true, apps...)
+		m := audit.Matter{FindingRef: audit.FindingRef{App: told.App, Finding: told.ID}, Vendor: "v", Notice: "N-1", Notified: t0, Due: t0, Answer: audit.NoAnswer, ClaimedAt: audit.Never,
+			DisputedAt: audit.Never, StoppedAt: audit.Never, SecondAt: audit.Never, ClosedAt: audit.Never}
+		must(t, s.ChangeNotices(t.Context(), store.NoticesChanged{Matters: []audit.Matter{m}}))
+		n, err := s.CountUntold(t.Context(), run.ID)
+		must(t, err)
+		same(t, "findings that nobody was told of", n, 1)
+		must(t, s.Record(t.Context(), entry("recommended", told.ID), entry("recommended", told.ID), entry("renamed", untold.ID), entry("commented", possible.ID)))
+		ids, err := s.EverRecommended(t.Context())
+		must(t, err)
+		slices.Sort(ids)
+		want := []string{told.ID, untold.ID}
+		slices.Sort(want)
+		same(t, "findings that something was recommended for", ids, want)
+		keys, err := s.Requesting(t.Context())
+		must(t, err)
+		same(t, "apps whose requests wait", len(keys), 0)
+	})
+}
