@@ -74,17 +74,21 @@ func (c *Console) notices(w http.ResponseWriter, r *http.Request, u person) erro
 		}
 		p.Tabs = append(p.Tabs, t)
 	}
+	var waiting []store.NoticeHead
 	var waits, others []string
 	for i := range all {
 		switch n := &all[i]; {
 		case !n.In(p.State):
 		case n.Waits():
-			waits = append(waits, n.ID)
+			waiting = append(waiting, *n)
 		default:
 			others = append(others, n.ID)
 		}
 	}
-	slices.Reverse(waits)
+	slices.SortStableFunc(waiting, func(a, b store.NoticeHead) int { return cmp.Compare(a.Created, b.Created) }) // as tasks are
+	for i := range waiting {
+		waits = append(waits, waiting[i].ID)
+	}
 	p.NWaits, p.NList = len(waits), len(others)
 	waits, others = waits[:min(len(waits), shownNotices)], others[:min(len(others), shownNotices)]
 	p.More = p.NWaits + p.NList - len(waits) - len(others)

@@ -276,7 +276,7 @@ func (s *Store) NextDraft(ctx context.Context, after *audit.Notice) (h NoticeHea
 			Created audit.Instant `db:"created"`
 		}
 		err := t.one(ctx, &r, `SELECT id, vendor, coalesce(name, '') AS name, created FROM notices WHERE delivery = ? AND id <> ?
-			ORDER BY CASE WHEN created > ? OR created = ? AND id < ? THEN 0 ELSE 1 END, created, id DESC LIMIT 1`, string(audit.NoticeDrafted), after.ID, after.Created, after.Created, after.ID)
+			ORDER BY CASE WHEN created > ? OR created = ? AND id > ? THEN 0 ELSE 1 END, created, id LIMIT 1`, string(audit.NoticeDrafted), after.ID, after.Created, after.Created, after.ID)
 		h = NoticeHead{ID: r.ID, Vendor: string(r.Vendor), VendorName: string(r.Name), Created: r.Created, Delivery: audit.NoticeDrafted, Due: audit.Never}
 		return err
 	})
