@@ -56,7 +56,8 @@ func purposeDrift(p *audit.Policy) audit.Check {
 			"A reviewer judges what it means: there is no notice without a comment.",
 		Remediation: "Say what the retrievals were for, and stop those that no approved purpose needs. Fetch an address when it is needed, for the accounts that it is needed for. A new feature that needs more addresses needs a new or updated request first.",
 
-		Needs: []audit.Kind{audit.KindAccess, audit.KindApps, audit.KindInstalls},
+		Needs:    []audit.Kind{audit.KindAccess, audit.KindApps},
+		Purposes: true,
 		LooksBack: func(p *audit.Policy) audit.Day {
 			return p.DriftDays()
 		},
@@ -166,7 +167,7 @@ func (j *drifting) read() error {
 	at := map[uint32]int{}
 	total, inVain := 0, 0
 	mays := map[*stretch]may{}
-	err := eachCall(j.d, j.day, func(s *stretch) bool { return s.approved }, func(calls *audit.CallDay, c *audit.Call, s *stretch) {
+	err := eachCall(j.d, j.day, func(s *stretch) bool { return s.approved && s.rules.Purposes }, func(calls *audit.CallDay, c *audit.Call, s *stretch) {
 		if j.calls == nil {
 			j.calls = calls
 		}
@@ -174,7 +175,7 @@ func (j *drifting) read() error {
 		if !got && !c.InVain() {
 			return
 		}
-		if got && s.rules.Purposes {
+		if got {
 			if s.verdicts == nil {
 				s.verdicts = make([]verdict, len(calls.Purposes))
 			}

@@ -55,8 +55,8 @@ func TestPurposeDrift(t *testing.T) {
 	expect(t, id, usual(120, "security-alerts").retrievesEach(60, friday, "site-1").with(as("marketing")))
 	expect(t, id, usual(120, "security-alerts").retrievesEach(60, friday, "site-1").with(as("")))
 	expect(t, id, usual(120, "security-alerts").with(func(s *story) { s.approvals[0].Revoked = instant("2026-11-20T00:00:00Z") }).retrievesEach(60, friday, "site-1"))
-	// Where the gateway logs no purposes, it does not matter what they say.
-	expect(t, id, usual(120, "security-alerts").retrievesEach(60, friday, "site-1").with(as("")).with(func(s *story) { s.rules.Purposes = false }), one(siteSweep, 60, 60, 1), one(surge, 61, 61, 1))
+	// Where the gateway logs no purposes.
+	expect(t, id, usual(120, "security-alerts").retrievesEach(60, friday, "site-1").with(as("")).with(func(s *story) { s.rules.Purposes = false }))
 	// No app, and rules that are older than the check.
 	expect(t, id, usual(120, "security-alerts").retrievesEach(60, friday, "site-1").with(func(s *story) { s.key = "" }))
 	expect(t, id, usual(120, "security-alerts").retrievesEach(60, friday, "site-1").with(func(s *story) { s.policy.Drift = audit.DriftBounds{} }))

@@ -36,7 +36,7 @@ type appDay struct {
 
 // purposeDrift: access that no approved purpose explains.
 func (a *audit) purposeDrift() {
-	if !a.lookedAccess || !a.lookedApps || !a.lookedInstalls {
+	if !a.lookedAccess || !a.lookedApps {
 		return
 	}
 	apps := map[string][]call{}
@@ -83,7 +83,7 @@ func (a *audit) purposeDrift() {
 func (d *appDay) sort() {
 	for _, c := range d.days[d.day] {
 		approvals := d.apps[d.app].inForce(c.ts)
-		if len(approvals) == 0 {
+		if len(approvals) == 0 || !c.purposes {
 			continue
 		}
 		if c.inVain() {
@@ -93,14 +93,12 @@ func (d *appDay) sort() {
 		if !c.retrieval() {
 			continue
 		}
-		if c.purposes {
-			named := false
-			for _, x := range approvals {
-				named = named || in(x.purposes, c.purpose)
-			}
-			if !named || in(prohibited, c.purpose) || c.purpose == "" || c.purpose == "none" {
-				continue
-			}
+		named := false
+		for _, x := range approvals {
+			named = named || in(x.purposes, c.purpose)
+		}
+		if !named || in(prohibited, c.purpose) || c.purpose == "" || c.purpose == "none" {
+			continue
 		}
 		d.got[c.site] = append(d.got[c.site], c)
 		d.asked[c.site] = append(d.asked[c.site], c)
