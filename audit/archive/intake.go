@@ -30,6 +30,7 @@ type Intake struct {
 	limit int64 // bytes that the workers may hold together, each as much as the others
 
 	buffers sync.Pool // of *[]byte, that packs are encoded in
+	folds   sync.Pool // of *folding
 
 	mu    sync.Mutex
 	spool *segmentWriter
@@ -585,8 +586,27 @@ func (r *row) skipIDs() {
 	}
 }
 
-// foldCalls is the rows of one day as that day in order.
-func foldCalls(day audit.Day, list []*rows) (*audit.CallDay, error) {
+// A folding is the memory that making a day of rows takes beside the day itself. It serves one day after the other: fresh memory costs a fault for each page.
+type folding struct {
+	ids, sites audit.IDsBuilder
+	ends       []int
+	sorter     sorter
+}
+
+// folding gives memory that is to be put back into folds.
+func (in *Intake) folding() *folding {
+	f, _ := in.folds.Get().(*folding)
+	if f == nil {
+		return new(folding)
+	}
+	f.ids.Reset()
+	f.sites.Reset()
+	f.ends = f.ends[:0]
+	return f
+}
+
+// calls is the rows of one day as that day in order.
+func (f *folding) calls(day audit.Day, list []*rows) (*audit.CallDay, error) {
 	d := &audit.CallDay{Day: day}
 	n, size := 0, 0
 	for _, r := range list {
@@ -594,8 +614,6 @@ func foldCalls(day audit.Day, list []*rows) (*audit.CallDay, error) {
 	}
 	d.Calls = make([]audit.Call, 0, n)
 	accounts := make([]uint32, 0, (size-32*n)/13+1) // of ids as most are, with what else a row takes at least
-	ends := make([]int, 0, n)                       // of each call's among them
-	var ids, sites audit.IDsBuilder
 	numbered, err := numberedIn(list)
 	if err != nil {
 		return nil, err
@@ -615,46 +633,45 @@ func foldCalls(day audit.Day, list []*rows) (*audit.CallDay, error) {
 		}
 		c.Path, c.Purpose = x.text(i, numbered[i], paths), x.text(i, numbered[i], purposes)
 		if shape, p := x.id(); shape >= 0 {
-			c.Site = sites.AddPacked(shape, p)
+			c.Site = f.sites.AddPacked(shape, p)
 		} else {
-			c.Site = sites.Add(p)
+			c.Site = f.sites.Add(p)
 		}
 		for range x.num() {
-			if n, ok := x.account(&ids); ok {
+			if n, ok := x.account(&f.ids); ok {
 				accounts = append(accounts, n)
 			}
 		}
-		ends = append(ends, len(accounts))
+		f.ends = append(f.ends, len(accounts))
 		d.Calls = append(d.Calls, c)
 	})
 	if err != nil {
 		return nil, err
 	}
 	d.Paths, d.Purposes = paths.all, purposes.all
-	set, ordinals := sites.Set()
+	set, ordinals := f.sites.Set()
 	d.Sites = set.Strings()
 	for i := range d.Calls {
 		d.Calls[i].Site = ordinals.Of(d.Calls[i].Site)
 	}
-	d.Accounts, ordinals = ids.Set()
-	sorter := newSorter(d.Accounts.Len())
+	d.Accounts, ordinals = f.ids.Set()
+	f.sorter.reset(d.Accounts.Len())
 	start := 0
-	for i, end := range ends {
+	for i, end := range f.ends {
 		mine := accounts[start:end:end]
 		for k, n := range mine {
 			mine[k] = ordinals.Of(n)
 		}
-		d.Calls[i].Accounts = sorter.distinct(mine)
+		d.Calls[i].Accounts = f.sorter.distinct(mine)
 		start = end
 	}
 	sortFacts(d.Calls, callOrder)
 	return d, nil
 }
 
-// foldReports is foldCalls for reports.
-func foldReports(day audit.Day, list []*rows) (*audit.ReportDay, error) {
+// reports is calls for reports.
+func (f *folding) reports(day audit.Day, list []*rows) (*audit.ReportDay, error) {
 	d := &audit.ReportDay{Day: day}
-	var ids audit.IDsBuilder
 	err := merged(list, func(i int, x *row) {
 		c := audit.Report{At: audit.Instant(x.fixed()), Hash: x.fixed()}
 		var counts bool
@@ -678,7 +695,7 @@ func foldReports(day audit.Day, list []*rows) (*audit.ReportDay, error) {
 		}
 		c.Accounts = make([]audit.Reported, 0, n)
 		for range n {
-			a, ok := x.account(&ids)
+			a, ok := x.account(&f.ids)
 			updated := audit.Ever
 			if x.byte() == 1 {
 				before := x.signed()
@@ -691,7 +708,7 @@ func foldReports(day audit.Day, list []*rows) (*audit.ReportDay, error) {
 		n = x.num()
 		c.Answers = make([]audit.Answer, 0, n)
 		for range n {
-			a, ok := x.account(&ids)
+			a, ok := x.account(&f.ids)
 			closed := x.byte() == 1
 			if ok {
 				c.Answers = append(c.Answers, audit.Answer{Account: a, Closed: closed})
@@ -703,8 +720,8 @@ func foldReports(day audit.Day, list []*rows) (*audit.ReportDay, error) {
 		return nil, err
 	}
 	var ordinals *audit.Ordinals
-	d.Accounts, ordinals = ids.Set()
-	sorter := newSorter(d.Accounts.Len())
+	d.Accounts, ordinals = f.ids.Set()
+	f.sorter.reset(d.Accounts.Len())
 	for i := range d.Reports {
 		c := &d.Reports[i]
 		for k := range c.Accounts {
@@ -713,7 +730,7 @@ func foldReports(day audit.Day, list []*rows) (*audit.ReportDay, error) {
 		for k := range c.Answers {
 			c.Answers[k].Account = ordinals.Of(c.Answers[k].Account)
 		}
-		if !sorter.reported(c.Accounts) {
+		if !f.sorter.reported(c.Accounts) {
 			slices.SortFunc(c.Accounts, compareReported)
 		}
 		slices.SortFunc(c.Answers, compareAnswers)
@@ -772,7 +789,9 @@ func (in *Intake) take(key dayKey) []*rows {
 // SealCalls drops the copies among the calls that the run brought for an app and day, also of those in packs, and writes what is new as a pack.
 // copies counts what was dropped by file. fresh and pack are nil where nothing is new.
 func (in *Intake) SealCalls(app string, day audit.Day, packs []audit.Pack) (fresh *audit.CallDay, pack *audit.Pack, copies map[uint32]int64, err error) {
-	d, err := foldCalls(day, in.take(dayKey{app, audit.CallPack, day}))
+	f := in.folding()
+	defer in.folds.Put(f)
+	d, err := f.calls(day, in.take(dayKey{app, audit.CallPack, day}))
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -809,7 +828,9 @@ func sameText(fresh, known string) bool { return fresh == known || audit.IsRenam
 
 // SealReports is SealCalls for reports.
 func (in *Intake) SealReports(app string, day audit.Day, packs []audit.Pack) (fresh *audit.ReportDay, pack *audit.Pack, copies map[uint32]int64, err error) {
-	d, err := foldReports(day, in.take(dayKey{app, audit.ReportPack, day}))
+	f := in.folding()
+	defer in.folds.Put(f)
+	d, err := f.reports(day, in.take(dayKey{app, audit.ReportPack, day}))
 	if err != nil {
 		return nil, nil, nil, err
 	}
