@@ -881,6 +881,7 @@ func (in *Intake) write(key dayKey, encode func([]byte) []byte, records int, fir
 	if err != nil {
 		return nil, err
 	}
+	w.settle()
 	return &audit.Pack{App: key.app, Day: key.day, Kind: key.kind, Segment: w.name, Offset: at, Length: int64(len(p)),
 		Records: records, First: first, Last: last, Run: in.run}, nil
 }
