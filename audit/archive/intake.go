@@ -27,7 +27,7 @@ type Intake struct {
 	forgotten *audit.Forgotten
 	segment   *segmentWriter
 
-	limit int64 // bytes that the workers may hold together, each as much as the others
+	share int64 // bytes that each worker may hold
 
 	buffers sync.Pool // of *[]byte, that packs are encoded in
 	folds   sync.Pool // of *folding
@@ -52,7 +52,8 @@ type dayKey struct {
 // facts take; beyond it they wait on disk. Accounts that were forgotten are kept under their pseudonyms.
 func (a *Archive) NewIntake(run int64, purged audit.Day, workers int, limit int64, forgotten *audit.Forgotten) (audit.Intake, error) {
 	in := a.newIntake(run, fmt.Sprintf("run-%06d", run), workers)
-	in.purged, in.limit, in.forgotten = purged, limit, forgotten
+	in.purged, in.forgotten = purged, forgotten
+	in.share = max(limit/int64(workers), largeBlock)
 	_, err := in.out() // an archive that cannot be written is better known before all is read
 	return in, err
 }
@@ -405,7 +406,7 @@ func bit(b bool) byte {
 
 // weigh spills what the worker holds once that is more than its share: each worker's arena keeps what it ever took.
 func (w *Worker) weigh() error {
-	if w.held > max(w.in.limit/int64(len(w.in.workers)), largeBlock) && w.err == nil {
+	if w.held > w.in.share && w.err == nil {
 		w.err = w.spill()
 	}
 	return w.err
@@ -619,7 +620,9 @@ func (f *folding) calls(day audit.Day, list []*rows) (*audit.CallDay, error) {
 		return nil, err
 	}
 	paths, purposes := newTextTable(numbered), newTextTable(numbered)
-	err = merged(list, func(i int, x *row) {
+	err = merged(list, func(i int, at *row) {
+		x := *at // cutting off a variable needs no write barriers
+		defer func() { *at = x }()
 		c := audit.Call{At: audit.Instant(x.fixed()), Hash: x.fixed()}
 		var counts bool
 		c.Source, counts = list[i].resolve(x.fixed())
@@ -672,7 +675,9 @@ func (f *folding) calls(day audit.Day, list []*rows) (*audit.CallDay, error) {
 // reports is calls for reports.
 func (f *folding) reports(day audit.Day, list []*rows) (*audit.ReportDay, error) {
 	d := &audit.ReportDay{Day: day}
-	err := merged(list, func(i int, x *row) {
+	err := merged(list, func(i int, at *row) {
+		x := *at
+		defer func() { *at = x }()
 		c := audit.Report{At: audit.Instant(x.fixed()), Hash: x.fixed()}
 		var counts bool
 		c.Source, counts = list[i].resolve(x.fixed())
