@@ -590,7 +590,7 @@ func (r *row) skipIDs() {
 // A folding is the memory that making a day of rows takes beside the day itself. It serves one day after the other: fresh memory costs a fault for each page.
 type folding struct {
 	ids, sites audit.IDsBuilder
-	ends       []int
+	ends       []uint32 // of each call's accounts among all
 	sorter     sorter
 }
 
@@ -645,7 +645,7 @@ func (f *folding) calls(day audit.Day, list []*rows) (*audit.CallDay, error) {
 				accounts = append(accounts, n)
 			}
 		}
-		f.ends = append(f.ends, len(accounts))
+		f.ends = append(f.ends, uint32(len(accounts)))
 		d.Calls = append(d.Calls, c)
 	})
 	if err != nil {
@@ -659,7 +659,7 @@ func (f *folding) calls(day audit.Day, list []*rows) (*audit.CallDay, error) {
 	}
 	d.Accounts, ordinals = f.ids.Set()
 	f.sorter.reset(d.Accounts.Len())
-	start := 0
+	start := uint32(0)
 	for i, end := range f.ends {
 		mine := accounts[start:end:end]
 		for k, n := range mine {
