@@ -600,7 +600,7 @@ func (b *IDsBuilder) AddSet(s IDs) []uint32 {
 	return numbers
 }
 
-// Ordinals tells the ordinals of an IDsBuilder's numbers, until it is reset.
+// Ordinals tells the ordinals of an IDsBuilder's numbers, until the builder is reset.
 type Ordinals [nShapes + 1][]uint32
 
 // Of is the ordinal of a number.

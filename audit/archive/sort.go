@@ -8,7 +8,7 @@ import (
 )
 
 // A sorter sorts ordinals of a table. A list that is not small against the table is sorted by setting bits and reading them in order, which also tells
-// which come twice. Reset makes it ready for a table.
+// which come twice. reset makes it ready for a table.
 type sorter struct {
 	set      []uint64         // a bit for each ordinal; empty between calls
 	reports  []audit.Reported // by ordinal; made when it is first needed
