@@ -587,10 +587,10 @@ func (r *row) skipIDs() {
 	}
 }
 
-// A folding is the memory that making a day of rows takes beside the day itself. It serves one day after the other: fresh memory costs a fault for each page.
+// A folding is the memory that making a day of rows takes for its accounts and sites. It serves one day after the other: fresh memory costs a fault for each
+// page, and a table is read before it is written. What grows with the calls is not kept: the largest app's would stay for all others.
 type folding struct {
 	ids, sites audit.IDsBuilder
-	ends       []uint32 // of each call's accounts among all
 	sorter     sorter
 }
 
@@ -602,7 +602,6 @@ func (in *Intake) folding() *folding {
 	}
 	f.ids.Reset()
 	f.sites.Reset()
-	f.ends = f.ends[:0]
 	return f
 }
 
@@ -615,6 +614,7 @@ func (f *folding) calls(day audit.Day, list []*rows) (*audit.CallDay, error) {
 	}
 	d.Calls = make([]audit.Call, 0, n)
 	accounts := make([]uint32, 0, (size-32*n)/13+1) // of ids as most are, with what else a row takes at least
+	ends := make([]uint32, 0, n)                    // of each call's among them
 	numbered, err := numberedIn(list)
 	if err != nil {
 		return nil, err
@@ -645,7 +645,7 @@ func (f *folding) calls(day audit.Day, list []*rows) (*audit.CallDay, error) {
 				accounts = append(accounts, n)
 			}
 		}
-		f.ends = append(f.ends, uint32(len(accounts)))
+		ends = append(ends, uint32(len(accounts)))
 		d.Calls = append(d.Calls, c)
 	})
 	if err != nil {
@@ -660,7 +660,7 @@ func (f *folding) calls(day audit.Day, list []*rows) (*audit.CallDay, error) {
 	d.Accounts, ordinals = f.ids.Set()
 	f.sorter.reset(d.Accounts.Len())
 	start := uint32(0)
-	for i, end := range f.ends {
+	for i, end := range ends {
 		mine := accounts[start:end:end]
 		for k, n := range mine {
 			mine[k] = ordinals.Of(n)
