@@ -56,8 +56,6 @@ func appendNum(b []byte, n uint64) []byte {
 }
 
 func (w *writer) num(n uint64)    { w.b = appendNum(w.b, n) }
-func (w *writer) signed(n int64)  { w.b = binary.AppendVarint(w.b, n) }
-func (w *writer) fixed(n uint64)  { w.b = binary.LittleEndian.AppendUint64(w.b, n) }
 func (w *writer) ids(s audit.IDs) { w.b = s.AppendTo(w.b) }
 func (w *writer) texts(s []string) {
 	w.num(uint64(len(s)))
