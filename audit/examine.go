@@ -703,10 +703,31 @@ func (x *examination) takeObservations() error {
 
 // count counts a new fact.
 func (x *examination) count(s Source, at Instant) {
-	x.counts.Facts[s.File]++
-	if at > x.o.AsOf.Add(clockTrouble) {
-		x.counts.Trouble++
+	x.countAll(1, func(int) (Source, Instant) { return s, at })
+}
+
+// countAll counts n new facts. Most of an app and day are of one file.
+func (x *examination) countAll(n int, fact func(i int) (Source, Instant)) {
+	late := x.o.AsOf.Add(clockTrouble)
+	var file uint32
+	same := int64(0) // facts of that file, one after the other
+	add := func() {
+		if same > 0 {
+			x.counts.Facts[file] += same
+		}
 	}
+	for i := range n {
+		s, at := fact(i)
+		if s.File != file {
+			add()
+			file, same = s.File, 0
+		}
+		same++
+		if at > late {
+			x.counts.Trouble++
+		}
+	}
+	add()
 }
 
 // drop counts lines that were copies.
@@ -738,9 +759,7 @@ func (x *examination) seal() error {
 		if x.drop(copies); pack == nil {
 			continue
 		}
-		for i := range fresh.Calls {
-			x.count(fresh.Calls[i].Source, fresh.Calls[i].At)
-		}
+		x.countAll(len(fresh.Calls), func(i int) (Source, Instant) { return fresh.Calls[i].Source, fresh.Calls[i].At })
 		x.freshCalls = append(x.freshCalls, fresh)
 		x.wrote(pack)
 		if len(packs) == 0 {
@@ -759,9 +778,7 @@ func (x *examination) seal() error {
 		if x.drop(copies); pack == nil {
 			continue
 		}
-		for i := range fresh.Reports {
-			x.count(fresh.Reports[i].Source, fresh.Reports[i].At)
-		}
+		x.countAll(len(fresh.Reports), func(i int) (Source, Instant) { return fresh.Reports[i].Source, fresh.Reports[i].At })
 		x.freshReport = append(x.freshReport, fresh)
 		x.wrote(pack)
 		if len(packs) == 0 {

@@ -73,9 +73,10 @@ func TestOnlyLowerCaseDigitsArePacked(t *testing.T) {
 	}
 }
 
-// TestManyIDsAreSortedAsFewAre holds the sorting by bytes against the sorting by comparison.
+// TestManyIDsAreSortedAsFewAre holds the sorting by bytes against the sorting by comparison, in one builder that is reset each time.
 func TestManyIDsAreSortedAsFewAre(t *testing.T) {
 	t.Parallel()
+	var b IDsBuilder
 	rapid.Check(t, func(t *rapid.T) {
 		prefix := rapid.StringMatching(`[0-9a-f]{0,20}`).Draw(t, "prefix") // ids of one time begin alike
 		rest := rapid.SliceOfN(rapid.Uint64(), 100, 300).Draw(t, "rest")
@@ -88,7 +89,7 @@ func TestManyIDsAreSortedAsFewAre(t *testing.T) {
 			}
 			ids = append(ids, id)
 		}
-		var b IDsBuilder
+		b.Reset()
 		numbers := make([]uint32, len(ids))
 		for i, id := range ids {
 			numbers[i] = b.Add([]byte(id))

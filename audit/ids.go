@@ -422,13 +422,36 @@ func (s *IDs) UnmarshalText(text []byte) error {
 
 var errIDs = fmt.Errorf("a set of ids is cut off or damaged")
 
-// An IDsBuilder collects ids. Each distinct id gets a number, which the Ordinals of Set turn into its ordinal.
+// An IDsBuilder collects ids. Each distinct id gets a number, which the Ordinals of Set turn into its ordinal. The zero value is ready.
 type IDsBuilder struct {
 	fixed  [nShapes][]byte   // in the order of their first coming
 	short  []shortID         // of hex24, as most are: open addressing, as many as a power of two
 	table  [nShapes][]uint64 // of the other shapes, the same: 32 bits of the hash, and the place in fixed, from 1
 	other  []string
 	others map[string]uint32
+
+	keys, spare []sortKey // memory for Set
+	ordinals    Ordinals  // that Set gave
+}
+
+// Reset empties the builder, which keeps its memory. Sets that it gave stay as they are, their Ordinals do not.
+func (b *IDsBuilder) Reset() {
+	for shape := range b.fixed {
+		b.fixed[shape], b.table[shape] = b.fixed[shape][:0], b.table[shape][:0]
+	}
+	b.short = b.short[:0]
+	b.other = b.other[:0]
+	clear(b.others)
+}
+
+// zeroed is n zeroes, in the memory of p where that suffices.
+func zeroed[T any](p []T, n int) []T {
+	if cap(p) < n {
+		return make([]T, n)
+	}
+	p = p[:n]
+	clear(p)
+	return p
 }
 
 // A number is a place among the ids of one shape, and the shape in its lowest bits.
@@ -497,6 +520,10 @@ type shortID struct {
 	b, n uint32
 }
 
+func shortIDOf(p []byte, n uint32) shortID {
+	return shortID{binary.LittleEndian.Uint64(p), binary.LittleEndian.Uint32(p[8:]), n}
+}
+
 func (x *shortID) hash() uint64 {
 	h := (x.a ^ uint64(x.b)*0xC2B2AE3D27D4EB4F) * 0x9E3779B97F4A7C15
 	return h ^ h>>32
@@ -506,7 +533,7 @@ func (b *IDsBuilder) addShort(p []byte) uint32 {
 	if len(b.fixed[hex24])*2 >= len(b.short)*12 {
 		b.growShort()
 	}
-	x := shortID{binary.LittleEndian.Uint64(p), binary.LittleEndian.Uint32(p[8:]), uint32(len(b.fixed[hex24])/12) + 1}
+	x := shortIDOf(p, uint32(len(b.fixed[hex24])/12)+1)
 	t := b.short
 	for i := x.hash(); ; i++ {
 		e := &t[i&uint64(len(t)-1)]
@@ -522,17 +549,15 @@ func (b *IDsBuilder) addShort(p []byte) uint32 {
 }
 
 func (b *IDsBuilder) growShort() {
-	old := b.short
-	b.short = make([]shortID, max(64, 2*len(old)))
-	for _, x := range old {
-		if x.n == 0 {
-			continue
-		}
+	b.short = zeroed(b.short, max(64, 2*len(b.short)))
+	mask := uint64(len(b.short) - 1)
+	for at, n := 0, uint32(1); at < len(b.fixed[hex24]); at, n = at+12, n+1 {
+		x := shortIDOf(b.fixed[hex24][at:], n)
 		i := x.hash()
-		for b.short[i&uint64(len(b.short)-1)].n != 0 {
+		for b.short[i&mask].n != 0 {
 			i++
 		}
-		b.short[i&uint64(len(b.short)-1)] = x
+		b.short[i&mask] = x
 	}
 }
 
@@ -545,7 +570,7 @@ func hashPacked(p []byte) uint64 {
 }
 
 func (b *IDsBuilder) grow(shape int) []uint64 {
-	t := make([]uint64, max(64, 2*len(b.table[shape])))
+	t := zeroed(b.table[shape], max(64, 2*len(b.table[shape])))
 	mask := uint64(len(t) - 1)
 	w := widths[shape]
 	for at, n := 0, uint64(1); at < len(b.fixed[shape]); at, n = at+w, n+1 {
@@ -575,7 +600,7 @@ func (b *IDsBuilder) AddSet(s IDs) []uint32 {
 	return numbers
 }
 
-// Ordinals tells the ordinals of an IDsBuilder's numbers.
+// Ordinals tells the ordinals of an IDsBuilder's numbers, until the builder is reset.
 type Ordinals [nShapes + 1][]uint32
 
 // Of is the ordinal of a number.
@@ -584,21 +609,23 @@ func (o *Ordinals) Of(number uint32) uint32 { return o[number&(1<<shapeBits-1)][
 // Set is the set of what was added, and how its numbers became ordinals.
 func (b *IDsBuilder) Set() (IDs, *Ordinals) {
 	var s IDs
-	var ordinals Ordinals
 	next := uint32(0)
 	for shape, w := range widths {
 		t := b.fixed[shape]
-		keys := make([]sortKey, len(t)/w)
+		n := len(t) / w
+		ordinals := slices.Grow(b.ordinals[shape][:0], n)[:n]
+		b.ordinals[shape] = ordinals
+		keys := slices.Grow(b.keys[:0], n)[:n]
 		for i := range keys {
 			keys[i] = keyOf(t[i*w:(i+1)*w], uint32(i))
 		}
-		keys = sortKeys(keys)
+		keys, b.spare = sortKeys(keys, b.spare)
+		b.keys = keys
 		out := make([]byte, 0, len(t))
-		ordinals[shape] = make([]uint32, len(keys))
 		for i := range keys {
 			n := int(uint32(keys[i][2]))
 			out = append(out, t[n*w:(n+1)*w]...)
-			ordinals[shape][n] = next
+			ordinals[n] = next
 			next++
 		}
 		s.fixed[shape] = out
@@ -608,13 +635,13 @@ func (b *IDsBuilder) Set() (IDs, *Ordinals) {
 		order[i] = uint32(i)
 	}
 	slices.SortFunc(order, func(i, j uint32) int { return strings.Compare(b.other[i], b.other[j]) })
-	ordinals[nShapes] = make([]uint32, len(order))
+	b.ordinals[nShapes] = make([]uint32, len(order))
 	for _, n := range order {
 		s.other = append(s.other, b.other[n])
-		ordinals[nShapes][n] = next
+		b.ordinals[nShapes][n] = next
 		next++
 	}
-	return s, &ordinals
+	return s, &b.ordinals
 }
 
 // A sortKey is a packed id's bytes, big endian, and in its lowest 32 bits the id's number: it is ordered as they are.
@@ -643,13 +670,13 @@ func compareKeys(x, y sortKey) int {
 	return 0
 }
 
-// sortKeys sorts keys and gives them, perhaps in other memory. Many are sorted by the first of the bytes in which they differ, from the last of these to the
-// first: ids are mostly random, so that few are left that have all of them in common.
-func sortKeys(keys []sortKey) []sortKey {
+// sortKeys sorts keys and gives them, in the memory of one of both, and the other memory. Many are sorted by the first of the bytes in which they differ, from
+// the last of these to the first: ids are mostly random, so that few are left that have all of them in common.
+func sortKeys(keys, spare []sortKey) (sorted, rest []sortKey) {
 	const few = 128
 	if len(keys) < few {
 		slices.SortFunc(keys, compareKeys)
-		return keys
+		return keys, spare
 	}
 	var differ sortKey // in which bits
 	for _, k := range keys {
@@ -669,7 +696,7 @@ func sortKeys(keys []sortKey) []sortKey {
 			}
 		}
 	}
-	other := make([]sortKey, len(keys))
+	other := slices.Grow(spare[:0], len(keys))[:len(keys)]
 	for _, d := range slices.Backward(digits) {
 		var place [256]int
 		for j := range keys {
@@ -696,7 +723,7 @@ func sortKeys(keys []sortKey) []sortKey {
 		}
 		start = j
 	}
-	return keys
+	return keys, other
 }
 
 // shares says whether both have the same bits where mask has ones.

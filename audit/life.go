@@ -333,8 +333,8 @@ func (r *running) written() map[string]int64 {
 	return out
 }
 
-// publish works out what becomes of the findings, and makes all of the run visible at once.
-func (r *running) publish(newest []Newest) (*Result, error) {
+// publish works out what becomes of the findings, and makes all of the run visible at once, after durable has waited for the archive.
+func (r *running) publish(newest []Newest, durable func() error) (*Result, error) {
 	slices.SortFunc(r.updates, func(a, b *appResult) int { return cmp.Compare(a.Key, b.Key) })
 	if slices.ContainsFunc(r.updates, func(u *appResult) bool { return u.Version != nil || u.SetApprovals }) {
 		r.version++
@@ -347,6 +347,9 @@ func (r *running) publish(newest []Newest) (*Result, error) {
 		if r.o.DryRun {
 			r.intake.Abort()
 			return res, nil
+		}
+		if err := durable(); err != nil {
+			return nil, err
 		}
 		switch err := r.Store.Publish(r.ctx, p); {
 		case err == nil:

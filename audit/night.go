@@ -487,18 +487,31 @@ func (r *running) do() (*Result, error) {
 			}
 		}
 	}
-	if !r.o.DryRun {
-		if err := r.intake.Commit(); err != nil {
-			return nil, err
+	durable := r.makeDurable()
+	defer durable()
+	defer func() { r.step("publish", began) }()
+	return r.publish(newest, durable)
+}
+
+// makeDurable makes the archive durable beside what else is to be done. What it gives waits until it is.
+func (r *running) makeDurable() (wait func() error) {
+	if r.o.DryRun {
+		return func() error { return nil }
+	}
+	done := make(chan error, 1)
+	go func() {
+		began := time.Now()
+		err := r.intake.Commit()
+		r.step("make the archive durable", began)
+		done <- err
+	}()
+	return sync.OnceValue(func() error {
+		if err := <-done; err != nil {
+			return err
 		}
 		r.committed = true
-		if err := r.Archive.Holds(r.written()); err != nil {
-			return nil, err
-		}
-	}
-	began = r.step("make the archive durable", began)
-	defer func() { r.step("publish", began) }()
-	return r.publish(newest)
+		return r.Archive.Holds(r.written())
+	})
 }
 
 // Hands is how many goroutines work here.

@@ -25,10 +25,9 @@ const BusySite = 10
 
 // OnSite is how many accounts the day's retrievals got on a site, of a site that is not counted on its own at most.
 func (t *DayTotals) OnSite(site string) int {
-	for i := range t.Busy {
-		if t.Busy[i].Site == site {
-			return t.Busy[i].Accounts
-		}
+	i, ok := slices.BinarySearchFunc(t.Busy, site, func(b SiteTotals, site string) int { return strings.Compare(b.Site, site) })
+	if ok {
+		return t.Busy[i].Accounts
 	}
 	return min(t.SiteAccounts, BusySite-1)
 }
@@ -39,27 +38,33 @@ func (c *Call) InVain() bool { return c.Status == 404 || c.Status == 200 && len(
 // TotalsOf counts a day.
 func TotalsOf(d *CallDay) DayTotals {
 	t := DayTotals{Day: d.Day}
-	bySite := make([][]*Call, len(d.Sites)) // retrievals
+	on := make([]int, len(d.Sites))           // accounts by site
+	first := make([]uint32, d.Accounts.Len()) // the site, from 1, that an account was first seen on, where most are always
+	var others []uint64                       // an account, and another site that it was seen on
 	for i := range d.Calls {
 		c := &d.Calls[i]
 		if c.InVain() {
 			t.InVain++
 		}
-		if c.Retrieval() {
-			bySite[c.Site] = append(bySite[c.Site], c)
+		if !c.Retrieval() {
+			continue
 		}
-	}
-	on := make([]uint32, d.Accounts.Len()) // the site, from 1, that an account was last seen on
-	for site, calls := range bySite {
-		n := 0
-		for _, c := range calls {
-			for _, a := range c.Accounts {
-				if on[a] != uint32(site)+1 {
-					on[a] = uint32(site) + 1
-					n++
-				}
+		for _, a := range c.Accounts {
+			switch first[a] {
+			case c.Site + 1:
+			case 0:
+				first[a] = c.Site + 1
+				on[c.Site]++
+			default:
+				others = append(others, uint64(a)<<32|uint64(c.Site))
 			}
 		}
+	}
+	slices.Sort(others)
+	for _, x := range slices.Compact(others) {
+		on[uint32(x)]++
+	}
+	for site, n := range on {
 		t.SiteAccounts += n
 		if n >= BusySite {
 			t.Busy = append(t.Busy, SiteTotals{d.Sites[site], n})

@@ -426,8 +426,8 @@ func (j *drifting) surge(t *audit.Tally, s *driftSite) (bool, error) {
 		}
 		days[k] = drift.Day{Weekday: weekday(was.Day), Count: float64(got), Scale: users, Enough: got >= j.least(users)}
 	}
-	l, ok := drift.Expect(days, drift.Day{Weekday: weekday(j.day), Count: float64(n), Scale: s.users}, habit)
-	if !ok || float64(n) < l.Threshold {
+	l, above := drift.Above(days, drift.Day{Weekday: weekday(j.day), Count: float64(n), Scale: s.users}, habit)
+	if !above {
 		return false, nil
 	}
 	t.Together(surge, j.calls, calls, fmt.Sprintf("observed %s of a site's %s; %s %s", accounts(n), count(int(s.users), "user", "users"),
@@ -492,8 +492,8 @@ func (j *drifting) surgeTogether(t *audit.Tally, sites []*driftSite) error {
 		n := of(&past[k])
 		days[k] = drift.Day{Weekday: weekday(past[k].Day), Count: float64(n), Scale: base[k], Enough: n >= least}
 	}
-	l, ok := drift.Expect(days, drift.Day{Weekday: weekday(j.day), Count: float64(total), Scale: today}, habit)
-	if !ok || float64(total) < l.Threshold {
+	l, above := drift.Above(days, drift.Day{Weekday: weekday(j.day), Count: float64(total), Scale: today}, habit)
+	if !above {
 		return nil
 	}
 	slices.SortStableFunc(calls, func(a, b *audit.Call) int { return cmp.Compare(a.At, b.At) })
@@ -625,8 +625,8 @@ func (j *drifting) enumerated(t *audit.Tally) error {
 	for k := range past {
 		days[k] = drift.Day{Weekday: weekday(past[k].Day), Count: float64(past[k].InVain), Scale: 1, Enough: past[k].InVain >= j.rules.Accounts}
 	}
-	l, ok := drift.Expect(days, drift.Day{Weekday: weekday(j.day), Count: float64(inVain), Scale: 1}, drift.Habit{Learning: int(j.rules.LearningDays())})
-	if !ok || float64(inVain) < l.Threshold {
+	l, above := drift.Above(days, drift.Day{Weekday: weekday(j.day), Count: float64(inVain), Scale: 1}, drift.Habit{Learning: int(j.rules.LearningDays())})
+	if !above {
 		return nil
 	}
 	for _, r := range runs {

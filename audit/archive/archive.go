@@ -333,6 +333,8 @@ type segmentWriter struct {
 	mu      sync.Mutex
 	f       newFile
 	at      int64
+
+	settling sync.Mutex
 }
 
 func (a *Archive) create(name string) (*segmentWriter, error) {
@@ -352,6 +354,17 @@ func (w *segmentWriter) append(p []byte) (offset int64, err error) {
 	offset = w.at
 	w.at += int64(len(p))
 	return offset, nil
+}
+
+// settle begins to make durable what was appended. Nobody waits for another who does.
+func (w *segmentWriter) settle() {
+	w.mu.Lock()
+	at := w.at
+	w.mu.Unlock()
+	if w.settling.TryLock() {
+		defer w.settling.Unlock()
+		w.f.settle(at)
+	}
 }
 
 func (w *segmentWriter) readAt(p []byte, offset int64) error {

@@ -91,7 +91,18 @@ func (folder) close() error { return nil }
 // folderFile is a file under way, in its place already.
 type folderFile struct {
 	*os.File
+	settled int64 // up to here the system was told to write it out
 	durable atomic.Bool
+}
+
+// settleAtOnce is how many bytes the system is told to write out at a time.
+const settleAtOnce = 8 << 20
+
+func (p *folderFile) settle(upTo int64) {
+	if n := upTo - p.settled; n >= settleAtOnce {
+		writeOut(p.File, p.settled, n)
+		p.settled = upTo
+	}
 }
 
 // publish makes the file durable, its name in the folder included.

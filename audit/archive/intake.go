@@ -27,9 +27,10 @@ type Intake struct {
 	forgotten *audit.Forgotten
 	segment   *segmentWriter
 
-	limit int64 // bytes that the workers may hold together, each as much as the others
+	share int64 // bytes that each worker may hold
 
 	buffers sync.Pool // of *[]byte, that packs are encoded in
+	folds   sync.Pool // of *folding
 
 	mu    sync.Mutex
 	spool *segmentWriter
@@ -51,7 +52,8 @@ type dayKey struct {
 // facts take; beyond it they wait on disk. Accounts that were forgotten are kept under their pseudonyms.
 func (a *Archive) NewIntake(run int64, purged audit.Day, workers int, limit int64, forgotten *audit.Forgotten) (audit.Intake, error) {
 	in := a.newIntake(run, fmt.Sprintf("run-%06d", run), workers)
-	in.purged, in.limit, in.forgotten = purged, limit, forgotten
+	in.purged, in.forgotten = purged, forgotten
+	in.share = max(limit/int64(workers), largeBlock)
 	_, err := in.out() // an archive that cannot be written is better known before all is read
 	return in, err
 }
@@ -404,7 +406,7 @@ func bit(b bool) byte {
 
 // weigh spills what the worker holds once that is more than its share: each worker's arena keeps what it ever took.
 func (w *Worker) weigh() error {
-	if w.held > max(w.in.limit/int64(len(w.in.workers)), largeBlock) && w.err == nil {
+	if w.held > w.in.share && w.err == nil {
 		w.err = w.spill()
 	}
 	return w.err
@@ -585,8 +587,26 @@ func (r *row) skipIDs() {
 	}
 }
 
-// foldCalls is the rows of one day as that day in order.
-func foldCalls(day audit.Day, list []*rows) (*audit.CallDay, error) {
+// A folding is the memory that making a day of rows takes for its accounts and sites. It serves one day after the other: fresh memory costs a fault for each
+// page, and a table is read before it is written. What grows with the calls is not kept: the largest app's would stay for all others.
+type folding struct {
+	ids, sites audit.IDsBuilder
+	sorter     sorter
+}
+
+// folding gives memory that is to be put back into folds.
+func (in *Intake) folding() *folding {
+	f, _ := in.folds.Get().(*folding)
+	if f == nil {
+		return new(folding)
+	}
+	f.ids.Reset()
+	f.sites.Reset()
+	return f
+}
+
+// calls is the rows of one day as that day in order.
+func (f *folding) calls(day audit.Day, list []*rows) (*audit.CallDay, error) {
 	d := &audit.CallDay{Day: day}
 	n, size := 0, 0
 	for _, r := range list {
@@ -594,14 +614,15 @@ func foldCalls(day audit.Day, list []*rows) (*audit.CallDay, error) {
 	}
 	d.Calls = make([]audit.Call, 0, n)
 	accounts := make([]uint32, 0, (size-32*n)/13+1) // of ids as most are, with what else a row takes at least
-	ends := make([]int, 0, n)                       // of each call's among them
-	var ids, sites audit.IDsBuilder
+	ends := make([]uint32, 0, n)                    // of each call's among them
 	numbered, err := numberedIn(list)
 	if err != nil {
 		return nil, err
 	}
 	paths, purposes := newTextTable(numbered), newTextTable(numbered)
-	err = merged(list, func(i int, x *row) {
+	err = merged(list, func(i int, at *row) {
+		x := *at // cutting off a variable needs no write barriers
+		defer func() { *at = x }()
 		c := audit.Call{At: audit.Instant(x.fixed()), Hash: x.fixed()}
 		var counts bool
 		c.Source, counts = list[i].resolve(x.fixed())
@@ -615,47 +636,48 @@ func foldCalls(day audit.Day, list []*rows) (*audit.CallDay, error) {
 		}
 		c.Path, c.Purpose = x.text(i, numbered[i], paths), x.text(i, numbered[i], purposes)
 		if shape, p := x.id(); shape >= 0 {
-			c.Site = sites.AddPacked(shape, p)
+			c.Site = f.sites.AddPacked(shape, p)
 		} else {
-			c.Site = sites.Add(p)
+			c.Site = f.sites.Add(p)
 		}
 		for range x.num() {
-			if n, ok := x.account(&ids); ok {
+			if n, ok := x.account(&f.ids); ok {
 				accounts = append(accounts, n)
 			}
 		}
-		ends = append(ends, len(accounts))
+		ends = append(ends, uint32(len(accounts)))
 		d.Calls = append(d.Calls, c)
 	})
 	if err != nil {
 		return nil, err
 	}
 	d.Paths, d.Purposes = paths.all, purposes.all
-	set, ordinals := sites.Set()
+	set, ordinals := f.sites.Set()
 	d.Sites = set.Strings()
 	for i := range d.Calls {
 		d.Calls[i].Site = ordinals.Of(d.Calls[i].Site)
 	}
-	d.Accounts, ordinals = ids.Set()
-	sorter := newSorter(d.Accounts.Len())
-	start := 0
+	d.Accounts, ordinals = f.ids.Set()
+	f.sorter.reset(d.Accounts.Len())
+	start := uint32(0)
 	for i, end := range ends {
 		mine := accounts[start:end:end]
 		for k, n := range mine {
 			mine[k] = ordinals.Of(n)
 		}
-		d.Calls[i].Accounts = sorter.distinct(mine)
+		d.Calls[i].Accounts = f.sorter.distinct(mine)
 		start = end
 	}
 	sortFacts(d.Calls, callOrder)
 	return d, nil
 }
 
-// foldReports is foldCalls for reports.
-func foldReports(day audit.Day, list []*rows) (*audit.ReportDay, error) {
+// reports is calls for reports.
+func (f *folding) reports(day audit.Day, list []*rows) (*audit.ReportDay, error) {
 	d := &audit.ReportDay{Day: day}
-	var ids audit.IDsBuilder
-	err := merged(list, func(i int, x *row) {
+	err := merged(list, func(i int, at *row) {
+		x := *at
+		defer func() { *at = x }()
 		c := audit.Report{At: audit.Instant(x.fixed()), Hash: x.fixed()}
 		var counts bool
 		c.Source, counts = list[i].resolve(x.fixed())
@@ -678,7 +700,7 @@ func foldReports(day audit.Day, list []*rows) (*audit.ReportDay, error) {
 		}
 		c.Accounts = make([]audit.Reported, 0, n)
 		for range n {
-			a, ok := x.account(&ids)
+			a, ok := x.account(&f.ids)
 			updated := audit.Ever
 			if x.byte() == 1 {
 				before := x.signed()
@@ -691,7 +713,7 @@ func foldReports(day audit.Day, list []*rows) (*audit.ReportDay, error) {
 		n = x.num()
 		c.Answers = make([]audit.Answer, 0, n)
 		for range n {
-			a, ok := x.account(&ids)
+			a, ok := x.account(&f.ids)
 			closed := x.byte() == 1
 			if ok {
 				c.Answers = append(c.Answers, audit.Answer{Account: a, Closed: closed})
@@ -703,8 +725,8 @@ func foldReports(day audit.Day, list []*rows) (*audit.ReportDay, error) {
 		return nil, err
 	}
 	var ordinals *audit.Ordinals
-	d.Accounts, ordinals = ids.Set()
-	sorter := newSorter(d.Accounts.Len())
+	d.Accounts, ordinals = f.ids.Set()
+	f.sorter.reset(d.Accounts.Len())
 	for i := range d.Reports {
 		c := &d.Reports[i]
 		for k := range c.Accounts {
@@ -713,7 +735,7 @@ func foldReports(day audit.Day, list []*rows) (*audit.ReportDay, error) {
 		for k := range c.Answers {
 			c.Answers[k].Account = ordinals.Of(c.Answers[k].Account)
 		}
-		if !sorter.reported(c.Accounts) {
+		if !f.sorter.reported(c.Accounts) {
 			slices.SortFunc(c.Accounts, compareReported)
 		}
 		slices.SortFunc(c.Answers, compareAnswers)
@@ -772,7 +794,9 @@ func (in *Intake) take(key dayKey) []*rows {
 // SealCalls drops the copies among the calls that the run brought for an app and day, also of those in packs, and writes what is new as a pack.
 // copies counts what was dropped by file. fresh and pack are nil where nothing is new.
 func (in *Intake) SealCalls(app string, day audit.Day, packs []audit.Pack) (fresh *audit.CallDay, pack *audit.Pack, copies map[uint32]int64, err error) {
-	d, err := foldCalls(day, in.take(dayKey{app, audit.CallPack, day}))
+	f := in.folding()
+	defer in.folds.Put(f)
+	d, err := f.calls(day, in.take(dayKey{app, audit.CallPack, day}))
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -809,7 +833,9 @@ func sameText(fresh, known string) bool { return fresh == known || audit.IsRenam
 
 // SealReports is SealCalls for reports.
 func (in *Intake) SealReports(app string, day audit.Day, packs []audit.Pack) (fresh *audit.ReportDay, pack *audit.Pack, copies map[uint32]int64, err error) {
-	d, err := foldReports(day, in.take(dayKey{app, audit.ReportPack, day}))
+	f := in.folding()
+	defer in.folds.Put(f)
+	d, err := f.reports(day, in.take(dayKey{app, audit.ReportPack, day}))
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -860,6 +886,7 @@ func (in *Intake) write(key dayKey, encode func([]byte) []byte, records int, fir
 	if err != nil {
 		return nil, err
 	}
+	w.settle()
 	return &audit.Pack{App: key.app, Day: key.day, Kind: key.kind, Segment: w.name, Offset: at, Length: int64(len(p)),
 		Records: records, First: first, Last: last, Run: in.run}, nil
 }

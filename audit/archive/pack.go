@@ -47,16 +47,15 @@ func unitOf(instants func(yield func(audit.Instant) bool)) byte {
 
 type writer struct{ b []byte }
 
-func (w *writer) num(n uint64) {
+// appendNum is what num writes.
+func appendNum(b []byte, n uint64) []byte {
 	if n < 0x80 { // mostly
-		w.b = append(w.b, byte(n))
-		return
+		return append(b, byte(n))
 	}
-	w.b = binary.AppendUvarint(w.b, n)
+	return binary.AppendUvarint(b, n)
 }
 
-func (w *writer) signed(n int64)  { w.b = binary.AppendVarint(w.b, n) }
-func (w *writer) fixed(n uint64)  { w.b = binary.LittleEndian.AppendUint64(w.b, n) }
+func (w *writer) num(n uint64)    { w.b = appendNum(w.b, n) }
 func (w *writer) ids(s audit.IDs) { w.b = s.AppendTo(w.b) }
 func (w *writer) texts(s []string) {
 	w.num(uint64(len(s)))
@@ -283,26 +282,25 @@ func encodeCalls(p []byte, d *audit.CallDay) []byte {
 		}
 	})
 	columns := len(w.b)
-	w.b = slices.Grow(w.b, 32*len(d.Calls))
-	w.num(uint64(len(d.Calls)))
+	b := appendNum(slices.Grow(w.b, 32*len(d.Calls)), uint64(len(d.Calls)))
 	before, line := start, int64(0)
 	for i := range d.Calls {
 		c := &d.Calls[i]
-		w.num(uint64((c.At - before) / units[unit]))
+		b = appendNum(b, uint64((c.At-before)/units[unit]))
 		before = c.At
-		w.fixed(c.Hash)
-		w.num(uint64(of[i]))
-		w.num(uint64(c.Site))
-		w.signed(int64(c.Source.Line) - line)
+		b = binary.LittleEndian.AppendUint64(b, c.Hash)
+		b = appendNum(b, uint64(of[i]))
+		b = appendNum(b, uint64(c.Site))
+		b = binary.AppendVarint(b, int64(c.Source.Line)-line)
 		line = int64(c.Source.Line)
-		w.num(uint64(len(c.Accounts)))
+		b = appendNum(b, uint64(len(c.Accounts)))
 		last := uint32(0)
 		for _, a := range c.Accounts {
-			w.num(uint64(a - last))
+			b = appendNum(b, uint64(a-last))
 			last = a
 		}
 	}
-	return seal(w.b, audit.CallPack, unit, columns)
+	return seal(b, audit.CallPack, unit, columns)
 }
 
 // decodeCalls reads a pack of a day's calls.
@@ -411,42 +409,42 @@ func encodeReports(p []byte, d *audit.ReportDay) []byte {
 		}
 	})
 	columns := len(w.b)
-	w.num(uint64(len(d.Reports)))
+	b := appendNum(w.b, uint64(len(d.Reports)))
 	before, line := start, int64(0)
 	for i := range d.Reports {
 		r := &d.Reports[i]
-		w.num(uint64((r.At - before) / units[unit]))
+		b = appendNum(b, uint64((r.At-before)/units[unit]))
 		before = r.At
-		w.fixed(r.Hash)
-		w.num(uint64(r.Status))
-		w.num(uint64(place[r.Source.File]))
-		w.signed(int64(r.Source.Line) - line)
+		b = binary.LittleEndian.AppendUint64(b, r.Hash)
+		b = appendNum(b, uint64(r.Status))
+		b = appendNum(b, uint64(place[r.Source.File]))
+		b = binary.AppendVarint(b, int64(r.Source.Line)-line)
 		line = int64(r.Source.Line)
-		w.num(uint64(len(r.Accounts)))
+		b = appendNum(b, uint64(len(r.Accounts)))
 		last := uint32(0)
 		for _, a := range r.Accounts {
 			given := uint64(0)
 			if a.Updated != audit.Ever {
 				given = 1
 			}
-			w.num(uint64(a.Account-last)<<1 | given)
+			b = appendNum(b, uint64(a.Account-last)<<1|given)
 			last = a.Account
 			if given == 1 {
-				w.signed(int64(start/units[unit] - a.Updated/units[unit]))
+				b = binary.AppendVarint(b, int64(start/units[unit]-a.Updated/units[unit]))
 			}
 		}
-		w.num(uint64(len(r.Answers)))
+		b = appendNum(b, uint64(len(r.Answers)))
 		last = 0
 		for _, a := range r.Answers {
 			closed := uint64(0)
 			if a.Closed {
 				closed = 1
 			}
-			w.num(uint64(a.Account-last)<<1 | closed)
+			b = appendNum(b, uint64(a.Account-last)<<1|closed)
 			last = a.Account
 		}
 	}
-	return seal(w.b, audit.ReportPack, unit, columns)
+	return seal(b, audit.ReportPack, unit, columns)
 }
 
 // decodeReports reads a pack of a day's reports.

@@ -8,15 +8,19 @@ import (
 )
 
 // A sorter sorts ordinals of a table. A list that is not small against the table is sorted by setting bits and reading them in order, which also tells
-// which come twice.
+// which come twice. reset makes it ready for a table.
 type sorter struct {
 	set      []uint64         // a bit for each ordinal; empty between calls
 	reports  []audit.Reported // by ordinal; made when it is first needed
 	ordinals int
 }
 
-func newSorter(ordinals int) *sorter {
-	return &sorter{set: make([]uint64, (ordinals+63)/64), ordinals: ordinals}
+// reset makes it ready for a table of that many ordinals. It keeps its memory.
+func (s *sorter) reset(ordinals int) {
+	n := (ordinals + 63) / 64
+	s.set = slices.Grow(s.set[:0], n)[:n]
+	clear(s.set)
+	s.reports, s.ordinals = s.reports[:0], ordinals
 }
 
 const fewToSort = 12 // which an insertion sort does sooner
@@ -42,8 +46,8 @@ func (s *sorter) reported(list []audit.Reported) bool {
 	if !s.suits(len(list)) {
 		return false
 	}
-	if s.reports == nil {
-		s.reports = make([]audit.Reported, s.ordinals)
+	if len(s.reports) < s.ordinals {
+		s.reports = slices.Grow(s.reports, s.ordinals)[:s.ordinals]
 	}
 	twice := uint64(0)
 	for _, r := range list {

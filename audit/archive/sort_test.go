@@ -13,8 +13,11 @@ import (
 func TestSorter(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
+		var s sorter
+		s.reset(rapid.IntRange(1, 2000).Draw(t, "ordinals before"))
+		s.reported(make([]audit.Reported, 1))
 		n := rapid.IntRange(1, 2000).Draw(t, "ordinals")
-		s := newSorter(n)
+		s.reset(n)
 		for range rapid.IntRange(1, 4).Draw(t, "lists") {
 			list := rapid.SliceOfN(rapid.Uint32Range(0, uint32(n-1)), 0, 90).Draw(t, "list")
 			reported := make([]audit.Reported, len(list))

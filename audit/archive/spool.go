@@ -15,7 +15,7 @@ import (
 // errand may be done twice.
 func (a *Archive) NewErrand(run int64, purged audit.Day, limit int64, forgotten *audit.Forgotten) (audit.Intake, error) {
 	in := a.newIntake(run, ownName(run), 1)
-	in.purged, in.limit, in.forgotten = purged, limit, forgotten
+	in.purged, in.forgotten, in.share = purged, forgotten, max(limit, largeBlock)
 	return in, nil
 }
 

@@ -32,6 +32,8 @@ type file interface {
 type newFile interface {
 	file
 	io.WriterAt
+	// settle begins to make durable what was written, up to a byte, so that publish has less to wait for.
+	settle(upTo int64)
 	publish() error
 	published() bool
 	// remove removes the file, published or not.

@@ -191,7 +191,11 @@ func (d *Decoder) fastCall(b []byte, rec *audit.CallRecord) bool {
 	seen := fNone
 	for k := 0; ; {
 		var f field
-		f, i = d.call.next(b, i, &k, callField)
+		if t := &d.call.slots[k]; t.begins(b, i) { // as nearly always
+			f, i, k = t.field, i+t.n, k+1
+		} else {
+			f, i = d.call.next(b, i, &k, callField)
+		}
 		if i < 0 || seen&f != 0 {
 			return false
 		}
@@ -383,12 +387,15 @@ func (d *Decoder) utf8(b []byte) bool { return d.high&high == 0 || utf8.Valid(b)
 // white space and all. Most lines of a log have one shape, so the next field is mostly found by one comparison.
 type shape struct {
 	n     int
-	slots [24]slot
+	slots [maxSlots + 1]slot // the last stays empty
 }
+
+const maxSlots = 24
 
 type slot struct {
 	n     int
 	field field
+	short bool      // the words are all of the text
 	words [2]uint64 // the first 16 bytes
 	masks [2]uint64 // those of them that count
 	text  [48]byte
@@ -397,6 +404,11 @@ type slot struct {
 // at says whether b has the slot's text at i.
 func (t *slot) at(b []byte, i int) bool {
 	return i+t.n <= len(b) && string(b[i:i+t.n]) == string(t.text[:t.n])
+}
+
+// begins says, of a short text, whether b has it at i, and a value right behind it. An empty slot begins nowhere.
+func (t *slot) begins(b []byte, i int) bool {
+	return i+17 <= len(b) && t.short && (load(b, i)^t.words[0])&t.masks[0]|(load(b, i+8)^t.words[1])&t.masks[1] == 0 && b[i+t.n] > ' '
 }
 
 // next reads a field's name at b[i], after a brace or comma, and gives the field and where its value begins; -1 where the form is not usual. k counts
@@ -409,7 +421,7 @@ func (s *shape) next(b []byte, i int, k *int, classify func([]byte) field) (fiel
 	}
 	for j := *k; j < s.n && j < *k+3; j++ {
 		t := &s.slots[j]
-		if whole && t.n <= 16 {
+		if whole && t.short {
 			if (first^t.words[0])&t.masks[0]|(second^t.words[1])&t.masks[1] != 0 {
 				continue
 			}
@@ -450,14 +462,15 @@ func (s *shape) learn(text []byte, f field, k *int) {
 	if len(text) > len(s.slots[0].text) {
 		return
 	}
-	if s.n == len(s.slots) {
-		s.n, *k = 0, 0
+	if s.n == maxSlots {
+		*s, *k = shape{}, 0
 		return
 	}
 	copy(s.slots[*k+1:s.n+1], s.slots[*k:s.n])
 	t := &s.slots[*k]
 	*t = slot{field: f}
 	t.n = copy(t.text[:], text)
+	t.short = t.n <= 16
 	for i := range t.words {
 		t.words[i] = load(t.text[:], 8*i)
 		t.masks[i] = uint64(1)<<(8*max(0, min(t.n-8*i, 8))) - 1
@@ -483,15 +496,24 @@ const (
 
 func load(b []byte, i int) uint64 { return binary.LittleEndian.Uint64(b[i:]) }
 
+// ends has the high bit of each byte of w that scan looks for, as above.
+func ends(w uint64) uint64 {
+	quote, slash := w^lows*'"', w^lows*'\\'
+	return ((quote-lows)&^quote | (slash-lows)&^slash | (w-lows*' ')&^w) & high
+}
+
 // scan is the first place at or after i, inside a string, that holds a quote, a backslash or a control character; len(b) where there is none.
 func (d *Decoder) scan(b []byte, i int) int {
 	all := uint64(0)
-	for ; i+8 <= len(b); i += 8 {
-		w := load(b, i)
-		all |= w
-		quote, slash := w^lows*'"', w^lows*'\\'
-		if m := ((quote-lows)&^quote | (slash-lows)&^slash | (w-lows*' ')&^w) & high; m != 0 {
+	for ; i+16 <= len(b); i += 16 { // two words at once: which of them it is, nobody could guess
+		w, v := load(b, i), load(b, i+8)
+		all |= w | v
+		m, n := ends(w), ends(v)
+		if m|n != 0 {
 			d.high |= all
+			if m == 0 {
+				i, m = i+8, n
+			}
 			return i + bits.TrailingZeros64(m)>>3
 		}
 	}
@@ -506,13 +528,21 @@ func (d *Decoder) scan(b []byte, i int) int {
 	return i
 }
 
+// rare is ends for scanPlain.
+func rare(w uint64) uint64 {
+	at, slash := w^lows*'@', w^lows*'\\'
+	return ((at-lows)&^at | (slash-lows)&^slash | (w - lows*'(') | w) & high
+}
+
 // scanPlain is the first place at or after i that holds what is rare in an id: all that scan looks for, all but ASCII, and what an at-sign of any form
 // begins with.
 func scanPlain(b []byte, i int) int {
-	for ; i+8 <= len(b); i += 8 {
-		w := load(b, i)
-		at, slash := w^lows*'@', w^lows*'\\'
-		if m := ((at-lows)&^at | (slash-lows)&^slash | (w - lows*'(') | w) & high; m != 0 {
+	for ; i+16 <= len(b); i += 16 {
+		m, n := rare(load(b, i)), rare(load(b, i+8))
+		if m|n != 0 {
+			if m == 0 {
+				i, m = i+8, n
+			}
 			return i + bits.TrailingZeros64(m)>>3
 		}
 	}
@@ -630,6 +660,9 @@ func (d *Decoder) key(b []byte, i int) ([]byte, int) {
 func (d *Decoder) id(b []byte, i int) ([]byte, int) {
 	if i >= len(b) || b[i] != '"' {
 		return nil, -1
+	}
+	if end := i + 25; end < len(b) && b[end] == '"' && rare(load(b, i+1))|rare(load(b, i+9))|rare(load(b, i+17)) == 0 { // mostly they are this long
+		return b[i+1 : end : end], end + 1
 	}
 	if end := scanPlain(b, i+1); end < len(b) && b[end] == '"' && end-i-2 < maxAccount && end > i+1 {
 		return b[i+1 : end : end], end + 1

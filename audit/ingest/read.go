@@ -55,8 +55,8 @@ type Options struct {
 
 	places *places // those of a run, which know what was listed; nil: made of Objects
 
-	// For tests; 0: blockSize, windowSize, MaxLine.
-	block, window, maxLine int
+	block           int // what a worker takes at a time; 0: blockSize
+	window, maxLine int // for tests; 0: windowSize, MaxLine
 }
 
 func (o Options) complete() Options {

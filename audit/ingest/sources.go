@@ -251,10 +251,17 @@ func (r *reading) plan(source int, src Source, path string) (*task, error) {
 	return &task{source: source, src: src, file: f, prior: prior}, nil
 }
 
+// registryBlock is what a worker takes at a time of a registry in a file, in bytes: it is small, each of its lines is much work, and nobody reads on from where it
+// was read before.
+const registryBlock = 64 << 10
+
 // read reads a file here.
 func (r *reading) read(ctx context.Context, t *task) fileRead {
 	out := fileRead{lines: make([]*lines, r.req.Workers)}
 	opt := Options{Workers: r.req.Workers, Now: r.now, places: r.places, Progress: r.progress}
+	if t.src.Kind == audit.KindApps && !s3.IsURL(t.file.Path) {
+		opt.block = registryBlock
+	}
 	foreign := foreignOf(t.src.Format, &opt)
 	out.res, out.err = Read(ctx, t.file.Path, t.prior, opt, func(i int) Lines {
 		out.lines[i] = &lines{kind: t.src.Kind, foreign: foreign(), file: t.file.ID, base: uint64(len(r.chunks)), asOf: r.req.AsOf, into: r.req.Intake.Worker(i), newest: audit.Ever,

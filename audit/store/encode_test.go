@@ -1,6 +1,9 @@
 package store_test
 
 import (
+	"encoding/json"
+	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -8,6 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/store"
 )
 
@@ -18,6 +22,38 @@ func TestNumbersComeBack(t *testing.T) {
 		slices.Sort(list)
 		if err != nil || !slices.Equal(got, list) {
 			t.Fatalf("%v came back as %v, %v", list, got, err)
+		}
+	})
+}
+
+// TestTotalsComeBack holds the short way of reading totals against the library's: it takes what it can, takes it right, and takes nothing that was cut off.
+func TestTotalsComeBack(t *testing.T) {
+	t.Parallel()
+	word := regexp.MustCompile(`^[0-9a-f-]+$`)
+	rapid.Check(t, func(t *rapid.T) {
+		site := rapid.OneOf(rapid.StringMatching(`[0-9a-f]{8}-[0-9a-f]{4}`), rapid.String())
+		number := rapid.IntRange(0, 1<<40)
+		want := audit.DayTotals{Day: audit.Day(rapid.Int32().Draw(t, "day")), SiteAccounts: number.Draw(t, "accounts"), InVain: number.Draw(t, "in vain")}
+		plain := true
+		for range rapid.IntRange(0, 5).Draw(t, "sites") {
+			s := audit.SiteTotals{Site: site.Draw(t, "site"), Accounts: number.Draw(t, "on it")}
+			plain = plain && word.MatchString(s.Site)
+			want.Busy = append(want.Busy, s)
+		}
+		text, err := json.Marshal(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got, known audit.DayTotals
+		if err := json.Unmarshal(text, &known); err != nil {
+			t.Fatal(err)
+		}
+		read := store.ReadTotals(string(text), &got)
+		if plain && !read || read && !reflect.DeepEqual(got, known) {
+			t.Fatalf("%s was read as %+v, %v", text, got, read)
+		}
+		if cut := text[:rapid.IntRange(0, len(text)-1).Draw(t, "cut")]; store.ReadTotals(string(cut), &got) {
+			t.Fatalf("%s was read", cut)
 		}
 	})
 }

@@ -85,6 +85,9 @@ var (
 	UnpackNumbers = unpackNumbers
 )
 
+// ReadTotals is the short way of reading totals.
+var ReadTotals = readTotals
+
 // Escaped and Unescaped are the way of a text into the database and back.
 func Escaped(s string) (string, error) {
 	v, err := text(s).Value()

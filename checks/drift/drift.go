@@ -41,6 +41,37 @@ type Habit struct {
 	Monthly  bool // busy days come by the date, on whatever weekday that is
 }
 
+// Above says whether today is far above what Expect tells, and that. Most days are not, and the first busy day before them says so.
+func Above(past []Day, today Day, habit Habit) (l Level, above bool) {
+	if habit.knows(past, today) {
+		return Level{}, false
+	}
+	l, ok := Expect(past, today, habit)
+	return l, ok && today.Count >= l.Threshold
+}
+
+// knows says that a day which is ordinary whatever the others are was so busy that today is not far above it.
+func (h Habit) knows(past []Day, today Day) bool {
+	ordinary := 0
+	for i := range past {
+		d := &past[i]
+		if d.Scale <= 0 || d.Enough && ordinary >= max(h.Learning, 1) {
+			continue
+		}
+		ordinary++
+		if h.alike(d.Weekday, today.Weekday) && today.Count < math.Ceil(busiest*d.scaled(today)) {
+			return true
+		}
+	}
+	return false
+}
+
+// alike says whether days of two weekdays are of one kind.
+func (h Habit) alike(v, w time.Weekday) bool { return h.Monthly || weekend(v) == weekend(w) }
+
+// scaled is the day's count, had it had today's scale.
+func (d *Day) scaled(today Day) float64 { return d.Count * today.Scale / d.Scale }
+
 // Expect tells what today is held against. past is the days before, in order. A day of the past that is far above those before it is not ordinary, and says
 // nothing of what is. ok is false while there are too few ordinary days.
 func Expect(past []Day, today Day, habit Habit) (l Level, ok bool) {
@@ -74,9 +105,9 @@ func (h *history) level(today Day) Level {
 	scaled := make([]float64, len(h.days))
 	top := 0.0
 	for i, d := range h.days {
-		n := d.Count * today.Scale / d.Scale
+		n := d.scaled(today)
 		scaled[i] = root(n)
-		if h.habit.Monthly || weekend(d.Weekday) == weekend(today.Weekday) {
+		if h.habit.alike(d.Weekday, today.Weekday) {
 			top = max(top, n)
 		}
 	}

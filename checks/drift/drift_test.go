@@ -74,6 +74,24 @@ func TestExpect(t *testing.T) {
 	}
 }
 
+// TestAbove says that the short way ends where the long one does.
+func TestAbove(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		days := past(rapid.IntRange(0, 63).Draw(t, "days"), func(int, time.Weekday) float64 { return float64(rapid.IntRange(0, 100).Draw(t, "count")) })
+		for i := range days {
+			days[i].Scale = rapid.SampledFrom([]float64{100, 100, 150, 0}).Draw(t, "users")
+			days[i].Enough = days[i].Count >= 30
+		}
+		today := on(time.Weekday(rapid.IntRange(0, 6).Draw(t, "weekday")), float64(rapid.IntRange(0, 400).Draw(t, "today")))
+		habit := Habit{Learning: rapid.IntRange(0, 20).Draw(t, "learning"), Monthly: rapid.Bool().Draw(t, "monthly")}
+		want, known := Expect(days, today, habit)
+		got, above := Above(days, today, habit)
+		if above != (known && today.Count >= want.Threshold) || above && got != want {
+			t.Fatalf("got %+v, %v; want %+v, %v", got, above, want, known)
+		}
+	})
+}
+
 // TestExpectIsSteady says that one more user than before never lowers what is expected, or the threshold.
 func TestExpectIsSteady(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
