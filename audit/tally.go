@@ -85,8 +85,8 @@ type tallied struct {
 	evidence    []Evidence
 	doubtful    int // occurrences that are possible only
 
-	fresh         int // occurrences that were not counted before
-	freshAccounts picked
+	fresh         int    // occurrences that were not counted before
+	freshAccounts picked // and their accounts: where some were counted before, else all are
 	freshNamed    []string
 }
 
@@ -151,7 +151,7 @@ func (x *tallied) pick(table *IDs, accounts []uint32, fresh bool) {
 	for _, a := range accounts {
 		on[a] = true
 	}
-	if fresh {
+	if fresh && len(x.before) > 0 {
 		on := x.freshAccounts.of(table)
 		for _, a := range accounts {
 			on[a] = true
@@ -326,7 +326,10 @@ func (t *Tally) Contributions(app string) []Contribution {
 		c.Accounts = Union(x.accounts.ids(), NewIDs(x.named...))
 		c.Sites = NewIDs(slices.DeleteFunc(x.sites, func(s string) bool { return s == "" })...)
 		c.Hosts = NewIDs(slices.DeleteFunc(x.hosts, func(s string) bool { return s == "" })...)
-		c.Fresh, c.FreshAccounts = x.fresh, Union(x.freshAccounts.ids(), NewIDs(x.freshNamed...))
+		c.Fresh, c.FreshAccounts = x.fresh, c.Accounts
+		if len(x.before) > 0 {
+			c.FreshAccounts = Union(x.freshAccounts.ids(), NewIDs(x.freshNamed...))
+		}
 		out = append(out, c)
 	}
 	slices.SortFunc(out, func(a, b Contribution) int { return cmp.Compare(a.Subject, b.Subject) })

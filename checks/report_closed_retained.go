@@ -23,6 +23,7 @@ func reportClosedRetained() audit.Check {
 		NeedsIfSet: []audit.Kind{audit.KindAccess},
 		NoSites:    true,
 		Touched:    []audit.Touch{audit.TouchCalls, audit.TouchReports, audit.TouchClosed},
+		Reads:      func(p *audit.Policy) any { return p.ClosedGrace },
 
 		Days: func(d *audit.Dossier, day audit.Day, t *audit.Tally) error {
 			if d.Answers.Accounts.Len() == 0 {
@@ -103,6 +104,9 @@ func closedRetrieved(d *audit.Dossier, day audit.Day, t *audit.Tally) error {
 		return err
 	}
 	closed := closings(d, calls.Accounts)
+	if closed.at == nil {
+		return nil
+	}
 	for i := range calls.Calls {
 		c := &calls.Calls[i]
 		if c.At > d.AsOf {
@@ -131,6 +135,9 @@ func closedReported(d *audit.Dossier, day audit.Day, t *audit.Tally) error {
 		return err
 	}
 	closed := closings(d, reports.Accounts)
+	if closed.at == nil {
+		return nil
+	}
 	for i := range reports.Reports {
 		r := &reports.Reports[i]
 		if r.At > d.AsOf {

@@ -646,7 +646,13 @@ func words(function string, x, y text) any {
 func concat[T any](q *quickening, args []ast.Expr, x, y func(*app) []T) any {
 	if list := args[1].AsList().Elements(); args[1].Kind() == ast.ListKind && len(list) == 1 && q.gathers(args[0]) {
 		if one, ok := q.expr(list[0]).(func(*app) T); ok {
-			return func(a *app) []T { return append(x(a), one(a)) }
+			return func(a *app) []T {
+				list := x(a)
+				if list == nil {
+					list = make([]T, 0, 16)
+				}
+				return append(list, one(a))
+			}
 		}
 	}
 	return func(a *app) []T { return slices.Concat(x(a), y(a)) }

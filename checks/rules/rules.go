@@ -161,6 +161,7 @@ func compile(env *cel.Env, of *apps, r *audit.OwnRule) (audit.Check, error) {
 		finds = strings.ReplaceAll(r.Title, "{subject}", "the subject")
 	}
 	condition := strings.Join(strings.Fields(r.When), " ")
+	detail := address.Redact(shorten(condition))
 	c := audit.Check{ID: r.ID, Clause: r.Clause, Nature: audit.IsState, Severity: r.Severity, Confidence: r.Confidence, Own: true, EachNight: true,
 		Finds: finds, Title: title, Remediation: r.Remediation, NoAccounts: true, NoSites: true,
 		Rule: "A rule of this platform's own (" + r.At.String() + "). It holds where: " + condition + boundaries(r),
@@ -174,7 +175,7 @@ func compile(env *cel.Env, of *apps, r *audit.OwnRule) (audit.Check, error) {
 				return &audit.RuleError{Err: err}
 			}
 			for _, s := range subjects {
-				t.State(s, audit.Evidence{Detail: address.Redact(shorten(condition))})
+				t.State(s, audit.Evidence{Detail: detail})
 			}
 			return nil
 		},
