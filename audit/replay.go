@@ -248,6 +248,7 @@ func (r *replaying) judgeApps(ctx context.Context, keys []string) error {
 		if err := r.judgeApp(ctx, facts[key], days); err != nil {
 			return fmt.Errorf("app %q: %w", key, err)
 		}
+		days.free()
 	}
 	return nil
 }
@@ -336,6 +337,7 @@ func (r *replaying) judgeApp(ctx context.Context, facts *AppFacts, days *appDays
 				}
 			}
 		}
+		days.free()
 		if err := ctx.Err(); err != nil {
 			return err
 		}

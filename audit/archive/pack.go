@@ -305,8 +305,8 @@ func encodeCalls(p []byte, d *audit.CallDay) []byte {
 	return seal(w.b, audit.CallPack, unit, columns)
 }
 
-// decodeCalls reads a pack of a day's calls.
-func decodeCalls(day audit.Day, p []byte) (*audit.CallDay, error) {
+// decodeCalls reads a pack of a day's calls, into memory that holds anything.
+func decodeCalls(day audit.Day, p []byte, m *memory) (*audit.CallDay, error) {
 	unit, tables, columns, err := open(audit.CallPack, p)
 	if err != nil {
 		return nil, err
@@ -321,8 +321,9 @@ func decodeCalls(day audit.Day, p []byte) (*audit.CallDay, error) {
 		shapes[i] = shape{t.below(len(d.Paths)), t.below(len(d.Purposes)), audit.Auth(t.num()), uint16(t.num()), uint32(t.num())}
 	}
 	c := reader{b: columns}
-	d.Calls = make([]audit.Call, c.count(13))
-	accounts := make([]uint32, 0, len(columns)/4)
+	calls := c.count(13)
+	d.Calls = slices.Grow(m.calls[:0], calls)[:calls]
+	accounts := slices.Grow(m.accounts[:0], len(columns)/4)
 	n := uint64(d.Accounts.Len())
 	at, line := day.Start(), int64(0)
 	// Here the numbers are read in place: a day has millions. One that is cut off ends behind the columns, as does all that follows it.
@@ -356,6 +357,7 @@ func decodeCalls(day audit.Day, p []byte) (*audit.CallDay, error) {
 			accounts = append(accounts, uint32(last))
 		}
 		if k == 0 {
+			x.Accounts = nil
 			continue
 		}
 		if next > len(col) || last >= n {
@@ -367,6 +369,7 @@ func decodeCalls(day audit.Day, p []byte) (*audit.CallDay, error) {
 	if t.bad || c.bad || len(t.b) > 0 || next != len(col) {
 		return nil, errDamaged
 	}
+	m.calls, m.accounts = d.Calls, accounts
 	return d, nil
 }
 
