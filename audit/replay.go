@@ -201,14 +201,16 @@ func (r *replaying) judgeAll() error {
 	var first error
 	ctx, cancel := context.WithCancel(r.ctx)
 	defer cancel()
-	for range max(1, r.Workers) {
+	workers := max(1, r.Workers)
+	size := min(4*batch, max(1, len(keys)/(8*workers)))
+	for range workers {
 		wg.Go(func() {
 			for ctx.Err() == nil {
-				at := int(next.Add(batch)) - batch
+				at := int(next.Add(int64(size))) - size
 				if at >= len(keys) {
 					return
 				}
-				mine := keys[at:min(at+batch, len(keys))]
+				mine := keys[at:min(at+size, len(keys))]
 				if err := r.judgeApps(ctx, mine); err != nil {
 					r.mu.Lock()
 					first = cmp.Or(first, err)

@@ -272,7 +272,7 @@ func (a *Archive) Calls(day audit.Day, packs []audit.Pack) (*audit.CallDay, erro
 		if !ok {
 			m = &memory{}
 		}
-		m.pack = slices.Grow(m.pack[:0], int(packs[i].Length))[:packs[i].Length]
+		m.pack = room(m.pack, int(packs[i].Length))
 		if err := a.readAt(packs[i].Segment, m.pack, packs[i].Offset); err != nil {
 			return nil, damaged(&packs[i], err)
 		}
@@ -291,6 +291,14 @@ type memory struct {
 	pack     []byte
 	calls    []audit.Call
 	accounts []uint32
+}
+
+// room is n things in the memory of p, where that is enough. They hold anything.
+func room[T any](p []T, n int) []T {
+	if cap(p) < n {
+		return make([]T, n)
+	}
+	return p[:n]
 }
 
 // Free takes back the memory of a day that Calls read of one pack, for the next: of the day nothing may be used any more.

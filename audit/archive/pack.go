@@ -321,9 +321,8 @@ func decodeCalls(day audit.Day, p []byte, m *memory) (*audit.CallDay, error) {
 		shapes[i] = shape{t.below(len(d.Paths)), t.below(len(d.Purposes)), audit.Auth(t.num()), uint16(t.num()), uint32(t.num())}
 	}
 	c := reader{b: columns}
-	calls := c.count(13)
-	d.Calls = slices.Grow(m.calls[:0], calls)[:calls]
-	accounts := slices.Grow(m.accounts[:0], len(columns)/4)
+	d.Calls = room(m.calls, c.count(13))
+	accounts := room(m.accounts, len(columns)/4)[:0]
 	n := uint64(d.Accounts.Len())
 	at, line := day.Start(), int64(0)
 	// Here the numbers are read in place: a day has millions. One that is cut off ends behind the columns, as does all that follows it.
@@ -352,7 +351,11 @@ func decodeCalls(day audit.Day, p []byte, m *memory) (*audit.CallDay, error) {
 		x.Source = audit.Source{File: shape.file, Line: uint64(line)}
 		from, last := len(accounts), uint64(0)
 		for range k {
-			v, next = numberAt(col, next)
+			if next < len(col) && col[next] < 0x80 {
+				v, next = uint64(col[next]), next+1
+			} else {
+				v, next = longAt(col, next)
+			}
 			last += v
 			accounts = append(accounts, uint32(last))
 		}
