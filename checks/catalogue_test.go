@@ -93,8 +93,8 @@ func readsWhatItSays(t *testing.T, c *audit.Check, dossier func() *audit.Dossier
 	if c.Reads == nil {
 		return
 	}
+	d := dossier()
 	by := func(p *audit.Policy) string {
-		d := dossier()
 		for i := range d.Rules {
 			d.Rules[i].Policy = p
 		}
