@@ -298,6 +298,7 @@ func (r *replaying) judgeApp(ctx context.Context, facts *AppFacts, days *appDays
 	}
 	judge := func(side int, c *Check, day Day) error {
 		t := NewTally(c, day, r.asOf, nil)
+		t.counts = true
 		var err error
 		if day == StateDay {
 			err = c.Holds(sides[side].Dossier, t)

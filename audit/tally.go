@@ -69,6 +69,7 @@ type Tally struct {
 	asOf     Instant
 	before   map[string][]uint64 // by subject: the occurrences that were counted before, ascending
 	subjects map[string]*tallied
+	counts   bool // of its occurrences only the number is wanted, in no order
 
 	Unknown int // retrievals on sites where nobody can say whether the app was installed
 }
@@ -321,7 +322,9 @@ func (t *Tally) Contributions(app string) []Contribution {
 	for subject, x := range t.subjects {
 		c := Contribution{Check: t.check.ID, App: app, Subject: subject, Day: t.day,
 			Occurrences: x.occurrences, First: x.first, Last: x.last, Evidence: x.evidence}
-		slices.Sort(c.Occurrences)
+		if !t.counts {
+			slices.Sort(c.Occurrences)
+		}
 		c.Doubtful = x.doubtful == len(x.occurrences)
 		c.Accounts = Union(x.accounts.ids(), NewIDs(x.named...))
 		c.Sites = NewIDs(slices.DeleteFunc(x.sites, func(s string) bool { return s == "" })...)
