@@ -88,6 +88,9 @@ type Check struct {
 
 // Under is c as a policy wants it.
 func (c Check) Under(p *Policy) Check {
+	if own := p.Remedies[c.ID].Text; own != "" {
+		c.Remediation = own
+	}
 	x, ok := p.Checks[c.ID]
 	if !ok {
 		return c

@@ -27,7 +27,7 @@ type CallFigures struct {
 	Accounts int    `json:"accounts,omitempty"` // distinct ones whose address was got
 }
 
-// purposesADay bounds how many purposes of a day are told apart: apps write them as they please.
+// purposesADay bounds how many purposes of a day are told apart, those with most calls: apps write them as they please.
 const purposesADay = 64
 
 // otherPurpose stands for purposes that nobody knows.
@@ -104,9 +104,16 @@ func FiguresOf(calls *CallDay, reports *ReportDay, rules RulesTimeline, upTo Ins
 		}
 	}
 	if len(words) > purposesADay {
-		kept := slices.Sorted(maps.Keys(words))[:purposesADay]
+		of := map[string]int{} // calls by purpose
 		for i := range f.Calls {
-			if _, ok := slices.BinarySearch(kept, f.Calls[i].Purpose); !ok {
+			of[f.Calls[i].Purpose] += f.Calls[i].Calls
+		}
+		byCalls := slices.SortedFunc(maps.Keys(of), func(a, b string) int { return cmp.Or(cmp.Compare(of[b], of[a]), cmp.Compare(a, b)) })
+		for _, few := range byCalls[purposesADay:] {
+			delete(of, few)
+		}
+		for i := range f.Calls {
+			if _, kept := of[f.Calls[i].Purpose]; !kept {
 				f.Calls[i].Purpose = otherPurpose
 			}
 		}
@@ -315,7 +322,7 @@ func DossierOf(f *Figures) *Dossier { return &Dossier{Key: f.App.Key, AsOf: At(f
 
 func (d *Dossier) figuresNow() (*Figures, error) {
 	policy := d.RulesNow().Policy
-	f := &Figures{AsOf: d.AsOf.Time(), App: appFigures(d.Key, d.Newest())}
+	f := &Figures{AsOf: d.AsOf.Time(), App: appFigures(d.Key, d.Newest(), policy)}
 	named := map[string]bool{} // purposes that somebody knows
 	for _, p := range slices.Concat(policy.Approvable, policy.Prohibited) {
 		named[p] = true
@@ -452,14 +459,14 @@ func (d *Dossier) lastRetrieval() (Instant, error) {
 	return Ever, nil
 }
 
-func appFigures(key string, a *App) AppFigures {
+func appFigures(key string, a *App, p *Policy) AppFigures {
 	f := AppFigures{Key: key, Stores: "unstated"}
 	if a == nil {
 		return f
 	}
 	f = AppFigures{Key: key, Listed: true, Name: a.Name, Kind: a.Kind, Vendor: cmp.Or(a.Vendor.Name, a.Vendor.ID), Internal: a.Internal, ListingURL: a.ListingURL,
 		PrivacyPolicyURL: a.PrivacyPolicyURL, TermsURL: a.TermsURL, Stores: "unstated", Scopes: a.Features.Scopes,
-		EmailScope: slices.ContainsFunc(a.Features.Scopes, EmailScope), Modules: a.Features.Modules, Egress: a.Features.Egress, Domains: a.Features.Domains}
+		EmailScope: slices.ContainsFunc(a.Features.Scopes, p.IsEmailScope), Modules: a.Features.Modules, Egress: a.Features.Egress, Domains: a.Features.Domains}
 	if a.Stores != nil {
 		f.Stores = map[bool]string{true: "yes", false: "no"}[*a.Stores]
 	}
@@ -566,9 +573,9 @@ func (f *Figures) bySite(d *Dossier) {
 	}
 }
 
-// Complete fills in what follows from the rest, for figures that people write: days from ages and ages from days, and, where there are none, days and
-// purposes from calls.
-func (f *Figures) Complete() {
+// Complete fills in what follows from the rest, for figures that people write: days from ages and ages from days, where there are none, days and
+// purposes from calls, and whether a scope is an e-mail scope of the policy.
+func (f *Figures) Complete(policy *Policy) {
 	today := At(f.AsOf).Day()
 	date := func(day *time.Time, age *int64) {
 		if day.IsZero() {
@@ -613,7 +620,7 @@ func (f *Figures) Complete() {
 	if len(f.Purposes) == 0 {
 		f.byPurpose(approved)
 	}
-	if slices.ContainsFunc(f.App.Scopes, EmailScope) {
+	if slices.ContainsFunc(f.App.Scopes, policy.IsEmailScope) {
 		f.App.EmailScope = true
 	}
 	f.App.Stores = cmp.Or(f.App.Stores, "unstated")

@@ -88,11 +88,12 @@ func (f *Forgotten) name(id string) string { return string(f.Account([]byte(id))
 
 var (
 	textQuoted = regexp.MustCompile(`"(?:[^"\\]|\\.){6,800}"`)
-	textRuns   = regexp.MustCompile(`(?:[A-Za-z0-9_:%.+-]|&#?[A-Za-z0-9]{1,7};){6,}`)
+	textRuns   = regexp.MustCompile(`(?:[\p{L}\p{M}\p{N}_:%.+-]|&#?[A-Za-z0-9]{1,7};){6,}`)
 	textColon  = regexp.MustCompile(`(?i)[0-9]{6}(?:%(?:25)+3a|&#0{0,3}58;|&#x0{0,3}3a;|&colon;)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 	textShapes = regexp.MustCompile(`(?i:[0-9]{6}(?::|%3a))?[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|[0-9a-fA-F]{24}`)
-	textEscape = regexp.MustCompile(`%(?:[0-24-9a-fA-F][0-9a-fA-F]|3[0-9b-fB-F])|&#?[A-Za-z0-9]{1,7};`) // but that of a colon, which ids have
-	textWords  = regexp.MustCompile(`[A-Za-z0-9-]{6,}`)
+	textEscape = regexp.MustCompile(`%(?:25)*([0-9a-fA-F]{2})|&#?[A-Za-z0-9]{1,7};`) // once or more often
+	inWords    = regexp.MustCompile(`(?i)^(?:3a|[89a-f].)$`)                         // what a word may have escaped: a colon, as ids do, and letters beyond ASCII
+	textWords  = regexp.MustCompile(`(?:[\p{L}\p{M}\p{N}-]|%(?:25)*[89a-fA-F][0-9a-fA-F]){6,}`)
 )
 
 // Text is s with the accounts that were forgotten under their pseudonyms, where they are all of it, or stand in it as words of six signs or more or as
@@ -137,7 +138,10 @@ func (f *Forgotten) Text(s string) string {
 		// An escape ends a word: its digits are none of an id's.
 		var out strings.Builder
 		at := 0
-		for _, escape := range textEscape.FindAllStringIndex(run, -1) {
+		for _, escape := range textEscape.FindAllStringSubmatchIndex(run, -1) {
+			if escape[2] >= 0 && inWords.MatchString(run[escape[2]:escape[3]]) {
+				continue
+			}
 			out.WriteString(words(run[at:escape[0]], known))
 			out.WriteString(run[escape[0]:escape[1]])
 			at = escape[1]

@@ -11,7 +11,7 @@ import (
 
 // What is kept when an account is forgotten, and what comes again later, is renamed alike: else a copy would be another fact.
 func TestForgettingAndReadingAgainAgree(t *testing.T) {
-	for _, id := range []string{"5b10a2844c20165700ede21f", "712020:f58131cb-b67d-43c7-b30d-6b58d40bd077", "f58131cb-b67d-43c7-b30d-6b58d40bd077", "customaccount12"} {
+	for _, id := range []string{"5b10a2844c20165700ede21f", "712020:f58131cb-b67d-43c7-b30d-6b58d40bd077", "f58131cb-b67d-43c7-b30d-6b58d40bd077", "customaccount12", "日本語アカウント", "müllerskonto"} {
 		for _, text := range []string{"%s", "/user/%s/email", "/email?accountId=%s", "/email?ids=x%%2C%s", "/email?accountId%%3D%s", "/email?q=%%5B%%22%s%%22%%5D", "/email?ids=%s%%2C%[1]s",
 			"/email?ids=5b10a2844c20165700ede220%%2C%s", `{"id":"%s"}`, "ask %s, please", "/%s.json", "/email?ids=%s&x=1"} {
 			escaped := url.QueryEscape(id)

@@ -27,6 +27,7 @@ type Policy struct {
 
 	Drift DriftBounds // what access counts as one that no approved purpose explains (P7)
 
+	Scopes          []string `json:",omitempty"` // that give the Email API; nil: those of the guideline
 	PlatformDomains []string // registrable domains of the platform's own: what goes there is shared with nobody (P9)
 
 	SuppressMax      time.Duration // the longest that a finding can be suppressed
@@ -42,11 +43,12 @@ type Policy struct {
 	Own        []OwnRule              `json:",omitempty"` // rules of the platform's own, in order
 
 	// No judgment depends on these: they are the present configuration's, and no part of the digest.
-	RetentionFindings time.Duration `json:"-"` // how long resolved findings are kept, to which nothing happens
-	RetentionTrail    time.Duration `json:"-"` // how long why and details of what was done are kept, and runs
-	FourEyes          []string      `json:"-"` // recommended acts that take two people to decide
-	Ladder            Ladder        `json:"-"` // what vendors are told when
-	Clauses           []Clause      `json:"-"` // in the platform's own words, and further ones
+	RetentionFindings time.Duration     `json:"-"` // how long resolved findings are kept, to which nothing happens
+	RetentionTrail    time.Duration     `json:"-"` // how long why and details of what was done are kept, and runs
+	FourEyes          []string          `json:"-"` // recommended acts that take two people to decide
+	Ladder            Ladder            `json:"-"` // what vendors are told when
+	Clauses           []Clause          `json:"-"` // in the platform's own words, and further ones
+	Remedies          map[string]Remedy `json:"-"` // by check: what a vendor has to do, in the platform's own words
 }
 
 // A CheckPolicy is what a platform wants of a check.
@@ -56,6 +58,12 @@ type CheckPolicy struct {
 	EnforceFrom Instant  `json:",omitempty"` // until then it is observed: see Finding.Observed
 
 	At Position `json:"-"`
+}
+
+// A Remedy is what a vendor has to do about a check's findings, in a platform's own words.
+type Remedy struct {
+	Text string
+	At   Position
 }
 
 // An Exception lets an app be in some respect until a moment: what is found is filed as suppressed meanwhile.

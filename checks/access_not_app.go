@@ -41,12 +41,16 @@ func accessNotApp() audit.Check {
 			return nil
 		},
 		Explain: func(f *audit.Finding, _ *audit.Policy) string {
+			by := f.Subject
+			if x := otherwise(f.Subject); x != "" {
+				by += " (" + x + ")"
+			}
 			who := "under the app's key"
 			if f.App == "" {
 				who = "without any app key"
 			}
 			return fmt.Sprintf("%s by %s, %s, of the addresses of %s on %s, %s.",
-				retrievals(f.Occurrences), f.Subject, who, accounts(f.Accounts), sites(f.Sites), window(f))
+				retrievals(f.Occurrences), by, who, accounts(f.Accounts), sites(f.Sites), window(f))
 		},
 
 		Proof: audit.Proof{
@@ -76,4 +80,14 @@ func accessNotApp() audit.Check {
 			},
 		},
 	}
+}
+
+// otherwise says in plain words how a call was made otherwise than as an app: platforms have words of their own. "" where it was made as one.
+func otherwise(auth string) string {
+	return map[string]string{
+		audit.ForgeUser.String(): "the app acting as a user",
+		audit.APIToken.String():  "a token that a person made",
+		audit.Basic.String():     "a password or key",
+		audit.Session.String():   "a browser's session",
+	}[auth]
 }

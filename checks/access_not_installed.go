@@ -7,7 +7,8 @@ import (
 )
 
 // accessNotInstalled enforces P10: access lasts only while the app is installed on that site.
-func accessNotInstalled() audit.Check {
+func accessNotInstalled(p *audit.Policy) audit.Check {
+	grace := period(p.UninstallGrace)
 	return audit.Check{
 		ID: "access-not-installed", Clause: "P10", Nature: audit.IsEvent,
 		Severity: audit.Critical, Confidence: audit.Certain,
@@ -15,10 +16,10 @@ func accessNotInstalled() audit.Check {
 		Finds: "addresses retrieved on a site where the app was not installed at that moment",
 		Title: "Addresses retrieved on sites where the app was not installed",
 		Rule: "A call under an app key that was answered with status 200 and at least one account, on a site where the app was not installed at that moment: " +
-			"it had become inactive (uninstalled or disabled, with nothing but such events since) more than 5 minutes before; or no event of the app on that site is known up to the call, " +
+			"it had become inactive (uninstalled or disabled, with nothing but such events since) more than " + grace + " before; or no event of the app on that site is known up to the call, " +
 			"the installs source is complete since a moment not after the call, and the first later event, if any, is `installed`.\n\n" +
-			"Boundaries: a call exactly 5 minutes after the app left is not judged, one a nanosecond later is found. Of events at one instant installed, enabled and present win. " +
-			"Where nobody can say (within the 5 minutes; before complete_since; a first event that presumes an earlier one), the call is not judged, and counted as unknown in the run.",
+			"Boundaries: a call exactly " + grace + " after the app left is not judged, one a nanosecond later is found. Of events at one instant installed, enabled and present win. " +
+			"Where nobody can say (within the " + grace + "; before complete_since; a first event that presumes an earlier one), the call is not judged, and counted as unknown in the run.",
 		Remediation: "Stop all processing for a site when its uninstalled or disabled event arrives: drop its credentials, cancel its queued and scheduled jobs. Erase the addresses that were retrieved on the sites shown, " +
 			"and find out how calls could still be made for them.",
 

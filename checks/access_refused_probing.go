@@ -7,16 +7,16 @@ import (
 )
 
 // accessRefusedProbing enforces P1 on those who try: an app without approval that keeps calling although it is refused.
-func accessRefusedProbing() audit.Check {
+func accessRefusedProbing(p *audit.Policy) audit.Check {
 	return audit.Check{
 		ID: "access-refused-probing", Clause: "P1", Nature: audit.IsEvent,
 		Severity: audit.Low, Confidence: audit.Certain,
 
 		Finds: "an app without approval that keeps calling and is refused (403)",
 		Title: "Keeps calling the Email API without an approval, and is refused",
-		Rule: "On one UTC day, 10 or more calls under an app key that were answered 403 at moments when no approval of the app was in force. " +
-			"Each of those answers is an occurrence; days with fewer count nothing.\n\n" +
-			"Boundaries: 9 such answers are none, 10 are 10. Answers at moments with an approval in force, and calls refused otherwise than by 403, do not count.",
+		Rule: fmt.Sprintf("On one UTC day, %[1]d or more calls under an app key that were answered 403 at moments when no approval of the app was in force. "+
+			"Each of those answers is an occurrence; days with fewer count nothing.\n\n"+
+			"Boundaries: %[2]d such answers are none, %[1]d are %[1]d. Answers at moments with an approval in force, and calls refused otherwise than by 403, do not count.", p.ProbingCalls, p.ProbingCalls-1),
 		Remediation: "Remove the calls, or the e-mail scope that causes them, from the app until it is approved; if the app needs addresses, request approval for the functionality that does.",
 
 		Needs:      []audit.Kind{audit.KindAccess, audit.KindApps},

@@ -104,7 +104,7 @@ func readsWhatItSays(t *testing.T, c *audit.Check, dossier func() *audit.Dossier
 	found := by(policy)
 	for i := range reflect.TypeFor[audit.Policy]().NumField() {
 		field := reflect.TypeFor[audit.Policy]().Field(i)
-		for _, other := range otherwise(field.Type) {
+		for _, other := range otherValues(field.Type) {
 			p := audit.DefaultPolicy()
 			reflect.ValueOf(p).Elem().Field(i).Set(reflect.ValueOf(other))
 			if !reflect.DeepEqual(c.Reads(p), c.Reads(policy)) {
@@ -117,8 +117,8 @@ func readsWhatItSays(t *testing.T, c *audit.Check, dossier func() *audit.Dossier
 	}
 }
 
-// otherwise gives some values of a type.
-func otherwise(of reflect.Type) []any {
+// otherValues gives some values of a type.
+func otherValues(of reflect.Type) []any {
 	switch of {
 	case reflect.TypeFor[time.Duration]():
 		return []any{time.Duration(0), 24*time.Hour + 1, 400 * 24 * time.Hour}

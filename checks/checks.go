@@ -14,29 +14,32 @@ import (
 type Set []audit.Check
 
 // All lists the checks of the guideline, in the order of the catalogue.
-func All() Set {
+func All() Set { return under(audit.DefaultPolicy()) }
+
+// under are the checks of the guideline in the words and numbers of a policy.
+func under(p *audit.Policy) Set {
 	return Set{
 		accessUnapproved(),
-		accessRefusedProbing(),
-		accessNotInstalled(),
+		accessRefusedProbing(p),
+		accessNotInstalled(p),
 		accessNotApp(),
 		purposeUndeclared(),
 		purposeNotApproved(),
-		purposeProhibited(),
-		purposeDrift(),
-		featureDrift(),
-		scopeUnapproved(),
-		mailProhibited(),
+		purposeProhibited(p),
+		purposeDrift(p),
+		featureDrift(p),
+		scopeUnapproved(p),
+		mailProhibited(p),
 		mailNotApproved(),
 		mailThirdParty(),
-		mailAfterUninstall(),
-		reportOverdue(),
-		reportIncomplete(),
-		reportClosedRetained(),
-		reportUpdatedIgnored(),
-		retainedAfterUninstall(),
+		mailAfterUninstall(p),
+		reportOverdue(p),
+		reportIncomplete(p),
+		reportClosedRetained(p),
+		reportUpdatedIgnored(p),
+		retainedAfterUninstall(p),
 		storageByReports(),
-		storageByStaleMail(),
+		storageByStaleMail(p),
 		uiExposure(),
 		uiPayloadExposure(),
 		uiHashExposure(),
@@ -49,7 +52,7 @@ func All() Set {
 
 // For are the checks as a policy wants them, its own rules after the others. The error names what of the policy fits no check, and what is wrong with a rule.
 func For(p *audit.Policy) (Set, error) {
-	list := All()
+	list := under(p)
 	var wrong []error
 	for i := range p.Own {
 		r := &p.Own[i]
@@ -71,6 +74,11 @@ func For(p *audit.Policy) (Set, error) {
 			wrong = append(wrong, fmt.Errorf("%s: checks: there is no check %q: mailreeve checks list shows them", p.Checks[id].At, id))
 		}
 	}
+	for _, id := range slices.Sorted(maps.Keys(p.Remedies)) {
+		if _, told := p.Checks[id]; !told && !known(id) && err == nil {
+			wrong = append(wrong, fmt.Errorf("%s: checks: there is no check %q: mailreeve checks list shows them", p.Remedies[id].At, id))
+		}
+	}
 	for i := range p.Exceptions {
 		if x := &p.Exceptions[i]; !known(x.Check) && err == nil {
 			wrong = append(wrong, fmt.Errorf("%s: exceptions: there is no check %q: mailreeve checks list shows them", x.At, x.Check))
@@ -80,14 +88,6 @@ func For(p *audit.Policy) (Set, error) {
 		list[i] = list[i].Under(p)
 	}
 	return list, errors.Join(wrong...)
-}
-
-// Clause is what a clause says: in the platform's own words where it has some, else in those of the guideline.
-func Clause(p *audit.Policy, name string) string {
-	if c := p.Clause(name); c != nil && c.Text != "" {
-		return c.Text
-	}
-	return ClauseText(name)
 }
 
 // Catalogue is All, the parts of a check together.

@@ -1,5 +1,28 @@
 package checks
 
+import (
+	"slices"
+
+	"github.com/mailreeve/mailreeve/audit"
+)
+
+// Clause is what a clause says: in the platform's own words where it has some, else in those of the guideline, with the policy's period and purposes.
+func Clause(p *audit.Policy, name string) string {
+	if c := p.Clause(name); c != nil && c.Text != "" {
+		return c.Text
+	}
+	guideline := audit.DefaultPolicy()
+	switch {
+	case name == "P3":
+		return "An app that stores personal data reports the accounts that it stores through the personal data reporting API every " + period(p.ReportingPeriod) + "."
+	case name == "P5" && !slices.Equal(p.Approvable, guideline.Approvable):
+		return "Addresses may be used for purposes that were approved. These may be: " + listed(p.Approvable) + "."
+	case name == "P6" && !slices.Equal(p.Prohibited, guideline.Prohibited):
+		return "Addresses from the Email API are never to be used for these purposes: " + listed(p.Prohibited) + "."
+	}
+	return ClauseText(name)
+}
+
 // ClauseText is what a clause of the guideline says, in plain words for those who have to keep it; "" where there is none of that name.
 func ClauseText(clause string) string {
 	return map[string]string{

@@ -10,13 +10,13 @@ import (
 )
 
 // featureDrift enforces P7: a new feature needs a new or updated request first, so what the app is now is held against what was approved.
-func featureDrift() audit.Check {
+func featureDrift(p *audit.Policy) audit.Check {
 	return audit.Check{
 		ID: "feature-drift", Clause: "P7", Nature: audit.IsState,
 		Severity: audit.Medium, Confidence: audit.Likely,
 		Grade: func(subject string) (audit.Severity, audit.Confidence) {
 			scope, isScope := strings.CutPrefix(subject, "scope:")
-			if isScope && audit.EmailScope(scope) || strings.HasPrefix(subject, "egress:") {
+			if isScope && p.IsEmailScope(scope) || strings.HasPrefix(subject, "egress:") {
 				return audit.Medium, audit.Likely
 			}
 			return audit.Low, audit.Possible
@@ -27,7 +27,7 @@ func featureDrift() audit.Check {
 		Rule: "The newest registry entry has a scope, module, egress host or domain that the snapshot of the newest approval in force at as-of has not. Subjects: `scope:NAME` as spelled now, `module:TYPE/KEY`, `egress:HOST`, `domain:HOST`. " +
 			"An added e-mail scope or egress host is medium and likely, anything else low and possible.\n\n" +
 			"Boundaries: only what was added counts, not what was dropped. The newest approval is the one decided last, of equals the last line. A part that the snapshot lacks (or null) cannot be looked at; an empty one can. " +
-			"Scopes compare without case, with `_` as `-`, and without :connect-jira or :connect-confluence. In the snapshot's egress `*.x` covers what is under x, but not x itself, and `*` covers all; domains compare exactly.",
+			upper(howScopesCompare(p)) + ". In the snapshot's egress `*.x` covers what is under x, but not x itself, and `*` covers all; domains compare exactly.",
 		Remediation: "Say what the addition is for. If it changes what addresses are used for, or where they go, send an updated request before it is used; otherwise ask the reviewer to accept it as part of the approval.",
 
 		Needs:      []audit.Kind{audit.KindApps},

@@ -81,14 +81,14 @@ var (
 )
 
 // mailProhibited enforces P6: some mail is never approved.
-func mailProhibited() audit.Check {
+func mailProhibited(p *audit.Policy) audit.Check {
 	return audit.Check{
 		ID: "mail-prohibited", Clause: "P6", Nature: audit.IsEvent,
 		Severity: audit.Critical, Confidence: audit.Likely,
 
 		Finds: "canary mail of a prohibited kind",
 		Title: "Mail of a prohibited kind (%s)",
-		Rule: whatCanariesAre + "Its kind, by its headers, wording and structure, is one that the policy prohibits: company-events, marketing, training-onboarding, renewal-reminders. The subject is the kind. An occurrence is a mail.\n\n" +
+		Rule: whatCanariesAre + "Its kind, by its headers, wording and structure, is one that the policy prohibits: " + listed(p.Prohibited) + ". The subject is the kind. An occurrence is a mail.\n\n" +
 			"Boundaries: it is found even where an approval in force names the kind." + whoSentIt,
 		Remediation: "Stop this mail at once, for good: no request for it can be approved. Take the addresses that came from the Email API out of the lists that it is sent to, erase them where they are kept for it only, and say how many people were mailed, and when.",
 
@@ -232,15 +232,16 @@ func mailThirdParty() audit.Check {
 }
 
 // mailAfterUninstall enforces P10: after the app has left a site, nobody there is mailed.
-func mailAfterUninstall() audit.Check {
+func mailAfterUninstall(p *audit.Policy) audit.Check {
+	grace := period(p.MailAfter)
 	return audit.Check{
 		ID: "mail-after-uninstall", Clause: "P10", Nature: audit.IsEvent,
 		Severity: audit.Critical, Confidence: audit.Certain,
 
 		Finds: "canary mail sent after the app left the site",
 		Title: "Mail to people of sites that the app has left",
-		Rule: whatCanariesAre + "It was received more than 24 hours after the app became inactive on the canary's site (uninstalled or disabled, with nothing but such events since). An occurrence is a mail.\n\n" +
-			"Boundaries: a mail exactly 24 hours after is fine, one a nanosecond later is found. Of events at one instant installed, enabled and present win. A site that the app is not known to have left is not judged." + whoSentIt,
+		Rule: whatCanariesAre + "It was received more than " + grace + " after the app became inactive on the canary's site (uninstalled or disabled, with nothing but such events since). An occurrence is a mail.\n\n" +
+			"Boundaries: a mail exactly " + grace + " after is fine, one a nanosecond later is found. Of events at one instant installed, enabled and present win. A site that the app is not known to have left is not judged." + whoSentIt,
 		Remediation: "Stop all mail to people of a site when its uninstalled or disabled event arrives, and erase their addresses. Erase those of the sites shown now, and find out from which list they were mailed.",
 
 		Needs: []audit.Kind{audit.KindMail, audit.KindInstalls}, NeedsIfSet: mailNeedsIfSet,

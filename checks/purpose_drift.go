@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mailreeve/mailreeve/audit"
@@ -32,7 +33,8 @@ const (
 func rhythms() []audit.Day { return []audit.Day{7, 14, 28, 29, 30, 31, 35} }
 
 // purposeDrift enforces P7 on what a call does not say: what access is like, whatever purpose it declares.
-func purposeDrift() audit.Check {
+func purposeDrift(p *audit.Policy) audit.Check {
+	learning, share := period(p.Drift.Learning), percent(p.Drift.Share)
 	return audit.Check{
 		ID: "purpose-drift", Clause: "P7", Nature: audit.IsEvent,
 		Severity: audit.Medium, Confidence: audit.Likely,
@@ -40,17 +42,17 @@ func purposeDrift() audit.Check {
 		Finds: "access that no approved purpose explains: harvesting a site, a sudden change against the app's own past",
 		Title: "Access that no approved purpose explains (%s)",
 		Rule: "On one UTC day, on a site whose number of users is known (`users` of the `installs` source), the app's calls follow a pattern that its approved purposes do not explain. " +
-			"Only calls that no other check of P1, P6 or P7 finds are looked at: at a moment with an approval in force, and for a purpose in force. At least 50 accounts and 5% of the site's users must be concerned. The patterns are the subjects:\n\n" +
-			"- `site-sweep`: at least half of the site's users within 6 hours, where all purposes in force need one account at a time (error-reports, security-alerts, user-invitations). Occurrences are the retrievals of those hours.\n" +
+			"Only calls that no other check of P1, P6 or P7 finds are looked at: at a moment with an approval in force, and for a purpose in force. At least " + accounts(p.Drift.Accounts) + " and " + share + " of the site's users must be concerned. The patterns are the subjects:\n\n" +
+			"- `site-sweep`: at least half of the site's users within 6 hours, where all purposes in force need one account at a time (" + listed(own(p, p.Drift.Single)) + "). Occurrences are the retrievals from the first such hours to the last.\n" +
 			"- `surge`: accounts on one site, or on several together, far above the app's own past: at least five times what is expected, 1.75 times the busiest ordinary day of its kind (working days or weekends), and ten robust standard deviations " +
-			"(median and median absolute deviation of square roots, per weekday) above it. The past is up to 63 days, scaled with the number of users; a site counts once the app is on it for 14 days, and a day that was itself far above is not ordinary. " +
-			"Where subscribed-alerts or connect-mail-service is in force, whose large sets may come once a month, 56 days have to be known, and the busiest day is that of any weekday; where user-sync, or a purpose of which the policy does not say what it needs, is in force, nothing is a surge. " +
-			"Occurrences are the day's retrievals there.\n" +
+			"(median and median absolute deviation of square roots, per weekday) above it. The past is up to " + count(int(p.DriftDays()), "day", "days") + ", scaled with the number of users; a site counts once the app is on it for " + learning + ", and a day that was itself far above is not ordinary. " +
+			largeSets(p) +
+			"Together are held those sites that are no surge on their own and on which the app is for as long as its past reaches, the quiet ones among them. Occurrences are the day's retrievals there.\n" +
 			"- `periodic-bulk`: two thirds of the accounts are the same, and enough to matter, as 7, 14, 28 to 31 or 35 days before, with less than half as many on each day between, where all purposes in force need one account at a time. Occurrences are the later day's retrievals on the site.\n" +
-			"- `enumeration`: a run of calls for what the site does not have (404, or 200 without an account) in which nine out of ten answers are in vain, at least 50 and as many as 5% of its users, on a day with far more such answers than the app's past has. " +
+			"- `enumeration`: a run of calls for what the site does not have (404, or 200 without an account) in which nine out of ten answers are in vain, at least " + thousands(p.Drift.Accounts) + " and as many as " + share + " of its users, on a day with far more such answers than the app's past has. " +
 			"Occurrences are the calls in vain; it has no accounts.\n\n" +
-			"Boundaries: in an app's first 14 days, from the day of its first retrieval on, nothing is judged, and `apps show` says so. Sites whose number of users nobody tells are not looked at. A pattern is looked for within a UTC day. " +
-			"Of a site with fewer than 10 accounts a day only that is kept: it counts as 9 at most. The day is judged by the facts alone, whatever people did to findings: an app that stays on a new level is found until its past consists of it. " +
+			"Boundaries: in an app's first " + learning + ", from the day of its first retrieval on, nothing is judged, and `apps show` says so. Sites whose number of users nobody tells are not looked at. A pattern is looked for within a UTC day. " +
+			"Of a site with fewer than 10 accounts a day only that is kept: it counts as 9, or as all accounts of the app's day where these are fewer. The day is judged by the facts alone, whatever people did to findings: an app that stays on a new level is found until its past consists of it. " +
 			"A reviewer judges what it means: there is no notice without a comment.",
 		Remediation: "Say what the retrievals were for, and stop those that no approved purpose needs. Fetch an address when it is needed, for the accounts that it is needed for. A new feature that needs more addresses needs a new or updated request first.",
 
@@ -81,6 +83,27 @@ func purposeDrift() audit.Check {
 
 		Proof: driftProof(),
 	}
+}
+
+// largeSets says which purposes explain large sets, for the rule's text.
+func largeSets(p *audit.Policy) string {
+	rest := slices.DeleteFunc(slices.Clone(p.Approvable), func(x string) bool { return slices.Contains(p.Drift.Single, x) || slices.Contains(p.Drift.Chosen, x) })
+	other := "a purpose of which the policy does not say what it needs"
+	if len(rest) > 0 {
+		other = strings.Join(rest, ", ") + ", or " + other + ","
+	}
+	other += " is in force, nothing is a surge. "
+	if chosen := own(p, p.Drift.Chosen); len(chosen) > 0 {
+		return "Where " + either(chosen) + " is in force, whose large sets may come once a month, " + count(chosenDays, "day", "days") +
+			" have to be known, and the busiest day is that of any weekday; where " + other
+	}
+	return "Where " + other
+}
+
+// own is those of purposes that are the platform's: the guideline's are not, where the policy replaces them.
+func own(p *audit.Policy, purposes []string) []string {
+	guideline := audit.DefaultPolicy()
+	return slices.DeleteFunc(slices.Clone(purposes), func(x string) bool { return guideline.IsApprovable(x) && !p.IsApprovable(x) })
 }
 
 // A drifting is one app's day, as purpose-drift looks at it.

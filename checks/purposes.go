@@ -214,14 +214,14 @@ func purposeNotApproved() audit.Check {
 }
 
 // purposeProhibited enforces P6: some purposes are never approved, whatever an approval says.
-func purposeProhibited() audit.Check {
+func purposeProhibited(p *audit.Policy) audit.Check {
 	return audit.Check{
 		ID: "purpose-prohibited", Clause: "P6", Nature: audit.IsEvent,
 		Severity: audit.Critical, Confidence: audit.Certain,
 
 		Finds: "a purpose that is never approved",
 		Title: "Addresses retrieved for a prohibited purpose (%s)",
-		Rule: whatIsJudged + "that declares a purpose which the policy prohibits: company-events, marketing, training-onboarding, renewal-reminders. The subject is the purpose.\n\n" +
+		Rule: whatIsJudged + "that declares a purpose which the policy prohibits: " + listed(p.Prohibited) + ". The subject is the purpose.\n\n" +
 			"Boundaries: it is found even where an approval in force names it. Purposes compare exactly, after the policy's synonyms; " +
 			"one that is no plain word of small letters, digits and hyphens, up to 64, is filed as `invalid`. Where the gateway does not log purposes, this is not looked at.",
 		Remediation: "Stop this use at once, for good: no request for it can be approved. Erase the addresses that were retrieved for it, and say which mail was sent with them, to how many people, and when.",

@@ -14,7 +14,7 @@ const whoIsAsked = "Every app of the newest registry that has an approval pendin
 // e-mail scope, or ever retrieved. Otherwise it is nil.
 func registered(d *audit.Dossier) (*audit.App, error) {
 	app := d.Newest()
-	if app == nil || d.ApprovalNow() != nil || d.RequestPending() || slices.ContainsFunc(app.Features.Scopes, audit.EmailScope) {
+	if app == nil || d.ApprovalNow() != nil || d.RequestPending() || slices.ContainsFunc(app.Features.Scopes, d.RulesNow().Policy.IsEmailScope) {
 		return app, nil
 	}
 	if first, err := d.FirstRetrieval(); err != nil || first == audit.Ever {

@@ -7,7 +7,8 @@ import (
 )
 
 // reportClosedRetained enforces P13: an account that the platform answered `closed` is erased, and never reported, retrieved or used again.
-func reportClosedRetained() audit.Check {
+func reportClosedRetained(p *audit.Policy) audit.Check {
+	grace := period(p.ClosedGrace)
 	return audit.Check{
 		ID: "report-closed-retained", Clause: "P13", Nature: audit.IsEvent,
 		Severity: audit.Critical, Confidence: audit.Certain,
@@ -15,9 +16,9 @@ func reportClosedRetained() audit.Check {
 		Finds: "accounts answered `closed`, later reported or retrieved again",
 		Title: "Closed accounts are still reported or retrieved",
 		Rule: "Let C be the first answer `closed` for an account to this app, in the result of a report that counts (status 200 or 204). " +
-			"A report that counts and holds the account, or a retrieval of it, at more than 24 hours after C. An occurrence is such a report or call.\n\n" +
-			"Boundaries: exactly 24 hours after C is still fine, a nanosecond later is not. A later answer, whatever it says, does not move C.",
-		Remediation: "Erase the accounts shown, in every copy and cache, and take them out of what is reported and of every job that retrieves addresses. Process each `closed` within 24 hours of the answer.",
+			"A report that counts and holds the account, or a retrieval of it, at more than " + grace + " after C. An occurrence is such a report or call.\n\n" +
+			"Boundaries: exactly " + grace + " after C is still fine, a nanosecond later is not. A later answer, whatever it says, does not move C.",
+		Remediation: "Erase the accounts shown, in every copy and cache, and take them out of what is reported and of every job that retrieves addresses. Process each `closed` within " + grace + " of the answer.",
 
 		Needs:      []audit.Kind{audit.KindReports},
 		NeedsIfSet: []audit.Kind{audit.KindAccess},

@@ -7,18 +7,19 @@ import (
 )
 
 // reportIncomplete enforces P3: what was retrieved must be among what is reported.
-func reportIncomplete() audit.Check {
+func reportIncomplete(p *audit.Policy) audit.Check {
+	cycle, last, grace := period(p.ReportingPeriod), fmt.Sprintf("D+%d", p.ReportingDays()), period(p.IncidentGrace)
 	return audit.Check{
 		ID: "report-incomplete", Clause: "P3", Nature: audit.IsEvent,
 		Severity: audit.High, Confidence: audit.Likely,
 
-		Finds: "accounts retrieved and in no report that counts within 15 days after",
+		Finds: "accounts retrieved and in no report that counts within " + cycle + " after",
 		Title: "Retrieved accounts are missing in the reports",
-		Rule: "An account was retrieved on UTC day D and is in no report that counts (status 200 or 204) on the UTC days D to D+15, while the registry entry that held at the end of that time said stores_personal_data: true. " +
+		Rule: "An account was retrieved on UTC day D and is in no report that counts (status 200 or 204) on the UTC days D to " + last + ", while the registry entry that held at the end of that time said stores_personal_data: true. " +
 			"An account that was answered `closed`, at any time up to then, is not due. An occurrence is an account and a day D.\n\n" +
-			"Boundaries: a report counts from the first instant of D, also before the retrieval, to the last of D+15; one at the midnight after comes too late, and one that comes later still undoes nothing. It is examined once that midnight has passed at as-of. " +
-			"Where an incident of the reporting API covers any part of the last 24 hours before that midnight, the deadline moves to 24 hours after the incident's end (and again, if another covers that), and what comes before it is in time.",
-		Remediation: "Report every account whose personal data the app stores, each at least every 15 days, through the personal data reporting API. Compare the accounts shown with what the app holds: report those that it stores, " +
+			"Boundaries: a report counts from the first instant of D, also before the retrieval, to the last of " + last + "; one at the midnight after comes too late, and one that comes later still undoes nothing. It is examined once that midnight has passed at as-of. " +
+			"Where an incident of the reporting API covers any part of the last " + grace + " before that midnight, the deadline moves to " + grace + " after the incident's end (and again, if another covers that), and what comes before it is in time.",
+		Remediation: "Report every account whose personal data the app stores, each at least every " + cycle + ", through the personal data reporting API. Compare the accounts shown with what the app holds: report those that it stores, " +
 			"and if it does not store what it retrieves, correct the storage statement.",
 
 		Needs:      []audit.Kind{audit.KindApps, audit.KindAccess, audit.KindReports},

@@ -7,19 +7,20 @@ import (
 )
 
 // reportOverdue enforces P3: an app that stores personal data reports what it stores every 15 days.
-func reportOverdue() audit.Check {
+func reportOverdue(p *audit.Policy) audit.Check {
+	cycle, grace := period(p.ReportingPeriod), period(p.IncidentGrace)
 	return audit.Check{
 		ID: "report-overdue", Clause: "P3", Nature: audit.IsState,
 		Severity: audit.High, Confidence: audit.Certain,
 
-		Finds: "stores personal data, and no report that counts for more than 15 days",
+		Finds: "stores personal data, and no report that counts for more than " + cycle,
 		Title: "Stored accounts are not reported",
-		Rule: "The newest registry entry says stores_personal_data: true. Let R be the last report that counts (status 200 or 204), up to as-of. If R held accounts: as-of is more than 15 days after R. " +
-			"If R held none, or there is no report: as-of is more than 15 days after the first retrieval that came after R (or ever), and there is one.\n\n" +
-			"Boundaries: exactly 15 days is in time, a nanosecond more is not. Of several reports at one instant, one that held accounts is R. An app that has erased everything says so by an empty report and is not overdue. " +
-			"Where an incident of the reporting API covers any part of the last 24 hours before the deadline, the deadline moves to 24 hours after the incident's end (and again, if another covers that).",
+		Rule: "The newest registry entry says stores_personal_data: true. Let R be the last report that counts (status 200 or 204), up to as-of. If R held accounts: as-of is more than " + cycle + " after R. " +
+			"If R held none, or there is no report: as-of is more than " + cycle + " after the first retrieval that came after R (or ever), and there is one.\n\n" +
+			"Boundaries: exactly " + cycle + " is in time, a nanosecond more is not. Of several reports at one instant, one that held accounts is R. An app that has erased everything says so by an empty report and is not overdue. " +
+			"Where an incident of the reporting API covers any part of the last " + grace + " before the deadline, the deadline moves to " + grace + " after the incident's end (and again, if another covers that).",
 		Remediation: "Send the ids of all accounts that the app stores through the personal data reporting API now, at most 90 a request, and act on every `closed` and `updated` of the answers. " +
-			"Schedule it so that no more than 15 days pass, and repeat what is not answered by 200 or 204. If nothing is stored any more, send one empty report.",
+			"Schedule it so that no more than " + cycle + " pass, and repeat what is not answered by 200 or 204. If nothing is stored any more, send one empty report.",
 
 		Needs:      []audit.Kind{audit.KindApps, audit.KindAccess, audit.KindReports},
 		NeedsIfSet: []audit.Kind{audit.KindIncidents},

@@ -7,17 +7,18 @@ import (
 )
 
 // reportUpdatedIgnored enforces P13: data of an account that the platform answered `updated` is erased or fetched again.
-func reportUpdatedIgnored() audit.Check {
+func reportUpdatedIgnored(p *audit.Policy) audit.Check {
+	grace := period(p.UpdatedGrace)
 	return audit.Check{
 		ID: "report-updated-ignored", Clause: "P13", Nature: audit.IsEvent,
 		Severity: audit.Medium, Confidence: audit.Certain,
 
 		Finds: "accounts answered `updated`, still reported with an older `updated_at`, never fetched again",
 		Title: "Updated accounts are reported as they were",
-		Rule: "In a report that counts (status 200 or 204), at R: an account with updated_at given; the latest answer `updated` for it more than 24 hours before R, at U, exists; updated_at is before U; " +
+		Rule: "In a report that counts (status 200 or 204), at R: an account with updated_at given; the latest answer `updated` for it more than " + grace + " before R, at U, exists; updated_at is before U; " +
 			"and the app did not retrieve the account after U and up to R. An occurrence is such a report.\n\n" +
-			"Boundaries: an answer exactly 24 hours before R is not yet held against it; an updated_at equal to U is fine; a retrieval at U does not count, one at R does. An account without updated_at is not judged.",
-		Remediation: "For each account answered `updated`, erase its data or retrieve it again within 24 hours, and report it with the time of that retrieval as updated_at.",
+			"Boundaries: an answer exactly " + grace + " before R is not yet held against it; an updated_at equal to U is fine; a retrieval at U does not count, one at R does. An account without updated_at is not judged.",
+		Remediation: "For each account answered `updated`, erase its data or retrieve it again within " + grace + ", and report it with the time of that retrieval as updated_at.",
 
 		Needs:   []audit.Kind{audit.KindReports, audit.KindAccess},
 		NoSites: true,

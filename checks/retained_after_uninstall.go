@@ -7,19 +7,20 @@ import (
 )
 
 // retainedAfterUninstall enforces P10: after the uninstall, personal data is erased.
-func retainedAfterUninstall() audit.Check {
+func retainedAfterUninstall(p *audit.Policy) audit.Check {
+	after := period(p.RetainedAfter)
 	return audit.Check{
 		ID: "retained-after-uninstall", Clause: "P10", Nature: audit.IsEvent,
 		Severity: audit.High, Confidence: audit.Likely,
 
-		Finds: "installed nowhere for more than 30 days, and still reports stored accounts",
+		Finds: "installed nowhere for more than " + after + ", and still reports stored accounts",
 		Title: "Still stores accounts although it is installed nowhere",
-		Rule: "A report that counts (status 200 or 204) and holds accounts, at R, when every site that has events of the app up to as-of had been not installed for more than 30 days: " +
-			"at least one site was left, each of those more than 30 days before R, and those whose events all come after R begin with `installed`. " +
+		Rule: "A report that counts (status 200 or 204) and holds accounts, at R, when every site that has events of the app up to as-of had been not installed for more than " + after + ": " +
+			"at least one site was left, each of those more than " + after + " before R, and those whose events all come after R begin with `installed`. " +
 			"The installs source must be complete since a moment not after the last leaving, so that no other site can be meant. All accounts of the report count.\n\n" +
-			"Boundaries: a report exactly 30 days after the last leaving is fine, a nanosecond later is not. A site is left at the first uninstalled or disabled after which only such events came. An empty report is what is wanted. " +
+			"Boundaries: a report exactly " + after + " after the last leaving is fine, a nanosecond later is not. A site is left at the first uninstalled or disabled after which only such events came. An empty report is what is wanted. " +
 			"Where a site's state is unknown, nothing is found.",
-		Remediation: "Erase the personal data of all accounts that came from sites which have uninstalled the app, then send one empty report. Erase within 30 days of each uninstall from now on.",
+		Remediation: "Erase the personal data of all accounts that came from sites which have uninstalled the app, then send one empty report. Erase within " + after + " of each uninstall from now on.",
 
 		Needs:   []audit.Kind{audit.KindReports, audit.KindInstalls},
 		NoSites: true,
@@ -73,7 +74,7 @@ func retainedAfterUninstall() audit.Check {
 				Finds: []audit.Found{{Occurrences: 1, Accounts: 2}},
 			},
 			Complies: audit.Case{
-				Story: "The same leavings. The app reports two accounts exactly 30 days after the last; on 20 November it reports that it stores none.",
+				Story: "The same leavings. The app reports two accounts exactly " + after + " after the last; on 20 November it reports that it stores none.",
 				Dossier: tell("2026-11-22T02:30:00Z").
 					lifecycle("site-1", audit.Installed, "2026-01-01T00:00:00Z").
 					lifecycle("site-1", audit.Uninstalled, "2026-09-01T00:00:00Z").

@@ -7,16 +7,16 @@ import (
 )
 
 // scopeUnapproved enforces P1 before the first call: who asks for the scope asks for approval.
-func scopeUnapproved() audit.Check {
+func scopeUnapproved(p *audit.Policy) audit.Check {
 	return audit.Check{
 		ID: "scope-unapproved", Clause: "P1", Nature: audit.IsState,
 		Severity: audit.Medium, Confidence: audit.Certain,
 
 		Finds: "the app asks for an e-mail scope, has no approval in force and no request pending",
 		Title: "Asks for an e-mail scope without an approval (%s)",
-		Rule: "The newest registry entry asks for ACCESS_EMAIL_ADDRESSES, read:email-address:jira or read:email-address:confluence, while at as-of no approval of the app is in force and none of its requests is pending. " +
+		Rule: "The newest registry entry asks for " + either(p.EmailScopes()) + ", while at as-of no approval of the app is in force and none of its requests is pending. " +
 			"The subject is the scope as spelled.\n\n" +
-			"Boundaries: scopes compare without case, with `_` as `-`, and without a granted scope's :connect-jira or :connect-confluence; of two spellings of one scope the first is the subject, " +
+			"Boundaries: " + howScopesCompare(p) + "; of two spellings of one scope the first is the subject, " +
 			"in the order of descriptor, manifest and scopes. A pending request, or an approval decided at as-of, is enough; one revoked at as-of is not.",
 		Remediation: "Remove the scope from the descriptor or manifest, or request approval for the functionality that needs addresses.",
 
@@ -29,7 +29,7 @@ func scopeUnapproved() audit.Check {
 			if app == nil || d.ApprovalNow() != nil || d.RequestPending() {
 				return nil
 			}
-			for _, scope := range emailScopes(app.Features.Scopes) {
+			for _, scope := range emailScopes(d.RulesNow().Policy, app.Features.Scopes) {
 				t.State(scope, audit.Evidence{Source: app.Source, Detail: "no approval in force, no request pending"})
 			}
 			return nil
@@ -59,12 +59,20 @@ func scopeUnapproved() audit.Check {
 	}
 }
 
+// howScopesCompare says so, for the rules' texts.
+func howScopesCompare(p *audit.Policy) string {
+	if p.Scopes != nil {
+		return "scopes compare without case, with `_` as `-`"
+	}
+	return "scopes compare without case, with `_` as `-`, and without a granted scope's :connect-jira or :connect-confluence"
+}
+
 // emailScopes is the first spelling of each e-mail scope among scopes.
-func emailScopes(scopes []string) []string {
+func emailScopes(p *audit.Policy, scopes []string) []string {
 	var out []string
 	seen := map[string]bool{}
 	for _, s := range scopes {
-		if fold := audit.FoldScope(s); audit.EmailScope(s) && !seen[fold] {
+		if fold := audit.FoldScope(s); p.IsEmailScope(s) && !seen[fold] {
 			seen[fold] = true
 			out = append(out, s)
 		}

@@ -92,11 +92,12 @@ func storageByReports() audit.Check {
 }
 
 // storageByStaleMail finds apps that mail people whose address they cannot have but from a store of their own.
-func storageByStaleMail() audit.Check {
+func storageByStaleMail(p *audit.Policy) audit.Check {
+	fresh := period(p.FreshRetrieval)
 	c := storageUndeclared("stale-mail")
-	c.Rule = whatCanariesAre + "The app had not retrieved the canary's address in the 7 days before it was received, and its registry entry that held at that moment said stores_personal_data: false, or made no statement (null). " +
+	c.Rule = whatCanariesAre + "The app had not retrieved the canary's address in the " + fresh + " before it was received, and its registry entry that held at that moment said stores_personal_data: false, or made no statement (null). " +
 		"The subject is the sign: `stale-mail`. An occurrence is a mail.\n\n" +
-		"Boundaries: a retrieval exactly 7 days before, or at the very moment, is recent enough. An app that the registry did not list is not judged." + whoSentIt
+		"Boundaries: a retrieval exactly " + fresh + " before, or at the very moment, is recent enough. An app that the registry did not list is not judged." + whoSentIt
 	c.Needs = []audit.Kind{audit.KindApps, audit.KindAccess, audit.KindMail}
 	c.Touched = []audit.Touch{audit.TouchMail, audit.TouchRetrieved, audit.TouchRegistry}
 	c.LooksBack = (*audit.Policy).FreshDays

@@ -78,3 +78,22 @@ func first(f *audit.Finding) string {
 	}
 	return " " + upper(f.Evidence[0].Detail) + "."
 }
+
+// listed is a list for people; none where it is empty.
+func listed(list []string) string {
+	if len(list) == 0 {
+		return "none"
+	}
+	return strings.Join(list, ", ")
+}
+
+// either is a list of which one is enough: a, b or c.
+func either(list []string) string {
+	if n := len(list) - 1; n > 0 {
+		return strings.Join(list[:n], ", ") + " or " + list[n]
+	}
+	return listed(list)
+}
+
+// percent is a share for people.
+func percent(share float64) string { return strconv.FormatFloat(share*100, 'g', 4, 64) + "%" }

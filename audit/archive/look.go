@@ -17,7 +17,7 @@ import (
 func Look(dir, store string, segments map[string]int64) error {
 	id, err := os.ReadFile(filepath.Join(dir, idFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("archive: %w", err)
+		return fmt.Errorf("archive: %w: let archive: name a folder that this user may read and write", err)
 	}
 	sizes := map[string]int64{}
 	for name := range segments {

@@ -67,22 +67,51 @@ func (c *Config) line(source int, keys ...string) string {
 	return ""
 }
 
+// Line is the line of a key, or of the nearest that is there above it; 0: the file says nothing of it.
+func (c *Config) Line(path ...any) int { return c.sheet.at(path...).Line }
+
+// keyPrefix is a key, with an index where it is a list's, as errors begin.
+var keyPrefix = regexp.MustCompile(`^([a-z][a-z0-9_]*)(?:\[(\d+)\])?(?:: |\.)`)
+
+// Located puts the line before an error that begins with the keys that it is about, as in "notices: approve: …" or "webhooks[0]: url: …".
+func (c *Config) Located(err error) error {
+	if err == nil {
+		return nil
+	}
+	var path []any
+	for rest := err.Error(); ; {
+		m := keyPrefix.FindStringSubmatch(rest)
+		if m == nil {
+			break
+		}
+		path, rest = append(path, m[1]), rest[len(m[0]):]
+		if n, err := strconv.Atoi(m[2]); err == nil {
+			path = append(path, n)
+		}
+	}
+	if n := c.Line(path...); n > 0 {
+		return fmt.Errorf("line %d: %w", n, err)
+	}
+	return err
+}
+
 // Source is where facts come from.
 type Source struct {
-	Kind          string     `yaml:"kind"`
-	Path          string     `yaml:"path"` // a file or a pattern
-	MaxAge        Duration   `yaml:"max_age"`
-	MaxBad        *float64   `yaml:"max_bad"`  // share of bad lines, of 1,000 or more, at which a file is not taken; 0.05
-	MaxLoss       *float64   `yaml:"max_loss"` // share of the registry's apps that may be missing; unset: any
-	Purposes      *bool      `yaml:"purposes"` // the log carries declared purposes; true
-	CompleteSince *time.Time `yaml:"complete_since"`
-	AuthservID    string     `yaml:"authserv_id"`
+	Kind          string   `yaml:"kind"`
+	Path          string   `yaml:"path"` // a file or a pattern
+	MaxAge        Duration `yaml:"max_age"`
+	MaxBad        *float64 `yaml:"max_bad"`  // share of bad lines, of 1,000 or more, at which a file is not taken; 0.05
+	MaxLoss       *float64 `yaml:"max_loss"` // share of the registry's apps that may be missing; unset: any
+	Purposes      *bool    `yaml:"purposes"` // the log carries declared purposes; true
+	CompleteSince *Moment  `yaml:"complete_since"`
+	AuthservID    string   `yaml:"authserv_id"`
 
-	Format    string            `yaml:"format"`     // access: of its lines; "" or jsonl: mailreeve's own
-	Map       map[string]places `yaml:"map"`        // a field, and where such lines have it
-	LogFormat string            `yaml:"log_format"` // how nginx or envoy was told to lay lines out
-	TimeZone  string            `yaml:"time_zone"`  // of times without an offset; UTC
-	Paths     string            `yaml:"paths"`      // a regular expression: only calls of such paths are read
+	Format    string                       `yaml:"format"`     // access: of its lines; "" or jsonl: mailreeve's own
+	Map       map[string]places            `yaml:"map"`        // a field, and where such lines have it
+	Words     map[string]map[string]string `yaml:"words"`      // auth, status: what the log's own words mean
+	LogFormat string                       `yaml:"log_format"` // how nginx or envoy was told to lay lines out
+	TimeZone  string                       `yaml:"time_zone"`  // of times without an offset; UTC
+	Paths     string                       `yaml:"paths"`      // a regular expression: only calls of such paths are read
 
 	HTTP     *HTTP     `yaml:"http"`     // apps, installs: in place of path
 	Postgres *Postgres `yaml:"postgres"` // likewise
@@ -140,7 +169,7 @@ func (s *Source) Lines() (*format.Format, error) {
 	if s.Format == "" || s.Format == own {
 		return nil, nil
 	}
-	spec := format.Spec{Name: s.Format, Line: s.LogFormat, Zone: s.TimeZone, Paths: s.Paths}
+	spec := format.Spec{Name: s.Format, Line: s.LogFormat, Zone: s.TimeZone, Paths: s.Paths, Words: s.Words}
 	if len(s.Map) > 0 {
 		spec.Map = map[string][]string{}
 		for field, from := range s.Map {
@@ -159,6 +188,8 @@ func (s *Source) checkLines() (keys []string, err error) {
 		switch {
 		case len(s.Map) > 0:
 			key = "map"
+		case len(s.Words) > 0:
+			key = "words"
 		case s.LogFormat != "":
 			key = "log_format"
 		case s.TimeZone != "":
@@ -445,12 +476,12 @@ func Load(path string) (*Config, error) {
 	}
 	c.Jira.IssueType = cmp.Or(c.Jira.IssueType, "Task")
 	if err := c.check(); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, c.Located(err))
 	}
 	var policy []byte
 	if c.PolicyFile != "" {
 		if policy, err = os.ReadFile(c.Resolve(c.PolicyFile)); err != nil {
-			return nil, fmt.Errorf("%s: policy: %w", path, err)
+			return nil, fmt.Errorf("%s: %w", path, c.Located(fmt.Errorf("policy: %w: name a file, or leave the key out for the built-in policy", err)))
 		}
 	}
 	c.Policy, err = parsePolicy(c.PolicyFile, filepath.Dir(c.Resolve(c.PolicyFile)), policy)
@@ -469,14 +500,33 @@ func decode(name string, text []byte, into any) error {
 	if errors.As(err, &wrong) {
 		lines := make([]string, len(wrong.Errors))
 		for i, e := range wrong.Errors {
-			lines[i] = name + ": " + misfit.ReplaceAllString(unknownKey.ReplaceAllString(e, `unknown key "$1"`), "$1 does not fit here: see docs/config.md")
+			lines[i] = name + ": " + fitting(unknownKey.ReplaceAllString(e, `unknown key "$1"`))
 		}
 		return errors.New(strings.Join(lines, "\n"))
 	}
-	return fmt.Errorf("%s: %s", name, strings.TrimPrefix(err.Error(), "yaml: "))
+	if !strings.Contains(err.Error(), "yaml: ") {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return fmt.Errorf("%s: %s: see there, and in the line before, that it is indented by spaces alone, and that brackets and quotes are closed", name, strings.TrimPrefix(err.Error(), "yaml: "))
 }
 
-var misfit = regexp.MustCompile(`cannot unmarshal !!\w+ (.*) into .*`)
+var misfit = regexp.MustCompile(`cannot unmarshal !!\w+ (.*) into \*?(\[\])?(.*)`)
+
+// fitting says what a value does not fit, in words that are not Go's.
+func fitting(says string) string {
+	m := misfit.FindStringSubmatch(says)
+	if m == nil {
+		return says
+	}
+	what := map[string]string{"int": "a whole number", "float64": "a number", "bool": "true or false", "string": "a text"}[m[3]]
+	switch {
+	case m[2] != "":
+		what = "a list"
+	case what == "":
+		what = "a mapping of keys"
+	}
+	return misfit.ReplaceAllLiteralString(says, m[1]+" does not fit here, where "+what+" is expected: see docs/config.md")
+}
 
 var unknownKey = regexp.MustCompile(`field (\S+) not found in type .*`)
 
@@ -535,6 +585,9 @@ func (c *Config) check() error {
 	}
 	if err := c.Slack.check(); err != nil {
 		return fmt.Errorf("slack: %w", err)
+	}
+	if _, _, err := net.SplitHostPort(c.Metrics.Listen); c.Metrics.Listen != "" && err != nil {
+		return fmt.Errorf("metrics: listen: %q is no host:port, as 127.0.0.1:9464", c.Metrics.Listen)
 	}
 	switch c.Log.Level {
 	case "", "debug", "info", "warn", "error":
@@ -629,7 +682,7 @@ func (c *Config) Rules() audit.Rules {
 	r := audit.Rules{Policy: c.Policy, CompleteSince: audit.Never, Purposes: true}
 	for _, s := range c.Sources {
 		if s.Kind == string(audit.KindInstalls) && s.CompleteSince != nil {
-			r.CompleteSince = min(r.CompleteSince, audit.At(*s.CompleteSince))
+			r.CompleteSince = min(r.CompleteSince, audit.Instant(*s.CompleteSince))
 		}
 		if s.Kind == string(audit.KindAccess) && s.Purposes != nil && !*s.Purposes {
 			r.Purposes = false

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -53,6 +54,39 @@ func TestMistakesAreNamed(t *testing.T) {
 	}
 	if _, err := Load(filepath.Join(t.TempDir(), "none.yaml")); err == nil || !strings.Contains(err.Error(), "mailreeve init") {
 		t.Errorf("a missing file: %v", err)
+	}
+}
+
+// Of what is wrong elsewhere, too, as far as the file says something of it.
+func TestMistakesHaveLines(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"log:\n  format: text\n  level: loud\n":                                       `mailreeve.yaml: line 3: log: level: "loud"`,
+		"workers: 2\nnotices: {smtp: smtp://x, approve: maybe}\n":                     `line 2: notices: approve: "maybe"`,
+		"slack:\n  reviewers:\n    - U024BE7LH\n    - ann\n":                          `line 4: slack: reviewers[1]: "ann"`,
+		"slack:\n  routes:\n    - channel: x\n    - severity: [high]\n":               `line 4: slack: routes[1]: channel is missing`,
+		"workers: 2\n\npolicy: gone.yaml\n":                                           `line 3: policy: open`,
+		"store: mysql://x\n":                                                          `line 1: store: "mysql://x"`,
+		"log:\n  level: info\nworkers: many\n":                                        "line 3: `many` does not fit here, where a whole number is expected",
+		"slack:\n  account_ids: perhaps\n":                                            "line 2: `perhaps` does not fit here, where true or false is expected",
+		"slack:\n  reviewers: U024BE7LH\n":                                            "line 2: `U024BE7LH` does not fit here, where a list is expected",
+		"notices: none\n":                                                             "line 1: `none` does not fit here, where a mapping of keys is expected",
+		"sources:\n  - kind: installs\n    path: a\n    complete_since: 01.01.2026\n": `line 4: "01.01.2026" is no time: write it like 2024-01-01T00:00:00Z`,
+		"metrics: {listen: '9464'}\n":                                                 `line 1: metrics: listen: "9464" is no host:port`,
+		"log:\n\tlevel: info\n":                                                       "line 2: found character that cannot start any token: see there, and in the line before, that it is indented by spaces alone",
+	} {
+		if _, err := load(t, text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want …%s…", text, err, want)
+		}
+	}
+	c, err := load(t, "log: {level: info}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for err, want := range map[string]string{"schedule: it never comes": "schedule: it never comes", "log: level: x": "line 1: log: level: x", "what: ever": "what: ever"} {
+		if got := c.Located(errors.New(err)); got.Error() != want {
+			t.Errorf("%s: %s", err, got)
+		}
 	}
 }
 
@@ -204,6 +238,63 @@ func TestPagesToCapture(t *testing.T) {
 	} {
 		if _, err := load(t, text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+}
+
+// A policy of a platform of its own: scopes, and what vendors have to do, which changes no judgment.
+func TestAPlatformsOwnScopesAndRemedies(t *testing.T) {
+	t.Parallel()
+	base, err := ParsePolicy("", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const scopes = "platform:\n  scopes: ['user:email']\n"
+	p, err := ParsePolicy("policy.yaml", []byte(scopes+"checks:\n  access-not-app: {remediation: Call as an app. Write to ann@people.example}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !p.IsEmailScope("User:Email") || p.IsEmailScope("ACCESS_EMAIL_ADDRESSES") || !base.IsEmailScope("read:email-address:jira") {
+		t.Errorf("%v", p.EmailScopes())
+	}
+	if text := p.Remedies["access-not-app"].Text; !strings.HasPrefix(text, "Call as an app. ") || strings.Contains(text, "ann@") || len(p.Checks) > 0 {
+		t.Errorf("%q, %v", text, p.Checks)
+	}
+	bare, err := ParsePolicy("policy.yaml", []byte(scopes))
+	if err != nil || bare.Digest != p.Digest || bare.Digest == base.Digest {
+		t.Errorf("%v: words change the digest, or scopes do not", err)
+	}
+	for text, want := range map[string]string{
+		"probing: {calls: 3}\nplatform:\n  scopes: []\n":      "policy.yaml: line 3: platform: scopes: name the scopes that give addresses",
+		"platform:\n  scopes:\n    - user:email\n    - ' '\n": "policy.yaml: line 4: platform: scopes: an empty name",
+	} {
+		if _, err := ParsePolicy("policy.yaml", []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// What names no purpose is likely a slip.
+func TestDoubts(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "policy.yaml")
+	for text, want := range map[string][]string{
+		"purposes:\n  approvable: [reviews]\n  synonyms:\n    r: reviews\n    x: review\ndrift:\n  single:\n    - reviews\n    - marketing\n    - news\n": {
+			`line 5: purposes: synonyms: "x" means "review", which is neither`, `line 10: drift: single: "news" is neither`},
+		"\npurposes: {approvable: [reviews]}\n":                                          {"line 2: purposes: approvable: drift.single and drift.chosen name none of them"},
+		"purposes: {approvable: [reviews]}\nchecks: {purpose-drift: {enabled: false}}\n": nil,
+		"probing: {calls: 3}\n":                                                          nil,
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p, err := ParsePolicy(path, []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := (&Config{Dir: filepath.Dir(path), PolicyFile: "policy.yaml", Policy: p}).PolicyDoubts()
+		if !slices.EqualFunc(got, want, func(err error, want string) bool { return strings.Contains(err.Error(), want) }) {
+			t.Errorf("%q: %v", text, got)
 		}
 	}
 }

@@ -42,6 +42,7 @@ type policyFile struct {
 	} `yaml:"mail"`
 	Platform struct {
 		Domains []string `yaml:"domains"`
+		Scopes  []string `yaml:"scopes"`
 	} `yaml:"platform"`
 	Probing struct {
 		Calls *int `yaml:"calls"`
@@ -93,6 +94,7 @@ type checkEntry struct {
 	Severity    string `yaml:"severity"`
 	Enabled     *bool  `yaml:"enabled"`
 	EnforceFrom *Date  `yaml:"enforce_from"`
+	Remediation string `yaml:"remediation"`
 }
 
 type exceptionEntry struct {
@@ -156,6 +158,9 @@ func parsePolicy(name, dir string, text []byte) (*audit.Policy, error) {
 	}
 	if f.Platform.Domains != nil {
 		p.PlatformDomains = f.Platform.Domains
+	}
+	if !slices.Equal(f.Platform.Scopes, p.EmailScopes()) {
+		p.Scopes = f.Platform.Scopes
 	}
 	for _, x := range []struct {
 		from *int
@@ -239,7 +244,7 @@ func (f *policyFile) rules(p *audit.Policy, in sheet, dir string, wrong *mistake
 			if rel, err := filepath.Rel(dir, path); err == nil && !filepath.IsAbs(pattern) {
 				shown = filepath.Join(filepath.Dir(in.file), rel)
 			}
-			own, err := readRules(shown, path)
+			own, err := readRules(shown, path, p)
 			if err != nil {
 				*wrong = append(*wrong, err)
 			}
@@ -260,6 +265,15 @@ func (f *policyFile) checks(p *audit.Policy, in sheet, wrong *mistakes) {
 		}
 		if x.Severity != "" && !slices.Contains(audit.Severities(), c.Severity) {
 			wrong.add(in.at("checks", id, "severity"), "checks: %s: severity: %q is none of critical, high, medium, low", id, x.Severity)
+		}
+		if x.Remediation != "" {
+			if p.Remedies == nil {
+				p.Remedies = map[string]audit.Remedy{}
+			}
+			p.Remedies[id] = audit.Remedy{Text: address.Redact(strings.TrimSpace(x.Remediation)), At: at}
+			if x.Severity == "" && x.Enabled == nil && x.EnforceFrom == nil {
+				continue // words change no judgment
+			}
 		}
 		if p.Checks == nil {
 			p.Checks = map[string]audit.CheckPolicy{}
@@ -343,6 +357,12 @@ func check(p *audit.Policy, in sheet, wrong *mistakes) {
 	for _, purpose := range p.Prohibited {
 		if slices.Contains(p.Approvable, purpose) {
 			wrong.add(in.at("purposes"), "purposes: %q is both approvable and prohibited", purpose)
+		}
+	}
+	must(p.Scopes == nil || len(p.Scopes) > 0, "name the scopes that give addresses, as user:email", "platform", "scopes")
+	for i, scope := range p.Scopes {
+		if strings.TrimSpace(scope) == "" {
+			wrong.add(in.at("platform", "scopes", i), "platform: scopes: an empty name: name the scopes that give addresses, as user:email")
 		}
 	}
 	for _, declared := range slices.Sorted(maps.Keys(p.Synonyms)) {

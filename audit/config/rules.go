@@ -52,19 +52,21 @@ func (s *scalar) UnmarshalYAML(n *yaml.Node) error {
 	return n.Decode(&s.text)
 }
 
-// ReadRules reads a file of rules of a platform's own. What its expressions mean is not looked at.
-func ReadRules(path string) ([]audit.OwnRule, error) { return readRules(path, path) }
+// ReadRules reads a file of rules of a platform's own, whose e-mail scopes p has. What its expressions mean is not looked at.
+func ReadRules(path string, p *audit.Policy) ([]audit.OwnRule, error) {
+	return readRules(path, path, p)
+}
 
 // readRules reads the file at path, which errors call name.
-func readRules(name, path string) ([]audit.OwnRule, error) {
+func readRules(name, path string, p *audit.Policy) ([]audit.OwnRule, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("rules: %w", err)
 	}
-	return parseRules(name, text)
+	return parseRules(name, text, p)
 }
 
-func parseRules(name string, text []byte) ([]audit.OwnRule, error) {
+func parseRules(name string, text []byte, p *audit.Policy) ([]audit.OwnRule, error) {
 	var f rulesFile
 	if err := decode(name, text, &f); err != nil {
 		return nil, err
@@ -107,7 +109,7 @@ func parseRules(name string, text []byte) ([]audit.OwnRule, error) {
 			to   *[]audit.Example
 		}{{e.Examples.Violates, &r.Violates}, {e.Examples.Complies, &r.Complies}} {
 			for j := range x.from {
-				example, err := readExample(name, &x.from[j])
+				example, err := readExample(name, &x.from[j], p)
 				if err != nil {
 					wrong = append(wrong, err)
 					continue
@@ -150,7 +152,7 @@ func (s *scalar) at(file string, lines []string) audit.Position {
 const exampleAsOf = "2026-11-22T02:30:00Z"
 
 // readExample reads an app in figures: the fields that rules see, and story and subjects.
-func readExample(file string, n *yaml.Node) (audit.Example, error) {
+func readExample(file string, n *yaml.Node, p *audit.Policy) (audit.Example, error) {
 	at := audit.Position{File: file, Line: n.Line}
 	x := struct {
 		Story    string   `json:"story"`
@@ -171,6 +173,6 @@ func readExample(file string, n *yaml.Node) (audit.Example, error) {
 	if err := d.Decode(&x); err != nil {
 		return audit.Example{}, fmt.Errorf("%s: examples: %s: docs/rules.md lists what an example may say", written(at), strings.TrimPrefix(err.Error(), "json: "))
 	}
-	x.Complete()
+	x.Complete(p)
 	return audit.Example{Story: address.Redact(x.Story), Figures: &x.Figures, Subjects: x.Subjects, At: at}, nil
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -54,6 +55,22 @@ func (p sheet) at(path ...any) audit.Position {
 	}
 	return pos
 }
+
+// Moment is a time as YAML writes them.
+type Moment audit.Instant
+
+// UnmarshalYAML reads a time.
+func (m *Moment) UnmarshalYAML(n *yaml.Node) error {
+	var t time.Time
+	if err := n.Decode(&t); err != nil {
+		return fmt.Errorf("line %d: %q is no time: write it like 2024-01-01T00:00:00Z", n.Line, n.Value)
+	}
+	*m = Moment(audit.At(t))
+	return nil
+}
+
+// MarshalYAML writes a time so that it can be read again.
+func (m Moment) MarshalYAML() (any, error) { return audit.Instant(m).Time(), nil }
 
 // Date is a moment as people write it: a day, which begins at 00:00 UTC, or RFC 3339.
 type Date audit.Instant

@@ -173,9 +173,15 @@ func TestWhatHasNotChangedIsNotFetchedAgain(t *testing.T) {
 	second := atomic.Value{}
 	second.Store(`"v1"`)
 	var whole atomic.Int32
+	var more atomic.Bool // there is a third page, and the second is what it was but for the header that leads there
 	at, asked := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/two" {
 			w.Header().Set("ETag", second.Load().(string))
+			if more.Load() {
+				w.Header().Set("Link", `</three>; rel="next"`)
+			}
+		} else if r.URL.Path == "/three" {
+			w.Header().Set("ETag", `"third"`)
 		} else {
 			w.Header().Set("Last-Modified", "Sun, 22 Nov 2026 03:00:00 GMT")
 			w.Header().Set("Link", `</two>; rel="next"`)
@@ -206,6 +212,10 @@ func TestWhatHasNotChangedIsNotFetchedAgain(t *testing.T) {
 	second.Store(`"v2"`)
 	tag = step(tag, 2, false, 4, 3) // one page has changed: all are fetched
 	tag = step(tag, 0, true, 2, 0)
+	more.Store(true)
+	tag = step(tag, 3, false, 5, 3)
+	tag = step(tag, 0, true, 3, 0)
+	more.Store(false)
 	h.Items = "" // the same question
 	h.URL = at + "/?key=18"
 	step(tag, 2, false, 2, 2) // another one

@@ -155,7 +155,17 @@ func (h *HTTP) unchanged(ctx context.Context, token string, pages []pageTag) (bo
 		if err != nil {
 			return false, fmt.Errorf("page %d: %w", i+1, err)
 		}
-		if p != nil {
+		if !p.same {
+			return false, nil
+		}
+		if h.Next != "" || p.link == "" { // a 304 need not repeat it (RFC 9110, 15.4.5)
+			continue
+		}
+		following, err := h.after(p, at)
+		switch {
+		case err != nil:
+			return false, fmt.Errorf("page %d: %w", i+1, err)
+		case i == len(pages)-1 || following != pages[i+1].URL:
 			return false, nil
 		}
 	}
@@ -165,13 +175,14 @@ func (h *HTTP) unchanged(ctx context.Context, token string, pages []pageTag) (bo
 // A page is an answer.
 type page struct {
 	body []byte
+	same bool   // it is what it was when it was known: there is no body
 	link string // of the next page, as the header tells; "": none
 	tag  pageTag
 }
 
 var errElsewhere = errors.New("it leads to another host, where the token is not to go: configure the URL that holds the list")
 
-// page asks for a page; nil: it is what it was when known.
+// page asks for a page.
 func (h *HTTP) page(ctx context.Context, at, token string, known pageTag) (*page, error) {
 	if err := h.here(at); err != nil {
 		return nil, err
@@ -208,7 +219,7 @@ func (h *HTTP) page(ctx context.Context, at, token string, known pageTag) (*page
 	defer res.Body.Close()
 	switch {
 	case res.StatusCode == http.StatusNotModified && known.usable():
-		return nil, nil
+		return &page{same: true, link: nextLink(res.Header.Values("Link"))}, nil
 	case res.StatusCode == http.StatusUnauthorized || res.StatusCode == http.StatusForbidden:
 		return nil, fmt.Errorf("%s answered %s: see the token, and what it may read", outbound.Place(h.URL), status(res.StatusCode))
 	case res.StatusCode != http.StatusOK:

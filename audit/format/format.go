@@ -8,24 +8,28 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/mailreeve/mailreeve/audit"
 )
 
 // A Spec is what the configuration says of a source's format.
 type Spec struct {
-	Name  string              `json:"name"`            // of the preset
-	Map   map[string][]string `json:"map,omitempty"`   // field: where its value is, the first that has one counts
-	Line  string              `json:"line,omitempty"`  // log_format: how the lines of nginx or envoy are laid out; "": as these programs do unless told otherwise
-	Zone  string              `json:"zone,omitempty"`  // of times without an offset; "": UTC
-	Paths string              `json:"paths,omitempty"` // a regular expression: calls of other paths are no calls of the Email API
+	Name  string                       `json:"name"`            // of the preset
+	Map   map[string][]string          `json:"map,omitempty"`   // field: where its value is, the first that has one counts
+	Line  string                       `json:"line,omitempty"`  // log_format: how the lines of nginx or envoy are laid out; "": as these programs do unless told otherwise
+	Zone  string                       `json:"zone,omitempty"`  // of times without an offset; "": UTC
+	Words map[string]map[string]string `json:"words,omitempty"` // by field, auth or status: what the log's own words mean
+	Paths string                       `json:"paths,omitempty"` // a regular expression: calls of other paths are no calls of the Email API
 }
 
 // A SpecError says which key of a source is wrong, and why.
 type SpecError struct {
-	Key   string // format, map, log_format, time_zone, paths
-	Field string // of map
+	Key   string // format, map, words, log_format, time_zone, paths
+	Field string // of map and words
 	Err   error
 }
 
@@ -127,6 +131,9 @@ func (s Spec) Compile() (*Format, error) {
 	if p.class != "" {
 		f.name(classField)
 	}
+	if err := s.checkWords(); err != nil {
+		return nil, err
+	}
 	var err error
 	if s.Zone != "" {
 		if f.zone, err = time.LoadLocation(s.Zone); err != nil {
@@ -160,6 +167,24 @@ func (s Spec) Compile() (*Format, error) {
 		}
 	}
 	return f, nil
+}
+
+// checkWords says which of the log's own words is given a meaning that there is not.
+func (s *Spec) checkWords() error {
+	for _, field := range slices.Sorted(maps.Keys(s.Words)) {
+		for _, word := range slices.Sorted(maps.Keys(s.Words[field])) {
+			means := s.Words[field][word]
+			switch n, err := strconv.Atoi(means); {
+			case field == Auth && audit.ParseAuth([]byte(means)) == 0:
+				return &SpecError{"words", field, fmt.Errorf("%q means %q, which is none of %s", word, means, audit.AuthNames())}
+			case field == Status && (err != nil || n < 100 || n > 599):
+				return &SpecError{"words", field, fmt.Errorf("%q means %q, which is no number from 100 to 599", word, means)}
+			case field != Auth && field != Status:
+				return &SpecError{"words", field, errors.New("only words of auth and status have a meaning that is not the platform's own; those of purposes are the policy's synonyms")}
+			}
+		}
+	}
+	return nil
 }
 
 // known is what lines have, where that is known before any is read; nil: it is not.
@@ -302,6 +327,9 @@ func (r *Reader) record() (rec Record, err error) {
 			return rec, err
 		}
 	}
+	if means, ok := r.spec.Words[Auth][rec.Auth]; ok {
+		rec.Auth = means
+	}
 	at, err := r.one(TS)
 	if err != nil {
 		return rec, err
@@ -329,6 +357,9 @@ func (r *Reader) status(text string) (int, error) {
 	if text == "" {
 		return 0, nil
 	}
+	if means, ok := r.spec.Words[Status][text]; ok {
+		text = means
+	}
 	if r.preset.proxy {
 		switch text {
 		case "0", "000", "-1":
@@ -338,7 +369,7 @@ func (r *Reader) status(text string) (int, error) {
 	n := 0
 	for _, c := range text {
 		if c < '0' || c > '9' || n > 999 {
-			return 0, errors.New("status is no number of three digits")
+			return 0, errors.New("status is no number of three digits, nor a word that words has")
 		}
 		n = 10*n + int(c-'0')
 	}

@@ -378,6 +378,9 @@ func TestSpecsThatCannotBe(t *testing.T) {
 		{Spec{Name: "nginx", Map: from(App, "capture:1", Site, "=s")}, "captures are of haproxy"},
 		{Spec{Name: "json", Map: from(App, "path:^/x/[^/]+")}, "has 0 groups"},
 		{Spec{Name: "json", Map: from(App, "path:(")}, "missing closing )"},
+		{Spec{Name: "json", Words: map[string]map[string]string{Auth: {"pat": "token"}}}, `words: auth: "pat" means "token", which is none of connect-jwt, oauth2`},
+		{Spec{Name: "json", Words: map[string]map[string]string{Status: {"ok": "fine"}}}, `words: status: "ok" means "fine", which is no number from 100 to 599`},
+		{Spec{Name: "json", Words: map[string]map[string]string{Purpose: {"ads": "marketing"}}}, "words: purpose: only words of auth and status"},
 		{Spec{Name: "json", Paths: "("}, "paths: "},
 		{Spec{Name: "json", Zone: "Mars/Olympus"}, "time_zone: "},
 		{Spec{Name: "json", Line: "$x"}, "log_format: json has a form of its own"},
@@ -392,6 +395,25 @@ func TestSpecsThatCannotBe(t *testing.T) {
 		if !errors.As(err, &wrong) || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%+v: %v, want %s", tt.spec, err, tt.want)
 		}
+	}
+}
+
+// A log's own words for how a call was authenticated and answered are translated; others stand as they are.
+func TestWords(t *testing.T) {
+	spec := Spec{Name: "json", Words: map[string]map[string]string{Auth: {"installation": "oauth2", "oauth2": "forge-user"}, Status: {"ok": "200", "0": "403"}}}
+	for words, want := range map[[2]string]Record{
+		{"installation", `"ok"`}: {Auth: "oauth2", Status: 200},
+		{"oauth2", "0"}:          {Auth: "forge-user", Status: 403},
+		{"basic", "204"}:         {Auth: "basic", Status: 204},
+		{"smartcard", `"200"`}:   {Auth: "smartcard", Status: 200},
+	} {
+		got, err := reader(t, spec, "").Read(fmt.Appendf(nil, `{"ts":"2026-11-22T03:14:15Z","app_key":"a","cloud_id":"s","path":"/e","auth":%q,"status":%s}`, words[0], words[1]))
+		if err != nil || got.Auth != want.Auth || got.Status != want.Status {
+			t.Errorf("%v: %+v, %v", words, got, err)
+		}
+	}
+	if _, err := reader(t, spec, "").Read([]byte(`{"ts":"2026-11-22T03:14:15Z","app_key":"a","cloud_id":"s","path":"/e","auth":"basic","status":"fine"}`)); err == nil || !strings.Contains(err.Error(), "nor a word that words has") {
+		t.Error(err)
 	}
 }
 

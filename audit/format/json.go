@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 )
 
@@ -14,90 +13,129 @@ const maxDepth = 32
 
 // json reads the values of a line that is one JSON object. A name with dots is found however its parts are nested. A name that is read may not come twice.
 func (r *Reader) json(line []byte) error {
-	d := json.NewDecoder(bytes.NewReader(line))
-	d.UseNumber()
-	t, err := d.Token()
-	if err != nil || t != json.Delim('{') {
+	if !json.Valid(line) {
+		var all json.RawMessage
+		return broken(json.Unmarshal(line, &all))
+	}
+	w := &walk{text: line}
+	if w.next() != '{' {
 		return errors.New("not a JSON object")
 	}
-	if err := r.object(d, "", 0); err != nil {
-		return err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows the JSON object")
-	}
-	return nil
+	return r.object(w, "", 0)
 }
 
+// broken says why a text is no JSON, without a word of it.
 func broken(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	syntax := (*json.SyntaxError)(nil)
+	switch {
+	case !errors.As(err, &syntax):
+		return errors.New("not a JSON object")
+	case strings.HasSuffix(syntax.Error(), "after top-level value"):
+		return errors.New("something follows the JSON object")
+	case strings.HasPrefix(syntax.Error(), "unexpected end"):
 		return errors.New("not a JSON object: the line ends too early")
 	}
-	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
-		return fmt.Errorf("not a JSON object: byte %d cannot stand there", syntax.Offset) // its text quotes the line
-	}
-	return errors.New("not a JSON object")
+	return fmt.Errorf("not a JSON object: byte %d cannot stand there", syntax.Offset)
 }
 
-// object reads an object whose brace was read.
-func (r *Reader) object(d *json.Decoder, prefix string, depth int) error {
+// A walk goes through a text that is known to be JSON, so that what is not read costs little.
+type walk struct {
+	text []byte
+	at   int
+}
+
+// next is the next byte that is no white space.
+func (w *walk) next() byte {
 	for {
-		t, err := d.Token()
-		if err != nil {
-			return broken(err)
+		switch c := w.text[w.at]; c {
+		case ' ', '\t', '\n', '\r':
+			w.at++
+		default:
+			return c
 		}
-		key, ok := t.(string)
-		if !ok {
-			return nil // the closing brace
+	}
+}
+
+// value passes over the next value.
+func (w *walk) value() []byte {
+	first := w.next()
+	from := w.at
+	switch first {
+	case '"':
+		w.quoted()
+	case '{', '[':
+		for depth := 0; ; {
+			c := w.text[w.at]
+			if c == '"' {
+				w.quoted()
+				continue
+			}
+			w.at++
+			if c == '{' || c == '[' {
+				depth++
+			} else if c == '}' || c == ']' {
+				if depth--; depth == 0 {
+					break
+				}
+			}
 		}
-		name := key
-		if prefix != "" {
-			name = prefix + "." + key
+	default:
+		for w.at < len(w.text) && strings.IndexByte(",]} \t\n\r", w.text[w.at]) < 0 {
+			w.at++
 		}
-		i, wanted := r.names[name]
-		if r.prefixes[name] && !wanted && depth < maxDepth {
-			if err := r.inside(d, name, depth); err != nil {
+	}
+	return w.text[from:w.at]
+}
+
+// quoted passes over a string.
+func (w *walk) quoted() {
+	for w.at++; w.text[w.at] != '"'; w.at++ {
+		if w.text[w.at] == '\\' {
+			w.at++
+		}
+	}
+	w.at++
+}
+
+// entries goes to each entry of the list or object that comes next; each passes over it.
+func (w *walk) entries(each func() error) error {
+	w.next()
+	for w.at++; ; {
+		switch w.next() {
+		case ']', '}':
+			w.at++
+			return nil
+		case ',':
+			w.at++
+		default:
+			if err := each(); err != nil {
 				return err
 			}
-			continue
 		}
-		var raw json.RawMessage
-		if err := d.Decode(&raw); err != nil {
-			return broken(err)
+	}
+}
+
+// object reads an object.
+func (r *Reader) object(w *walk, prefix string, depth int) error {
+	return w.entries(func() error {
+		name, _ := scalar(w.value())
+		if prefix != "" {
+			name = prefix + "." + name
 		}
+		w.next()
+		w.at++ // the colon
+		i, wanted := r.names[name]
 		switch {
 		case wanted:
-			if err := r.put(name, &r.values[i], raw); err != nil {
-				return err
-			}
+			return r.put(name, &r.values[i], w.value())
+		case r.prefixes[name] && depth < maxDepth && w.next() == '{':
+			return r.object(w, name, depth+1)
 		case r.preset.headers != "" && name == r.preset.headers:
-			if err := r.headers(raw); err != nil {
-				return err
-			}
+			return r.headers(w.value())
 		}
-	}
-}
-
-// inside reads a value that may hold named ones.
-func (r *Reader) inside(d *json.Decoder, name string, depth int) error {
-	t, err := d.Token()
-	switch {
-	case err != nil:
-		return broken(err)
-	case t == json.Delim('{'):
-		return r.object(d, name, depth+1)
-	case t == json.Delim('['):
-		for d.More() {
-			var raw json.RawMessage
-			if err := d.Decode(&raw); err != nil {
-				return broken(err)
-			}
-		}
-		if _, err := d.Token(); err != nil {
-			return broken(err)
-		}
-	}
-	return nil
+		w.value()
+		return nil
+	})
 }
 
 // put keeps a value: a string, a number, true or false, or a list of them. null is none.
@@ -108,18 +146,16 @@ func (r *Reader) put(name string, v *value, raw json.RawMessage) error {
 	v.have = true
 	switch raw[0] {
 	case '[':
-		var list []json.RawMessage
-		if err := json.Unmarshal(raw, &list); err != nil {
-			return broken(err)
-		}
-		v.list = make([]string, 0, len(list))
-		for i, x := range list {
-			text, ok := scalar(x)
+		v.list = []string{}
+		w := &walk{text: raw}
+		return w.entries(func() error {
+			text, ok := scalar(w.value())
 			if !ok {
-				return fmt.Errorf("%s entry %d is neither a string nor a number", name, i+1)
+				return fmt.Errorf("%s entry %d is neither a string nor a number", name, len(v.list)+1)
 			}
 			v.list = append(v.list, text)
-		}
+			return nil
+		})
 	case '{':
 		return fmt.Errorf("%s is an object", name)
 	default:
@@ -135,6 +171,9 @@ func (r *Reader) put(name string, v *value, raw json.RawMessage) error {
 func scalar(raw json.RawMessage) (string, bool) {
 	switch raw[0] {
 	case '"':
+		if bytes.IndexByte(raw, '\\') < 0 {
+			return string(raw[1 : len(raw)-1]), true
+		}
 		var s string
 		err := json.Unmarshal(raw, &s)
 		return s, err == nil

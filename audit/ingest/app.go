@@ -43,7 +43,10 @@ func App(line []byte) (*audit.App, error) {
 	if err := required("key", app.Key); err != nil {
 		return nil, err
 	}
-	if err := noAddress("key", app.Key); err != nil {
+	if err := keys("key", app.Key); err != nil {
+		return nil, err
+	}
+	if err := bounded("vendor.id", app.Vendor.ID, "vendor.name", app.Vendor.Name); err != nil {
 		return nil, err
 	}
 	switch app.Kind {
@@ -86,7 +89,7 @@ func App(line []byte) (*audit.App, error) {
 func AppKey(line []byte) (string, bool) {
 	var key string
 	err := object(line, fields{"key": text(&key)})
-	return key, err == nil && key != "" && !address.LooksLike([]byte(key))
+	return key, err == nil && key != "" && keys("key", key) == nil
 }
 
 // clean is text that is masked.

@@ -53,6 +53,8 @@ func TestAppRefuses(t *testing.T) {
 		{`"com.acme.mailer"`, `""`, "key is missing"},
 		{`"com.acme.mailer"`, `7`, "key is a number"},
 		{`"com.acme.mailer"`, `"jane@acme.example"`, "key looks like an address"},
+		{`"com.acme.mailer"`, `"` + strings.Repeat("ü", 501) + `"`, "key is longer than 1000 bytes"},
+		{`"id":"v1"`, `"id":"` + strings.Repeat("v", 1001) + `"`, "vendor.id is longer than 1000 bytes"},
 		{`"kind":"connect"`, `"kind":"Connect"`, "kind is none"},
 		{`"internal":false`, `"internal":"no"`, "internal is a string"},
 		{`"stores_personal_data":true`, `"stores_personal_data":""`, "stores_personal_data is a string"},

@@ -615,12 +615,12 @@ func unhex(c byte) byte {
 // key is text for what must not look like an address.
 func (d *Decoder) key(b []byte, i int) ([]byte, int) {
 	if i < len(b) && b[i] == '"' {
-		if end := scanPlain(b, i+1); end < len(b) && b[end] == '"' {
+		if end := scanPlain(b, i+1); end < len(b) && b[end] == '"' && end-i-1 <= maxKey {
 			return b[i+1 : end : end], end + 1
 		}
 	}
 	v, end := d.text(b, i)
-	if address.LooksLike(v) {
+	if len(v) > maxKey || address.LooksLike(v) {
 		return nil, -1
 	}
 	return v, end

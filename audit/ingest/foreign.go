@@ -46,6 +46,9 @@ func foreignCall(r *format.Reader, line []byte) (none audit.CallRecord, err erro
 	if err := required("ts", ts, "cloud_id", c.Site, "path", c.Path, "auth", c.Auth); err != nil {
 		return none, err
 	}
+	if audit.ParseAuth([]byte(c.Auth)) == 0 {
+		return none, errors.New("auth is none of " + audit.AuthNames() + ", nor a word that words has")
+	}
 	var status *int64
 	if c.Status != 0 {
 		n := int64(c.Status)
@@ -57,6 +60,7 @@ func foreignCall(r *format.Reader, line []byte) (none audit.CallRecord, err erro
 // A Sample is what was found in the first lines of a file.
 type Sample struct {
 	File                     string
+	FirstBad                 int            // the number of the first bad line
 	Lines, Others, Good, Bad int            // Others: of other paths than those that are asked for
 	Found                    map[string]int // by field: good lines that have it
 	Why                      string         // the first bad one is
@@ -68,9 +72,9 @@ const (
 	sampleBytes = 4 << 20
 )
 
-// LookAt reads the first lines of the newest file that a pattern names, by a format. It keeps nothing of them. As in a night, a last line without an end
-// waits for [Patience] from the file's last change.
-func LookAt(ctx context.Context, pattern string, f *format.Format, objects *s3.Client, now time.Time) (s Sample, err error) {
+// LookAt reads the first lines of the newest file that a pattern names, as lines of a kind, and, where f is not nil, of a format. It keeps nothing of them. As in a
+// night, a last line without an end waits for [Patience] from the file's last change.
+func LookAt(ctx context.Context, pattern string, k audit.Kind, f *format.Format, objects *s3.Client, now time.Time) (s Sample, err error) {
 	p := newPlaces(objects)
 	from := p.of(pattern)
 	_, s.File, _, err = newestOf(ctx, from, pattern)
@@ -107,10 +111,13 @@ func LookAt(ctx context.Context, pattern string, f *format.Format, objects *s3.C
 	})
 	s.Found = map[string]int{}
 	var reader *format.Reader
-	for first := true; s.Lines < sampleLines && lines.Scan(); first = false {
+	var own Decoder
+	for n := 1; s.Lines < sampleLines && lines.Scan(); n++ {
 		line := lines.Bytes()
-		if first {
+		if n == 1 {
 			line = bytes.TrimPrefix(line, []byte(byteOrderMark))
+		}
+		if f != nil && n == 1 {
 			var header []byte
 			if f.Header() {
 				header = bytes.Clone(line)
@@ -122,28 +129,56 @@ func LookAt(ctx context.Context, pattern string, f *format.Format, objects *s3.C
 				continue
 			}
 		}
-		if len(bytes.TrimSpace(line)) > 0 {
-			s.see(reader, line)
+		if len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
+		s.Lines++
+		var call audit.CallRecord
+		if f != nil {
+			call, err = foreignCall(reader, line)
+		} else {
+			err = own.try(k, line)
+		}
+		switch {
+		case errors.Is(err, format.ErrOther):
+			s.Others++
+		case err != nil:
+			if s.Bad++; s.Bad == 1 {
+				s.FirstBad, s.Why = n, err.Error()
+			}
+		case f != nil:
+			s.see(&call)
+			fallthrough
+		default:
+			s.Good++
 		}
 	}
 	return s, lines.Err()
 }
 
-// see counts a line.
-func (s *Sample) see(r *format.Reader, line []byte) {
-	s.Lines++
-	call, err := foreignCall(r, line)
-	switch {
-	case errors.Is(err, format.ErrOther):
-		s.Others++
-		return
-	case err != nil:
-		if s.Bad++; s.Bad == 1 {
-			s.Why = err.Error()
-		}
-		return
+// try reads a line of a kind, and says what is wrong with it.
+func (d *Decoder) try(k audit.Kind, line []byte) (err error) {
+	switch k {
+	case audit.KindAccess:
+		err = d.Call(line, &audit.CallRecord{})
+	case audit.KindReports:
+		err = d.Report(line, &audit.ReportRecord{})
+	case audit.KindInstalls:
+		_, err = d.Lifecycle(line)
+	case audit.KindIncidents:
+		_, err = Incident(line)
+	case audit.KindApps:
+		_, err = App(line)
+	case audit.KindAddresses:
+		_, err = d.Address(line)
+	default:
+		_, err = Observation(k, line)
 	}
-	s.Good++
+	return err
+}
+
+// see counts what a call has.
+func (s *Sample) see(call *audit.CallRecord) {
 	for field, has := range map[string]bool{format.RequestID: len(call.RequestID) > 0, format.App: len(call.App) > 0, format.Purpose: len(call.Purpose) > 0, format.Accounts: call.Accounts.Len() > 0,
 		format.TS: true, format.Site: true, format.Path: true, format.Auth: true, format.Status: true} { // without the latter it were bad
 		if has {

@@ -14,6 +14,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/format"
 )
 
@@ -131,7 +132,7 @@ func TestASampleTellsWhatWasFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := LookAt(t.Context(), path, f, nil, time.Now().Add(time.Hour))
+	s, err := LookAt(t.Context(), path, audit.KindAccess, f, nil, time.Now().Add(time.Hour))
 	if err != nil || s.Lines != 10 || s.Others != 2 || s.Bad != 1 || s.Good != 7 || !strings.Contains(s.Why, "looks like an address") {
 		t.Errorf("%+v, %v", s, err)
 	}
@@ -177,7 +178,7 @@ func TestASampleLeavesACutLineOut(t *testing.T) {
 			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			s, err := LookAt(t.Context(), path, f, nil, tt.now)
+			s, err := LookAt(t.Context(), path, audit.KindAccess, f, nil, tt.now)
 			if err != nil || s.Good != tt.good || s.Bad != tt.bad || s.Lines != tt.good+tt.bad {
 				t.Errorf("%s: %+v, %v", name, s, err)
 			}

@@ -41,7 +41,7 @@ func Observation(kind audit.Kind, line []byte) (audit.Observation, error) {
 	if err := required("app_key", o.App); err != nil {
 		return o, err
 	}
-	if err := noAddress("app_key", o.App, "cloud_id", o.Site); err != nil {
+	if err := keys("app_key", o.App, "cloud_id", o.Site); err != nil {
 		return o, err
 	}
 	if address.Redact(o.File) != o.File { // it stands in evidence

@@ -300,14 +300,28 @@ func checkAccount(id string) error {
 	return nil
 }
 
-// noAddress says which of the fields, given as name and value in turn, is the first that looks like an address.
-func noAddress(pairs ...string) error {
+// maxKey is how many bytes an app's key, a site's id, and a vendor's id or name may have: rows are led by them, and an entry of an index of Postgres holds
+// two of them in its 2,704 bytes.
+const maxKey = 1000
+
+// bounded says which of the fields, given as name and value in turn, is the first that is too long to be a key.
+func bounded(pairs ...string) error {
+	for i := 0; i < len(pairs); i += 2 {
+		if len(pairs[i+1]) > maxKey {
+			return fmt.Errorf("%s is longer than %d bytes", pairs[i], maxKey)
+		}
+	}
+	return nil
+}
+
+// keys says which of the fields, given as name and value in turn, is the first that is no key: too long, or what looks like an address.
+func keys(pairs ...string) error {
 	for i := 0; i < len(pairs); i += 2 {
 		if address.LooksLike([]byte(pairs[i+1])) {
 			return fmt.Errorf("%s looks like an address", pairs[i])
 		}
 	}
-	return nil
+	return bounded(pairs...)
 }
 
 const (
@@ -359,7 +373,7 @@ func callRecord(at time.Time, id, app, site, path, auth, purpose string, status 
 	if kind == 0 {
 		return none, errors.New("auth is none of " + audit.AuthNames())
 	}
-	if err := noAddress("app_key", app, "cloud_id", site); err != nil {
+	if err := keys("app_key", app, "cloud_id", site); err != nil {
 		return none, err
 	}
 	rec := audit.CallRecord{Sec: at.Unix(), Nsec: int64(at.Nanosecond()), RequestID: []byte(id), App: []byte(app),
@@ -423,7 +437,7 @@ func strictReport(line []byte) (audit.ReportRecord, error) {
 	if err := checkStatus(status); err != nil {
 		return rec, err
 	}
-	if err := noAddress("app_key", app); err != nil {
+	if err := keys("app_key", app); err != nil {
 		return rec, err
 	}
 	rec = audit.ReportRecord{Sec: at.Unix(), Nsec: int64(at.Nanosecond()), RequestID: []byte(id), App: []byte(app), Status: int(*status),
@@ -453,7 +467,7 @@ func Lifecycle(line []byte) (audit.Lifecycle, error) {
 	if kind == 0 {
 		return none, errors.New("event is none of " + audit.EventNames())
 	}
-	if err := noAddress("app_key", app, "cloud_id", site); err != nil {
+	if err := keys("app_key", app, "cloud_id", site); err != nil {
 		return none, err
 	}
 	l := audit.Lifecycle{At: audit.At(at), App: app, Site: site, Event: kind, Users: -1}

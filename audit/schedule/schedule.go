@@ -34,7 +34,11 @@ func Parse(spec string) (Schedule, error) {
 	}
 	plain, err := cron.ParseStandard(s.spec)
 	if err != nil {
-		return Schedule{}, fmt.Errorf("schedule %q: %w", spec, err)
+		mend := "write minute, hour, day of month, month and day of week, as in CRON_TZ=UTC 30 2 * * *"
+		if strings.Contains(err.Error(), "time zone") {
+			mend = "call the zone as the IANA database does, as in CRON_TZ=Europe/Berlin 30 2 * * *"
+		}
+		return Schedule{}, fmt.Errorf("schedule %q: %w: %s", spec, err, mend)
 	}
 	s.plain = plain
 	switch p := plain.(type) {

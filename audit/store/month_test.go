@@ -64,7 +64,7 @@ func TestAMonthOfTheTrail(t *testing.T) {
 			if must(t, err); e.Seq != want {
 				t.Errorf("before %s: entry %d, not %d", moment, e.Seq, want)
 			}
-			if seq, err := s.FindHead(ctx, cmp.Or(e.Hash, strings.Repeat("0", 64))); err != nil || seq != want {
+			if seq, err := s.FindHead(ctx, cmp.Or(e.Hash, strings.Repeat("0", 64))); want > 0 && (err != nil || seq != want) {
 				t.Errorf("before %s: head %q is entry %d, %v", moment, e.Hash, seq, err)
 			}
 		}

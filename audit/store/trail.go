@@ -270,17 +270,17 @@ func (r *trailRow) broken(seq int64, prev []byte) string {
 	return ""
 }
 
-// FindHead gives the number of the entry with this hash, 0 as the empty trail's head. [ErrNotFound]: the trail has no such entry, so its history up to
+// FindHead gives the number of the entry with this hash, 0 for the head of a trail that is empty still. [ErrNotFound]: the trail has no such entry, so its history up to
 // that head was cut off or written anew.
 func (s *Store) FindHead(ctx context.Context, head string) (seq int64, err error) {
 	hash, err := hex.DecodeString(strings.TrimSpace(head))
 	if err != nil || len(hash) != sha256.Size {
 		return 0, fmt.Errorf("head %q: not a hash of 64 hexadecimal digits as `mailreeve verify` prints it", head)
 	}
-	if string(hash) == string(make([]byte, sha256.Size)) {
-		return 0, nil
-	}
 	err = s.read(ctx, "look for a head in the trail", func(t *tx) error {
+		if string(hash) == string(make([]byte, sha256.Size)) { // the head of an empty trail, and of no other
+			return t.one(ctx, &seq, `SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM trail)`)
+		}
 		return t.one(ctx, &seq, `SELECT seq FROM trail WHERE hash = ?`, hash)
 	})
 	return seq, err

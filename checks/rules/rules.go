@@ -180,7 +180,11 @@ func compile(env *cel.Env, of *apps, r *audit.OwnRule) (audit.Check, error) {
 			return nil
 		},
 		Explain: func(f *audit.Finding, _ *audit.Policy) string {
-			return fmt.Sprintf("By a rule of the platform's own, %s: %s", r.ID, finds)
+			what := r.Finds
+			if what == "" {
+				what = strings.ReplaceAll(r.Title, "{subject}", f.Subject)
+			}
+			return fmt.Sprintf("By a rule of the platform's own, %s: %s", r.ID, what)
 		},
 		Proof: audit.Proof{Violates: caseOf(r.Violates), Complies: caseOf(r.Complies)},
 	}

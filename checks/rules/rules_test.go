@@ -26,7 +26,7 @@ func read(t testing.TB, text string) ([]audit.OwnRule, error) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return config.ReadRules(path)
+	return config.ReadRules(path, audit.DefaultPolicy())
 }
 
 func compile(t testing.TB, text string) ([]audit.Check, error) {
@@ -238,7 +238,7 @@ func BenchmarkRules(b *testing.B) {
 		for s := range sites {
 			f.Sites = append(f.Sites, audit.SiteFigures{Site: fmt.Sprint("site-", s), Installed: true, Users: 100, Accounts: 8})
 		}
-		f.Complete()
+		f.Complete(audit.DefaultPolicy())
 		apps = append(apps, f)
 	}
 	b.ResetTimer()

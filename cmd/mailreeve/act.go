@@ -21,10 +21,10 @@ type actFlags struct {
 }
 
 func (c *cli) actCommands() []*cobra.Command {
-	command := func(kind audit.DeedKind, name, short, long string, add func(*cobra.Command, *actFlags)) *cobra.Command {
+	command := func(kind audit.DeedKind, name, short, long, example string, add func(*cobra.Command, *actFlags)) *cobra.Command {
 		var f actFlags
 		cmd := &cobra.Command{
-			Use: name + " ID…", Short: short, Long: long,
+			Use: name + " ID…", Short: short, Long: long, Example: "  mailreeve findings " + name + " " + example,
 			Args: cobra.MinimumNArgs(1),
 			RunE: func(cmd *cobra.Command, ids []string) error {
 				d, err := c.deed(cmd, kind, &f)
@@ -38,37 +38,41 @@ func (c *cli) actCommands() []*cobra.Command {
 		if add != nil {
 			add(cmd, &f)
 		}
+		if cmd.Flags().Lookup("act") != nil {
+			completes(cmd, "act", audit.RecommendedActs())
+		}
 		return cmd
 	}
 	acts := strings.Join(audit.RecommendedActs(), ", ")
 	return []*cobra.Command{
-		command(audit.DoAcknowledge, "ack", "Say that somebody has seen them", "", nil),
-		command(audit.DoAssign, "assign", "Say who deals with them", "", func(cmd *cobra.Command, f *actFlags) {
+		command(audit.DoAcknowledge, "ack", "Say that somebody has seen them", "", "F-Z47QJX F-NQ3S5N", nil),
+		command(audit.DoAssign, "assign", "Say who deals with them", "", "F-Z47QJX --to ann", func(cmd *cobra.Command, f *actFlags) {
 			cmd.Flags().StringVar(&f.to, "to", "", `who; "" for nobody (needed)`)
 		}),
-		command(audit.DoComment, "comment", "Write a comment into their history", "", func(cmd *cobra.Command, f *actFlags) {
+		command(audit.DoComment, "comment", "Write a comment into their history", "", "F-Z47QJX --text 'asked the vendor by phone'", func(cmd *cobra.Command, f *actFlags) {
 			cmd.Flags().StringVar(&f.reason, "text", "", "the comment (needed); --reason is the same")
 		}),
-		command(audit.DoRemediate, "remediate", "Say that the vendor is mending it", "", nil),
+		command(audit.DoRemediate, "remediate", "Say that the vendor is mending it", "", "F-Z47QJX --reason 'fixed in 2.4, out on Monday'", nil),
 		command(audit.DoResolve, "resolve", "Say that they are over",
-			"resolve closes findings. One about what happened reopens when it happens again; whether one about what holds is mended, the next night sees.", nil),
+			"resolve closes findings. One about what happened reopens when it happens again; whether one about what holds is mended, the next night sees.", "F-Z47QJX --reason 'the vendor erased the addresses'", nil),
 		command(audit.DoReopen, "reopen", "Take back that they were resolved, suppressed or dismissed",
-			"reopen opens findings again, and ends what suppresses or dismisses them. One that was accepted is no longer part of the approval.", nil),
+			"reopen opens findings again, and ends what suppresses or dismisses them. One that was accepted is no longer part of the approval.", "F-Z47QJX", nil),
 		command(audit.DoSuppress, "suppress", "Accept them for a time: they grow in silence",
 			`suppress keeps findings out of the way until a time, at most as long as the policy allows (365 days), or until they grow too far beyond what they
 are now. With --site only that site is covered: a finding stays open while another one has some.`,
+			"F-Z47QJX --until 2027-01-31 --reason 'they move to another service'",
 			func(cmd *cobra.Command, f *actFlags) {
 				cmd.Flags().StringVar(&f.until, "until", "", "until when: RFC 3339, or a day, at whose beginning (UTC) it ends (needed, as is --reason)")
 				cmd.Flags().StringVar(&f.site, "site", "", "only on this site (cloud_id)")
 			}),
 		command(audit.DoDismiss, "dismiss", "Say that they are false positives (needs --reason)",
-			"dismiss says that findings are false positives. It lasts as long as the policy says (180 days), or until they grow too far beyond what they are now.", nil),
+			"dismiss says that findings are false positives. It lasts as long as the policy says (180 days), or until they grow too far beyond what they are now.", "F-Z47QJX --reason 'a test of our own'", nil),
 		command(audit.DoAccept, "accept", "Take what feature-drift found into the approval",
-			"accept takes the scope, module, host or domain that a feature-drift finding is about into the newest approval in force, as if it had been in its snapshot.", nil),
-		command(audit.DoRecommend, "recommend", "Recommend what to do about the app", "", func(cmd *cobra.Command, f *actFlags) {
+			"accept takes the scope, module, host or domain that a feature-drift finding is about into the newest approval in force, as if it had been in its snapshot.", "F-M1GB3V --reason 'told us in March'", nil),
+		command(audit.DoRecommend, "recommend", "Recommend what to do about the app", "", "F-Z47QJX --act warn --reason 'the third time'", func(cmd *cobra.Command, f *actFlags) {
 			cmd.Flags().StringVar(&f.act, "act", "", "one of "+acts+" (needed)")
 		}),
-		command(audit.DoDecide, "decide", "Decide on what is recommended", "", func(cmd *cobra.Command, f *actFlags) {
+		command(audit.DoDecide, "decide", "Decide on what is recommended", "", "F-Z47QJX --reason 'agreed with legal'", func(cmd *cobra.Command, f *actFlags) {
 			cmd.Flags().StringVar(&f.act, "act", "", "one of "+acts+" (default: what is recommended)")
 		}),
 	}

@@ -84,9 +84,10 @@ func appListing() listing[record.AppSummary] {
 func (c *cli) appsShowCommand() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
-		Use:   "show KEY",
-		Short: "Show an app: what it declares, what was approved, what it did, its findings",
-		Args:  cobra.ExactArgs(1),
+		Use:     "show KEY",
+		Example: "  mailreeve apps show com.brassbell.campaigns",
+		Short:   "Show an app: what it declares, what was approved, what it did, its findings",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
 			s, err := c.openStore(ctx)

@@ -37,8 +37,9 @@ func needsOf(c *audit.Check) string {
 func (c *cli) checksListCommand() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List the checks",
+		Use:     "list",
+		Example: "  mailreeve checks list\n  mailreeve checks list --format json",
+		Short:   "List the checks",
 		RunE: func(*cobra.Command, []string) error {
 			set, _, err := c.configured()
 			if err != nil {
@@ -73,9 +74,18 @@ func (c *cli) checksListCommand() *cobra.Command {
 func (c *cli) checksExplainCommand() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
-		Use:   "explain ID",
-		Short: "Explain a check: its rule, its boundaries, and what the vendor has to do",
-		Args:  cobra.ExactArgs(1),
+		Use:     "explain ID",
+		Example: "  mailreeve checks explain report-overdue",
+		Short:   "Explain a check: its rule, its boundaries, and what the vendor has to do",
+		Args:    cobra.ExactArgs(1),
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) (ids []cobra.Completion, _ cobra.ShellCompDirective) {
+			if set, _, err := c.configured(); err == nil && len(args) == 0 {
+				for _, parts := range set.Catalogue() {
+					ids = append(ids, cobra.CompletionWithDesc(parts[0].ID, parts[0].Finds))
+				}
+			}
+			return ids, cobra.ShellCompDirectiveNoFileComp
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			set, policy, err := c.configured()
 			if err != nil {
@@ -106,12 +116,20 @@ func (c *cli) checksExplainCommand() *cobra.Command {
 				if boundaries != "" {
 					boundaries = strings.ToUpper(boundaries[:1]) + boundaries[1:]
 				}
+				clause := checks.Clause(policy, part.Clause)
+				if i > 0 {
+					clause = "" // it was told
+				}
 				if part.Part != "" {
 					fmt.Fprintf(c.out, "\nsubject     %s\n", part.Part)
 				}
 				fmt.Fprintf(c.out, "needs       %s\n", needsOf(part))
-				for _, x := range [][2]string{{"Rule", rule}, {"Boundaries", boundaries}, {"What the vendor has to do", part.Remediation},
-					{"Breaks it", part.Proof.Violates.Story}, {"Nearly does", part.Proof.Complies.Story}} {
+				by := "" // whose numbers the stories go by
+				if all := checks.Parts(part.ID); len(all) > i && all[i].Rule != part.Rule {
+					by = " (by the numbers and purposes of the built-in policy)"
+				}
+				for _, x := range [][2]string{{"Clause " + part.Clause, clause}, {"Rule", rule}, {"Boundaries", boundaries}, {"What the vendor has to do", part.Remediation},
+					{"Breaks it" + by, part.Proof.Violates.Story}, {"Nearly does" + by, part.Proof.Complies.Story}} {
 					if x[1] != "" {
 						fmt.Fprintf(c.out, "\n%s\n%s\n", x[0], folded(x[1], "  ", textWidth))
 					}
@@ -138,8 +156,9 @@ func (c *cli) configured() (checks.Set, *audit.Policy, error) {
 
 func (c *cli) checksTestCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "test FILE…",
-		Short: "Test rules of your own by their examples",
+		Use:     "test FILE…",
+		Example: "  mailreeve checks test rules/*.yaml",
+		Short:   "Test rules of your own by their examples",
 		Long: `test reads files of rules, type-checks what they say, and holds each rule against its examples: those that violate it and those that comply.
 It needs no store and changes nothing. Where there is a configuration, clauses that its policy words are known. docs/rules.md is about rules.`,
 		Args: cobra.MinimumNArgs(1),
@@ -149,9 +168,9 @@ It needs no store and changes nothing. Where there is a configuration, clauses t
 				return err
 			}
 			alone := audit.DefaultPolicy()
-			alone.Clauses = policy.Clauses
+			alone.Clauses, alone.Scopes = policy.Clauses, policy.Scopes
 			for _, path := range args {
-				list, err := config.ReadRules(path)
+				list, err := config.ReadRules(path, alone)
 				if err != nil {
 					return err
 				}

@@ -36,7 +36,7 @@ func consoleSite(cfg *config.Config, log *slog.Logger) (*web.Site, error) {
 	}
 	site, err := web.New(web.Config{Listen: cfg.Console.Listen, PublicURL: c.PublicURL, TLSCert: resolved(c.TLSCert), TLSKey: resolved(c.TLSKey), Log: log})
 	if err != nil {
-		return nil, fmt.Errorf("%s: console: %w", cfg.Path, err)
+		return nil, fmt.Errorf("%s: %w", cfg.Path, cfg.Located(fmt.Errorf("console: %w", err)))
 	}
 	return site, nil
 }
@@ -150,7 +150,7 @@ func (d *doctor) console(ctx context.Context) {
 		pair, err := tls.LoadX509KeyPair(d.cfg.Resolve(c.TLSCert), d.cfg.Resolve(c.TLSKey))
 		switch {
 		case err != nil:
-			d.wrong("console", "console.tls_cert and tls_key: %w", err)
+			d.wrong("console", "console.tls_cert and tls_key: %w: name a certificate and its key, both as PEM files that this user may read", err)
 			return
 		case pair.Leaf != nil && d.now.After(pair.Leaf.NotAfter):
 			d.wrong("console", "console.tls_cert ended at %s: renew it", pair.Leaf.NotAfter.UTC().Format(time.RFC3339))

@@ -29,8 +29,9 @@ func (c *cli) demoCommand() *cobra.Command {
 	var dir string
 	var serve bool
 	cmd := &cobra.Command{
-		Use:   "demo",
-		Short: "Audit a whole synthetic marketplace: the two-minute tour",
+		Use:     "demo",
+		Example: "  mailreeve demo\n  mailreeve demo --dir demo --serve",
+		Short:   "Audit a whole synthetic marketplace: the two-minute tour",
 		Long: `demo invents a marketplace of 200 apps, writes what its gateway would have logged in 30 days, and audits it night by night. It needs no server,
 no configuration and no network. Where Chromium is installed, it also captures a page that shows an address. What it leaves behind can be looked at with every other command.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.demo(cmd.Context(), dir, serve) },

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -74,10 +75,14 @@ func (c *cli) digest(in io.Reader, key [32]byte) error {
 	id := address.KeyID(key)
 	bad := 0
 	for n := 1; lines.Scan(); n++ {
-		if len(strings.TrimSpace(lines.Text())) == 0 {
+		line := lines.Bytes()
+		if n == 1 {
+			line = bytes.TrimPrefix(line, []byte("\ufeff")) // a byte order mark at a file's start is no text
+		}
+		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
-		a, err := ingest.Address(lines.Bytes())
+		a, err := ingest.Address(line)
 		if err == nil && a.Email == "" {
 			err = errors.New("it holds digests already")
 		}

@@ -59,8 +59,9 @@ func (c *cli) doctorCommand() *cobra.Command {
 	var format string
 	var send bool
 	cmd := &cobra.Command{
-		Use:   "doctor",
-		Short: "Look at configuration, store, archive, sources and Slack: each ok, or what to do",
+		Use:     "doctor",
+		Example: "  mailreeve doctor\n  mailreeve doctor -c /etc/mailreeve/mailreeve.yaml --send",
+		Short:   "Look at configuration, store, archive, sources and Slack: each ok, or what to do",
 		Long: `doctor looks at all that the configuration names, and says of each thing that it is ok, or what is wrong and what to do about it.
 It changes nothing, and ends with 1 where something is wrong. Run it as the user whose nights it is about. docs/runbook.md says more of each mistake.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -144,11 +145,25 @@ func (d *doctor) warn(about, format string, args ...any) { d.say(isWarning, abou
 
 func (d *doctor) wrong(about, format string, args ...any) { d.say(isWrong, about, format, args...) }
 
-// say notes what an error says, a line each.
+// say notes what an error says, a line each. What begins with a key of the configuration gets its line.
 func (d *doctor) say(state, about, format string, args ...any) {
-	for line := range strings.SplitSeq(fmt.Errorf(format, args...).Error(), "\n") {
+	err := fmt.Errorf(format, args...)
+	if state != isOK && d.cfg != nil && slices.Contains([]string{"mail", "console", "capture"}, about) {
+		if located := d.cfg.Located(err); located != err {
+			err = fmt.Errorf("%s: %w", filepath.Base(d.cfg.Path), located)
+		}
+	}
+	for line := range strings.SplitSeq(err.Error(), "\n") {
 		d.found = append(d.found, symptom{state, about, line})
 	}
+}
+
+// at is where a key of the configuration stands, as messages begin; "" where it says nothing of it.
+func (d *doctor) at(path ...any) string {
+	if n := d.cfg.Line(path...); n > 0 {
+		return fmt.Sprintf("%s: line %d: ", filepath.Base(d.cfg.Path), n)
+	}
+	return ""
 }
 
 // policy says what the policy turns off, only observes, and excepts, and which exceptions are no use any more.
@@ -156,6 +171,9 @@ func (d *doctor) policy(ctx context.Context, set checks.Set) {
 	p, now := d.cfg.Policy, audit.At(d.now)
 	for _, says := range config.PolicyMistakes(d.cfg.Path) {
 		d.wrong("policy", "%w", says)
+	}
+	for _, doubt := range d.cfg.PolicyDoubts() {
+		d.warn("policy", "%w", doubt)
 	}
 	var off, observed []string
 	for _, parts := range set.Catalogue() {
@@ -353,6 +371,8 @@ func cure(trouble string) string {
 		return "the next run catches up"
 	case strings.Contains(trouble, "permission denied"):
 		return "let this user read it"
+	case strings.Contains(trouble, "put the secret there"):
+		return "the next run tries again"
 	}
 	return "mend it"
 }
@@ -596,34 +616,35 @@ func (d *doctor) sources(ctx context.Context) {
 		x := &d.cfg.Sources[i]
 		name := x.Kind + " " + x.Name()
 		if f := feedOf(d.cfg, x); f != nil {
-			d.feed(ctx, name, f)
+			d.feed(ctx, i, name, f)
 			continue
 		}
+		at := d.at("sources", i, "path")
 		files, newest, err := ingest.Look(ctx, d.cfg.Resolve(x.Path), d.objects)
 		switch age := d.now.Sub(newest); {
 		case errors.Is(err, fs.ErrNotExist):
-			d.wrong("sources", "%s: no such file: %s", name, cure("no such file"))
+			d.wrong("sources", "%s%s: no such file: %s", at, name, cure("no such file"))
 		case err != nil:
-			d.wrong("sources", "%s: %w: %s", name, err, cure(err.Error()))
+			d.wrong("sources", "%s%s: %w: %s", at, name, err, cure(err.Error()))
 		case x.MaxAge > 0 && x.Kind != string(audit.KindApps) && x.Kind != string(audit.KindAddresses) && age > time.Duration(x.MaxAge):
-			d.wrong("sources", "%s: nothing was written to it since %s, longer ago than max_age: %s", name, newest.UTC().Format(time.RFC3339), cure("max_age"))
+			d.wrong("sources", "%s%s: nothing was written to it since %s, longer ago than max_age: %s", d.at("sources", i, "max_age"), name, newest.UTC().Format(time.RFC3339), cure("max_age"))
 		default:
 			d.ok("sources", "%s: %s, the newest of %s", name, count(files, "file", "files"), newest.UTC().Format(time.RFC3339))
-			d.lines(ctx, name, x)
+			d.lines(ctx, i, name, x)
 		}
 	}
 }
 
 // feed says whether a source that is no file can be asked.
-func (d *doctor) feed(ctx context.Context, name string, f ingest.Feed) {
+func (d *doctor) feed(ctx context.Context, i int, name string, f ingest.Feed) {
 	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("it took more than a minute"))
 	defer cancel()
 	var n lineCount
 	switch _, _, err := f.Fetch(ctx, "", &n); {
 	case err != nil:
-		d.wrong("sources", "%s: %s: %s", name, address.Redact(err.Error()), cure(err.Error()))
+		d.wrong("sources", "%s%s: %s: %s", d.at("sources", i), name, address.Redact(err.Error()), cure(err.Error()))
 	case n == 0:
-		d.wrong("sources", "%s: it gives nothing: see what it is asked for", name)
+		d.wrong("sources", "%s%s: it gives nothing: see what it is asked for", d.at("sources", i), name)
 	default:
 		d.ok("sources", "%s: %s", name, count(int(n), "item", "items"))
 	}
@@ -637,13 +658,21 @@ func (n *lineCount) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// lines says what of a call was found in a sample of lines of another format.
-func (d *doctor) lines(ctx context.Context, name string, x *config.Source) {
+// lines says what of a call was found in a sample of lines of another format, and of any whether lines are bad.
+func (d *doctor) lines(ctx context.Context, i int, name string, x *config.Source) {
 	f, err := x.Lines()
-	if f == nil || err != nil {
+	if err != nil {
 		return
 	}
-	s, err := ingest.LookAt(ctx, d.cfg.Resolve(x.Path), f, d.objects, d.now)
+	s, err := ingest.LookAt(ctx, d.cfg.Resolve(x.Path), audit.Kind(x.Kind), f, d.objects, d.now)
+	if f == nil {
+		if err == nil && s.Bad > 0 { // what cannot be read to its end the night tells
+			d.warn("sources", "%s%s: %s among the first %s of %s; the first, line %d: %s: mend the file, or see that it is a source of kind %s", d.at("sources", i, "kind"), name, count(s.Bad, "bad line", "bad lines"),
+				count(s.Lines, "line", "lines"), filepath.Base(s.File), s.FirstBad, address.Redact(s.Why), x.Kind)
+		}
+		return
+	}
+	name = d.at("sources", i, "format") + name
 	if err != nil {
 		d.wrong("sources", "%s: %w: see that its format is %s", name, err, x.Format)
 		return
@@ -672,7 +701,7 @@ func (d *doctor) lines(ctx context.Context, name string, x *config.Source) {
 	case s.Lines == s.Others:
 		d.warn("sources", "%s: none of %s of %s is of a path that paths names: see there", name, count(s.Lines, "line", "lines"), filepath.Base(s.File))
 	case s.Bad > 0:
-		d.warn("sources", "%s: %s; %s, the first because %s: see format, map and log_format", name, told, count(s.Bad, "line is bad", "lines are bad"), s.Why)
+		d.warn("sources", "%s: %s; %s, the first because %s: see format, map, words and log_format", name, told, count(s.Bad, "line is bad", "lines are bad"), s.Why)
 	case len(never) > 0:
 		d.warn("sources", "%s: %s: see the map, if the log has it", name, told)
 	default:
@@ -687,7 +716,7 @@ func (d *doctor) secrets() {
 	}
 	path := d.cfg.Resolve(d.cfg.AddressKeyFile)
 	if _, err := readKey(path); err != nil {
-		d.wrong("address key", "%w: put the key there that the digests were made with, or mend address_key_file", err)
+		d.wrong("address key", "%s%w: put the key there that the digests were made with, or mend address_key_file", d.at("address_key_file"), err)
 		return
 	}
 	if i, err := os.Stat(path); err == nil && i.Mode().Perm()&0o007 != 0 {

@@ -36,7 +36,7 @@ func (c *cli) findingsListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List findings that are not resolved, the worst first",
-		Example: "  mailreeve findings list --severity critical,high\n  mailreeve findings list --status all --app com.acme.mailer --format json",
+		Example: "  mailreeve findings list --severity critical,high\n  mailreeve findings list --status all --app com.brassbell.campaigns --format json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			filter, err := pick.filter(c)
 			if err != nil {
@@ -93,6 +93,8 @@ func (p *findingFlags) add(cmd *cobra.Command) {
 	f.StringArrayVar(&p.vendors, "vendor", nil, "name or id of a vendor; may be given more than once")
 	f.StringSliceVar(&p.runs, "run", nil, "ids of runs that filed it or changed it last")
 	f.IntVar(&p.limit, "limit", 0, "at most so many (default: all)")
+	completes(cmd, "status", append([]audit.Status{"all"}, audit.Statuses()...))
+	completes(cmd, "severity", audit.Severities())
 }
 
 func joined[S ~string](list []S) string {
@@ -208,7 +210,7 @@ Without, it writes the findings that mailreeve findings list with the same optio
 csv is for programs, and as findings list has it. excel is the same for spreadsheets: CSV with a byte order mark, a finding a row with all its texts, times in UTC that
 a spreadsheet can reckon with. ocsf is each finding, also with IDs, as an event of the Open Cybersecurity Schema Framework ` + ocsf.Version + `, class Compliance Finding
 (2003), one a line.`,
-		Example: "  mailreeve findings export F-3K9QZX --format csv > accounts.csv\n  mailreeve findings export --format excel > findings.csv\n  mailreeve findings export --status all --format ocsf > findings.ocsf.jsonl",
+		Example: "  mailreeve findings export F-Z47QJX --format csv > accounts.csv\n  mailreeve findings export --format excel > findings.csv\n  mailreeve findings export --status all --format ocsf > findings.ocsf.jsonl",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			filter, err := pick.filter(c)

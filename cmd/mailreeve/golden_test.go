@@ -50,6 +50,9 @@ func TestGoldenNights(t *testing.T) {
 					t.Fatalf("exit %d: %s", code, errs)
 				}
 			}
+			if filepath.Base(night) == "codehost" {
+				pageShows(t, dir)
+			}
 			code, got, errs := mailreeve(t, dir, "findings", "list", "--status", "all", "--format", "json")
 			if code != exitDone {
 				t.Fatalf("exit %d: %s", code, errs)
@@ -76,6 +79,27 @@ func TestGoldenNights(t *testing.T) {
 				t.Errorf("(-want +got; -update writes it anew)\n%s", diff)
 			}
 		})
+	}
+}
+
+// pageShows holds docs/another-platform.md against the night that it shows: its files, and what is found.
+func pageShows(t *testing.T, dir string) {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/another-platform.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := mailreeve(t, dir, "findings", "list")
+	for _, name := range []string{"mailreeve.yaml", "policy.yaml", "rules/codehost.yaml", "gateway-2026-11-22.log", "legacy-2026-11-22.log", ""} {
+		text := []byte(table)
+		if name != "" {
+			if text, err = os.ReadFile(filepath.Join(dir, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !strings.Contains(string(page), "\n"+string(text)+"```") {
+			t.Errorf("docs/another-platform.md does not show %s as it is:\n%s", name, text)
+		}
 	}
 }
 

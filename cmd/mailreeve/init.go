@@ -27,10 +27,11 @@ func starterFolders() []string { return []string{"logs", "status", "registry"} }
 func (c *cli) initCommand() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
-		Use:   "init",
-		Short: "Write a commented configuration, policy and folders to start from",
-		Long:  "init writes mailreeve.yaml and policy.yaml, both with comments on each key, and the folders that they read from. It overwrites nothing.",
-		RunE:  func(*cobra.Command, []string) error { return c.init(dir) },
+		Use:     "init",
+		Example: "  mailreeve init\n  mailreeve init --dir /etc/mailreeve",
+		Short:   "Write a commented configuration, policy and folders to start from",
+		Long:    "init writes mailreeve.yaml and policy.yaml, both with comments on each key, and the folders that they read from. It overwrites nothing.",
+		RunE:    func(*cobra.Command, []string) error { return c.init(dir) },
 	}
 	cmd.Flags().StringVar(&dir, "dir", ".", "where to write")
 	return cmd

@@ -48,7 +48,7 @@ func (d *doctor) mail(ctx context.Context) {
 	n := d.cfg.Notices
 	if n.Templates != "" {
 		if _, err := mailTemplates(d.cfg); err != nil {
-			d.wrong("mail", "%w", err)
+			d.wrong("mail", "%w: name a folder with mail.txt, mail.html or subject.txt, or leave notices.templates out", err)
 		} else {
 			d.ok("mail", "the templates in %s are good", d.cfg.Resolve(n.Templates))
 		}

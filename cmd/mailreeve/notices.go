@@ -433,8 +433,9 @@ var digestPattern = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 func (c *cli) noticesReleaseCommand() *cobra.Command {
 	var reason string
 	cmd := &cobra.Command{
-		Use:   "release [RUN]",
-		Short: "Let the notices go that an abnormal night, or a first run, holds up",
+		Use:     "release [RUN]",
+		Example: "  mailreeve notices release\n  mailreeve notices release R-000001",
+		Short:   "Let the notices go that an abnormal night, or a first run, holds up",
 		Long: `A night that files far more critical and high findings than others is abnormal: no notice is sent until somebody has looked and releases it.
 What a first run finds is told to vendors only once that run is released, by its id; without one, release is for all abnormal nights.`,
 		Args: cobra.MaximumNArgs(1),

@@ -31,12 +31,22 @@ const (
 	asOCSF  = "ocsf"
 )
 
+// completes has shells complete an option by the values that it takes.
+func completes[S ~string](cmd *cobra.Command, option string, values []S) {
+	list := make([]cobra.Completion, len(values))
+	for i, v := range values {
+		list[i] = string(v)
+	}
+	_ = cmd.RegisterFlagCompletionFunc(option, cobra.FixedCompletions(list, cobra.ShellCompDirectiveNoFileComp)) // fails only for an option that there is not
+}
+
 // formatFlag is --format of a list. Its value is checked before the command runs.
 func formatFlag(cmd *cobra.Command, into *string, formats ...string) {
 	if len(formats) == 0 {
 		formats = []string{asTable, asJSON, asJSONL, asCSV}
 	}
 	cmd.Flags().StringVar(into, "format", formats[0], "how to print: "+strings.Join(formats, ", "))
+	completes(cmd, "format", formats)
 	also := cmd.PreRunE
 	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
 		if !slices.Contains(formats, *into) {

@@ -39,8 +39,9 @@ func (c *cli) quarantineListCommand() *cobra.Command {
 	var format, kind string
 	var limit int
 	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List the lines in quarantine, by file and line",
+		Use:     "list",
+		Example: "  mailreeve quarantine list\n  mailreeve quarantine list --kind access --format csv",
+		Short:   "List the lines in quarantine, by file and line",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 0 {
 				return usagef("--limit: give 0 or more")
@@ -120,8 +121,9 @@ func cutLast(s, sep string) (before, after string, found bool) {
 
 func (c *cli) quarantineRetryCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "retry",
-		Short: "Read the lines in quarantine again from their files",
+		Use:     "retry",
+		Example: "  mailreeve quarantine retry",
+		Short:   "Read the lines in quarantine again from their files",
 		Long: `retry reads the files that have lines in quarantine again, in an audit by hand as of the last run. What was read from them before is known and
 changes nothing; lines that were mended are taken, and judged as if they had come now.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.retry(cmd.Context()) },

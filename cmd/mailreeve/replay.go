@@ -33,7 +33,7 @@ the facts that are known today: so what differs is due to the rules alone. Days 
 --approve KEY=PURPOSE asks what an approval would change: the app is judged as if it had been approved for the purpose from --from on. Give it more than
 once for more purposes or apps, and without --policy to keep the policies that held.`,
 		Example: "  mailreeve replay --from 2026-11-01 --to 2026-11-22 --policy stricter.yaml\n" +
-			"  mailreeve replay --from 2026-11-01 --to 2026-11-22 --approve com.example.app=user-sync --format jsonl",
+			"  mailreeve replay --from 2026-11-01 --to 2026-11-22 --approve com.fennelbrook.crm=user-sync --format jsonl",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var r audit.Replay

@@ -25,8 +25,9 @@ func (c *cli) runsListCommand() *cobra.Command {
 	var format string
 	var limit int
 	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List the runs, the newest first",
+		Use:     "list",
+		Example: "  mailreeve runs list\n  mailreeve runs list --limit 7 --format json",
+		Short:   "List the runs, the newest first",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 0 {
 				return usagef("--limit: give 0 or more")
@@ -75,9 +76,10 @@ func (c *cli) runsListCommand() *cobra.Command {
 func (c *cli) runsShowCommand() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
-		Use:   "show ID",
-		Short: "Show what a run read, looked at and found",
-		Args:  cobra.ExactArgs(1),
+		Use:     "show ID",
+		Example: "  mailreeve runs show R-000001",
+		Short:   "Show what a run read, looked at and found",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := c.openStore(cmd.Context())
 			if err != nil {
@@ -166,8 +168,9 @@ func (c *cli) runsCoverageCommand() *cobra.Command {
 	var format string
 	var limit int
 	cmd := &cobra.Command{
-		Use:   "coverage",
-		Short: "Show, night by night, which source and which check looked through which day",
+		Use:     "coverage",
+		Example: "  mailreeve runs coverage",
+		Short:   "Show, night by night, which source and which check looked through which day",
 		Long: `coverage shows for each finished run, the newest first, which source and which check it looked at, and through which UTC day: the day of the
 last run, up to that one, that could look. What could not be looked at is examined by the next run that can.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -16,8 +16,9 @@ import (
 
 func (c *cli) serveCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "serve",
-		Short: "Run the nights by their schedule, and serve the console, until SIGTERM",
+		Use:     "serve",
+		Example: "  mailreeve serve -c /etc/mailreeve/mailreeve.yaml",
+		Short:   "Run the nights by their schedule, and serve the console, until SIGTERM",
 		Long: `serve runs an audit at each time of the configuration's schedule, never two at once. Nights that were missed while nothing ran are made up by
 one run at the start. The console is served at console.listen; where console.oidc does not say who logs people in, a link is printed that does so once, on
 this machine. A night that failed is tried again after a minute, and then after growing pauses, until the next one is due.

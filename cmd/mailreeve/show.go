@@ -16,9 +16,10 @@ import (
 func (c *cli) findingsShowCommand() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
-		Use:   "show ID",
-		Short: "Show a finding: why, the evidence, its history, what was done about it",
-		Args:  cobra.ExactArgs(1),
+		Use:     "show ID",
+		Example: "  mailreeve findings show F-Z47QJX",
+		Short:   "Show a finding: why, the evidence, its history, what was done about it",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := c.openStore(cmd.Context())
 			if err != nil {

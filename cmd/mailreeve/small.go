@@ -19,8 +19,9 @@ import (
 
 func (c *cli) versionCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
+		Use:     "version",
+		Example: "  mailreeve version",
+		Short:   "Print the version",
 		RunE: func(*cobra.Command, []string) error {
 			version, built := build()
 			fmt.Fprintf(c.out, "mailreeve %s %s\n", version, built)
@@ -122,7 +123,7 @@ func (s *system) keepHead(ctx context.Context, head audit.TrailHead, after strin
 func (c *cli) migrateCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "migrate", Short: "Bring the store's schema up to date, or tell how far it is"}
 	cmd.AddCommand(&cobra.Command{
-		Use: "up", Short: "Bring the schema up to date (every start does)",
+		Use: "up", Example: "  mailreeve migrate up", Short: "Bring the schema up to date (every start does)",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := c.load()
 			if err != nil {

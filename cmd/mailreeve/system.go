@@ -56,15 +56,15 @@ func (c *cli) load() (*config.Config, error) {
 		return nil, err
 	}
 	if _, err := schedule.Parse(cfg.Schedule); err != nil {
-		return nil, fmt.Errorf("%s: schedule: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, cfg.Located(fmt.Errorf("schedule: %w", err)))
 	}
 	if cfg.Capture.Every != "" {
 		if _, err := schedule.Parse(cfg.Capture.Every); err != nil {
-			return nil, fmt.Errorf("%s: capture.every: %w", path, err)
+			return nil, fmt.Errorf("%s: %w", path, cfg.Located(fmt.Errorf("capture.every: %w", err)))
 		}
 	}
 	if err := checkHooks(cfg); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, cfg.Located(err))
 	}
 	if c.checks, err = checks.For(cfg.Policy); err != nil {
 		return nil, err

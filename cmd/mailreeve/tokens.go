@@ -73,9 +73,10 @@ calls by it who acted.`,
 func (c *cli) tokensListCommand() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List all tokens, also those that do not work any more",
-		Args:  cobra.NoArgs,
+		Use:     "list",
+		Example: "  mailreeve tokens list",
+		Short:   "List all tokens, also those that do not work any more",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := c.openStore(cmd.Context())
 			if err != nil {

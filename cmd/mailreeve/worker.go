@@ -15,8 +15,9 @@ import (
 
 func (c *cli) workerCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "worker",
-		Short: "Do parts of other processes' nights, and send messages, until SIGTERM (Postgres only)",
+		Use:     "worker",
+		Example: "  mailreeve worker -c /etc/mailreeve/mailreeve.yaml",
+		Short:   "Do parts of other processes' nights, and send messages, until SIGTERM (Postgres only)",
 		Long: `worker reads files and judges apps for whichever process runs the night, as many at a time as the configuration's workers, and delivers messages beside the
 others. It needs the same database and, at the same paths, the same archive and source files as that process. It may be started, stopped and killed at any time: what it
 had not finished, others do.`,

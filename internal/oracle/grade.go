@@ -26,6 +26,8 @@ func grade(check, subject string) (severity, confidence string) {
 			return "medium", "likely"
 		}
 		return "low", "possible"
+	case "purpose-drift":
+		return "medium", "likely"
 	case "user-reported-exposure":
 		return "low", "possible"
 	case "access-refused-probing":

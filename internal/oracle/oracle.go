@@ -182,6 +182,7 @@ func Judge(in Input) Result {
 
 	a.approvalAndPurpose()
 	a.refusedProbing()
+	a.purposeDrift()
 	a.notInstalled()
 	a.notApp()
 	a.overdue()
