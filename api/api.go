@@ -109,6 +109,7 @@ func (a *API) routes() []route {
 		{post, "/notices/{id}/approve", []Scope{ReadNotices, ApproveNotices}, nil, a.approve},
 		{get, "/apps", []Scope{ReadApps}, slices.Concat(one("sort"), paged), a.apps},
 		{get, "/apps/{key...}", []Scope{ReadApps, ReadFindings}, nil, a.app},
+		{get, "/app", []Scope{ReadApps, ReadFindings}, one("key"), a.appByKey},
 		{get, "/vendors", []Scope{ReadApps}, paged, a.vendors},
 		{get, "/runs", []Scope{ReadRuns}, paged, a.runs},
 		{get, "/runs/{id}", []Scope{ReadRuns}, nil, a.run},

@@ -213,15 +213,15 @@ func TestTheDescriptionHolds(t *testing.T) {
 	b.ask(ask{path: "/openapi.json", status: 200})
 	for _, path := range []string{"/findings?limit=2", "/findings?status=all&severity=critical&severity=high&check=purpose-prohibited&app=com.acme.app00&app=com.acme.app01&vendor=acme&run=" + run + "&assignee=none&q=marketing&sort=last-seen&limit=1",
 		"/findings?status=open&status=acknowledged&cursor=" + list[0].ID, f, "/suppressions", "/checks", "/notices", "/notices?state=waits&vendor=v-2&limit=1", "/notices?state=all&cursor=" + notice, "/notices/" + notice, "/notices/" + notice + "/preview",
-		"/apps?sort=risk&limit=2", "/apps?cursor=.com.acme.app00", "/apps/com.acme.app00", "/vendors", "/vendors?limit=1", "/vendors?cursor=v-1", "/runs?limit=1", "/runs?cursor=2", "/runs/" + run, "/coverage?limit=1", "/quarantine?kind=access&limit=1", "/quarantine?cursor=1", "/quarantine?file=none",
+		"/apps?sort=risk&limit=2", "/apps?cursor=.com.acme.app00", "/apps/com.acme.app00", "/app?key=com.acme.app00", "/vendors", "/vendors?limit=1", "/vendors?cursor=v-1", "/runs?limit=1", "/runs?cursor=2", "/runs/" + run, "/coverage?limit=1", "/quarantine?kind=access&limit=1", "/quarantine?cursor=1", "/quarantine?file=none",
 		"/trail?limit=3", "/trail?who=night&what=filed&finding=" + list[0].ID, "/trail?after=2&limit=2", "/trail?cursor=3"} {
 		get(path, 200)
 	}
-	for _, path := range []string{"/findings/F-0", "/findings/" + list[0].ID[:8], "/notices/N-0", "/notices/N-0/preview", "/apps/com.nobody", "/apps/", "/runs/R-9"} {
+	for _, path := range []string{"/findings/F-0", "/findings/" + list[0].ID[:8], "/notices/N-0", "/notices/N-0/preview", "/apps/com.nobody", "/app?key=com.nobody", "/apps/", "/runs/R-9"} {
 		get(path, 404)
 	}
 	for _, path := range []string{"/findings?status=closed", "/findings?status=all&status=open", "/findings?severity=worst", "/findings?check=none", "/findings?sort=name", "/findings?limit=0", "/findings?limit=201", "/findings?limit=many", "/findings?cursor=F-0", "/findings?q=" + strings.Repeat("x", 201),
-		"/findings?sort=risk&sort=due", "/findings?q=%zz", "/findings?q=a;b", "/suppressions?quiet=perhaps", "/suppressions?cursor=-1", "/notices?state=gone", "/notices?cursor=N-0", "/apps?sort=name", "/apps?cursor=x", "/vendors?cursor=x", "/runs?cursor=x", "/coverage?limit=401",
+		"/findings?sort=risk&sort=due", "/findings?q=%zz", "/findings?q=a;b", "/suppressions?quiet=perhaps", "/suppressions?cursor=-1", "/notices?state=gone", "/notices?cursor=N-0", "/apps?sort=name", "/apps?cursor=x", "/apps?sort=risk&cursor=.com.nobody", "/app", "/app?key=a&key=b", "/vendors?cursor=x", "/runs?cursor=x", "/coverage?limit=401",
 		"/quarantine?cursor=0", "/trail?after=-1", "/trail?after=1&cursor=2", "/trail?after=x", "/trail?cursor=99999999999999999999"} {
 		get(path, 400)
 	}
@@ -229,6 +229,11 @@ func TestTheDescriptionHolds(t *testing.T) {
 	for _, body := range []string{`{"do":"acknowledge"}`, `{"do":"assign","assignee":"bob"}`, `{"do":"comment","reason":"hm"}`, `{"do":"remediate","reason":"their release is on Friday"}`, `{"do":"suppress","reason":"a pilot","until":"` + b.clock().AddDate(0, 1, 0).Format(time.DateOnly) + `"}`,
 		`{"do":"reopen"}`, `{"do":"dismiss","reason":"no harm"}`, `{"do":"reopen"}`, `{"do":"recommend","act":"warn"}`, `{"do":"resolve"}`} {
 		do(f+"/deeds", body, 200)
+	}
+	do(other+"/deeds", `{"do":"suppress","reason":"one site","site":"site-a","until":"`+b.clock().AddDate(0, 1, 0).Format(time.RFC3339)+`"}`, 200)
+	do(other+"/deeds", `{"do":"reopen","site":"site-a"}`, 200)
+	if said := do(other+"/deeds", `{"do":"reopen","site":"site-a"}`, 409); !strings.Contains(said, "it is not suppressed on site") {
+		t.Errorf("a site that is suppressed no more: %s", said)
 	}
 	do(other+"/deeds", `{"do":"suppress","reason":"one site","site":"site-a","until":"`+b.clock().AddDate(0, 1, 0).Format(time.RFC3339)+`"}`, 200)
 	get("/suppressions?quiet=false&limit=1", 200)
@@ -323,6 +328,36 @@ func TestTheDescriptionHolds(t *testing.T) {
 	})
 	if strings.Contains(b.log.String(), "ERROR") || strings.Contains(b.log.String(), "mrv_") {
 		t.Errorf("the log: %s", b.log)
+	}
+}
+
+// Keys are of others' making. Whatever one is, its app is found by it, and no other; nothing between leads elsewhere.
+func TestAppsOfAnyKey(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	keys := []string{"..", ".", "a//b", "../../trail", "a/b", "a b", "a?b#c", "%2e%2e", "a%2Fb", "ключ", `a\b`, "a+b", "/", "a\x00b"}
+	var list []audit.Finding
+	for _, key := range keys {
+		list = append(list, finding(key))
+	}
+	b.night(list...)
+	token := b.token("t", all()...)
+	for _, key := range keys {
+		escaped := ""
+		for _, c := range []byte(key) {
+			escaped += fmt.Sprintf("%%%02X", c)
+		}
+		for _, path := range []string{"/apps/" + escaped, "/app?key=" + url.QueryEscape(key)} {
+			said, _ := b.ask(ask{path: path, token: token, status: 200})
+			var got struct {
+				Key      string `json:"key"`
+				Findings []any  `json:"findings"`
+			}
+			must(t, json.Unmarshal([]byte(said), &got))
+			if got.Key != key || len(got.Findings) != 1 {
+				t.Errorf("%s: %q with %d findings, want %q", path, got.Key, len(got.Findings), key)
+			}
+		}
 	}
 }
 

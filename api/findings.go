@@ -160,7 +160,7 @@ func (x *deed) of(t *store.Token, at audit.Instant) (d audit.Deed, err error) {
 		{"reason", d.Reason != "", audit.DeedKinds(), []audit.DeedKind{audit.DoComment, audit.DoSuppress, audit.DoDismiss}},
 		{"assignee", x.Assignee != nil, []audit.DeedKind{audit.DoAssign}, []audit.DeedKind{audit.DoAssign}},
 		{"until", x.Until != "", []audit.DeedKind{audit.DoSuppress}, []audit.DeedKind{audit.DoSuppress}},
-		{"site", x.Site != "", []audit.DeedKind{audit.DoSuppress}, nil},
+		{"site", x.Site != "", []audit.DeedKind{audit.DoSuppress, audit.DoReopen}, nil},
 		{"act", x.Act != "", []audit.DeedKind{audit.DoRecommend}, []audit.DeedKind{audit.DoRecommend}},
 	} {
 		switch {

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"context"
+	"errors"
 	"math"
 	"net/http"
 	"slices"
@@ -28,22 +30,46 @@ func (a *API) apps(w http.ResponseWriter, r *http.Request, _ *store.Token) (any,
 	if err != nil {
 		return nil, err
 	}
-	list, err := a.Store.AppsList(r.Context())
-	if err != nil {
-		return nil, err
+	var after *string
+	if p.cursor != "" {
+		key, ok := strings.CutPrefix(p.cursor, ".") // the key of calls by no app is empty, and no cursor is
+		if !ok {
+			return nil, errCursor
+		}
+		after = &key
 	}
+	var list []store.AppSummary
 	if slices.Contains(sort, "risk") {
-		store.SortByRisk(list, asOf)
+		list, err = a.Store.RiskiestAfter(r.Context(), asOf, after, p.limit+1)
+	} else {
+		list, err = a.Store.AppsAfter(r.Context(), after, p.limit+1)
 	}
-	// The key of calls by no app is empty, and no cursor is.
-	if list, err = cut(w, r, p, list, func(x *store.AppSummary) string { return "." + x.Key }); err != nil {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, errCursor
+	case err != nil:
 		return nil, err
+	case len(list) > p.limit:
+		list = list[:p.limit]
+		next(w, r, "cursor", "."+list[p.limit-1].Key)
 	}
 	return records(list, func(x *store.AppSummary) record.AppSummary { return record.AppSummaryOf(x, asOf) }), nil
 }
 
 func (a *API) app(_ http.ResponseWriter, r *http.Request, _ *store.Token) (any, error) {
-	ctx, key := r.Context(), r.PathValue("key")
+	return a.appOf(r.Context(), r.PathValue("key"))
+}
+
+// appByKey is for keys that clients and proxies would fold in a path, as "..".
+func (a *API) appByKey(_ http.ResponseWriter, r *http.Request, _ *store.Token) (any, error) {
+	q := r.URL.Query()
+	if !q.Has("key") {
+		return nil, wrong("key: give the key of an app.")
+	}
+	return a.appOf(r.Context(), q.Get("key"))
+}
+
+func (a *API) appOf(ctx context.Context, key string) (any, error) {
 	facts, err := a.Store.App(ctx, key)
 	if err != nil {
 		return nil, err

@@ -43,7 +43,7 @@ type Deed struct {
 	At       Instant
 	Reason   string  // needed to suppress and to dismiss; a comment's text
 	Until    Instant // of a suppression
-	Site     string  // of a suppression: only this one; empty: all
+	Site     string  // of a suppression, or of the end of one: only this one; empty: all
 	Assignee string  // empty: nobody
 	Act      string  // recommended or decided; empty: decide what is recommended
 
@@ -53,7 +53,7 @@ type Deed struct {
 	Policy *Policy
 	AsOf   Instant // of the last run: what the finding was judged by
 	Nature Nature  // of the finding's check
-	Sites  IDs     // of the finding; needed for a suppression of one site
+	Sites  IDs     // of the finding; needed where Site is given
 }
 
 // A DeedDone is what a deed makes of a finding.
@@ -216,6 +216,8 @@ func (x *doing) resolve() error {
 // reopen also takes back what the person before did: it ends what runs on the finding, and an acceptance.
 func (x *doing) reopen() error {
 	switch {
+	case x.Site != "":
+		return x.reopenSite()
 	case IsOpen(x.was.Status):
 		return fmt.Errorf("it is not closed, but %s", x.was.Status)
 	case x.was.Occurrences == 0:
@@ -228,6 +230,30 @@ func (x *doing) reopen() error {
 		x.done.Approvals = func(list []Approval) ([]Approval, error) { return unaccept(list, x.was.Subject), nil }
 	}
 	x.note(TrailReopened, nil)
+	return nil
+}
+
+// TrailSiteReopened is what ends the suppression of a site of a finding whose status stays as it was.
+const TrailSiteReopened = "suppression ended"
+
+// reopenSite ends the suppression of one site. A finding that was out of the way because all its sites were is open again.
+func (x *doing) reopenSite() error {
+	here := func(a *Act) bool { return a.Kind == Suppress && a.Site == x.Site }
+	left := slices.DeleteFunc(slices.Clone(x.running), func(a Act) bool { return here(&a) })
+	switch {
+	case slices.ContainsFunc(x.running, func(a Act) bool { return a.Site == "" }):
+		return fmt.Errorf("it is %s for all sites; reopen it without naming one", x.was.Status)
+	case len(left) == len(x.running):
+		return fmt.Errorf("it is not suppressed on site %q", x.Site)
+	}
+	x.end(here)
+	what := TrailSiteReopened
+	if status, _ := quieted(&x.was, x.Sites, left); x.was.Status == Suppressed && status == "" {
+		x.become(Open)
+		x.done.Judge = x.Nature == IsState
+		what = TrailReopened
+	}
+	x.note(what, map[string]any{"site": x.Site})
 	return nil
 }
 

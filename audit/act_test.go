@@ -172,10 +172,32 @@ func TestSuppressingSiteBySite(t *testing.T) {
 	if err != nil || len(again.Ended) != 1 || again.Ended[0].Site != "b" {
 		t.Fatalf("the second site again: %+v, %v", again, err)
 	}
+	taken := aDeed(DoReopen)
+	taken.Sites, taken.Site = d.Sites, "a"
+	if early, err := taken.Do(first.Finding, first.Begun); err != nil || early.Finding.Status != Acknowledged || len(early.Ended) != 1 || early.Trail[0].What != TrailSiteReopened || early.Trail[0].Details["site"] != "a" {
+		t.Fatalf("the first site alone is taken back: %+v, %v", early, err)
+	}
+	early, err := taken.Do(second.Finding, running)
+	if err != nil || early.Finding.Status != Open || len(early.Ended) != 1 || early.Ended[0].Site != "a" || early.Trail[0].What != TrailReopened || !early.Trail[0].Reopens() {
+		t.Fatalf("one of both sites is taken back: %+v, %v", early, err)
+	}
+	taken.Site = "c"
+	if _, err := taken.Do(second.Finding, running); err == nil || !strings.Contains(err.Error(), `not suppressed on site "c"`) {
+		t.Errorf("a site that nobody suppressed: %v", err)
+	}
+	gone := taken
+	gone.Site, gone.Sites = "b", NewIDs("a")
+	if left, err := gone.Do(second.Finding, running); err != nil || left.Finding.Status != Suppressed {
+		t.Errorf("a site that late facts took away: %+v, %v", left, err)
+	}
 	d.Site = ""
 	all, err := d.Do(second.Finding, running)
 	if err != nil || all.Finding.Status != Suppressed || len(all.Ended) != 2 {
 		t.Fatalf("all sites: %+v, %v", all, err)
+	}
+	taken.Site = "a"
+	if _, err := taken.Do(all.Finding, all.Begun); err == nil || !strings.Contains(err.Error(), "for all sites") {
+		t.Errorf("one site of a suppression of all: %v", err)
 	}
 }
 

@@ -319,7 +319,8 @@ const madeBy = " (made by "
 func ByToken(name, maker string) string { return ByAPI + name + madeBy + maker + ")" }
 
 // SamePerson says whether two who acted are one person, as far as anybody can tell. What stands in parentheses is a name, which people choose for themselves, and change. Who comes by the
-// console's link can be whoever uses the command line, and a program acts for who made its token.
+// console's link can be whoever uses the command line, and a program acts for who made its token. On the command line one name is one person on all machines: a container is another machine
+// each time that it starts.
 func SamePerson(a, b string) bool {
 	a, b = person(a), person(b)
 	link := func(a, b string) bool { return a == ByLink && strings.HasPrefix(b, ByCommandLine) }
@@ -331,6 +332,9 @@ func person(who string) string {
 		who = strings.TrimSuffix(maker, ")")
 	}
 	who, _, _ = strings.Cut(who, " (")
+	if host := strings.LastIndexByte(who, '@'); host >= 0 && strings.HasPrefix(who, ByCommandLine) {
+		who = who[:host]
+	}
 	return who
 }
 

@@ -703,6 +703,15 @@ func TestSamePerson(t *testing.T) {
 	}{
 		{"cli:ann@host", "cli:ann@host", true},
 		{"cli:ann@host", "cli:bob@host", false},
+		{"cli:ann@mailreeve-7f9c", "cli:ann@mailreeve-b1d2", true}, // the same in the next container
+		{"cli:ann@corp@host", "cli:bob@corp@host", false},
+		{"cli:ann@corp@host", "cli:ann@corp@other", true},
+		{"cli:joe@host", "console:link (joe)", true},
+		{"cli:joe@host", "console:link (ann)", true}, // whose name nobody vouches for
+		{"console:link (joe)", "console:link (ann)", true},
+		{ByToken("bot", "cli:joe@host"), "console:link (joe)", true},
+		{"console:ann@corp (ann)", "console:ann@other (ann)", false}, // subjects of a provider are whole
+		{"cli:joe@host", "console:linker (joe)", false},
 		{"console:17 (bob)", "console:17 (rob)", true},
 		{"console:17 (bob)", "console:18 (bob)", false},
 		{ByToken("bot", "cli:ann@host"), "cli:ann@host", true},

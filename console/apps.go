@@ -285,12 +285,12 @@ func (c *Console) appFound(ctx context.Context, p *appPage) error {
 		p.Checks = append(p.Checks, row)
 	}
 	open := audit.OpenStatuses()
-	listed, err := c.Store.Browse(ctx, store.Page{Lean: true, Filter: store.Filter{Apps: []string{p.Key}, Statuses: open, Limit: appFindings}})
+	listed, err := c.Store.Browse(ctx, store.Page{Filter: store.Filter{Lean: true, Apps: []string{p.Key}, Statuses: open, Limit: appFindings}})
 	if err != nil {
 		return err
 	}
 	p.Findings, p.More = listed.Findings, listed.More
-	drift, err := c.Store.Browse(ctx, store.Page{Lean: true, Filter: store.Filter{Apps: []string{p.Key}, Statuses: open, Checks: []string{audit.AcceptableCheck}, Limit: appFindings}})
+	drift, err := c.Store.Browse(ctx, store.Page{Filter: store.Filter{Lean: true, Apps: []string{p.Key}, Statuses: open, Checks: []string{audit.AcceptableCheck}, Limit: appFindings}})
 	p.Drift = drift.Findings
 	return err
 }

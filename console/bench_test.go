@@ -185,7 +185,7 @@ func serveBench(b *testing.B, s *store.Store) string {
 		ids = append(ids, parts[0].ID)
 	}
 	c, err := console.New(console.Config{Site: site, Store: s, Deeds: nighttest.Deeds{Store: s, AsOf: start}, Desk: desk, Policy: audit.DefaultPolicy(), Clock: clock, Log: log,
-		Check: checks.Get, Checks: ids, Clause: checks.ClauseText,
+		Check: checks.Get, Checks: ids, Clause: checks.ClauseText, Outbox: outbox{s},
 		Settings: "store: bench\n", Ready: func(ctx context.Context) []string {
 			_, err := s.CountStuck(ctx, start)
 			must(b, err)
@@ -228,6 +228,7 @@ func benchPages(b *testing.B, s *store.Store) [][2]string {
 		{"findings, JSON", "/findings?format=json"},
 		{"finding", "/findings/" + f.ID},
 		{"finding, 10,000 rows", "/findings/" + wide.ID},
+		{"tasks", "/tasks"},
 		{"notices", "/notices"},
 		{"notices, all", "/notices?state=all"},
 		{"notice", "/notices/" + list[0].ID},

@@ -3,6 +3,8 @@ package console_test
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +16,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"github.com/mailreeve/mailreeve/api"
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/capture"
 	"github.com/mailreeve/mailreeve/console"
@@ -253,7 +256,7 @@ func theReviewersMorning(t *testing.T, browser context.Context) {
 
 // Every page holds to WCAG 2.2 AA as far as axe sees, in light and dark, on a phone and on a desk.
 func pagesAreAccessible(t *testing.T, browser context.Context) {
-	b, acme, _ := market(t)
+	b, acme, birch := market(t)
 	scope, _, words := b.drifted()
 	notice := b.drafted()
 	axe, err := os.ReadFile(filepath.Join("testdata", "axe.min.js"))
@@ -262,10 +265,18 @@ func pagesAreAccessible(t *testing.T, browser context.Context) {
 	must(t, err)
 	p := newTab(t, browser, b.url)
 	p.open("/login")
-	pages := []string{"/login"}
+	left := http.NewServeMux()
+	looked := map[string]bool{"GET /findings/{id}/accounts.csv": true, "GET /notices/{id}/attachments/{file}": true, // downloads
+		"GET /notices/{id}/mail": true} // what the vendor gets, in a frame of the notice's page
+	for _, pattern := range console.Views() {
+		left.HandleFunc(pattern, func(http.ResponseWriter, *http.Request) {})
+	}
+	pages := []string{"/login", "/login/used"}
 	check := func() {
 		for _, path := range pages {
 			p.open(path)
+			_, pattern := left.Handler(httptest.NewRequest("GET", path, nil))
+			looked[pattern] = true
 			if at := evaluate[string](p, `location.pathname + location.search`); at != path {
 				t.Fatalf("%s leads to %s", path, at)
 			}
@@ -293,7 +304,11 @@ func pagesAreAccessible(t *testing.T, browser context.Context) {
 	}
 	check()
 	p.do(chromedp.Navigate(link))
+	token, _, err := api.NewToken("siem", []string{string(api.ReadFindings), string(api.WriteFindings)}, "cli:ann@host", audit.At(b.clock()), audit.At(b.clock()).Add(90*day))
+	must(t, err)
+	must(t, b.store.CreateToken(t.Context(), token))
 	b.post(acme.ID, "suppress", "pilot")
+	must(t, b.deeds().Do(t.Context(), audit.Deed{Kind: audit.DoSuppress, By: "console:9 (bob)", At: audit.At(b.clock()), Reason: "their test site", Site: "site-a", Until: audit.At(b.clock()).Add(30 * day)}, birch.ID))
 	p.open("/findings/" + acme.ID) // looked at: what comes is new
 	b.wait(2 * time.Hour)
 	acme.Occurrences += 7
@@ -301,7 +316,12 @@ func pagesAreAccessible(t *testing.T, browser context.Context) {
 	must(t, b.store.EnqueueMessages(t.Context(), audit.Message{Key: "digest", Sink: "webhook", Lane: "hook", Body: []byte("{}"), Created: start.Add(-30 * day), NextAt: start.Add(-30 * day), SentAt: audit.Never}))
 	must(t, nighttest.Deeds{Store: b.store, AsOf: start}.Do(t.Context(), audit.Deed{Kind: audit.DoRecommend, By: "console:9 (bob)", At: audit.At(b.clock()), Act: "warn"}, scope.ID))
 	b.retrier.Retry("console:9 (bob)")
-	pages = []string{"/findings/" + scope.ID, "/findings/" + words.ID, "/", "/findings", "/findings?q=nowhere", "/findings/" + acme.ID, "/tasks", "/notices", "/notices/" + notice.ID, "/vendors", "/vendors/" + notice.Vendor, "/sessions", "/nowhere",
-		"/apps", "/apps/com.acme.mailer", "/runs", "/runs/R-000001", "/quarantine", "/checks", "/suppressions", "/trail", "/settings"}
+	pages = []string{"/findings/" + birch.ID, "/findings/" + scope.ID, "/findings/" + words.ID, "/", "/findings", "/findings?q=nowhere", "/findings/" + acme.ID, "/tasks", "/notices", "/notices/" + notice.ID, "/vendors", "/vendors/" + notice.Vendor, "/sessions", "/nowhere",
+		"/apps", "/apps/com.acme.mailer", "/apps?q=nowhere", "/runs", "/runs/R-000001", "/quarantine", "/checks", "/suppressions", "/suppressions?quiet=yes", "/notices?state=all", "/trail", "/settings"}
 	check()
+	for _, pattern := range console.Views() {
+		if !looked[pattern] {
+			t.Errorf("no page of %s was looked at", pattern)
+		}
+	}
 }

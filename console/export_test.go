@@ -1,9 +1,23 @@
 package console
 
-import "html/template"
+import (
+	"html/template"
+	"strings"
+)
 
 // DigestOf is what a token is known by.
 func DigestOf(token string) string { return digestOf(token) }
+
+// Views are the patterns of all that can be looked at.
+func Views() []string {
+	list := []string{"GET /login", "GET /login/{token}"}
+	for _, r := range new(Console).routes() {
+		if strings.HasPrefix(r.pattern, "GET ") {
+			list = append(list, r.pattern)
+		}
+	}
+	return list
+}
 
 // Pages gives the console's templates, to be checked against what they are given.
 func (c *Console) Pages() map[string]any {

@@ -184,7 +184,7 @@ func (c *Console) others(ctx context.Context, p *findingPage) error {
 	if p.App == "" {
 		return nil
 	}
-	listed, err := c.Store.Browse(ctx, store.Page{Lean: true, Filter: store.Filter{Apps: []string{p.App}, Statuses: audit.OpenStatuses(), Limit: shownOthers + 1}})
+	listed, err := c.Store.Browse(ctx, store.Page{Filter: store.Filter{Lean: true, Apps: []string{p.App}, Statuses: audit.OpenStatuses(), Limit: shownOthers + 1}})
 	if err != nil {
 		return err
 	}
@@ -219,6 +219,8 @@ func stepOf(e store.Entry) step {
 			if v != "" {
 				if d.key == "assignee" {
 					v = nameOf(v)
+				} else if t, err := time.Parse(time.RFC3339Nano, v); err == nil { // until when, by the minute
+					v = t.UTC().Format("2006-01-02 15:04 UTC")
 				}
 				said = append(said, d.before+v+d.after)
 			}
@@ -262,6 +264,9 @@ func (p *findingPage) Could(kind audit.DeedKind) bool {
 	}
 	return true
 }
+
+// Runs says whether a suppression goes on.
+func (p *findingPage) Runs(a audit.Act) bool { return a.Ended == audit.Never }
 
 // actOnFinding does a deed to one finding.
 func (c *Console) actOnFinding(w http.ResponseWriter, r *http.Request, u person) error {

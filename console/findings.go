@@ -253,7 +253,7 @@ func (c *Console) deed(r *http.Request, u person) (audit.Deed, error) {
 	if !slices.Contains(audit.DeedKinds(), d.Kind) {
 		return d, wrong("Nobody can do that to a finding.")
 	}
-	if d.Kind != audit.DoSuppress {
+	if d.Kind != audit.DoSuppress && d.Kind != audit.DoReopen {
 		d.Site = ""
 	}
 	switch d.Kind {
@@ -353,8 +353,8 @@ func (c *Console) do(r *http.Request, u person, ids []string) (f flash, err erro
 func takesBack(d *audit.Deed, before []audit.Finding, done []string) (list []undo) {
 	switch d.Kind {
 	case audit.DoResolve, audit.DoAccept, audit.DoDismiss, audit.DoSuppress:
-		if d.Site != "" { // suppressed on one site only, the finding stays open, and is not reopened
-			return nil
+		if d.Site != "" { // suppressed on one site only, it is taken back for that alone
+			return []undo{{Do: string(audit.DoReopen), Site: d.Site, IDs: done, Name: "Undo: end it on this site"}}
 		}
 		return []undo{{Do: string(audit.DoReopen), IDs: done, Name: "Undo: reopen"}}
 	case audit.DoAssign:
@@ -387,6 +387,10 @@ func outcome(d *audit.Deed, ids []string) string {
 		audit.DoDecide: "decided",
 	}[d.Kind]
 	switch d.Kind {
+	case audit.DoReopen:
+		if d.Site != "" {
+			said = "no longer suppressed on site " + d.Site
+		}
 	case audit.DoAssign:
 		said = "assigned to nobody"
 		if d.Assignee != "" {

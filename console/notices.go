@@ -74,17 +74,21 @@ func (c *Console) notices(w http.ResponseWriter, r *http.Request, u person) erro
 		}
 		p.Tabs = append(p.Tabs, t)
 	}
+	var waiting []store.NoticeHead
 	var waits, others []string
 	for i := range all {
 		switch n := &all[i]; {
 		case !n.In(p.State):
 		case n.Waits():
-			waits = append(waits, n.ID)
+			waiting = append(waiting, *n)
 		default:
 			others = append(others, n.ID)
 		}
 	}
-	slices.Reverse(waits)
+	slices.SortStableFunc(waiting, func(a, b store.NoticeHead) int { return cmp.Compare(a.Created, b.Created) }) // as tasks are
+	for i := range waiting {
+		waits = append(waits, waiting[i].ID)
+	}
 	p.NWaits, p.NList = len(waits), len(others)
 	waits, others = waits[:min(len(waits), shownNotices)], others[:min(len(others), shownNotices)]
 	p.More = p.NWaits + p.NList - len(waits) - len(others)
@@ -160,6 +164,7 @@ type noticePage struct {
 	Approver bool // who looks approved it
 	MaxDays  int  // of an extension
 	Said     []store.Entry
+	Next     *store.NoticeHead // that waits to be approved; nil: no other does
 }
 
 // A noticeFinding is a finding that a notice tells of, and how far that is.
@@ -240,6 +245,12 @@ func (c *Console) lookAtNotice(r *http.Request, u person, n *audit.Notice) (*not
 		return nil, err
 	}
 	slices.SortFunc(p.Said, func(a, b store.Entry) int { return cmp.Compare(b.Seq, a.Seq) })
+	switch next, err := c.Store.NextDraft(ctx, n); {
+	case err == nil:
+		p.Next = &next
+	case !errors.Is(err, store.ErrNotFound):
+		return nil, err
+	}
 	p.Files, err = c.Store.Attachments(ctx, n.Findings())
 	p.Files = slices.DeleteFunc(p.Files, func(a store.Attachment) bool { return a.Vendor != n.Vendor })
 	return p, err

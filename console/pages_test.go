@@ -128,6 +128,44 @@ func TestSuppressionsThatMatchNothing(t *testing.T) {
 	x.says("/suppressions", "Nothing is suppressed")
 }
 
+// What is suppressed on one site is ended there alone: at once, from the list, and from the finding.
+func TestASuppressionOfASiteEnds(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, console.OIDC{})
+	f := finding("purpose-prohibited", "com.acme.mailer", "marketing", audit.High)
+	b.night(f)
+	rita, vera := b.loggedIn("rita", console.Reviewer), b.loggedIn("vera", console.Viewer)
+	until := b.clock().AddDate(0, 1, 0).Format(time.DateOnly)
+	suppress := func() string {
+		t.Helper()
+		_, page, _ := rita.post("/findings/"+f.ID, url.Values{"do": {"suppress"}, "site": {"site-a"}, "reason": {"pilot"}, "until": {until}})
+		return page
+	}
+	end := url.Values{"do": {"reopen"}, "site": {"site-a"}, "id": {f.ID}, "back": {"/suppressions"}}
+	if page := suppress(); !strings.Contains(text(page), "Undo: end it on this site") || !strings.Contains(page, `<input type="hidden" name="site" value="site-a">`) {
+		t.Errorf("it cannot be undone: %s", text(page))
+	}
+	if page := rita.says("/suppressions", "only on site site-a", "End it there"); !strings.Contains(page, `aria-label="End it there: `+f.ID+` on site site-a"`) {
+		t.Errorf("the button does not say what it ends: %s", page)
+	}
+	for _, path := range []string{"/suppressions", "/findings/" + f.ID} {
+		if page := vera.says(path, "site-a"); strings.Contains(page, "End it there") {
+			t.Errorf("%s: a viewer is offered to end it", path)
+		}
+	}
+	if _, page, at := rita.post("/findings", end); at != "/suppressions" || !strings.Contains(text(page), f.ID+": no longer suppressed on site site-a.") || !strings.Contains(page, "Nothing is suppressed") {
+		t.Errorf("to end it leads to %s: %s", at, text(page))
+	}
+	if _, page, _ := rita.post("/findings", end); !strings.Contains(text(page), "it is not suppressed on site") {
+		t.Errorf("to end it twice says %s", text(page))
+	}
+	suppress()
+	rita.says("/findings/"+f.ID, "End it there")
+	if _, page, _ := rita.post("/findings/"+f.ID, end); strings.Contains(page, "End it there") || !strings.Contains(text(page), "ended now") {
+		t.Errorf("the finding's page: %s", text(page))
+	}
+}
+
 func TestTheTrail(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, console.OIDC{})

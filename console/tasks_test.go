@@ -25,7 +25,7 @@ func TestTasksAreDoneWhereTheyAreListed(t *testing.T) {
 		v["back"] = back["back"]
 		return v
 	}
-	if page := ann.says("/tasks", "All 1", "Approve 1", "approve Acme it waits for approval · "+n.ID, "Read and approve"); !strings.Contains(page, `href="/notices/`+n.ID+`"`) {
+	if page := ann.says("/tasks", "All 1", "Approve 1", "approve critical Acme it waits for approval · 1 finding · "+n.ID, "Read and approve"); !strings.Contains(page, `href="/notices/`+n.ID+`"`) {
 		t.Errorf("the task does not lead to the notice: %s", page)
 	}
 	if page := vera.says("/tasks", "it waits for approval"); strings.Contains(page, "Read and approve") {

@@ -119,7 +119,7 @@ func (c *Console) night(r *http.Request, p *tonightPage, runs []audit.Run) error
 		if len(ids) > 400 { // the worst of a flood are found by its list
 			ids = ids[:400]
 		}
-		listed, err := c.Store.Browse(r.Context(), store.Page{Lean: true, Filter: store.Filter{IDs: ids, Limit: shownOfEach}})
+		listed, err := c.Store.Browse(r.Context(), store.Page{Filter: store.Filter{Lean: true, IDs: ids, Limit: shownOfEach}})
 		if err != nil {
 			return err
 		}

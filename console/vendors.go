@@ -109,7 +109,7 @@ func (c *Console) vendor(w http.ResponseWriter, r *http.Request, u person) error
 		}
 	}
 	if len(keys) > 0 {
-		listed, err := c.Store.Browse(r.Context(), store.Page{Lean: true, Filter: store.Filter{Apps: keys, Statuses: audit.OpenStatuses(), Limit: shownOfVendor}})
+		listed, err := c.Store.Browse(r.Context(), store.Page{Filter: store.Filter{Lean: true, Apps: keys, Statuses: audit.OpenStatuses(), Limit: shownOfVendor}})
 		if err != nil {
 			return err
 		}

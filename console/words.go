@@ -138,6 +138,7 @@ type flash struct {
 type undo struct {
 	Do   string   `json:"do"`
 	To   string   `json:"to,omitempty"`
+	Site string   `json:"site,omitempty"`
 	IDs  []string `json:"ids"`
 	Name string   `json:"name"` // what the button says
 }

@@ -332,6 +332,69 @@ func TestAFileMayComeSlowly(t *testing.T) {
 	}
 }
 
+// trickle begins to send a file, and sends no more of it, until it breaks off; how it is answered comes once it is, 0 where it is cut off.
+func (b *browser) trickle(finding string) (answered chan int, breakOff func()) {
+	b.m.t.Helper()
+	body, more := io.Pipe()
+	r := b.request("POST", "/f/"+finding+"/file", body)
+	r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	answered = make(chan int, 1)
+	go func() {
+		defer more.Close()
+		resp, err := b.http.Do(r)
+		if err != nil {
+			answered <- 0
+			return
+		}
+		resp.Body.Close()
+		answered <- resp.StatusCode
+	}()
+	if _, err := io.WriteString(more, "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"slow.txt\"\r\n\r\n"+strings.Repeat("we mended it\n", 10_000)); err != nil { // more than is kept to be sent later
+		b.m.t.Fatal(err)
+	}
+	return answered, func() { more.CloseWithError(errors.New("broken off")) }
+}
+
+// Who sends files that trickle holds up nobody but itself.
+func TestFilesThatTrickleHoldUpNobodyElse(t *testing.T) {
+	t.Parallel()
+	m := newMarket(t)
+	b, other := m.in("privacy@acme.example"), m.in("privacy@other.example")
+	first, breakFirst := b.trickle(m.acme.ID)
+	second, breakSecond := b.trickle(m.acme.ID)
+	for m.page.OnTheirWay("v-1") < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	if status, _ := b.attach(m.acme.ID, "a.txt", []byte("hello")); status != http.StatusTooManyRequests {
+		t.Errorf("a third file at the same time: %d", status)
+	}
+	if status, _ := other.attach(m.other.ID, "a.txt", []byte("hello")); status != 200 {
+		t.Errorf("another vendor's file: %d", status)
+	}
+	breakFirst()
+	breakSecond()
+	<-first
+	<-second
+}
+
+// A file that trickles is given up once its time is over; what its sender sends then is taken.
+func TestAFileThatTricklesIsGivenUp(t *testing.T) {
+	t.Parallel()
+	m := newMarket(t)
+	m.page.SetFileTime(200 * time.Millisecond)
+	b := m.in("privacy@acme.example")
+	for range 3 {
+		answered, _ := b.trickle(m.acme.ID)
+		if status := <-answered; status != http.StatusBadRequest && status != 0 {
+			t.Errorf("a file that never ends: %d", status)
+		}
+	}
+	if _, page := b.get("/f/" + m.acme.ID); strings.Contains(page, "slow.txt") {
+		t.Error("what came of it was kept")
+	}
+}
+
 func TestThousandsOfTries(t *testing.T) {
 	t.Parallel()
 	m := newMarket(t)

@@ -45,6 +45,33 @@ func (l *limiter) take(key string, now time.Time) (wait time.Duration) {
 	return 0
 }
 
+// A share is how many things of one key may be under way at a time.
+type share struct {
+	most int
+
+	mu sync.Mutex
+	of map[string]int // only of what is under way
+}
+
+func newShare(most int) *share { return &share{most: most, of: map[string]int{}} }
+
+// take begins one more of key, until done is called; ok is false where there are as many as may be.
+func (s *share) take(key string) (done func(), ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.of[key] >= s.most {
+		return nil, false
+	}
+	s.of[key]++
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.of[key]--; s.of[key] == 0 {
+			delete(s.of, key)
+		}
+	}, true
+}
+
 // client is the address that a request is counted under: of IPv6 the network, since who has one address has them all. Behind a proxy on this machine or in its own network it
 // is the one that the proxy saw.
 func client(r *http.Request) string {

@@ -58,6 +58,8 @@ type market struct {
 	srv   *httptest.Server
 	logs  *lockedBuffer
 
+	page *vendorpage.Page
+
 	mu  sync.Mutex
 	now audit.Instant
 
@@ -136,9 +138,9 @@ func newMarketIn(t *testing.T, url string) *market {
 	m.desk = notices.New(s, cfg, m.clock, log)
 	site, err := web.New(web.Config{Listen: m.srv.Listener.Addr().String(), PublicURL: base, MaxBody: vendorpage.MaxBody, Log: log})
 	m.must(err)
-	page, err := vendorpage.New(site, m.desk, log)
+	m.page, err = vendorpage.New(site, m.desk, log)
 	m.must(err)
-	m.srv.Config.Handler = page.Handler()
+	m.srv.Config.Handler = m.page.Handler()
 	m.srv.Start()
 	t.Cleanup(m.srv.Close)
 

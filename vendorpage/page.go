@@ -45,7 +45,10 @@ type Page struct {
 	pages  *web.Pages
 	assets *web.Assets
 	busy   chan struct{} // files that are being read: each is in memory
+	shares *share        // of these, by vendor: one that sends as slowly as it may does not hold up all others
 	limits limits
+
+	fileTime time.Duration // that a file may take to come
 }
 
 // limits are how often something may be done.
@@ -60,7 +63,7 @@ type limits struct {
 
 // New is the vendors' page of a site. Answers go to desk.
 func New(site *web.Site, desk *notices.Desk, log *slog.Logger) (*Page, error) {
-	p := &Page{site: site, desk: desk, log: log, busy: make(chan struct{}, 8), limits: limits{
+	p := &Page{site: site, desk: desk, log: log, busy: make(chan struct{}, 8), shares: newShare(2), fileTime: fileTime, limits: limits{
 		requests: newLimiter(500*time.Millisecond, 120),
 		tries:    newLimiter(6*time.Second, 20),
 		link:     newLimiter(10*time.Second, 10),
@@ -620,6 +623,13 @@ func (p *Page) attach(w http.ResponseWriter, r *http.Request, vendor string) {
 		fail("This finding is closed: nothing more can be attached to it.")
 		return
 	}
+	done, ok := p.shares.take(vendor)
+	if !ok {
+		w.Header().Set("Retry-After", "30")
+		p.say(w, r, http.StatusTooManyRequests, message{Title: "Please wait a moment", Text: "Two files of yours are on their way already. Nothing was changed; try again once they have arrived."})
+		return
+	}
+	defer done()
 	select {
 	case p.busy <- struct{}{}:
 		defer func() { <-p.busy }()
@@ -628,12 +638,12 @@ func (p *Page) attach(w http.ResponseWriter, r *http.Request, vendor string) {
 		return
 	}
 	// A file takes longer than a page, and so has a time of its own, which begins once there is room for it.
-	control, until := http.NewResponseController(w), time.Now().Add(fileTime)
+	control, until := http.NewResponseController(w), time.Now().Add(p.fileTime)
 	if err := errors.Join(control.SetReadDeadline(until), control.SetWriteDeadline(until.Add(flushTime))); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		p.broken(w, r, err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), fileTime+flushTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), p.fileTime+flushTime)
 	defer cancel()
 	r = r.WithContext(ctx)
 	name, content, err := readFile(r)
@@ -667,7 +677,7 @@ func (p *Page) attach(w http.ResponseWriter, r *http.Request, vendor string) {
 }
 
 const (
-	fileTime  = 90 * time.Second // that a file may take to come
+	fileTime  = 90 * time.Second
 	flushTime = 30 * time.Second // that the answer may take then
 )
 

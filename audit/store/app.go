@@ -347,14 +347,100 @@ func SortByRisk(list []AppSummary, at audit.Instant) {
 // AppsList lists all apps, by key.
 func (s *Store) AppsList(ctx context.Context) (list []AppSummary, err error) {
 	err = s.read(ctx, "list the apps", func(t *tx) error {
-		list, err = t.appSummaries(ctx, `a.approvals`, ``)
+		list, err = t.appSummaries(ctx, `a.approvals`, ` ORDER BY a.app_key`)
 		return err
 	})
 	return list, err
 }
 
-// appSummaries reads apps, by key. Their approvals are what the expression from gives.
-func (t *tx) appSummaries(ctx context.Context, from, where string, args ...any) ([]AppSummary, error) {
+// AppsAfter gives n apps, by key, from the one after a key on; nil: from the first.
+func (s *Store) AppsAfter(ctx context.Context, key *string, n int) (list []AppSummary, err error) {
+	err = s.read(ctx, "list the apps", func(t *tx) error {
+		where, args := ``, []any(nil)
+		if key != nil {
+			where, args = ` WHERE a.app_key > ?`, []any{text(*key)}
+		}
+		list, err = t.appSummaries(ctx, `a.approvals`, where+` ORDER BY a.app_key LIMIT ?`, append(args, n)...)
+		return err
+	})
+	return list, err
+}
+
+// RiskiestAfter gives n apps in the order of [SortByRisk] as of a moment, from the one after an app on; nil: from the riskiest. ErrNotFound: there is no such app.
+//
+// It reads the apps that it gives, and those that are parted from them by their approvals alone, which no index orders: where the page comes to apps of which nothing
+// is open, all of these.
+func (s *Store) RiskiestAfter(ctx context.Context, at audit.Instant, key *string, n int) (list []AppSummary, err error) {
+	err = s.read(ctx, "list the apps by risk", func(t *tx) error {
+		list = nil
+		var last *AppSummary // that was read; nil: none yet
+		if key != nil {
+			found, err := t.appSummaries(ctx, `NULL`, ` WHERE a.app_key = ?`, text(*key))
+			if err != nil {
+				return err
+			}
+			if len(found) == 0 {
+				return fmt.Errorf("app %q: %w", *key, ErrNotFound)
+			}
+			last = &found[0]
+			equals, err := t.equalsOf(ctx, last, at)
+			if err != nil {
+				return err
+			}
+			list = equals[1+slices.IndexFunc(equals, func(a AppSummary) bool { return a.Key == *key }):]
+		}
+		for len(list) < n && (last == nil || len(last.Open) > 0) {
+			next, err := t.riskyAfter(ctx, last, n-len(list))
+			if err != nil {
+				return err
+			}
+			last = &AppSummary{} // after those of which something is open come those of which nothing is
+			if len(next) > 0 {
+				last = &next[len(next)-1]
+			}
+			equals, err := t.equalsOf(ctx, last, at) // some may be cut off
+			if err != nil {
+				return err
+			}
+			next = append(slices.DeleteFunc(slices.Clone(next), func(a AppSummary) bool { return a.equal(last) }), equals...)
+			SortByRisk(next, at)
+			list = append(list, next...)
+		}
+		list = list[:min(n, len(list))]
+		return nil
+	})
+	return list, err
+}
+
+const risk = `(t.critical, t.high, t.medium, t.low, t.accounts)`
+
+// ranked is the place of an app in the order of risk.
+func (a *AppSummary) ranked() []any {
+	return []any{a.Open[audit.Critical], a.Open[audit.High], a.Open[audit.Medium], a.Open[audit.Low], a.Accounts}
+}
+
+// riskyAfter gives n apps of which something is open, the riskiest first, that are less risky than one; nil: than any. Of equals the order is by key.
+func (t *tx) riskyAfter(ctx context.Context, last *AppSummary, n int) ([]AppSummary, error) {
+	where, args := ` WHERE t.critical + t.high + t.medium + t.low > 0`, []any(nil)
+	if last != nil {
+		where, args = and(where, args, risk+` < (?, ?, ?, ?, ?)`, last.ranked()...)
+	}
+	return t.appSummaries(ctx, `a.approvals`, where+` ORDER BY t.critical DESC, t.high DESC, t.medium DESC, t.low DESC, t.accounts DESC, t.app_key LIMIT ?`, append(args, n)...)
+}
+
+// equalsOf gives the apps that are as risky as one but for their approvals, it among them, in the order of SortByRisk.
+func (t *tx) equalsOf(ctx context.Context, a *AppSummary, at audit.Instant) (list []AppSummary, err error) {
+	if len(a.Open) == 0 {
+		list, err = t.appSummaries(ctx, `a.approvals`, ` WHERE coalesce(t.critical + t.high + t.medium + t.low, 0) = 0`)
+	} else {
+		list, err = t.appSummaries(ctx, `a.approvals`, ` WHERE `+risk+` = (?, ?, ?, ?, ?)`, a.ranked()...)
+	}
+	SortByRisk(list, at)
+	return list, err
+}
+
+// appSummaries reads apps. Their approvals are what the expression from gives; rest is what follows the tables in the query.
+func (t *tx) appSummaries(ctx context.Context, from, rest string, args ...any) ([]AppSummary, error) {
 	var found []struct {
 		tallyRow
 		Vendor    text    `db:"vendor"`
@@ -363,7 +449,7 @@ func (t *tx) appSummaries(ctx context.Context, from, where string, args ...any) 
 		Approvals *string `db:"approvals"`
 	}
 	err := t.all(ctx, &found, `SELECT `+tallied+`, coalesce(nullif(a.vendor_name, ''), a.vendor_id, '') AS vendor,
-		coalesce(a.listed, false) AS listed, a.blind, `+from+` AS approvals FROM apps a LEFT JOIN tallies t ON t.app_key = a.app_key`+where+` ORDER BY a.app_key`, args...)
+		coalesce(a.listed, false) AS listed, a.blind, `+from+` AS approvals FROM apps a LEFT JOIN tallies t ON t.app_key = a.app_key`+rest, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -382,7 +468,7 @@ func (t *tx) appSummaries(ctx context.Context, from, where string, args ...any) 
 // AppsByRisk gives n apps from an offset on, of those that fit, in the order of [SortByRisk]; total is how many fit. fits gets no approvals.
 func (s *Store) AppsByRisk(ctx context.Context, at audit.Instant, fits func(*AppSummary) bool, offset, n int) (page []AppSummary, total int, err error) {
 	err = s.read(ctx, "list the apps by risk", func(t *tx) error {
-		list, err := t.appSummaries(ctx, `NULL`, ``)
+		list, err := t.appSummaries(ctx, `NULL`, ` ORDER BY a.app_key`)
 		if err != nil {
 			return err
 		}

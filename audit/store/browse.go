@@ -83,8 +83,12 @@ type Page struct {
 	Assignees []string // empty: nobody
 	Order     Order
 	After     string // the id of the last finding of the page before
-	Lean      bool   // without the findings' evidence, which is most of them
 	Uncounted bool   // the findings of each status are not counted
+}
+
+// withoutEvidence is a query of findings that leaves their evidence where it is.
+func withoutEvidence(query string) string {
+	return strings.Replace(query, `f.evidence`, `'null' AS evidence`, 1)
 }
 
 // A Listed is a page of a list of findings.
@@ -140,7 +144,7 @@ func (s *Store) Browse(ctx context.Context, p Page) (l Listed, err error) {
 		}
 		query := selectFindings()
 		if p.Lean {
-			query = strings.Replace(query, `f.evidence`, `'null' AS evidence`, 1)
+			query = withoutEvidence(query)
 		}
 		return chunks(ids, func(ids []string) error {
 			found, _, err := t.findings(ctx, query+` WHERE f.id IN (?)`, ids)

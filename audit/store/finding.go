@@ -123,6 +123,7 @@ type Filter struct {
 	Runs       []string // ids of runs that filed it or last changed it
 	Limit      int      // 0: all
 	Offset     int
+	Lean       bool // without the findings' evidence, which is most of them
 }
 
 // Findings gives the findings that f asks for, the worst first, and of equals the one last seen.
@@ -144,6 +145,9 @@ func (s *Store) Findings(ctx context.Context, f Filter) (list []audit.Finding, e
 	vendors := lowered(f.Vendors)
 	among(len(vendors), `(lower(a.vendor_name) IN (?) OR lower(a.vendor_id) IN (?))`, vendors, vendors)
 	query := selectFindings()
+	if f.Lean {
+		query = withoutEvidence(query)
+	}
 	if len(where) > 0 {
 		query += ` WHERE ` + strings.Join(where, ` AND `)
 	}

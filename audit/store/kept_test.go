@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -258,6 +259,12 @@ func TestPagesOfApps(t *testing.T) {
 		for i := range 40 {
 			f := finding(fmt.Sprintf("com.app.%02d", i), "purpose-prohibited", "s")
 			f.Accounts = i % 3
+			if i%5 == 0 {
+				f.Severity = audit.Low
+			}
+			if i%4 == 0 {
+				f.Status = audit.Resolved
+			}
 			list = append(list, f)
 		}
 		must(t, s.Fill(t.Context(), list))
@@ -277,6 +284,32 @@ func TestPagesOfApps(t *testing.T) {
 			paged = append(paged, page...)
 		}
 		same(t, "apps by risk", paged, whole)
+		for n := range 12 {
+			var byKey, byRisk []store.AppSummary
+			for from, keys := (*string)(nil), true; keys; {
+				page, err := s.AppsAfter(t.Context(), from, n+1)
+				must(t, err)
+				if keys = len(page) == n+1; len(page) > 0 {
+					from = &page[len(page)-1].Key
+				}
+				byKey = append(byKey, page...)
+			}
+			for from, more := (*string)(nil), true; more; {
+				page, err := s.RiskiestAfter(t.Context(), t0, from, n+1)
+				must(t, err)
+				if more = len(page) == n+1; len(page) > 0 {
+					from = &page[len(page)-1].Key
+				}
+				byRisk = append(byRisk, page...)
+			}
+			same(t, fmt.Sprintf("apps by risk, %d at a time", n+1), byRisk, whole)
+			store.SortByRisk(byKey, t0)
+			same(t, fmt.Sprintf("apps, %d at a time", n+1), byKey, whole)
+		}
+		nobody := "com.nobody"
+		if list, err := s.RiskiestAfter(t.Context(), t0, &nobody, 3); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("after an app that there is not: %v, %v", list, err)
+		}
 		one, total, err := s.AppsByRisk(t.Context(), t0, func(a *store.AppSummary) bool { return a.Key == "com.app.07" }, 0, 7)
 		must(t, err)
 		if total != 1 || len(one) != 1 || len(one[0].Approvals) != 1 {

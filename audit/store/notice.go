@@ -232,6 +232,57 @@ func (s *Store) NoticeHeads(ctx context.Context, vendor string) (list []NoticeHe
 	return list, err
 }
 
+// EverRecommended gives the ids of the findings that something was ever recommended for, as the trail has it; those that a forgotten account gave another id
+// are among them, whatever was recommended.
+func (s *Store) EverRecommended(ctx context.Context) (ids []string, err error) {
+	err = s.read(ctx, "look for recommendations", func(t *tx) error {
+		ids = nil
+		return t.all(ctx, &ids, `SELECT DISTINCT finding_id FROM trail WHERE what IN ('recommended', 'renamed')`)
+	})
+	return ids, err
+}
+
+// Requesting gives the keys of the apps whose requests for approval wait.
+func (s *Store) Requesting(ctx context.Context) (keys []string, err error) {
+	err = s.read(ctx, "look for requests that wait", func(t *tx) error {
+		var found []text
+		err := t.all(ctx, &found, `SELECT DISTINCT app_key FROM requests ORDER BY app_key`)
+		keys = make([]string, len(found))
+		for i, k := range found {
+			keys[i] = string(k)
+		}
+		return err
+	})
+	return keys, err
+}
+
+// CountUntold counts the findings that a run filed, that vendors are told of, and that no vendor was told of yet.
+func (s *Store) CountUntold(ctx context.Context, run string) (n int, err error) {
+	err = s.read(ctx, "count what a run found", func(t *tx) error {
+		return t.one(ctx, &n, `SELECT count(*) FROM listed l JOIN findings f ON f.app_key = l.app_key AND f.id = l.id
+			WHERE l.first_run = ? AND l.status IN (?) AND l.app_key <> '' AND f.confidence <> ? AND NOT f.observed AND NOT EXISTS (SELECT 1 FROM matters m WHERE m.finding_id = f.id)`,
+			run, audit.OpenStatuses(), audit.Possible)
+	})
+	return n, err
+}
+
+// NextDraft gives the notice to be approved that waits the longest after another one, or of all where none waits after it; ErrNotFound where no other waits.
+func (s *Store) NextDraft(ctx context.Context, after *audit.Notice) (h NoticeHead, err error) {
+	err = s.read(ctx, "look for the next notice to approve", func(t *tx) error {
+		var r struct {
+			ID      string        `db:"id"`
+			Vendor  text          `db:"vendor"`
+			Name    text          `db:"name"`
+			Created audit.Instant `db:"created"`
+		}
+		err := t.one(ctx, &r, `SELECT id, vendor, coalesce(name, '') AS name, created FROM notices WHERE delivery = ? AND id <> ?
+			ORDER BY CASE WHEN created > ? OR created = ? AND id > ? THEN 0 ELSE 1 END, created, id LIMIT 1`, string(audit.NoticeDrafted), after.ID, after.Created, after.Created, after.ID)
+		h = NoticeHead{ID: r.ID, Vendor: string(r.Vendor), VendorName: string(r.Name), Created: r.Created, Delivery: audit.NoticeDrafted, Due: audit.Never}
+		return err
+	})
+	return h, err
+}
+
 // CountNotices counts the notices of a delivery.
 func (s *Store) CountNotices(ctx context.Context, d audit.Delivery) (n int, err error) {
 	err = s.read(ctx, "count the notices", func(t *tx) error {

@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -229,5 +230,62 @@ func TestWhoCommented(t *testing.T) {
 		got, err := s.Commented(t.Context(), []string{"F-1", "F-2", "F-3"})
 		must(t, err)
 		same(t, "commented", got, map[string]bool{"F-1": true})
+	})
+}
+
+// From one notice that waits to be approved to the next, the one that waits the longest first, and round.
+func TestTheNextDraft(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		s := open(t, url)
+		var drafts []audit.Notice
+		for i, vendor := range []string{"c", "a", "b"} {
+			n := audit.Draft(vendor, "Vendor "+vendor, audit.FirstNotice, "R-000001", t0+audit.Instant(i))
+			n, _ = n.Revise([]audit.FindingRef{{App: "app", Finding: "F-" + vendor}}, []string{"privacy@acme.example"}, []byte(`{}`), n.Created)
+			drafts = append(drafts, n)
+		}
+		sent := audit.Draft("d", "Vendor d", audit.FirstNotice, "R-000001", t0)
+		sent, _ = sent.Revise([]audit.FindingRef{{App: "app", Finding: "F-d"}}, []string{"privacy@acme.example"}, []byte(`{}`), t0)
+		sent.Delivery = audit.NoticeApproved
+		must(t, s.ChangeNotices(t.Context(), store.NoticesChanged{Notices: append(drafts, sent)}))
+		for i := range drafts {
+			next, err := s.NextDraft(t.Context(), &drafts[i])
+			must(t, err)
+			if want := drafts[(i+1)%3]; next.ID != want.ID || next.Vendor != want.Vendor || next.VendorName != want.VendorName {
+				t.Errorf("after %s comes %+v", drafts[i].VendorName, next)
+			}
+		}
+		if next, err := s.NextDraft(t.Context(), &sent); err != nil || !strings.HasPrefix(next.VendorName, "Vendor ") {
+			t.Errorf("after one that is approved comes %+v, %v", next, err)
+		}
+	})
+}
+
+// What is counted and looked up for tasks.
+func TestWhatTasksAreAbout(t *testing.T) {
+	on(t, func(t *testing.T, url string) {
+		s := open(t, url)
+		told, untold, possible := finding("com.a", "purpose-prohibited", "marketing"), finding("com.b", "purpose-prohibited", "marketing"), finding("com.c", "purpose-prohibited", "marketing")
+		possible.Confidence = audit.Possible
+		var apps []audit.AppUpdate
+		for _, f := range []audit.Finding{told, untold, possible} {
+			apps = append(apps, audit.AppUpdate{Key: f.App, StatesAt: audit.Never, Findings: []audit.Finding{f}})
+		}
+		run := publish(t, s, true, apps...)
+		m := audit.Matter{FindingRef: audit.FindingRef{App: told.App, Finding: told.ID}, Vendor: "v", Notice: "N-1", Notified: t0, Due: t0, Answer: audit.NoAnswer, ClaimedAt: audit.Never,
+			DisputedAt: audit.Never, StoppedAt: audit.Never, SecondAt: audit.Never, ClosedAt: audit.Never}
+		must(t, s.ChangeNotices(t.Context(), store.NoticesChanged{Matters: []audit.Matter{m}}))
+		n, err := s.CountUntold(t.Context(), run.ID)
+		must(t, err)
+		same(t, "findings that nobody was told of", n, 1)
+		must(t, s.Record(t.Context(), entry("recommended", told.ID), entry("recommended", told.ID), entry("renamed", untold.ID), entry("commented", possible.ID)))
+		ids, err := s.EverRecommended(t.Context())
+		must(t, err)
+		slices.Sort(ids)
+		want := []string{told.ID, untold.ID}
+		slices.Sort(want)
+		same(t, "findings that something was recommended for", ids, want)
+		keys, err := s.Requesting(t.Context())
+		must(t, err)
+		same(t, "apps whose requests wait", len(keys), 0)
 	})
 }

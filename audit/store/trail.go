@@ -355,7 +355,8 @@ func (s *Store) Reopened(ctx context.Context, since audit.Instant) (map[string]a
 			Seq     int64 `db:"seq"`
 			Finding text  `db:"finding_id"`
 		}
-		err = t.all(ctx, &entries, `SELECT seq, finding_id FROM trail WHERE seq > ? AND who = ? AND what IN (?) ORDER BY seq`, after, audit.ByNight,
+		// Nearly all is by nights: of the two indexes the one by what is meant.
+		err = t.all(ctx, &entries, `SELECT seq, finding_id FROM trail WHERE seq > ? AND who || '' = ? AND what IN (?) ORDER BY seq`, after, audit.ByNight,
 			[]string{audit.TrailReopened, audit.TrailWorsened})
 		for _, e := range entries {
 			i := slices.IndexFunc(nights, func(r audit.Run) bool { return r.Summary.Trail != nil && r.Summary.Trail.Seq >= e.Seq })

@@ -56,7 +56,11 @@ func (c *cli) actCommands() []*cobra.Command {
 		command(audit.DoResolve, "resolve", "Say that they are over",
 			"resolve closes findings. One about what happened reopens when it happens again; whether one about what holds is mended, the next night sees.", "F-Z47QJX --reason 'the vendor erased the addresses'", nil),
 		command(audit.DoReopen, "reopen", "Take back that they were resolved, suppressed or dismissed",
-			"reopen opens findings again, and ends what suppresses or dismisses them. One that was accepted is no longer part of the approval.", "F-Z47QJX", nil),
+			`reopen opens findings again, and ends what suppresses or dismisses them. One that was accepted is no longer part of the approval. With --site only the
+suppression of that site ends: a finding that was suppressed site by site is open again, any other stays as it is.`,
+			"F-Z47QJX", func(cmd *cobra.Command, f *actFlags) {
+				cmd.Flags().StringVar(&f.site, "site", "", "only what suppresses this site (cloud_id)")
+			}),
 		command(audit.DoSuppress, "suppress", "Accept them for a time: they grow in silence",
 			`suppress keeps findings out of the way until a time, at most as long as the policy allows (365 days), or until they grow too far beyond what they
 are now. With --site only that site is covered: a finding stays open while another one has some.`,
@@ -209,6 +213,10 @@ func outcome(d *audit.Deed, f *audit.Finding) string {
 		}
 	case audit.DoComment:
 		said = "has a new comment"
+	case audit.DoReopen:
+		if d.Site != "" {
+			said = "is no longer suppressed on site " + d.Site + ", and is " + string(f.Status)
+		}
 	case audit.DoSuppress:
 		said += ", until " + d.Until.String()
 		if d.Site != "" {

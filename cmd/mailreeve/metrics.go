@@ -137,7 +137,7 @@ func (s *system) serveMetrics(ctx context.Context, missed func(from, to time.Tim
 		return nil, fmt.Errorf("%s: metrics.listen: %w: give an address that is free, as 127.0.0.1:9464", s.cfg.Path, err)
 	}
 	s.log.Info("serving metrics", "at", "http://"+l.Addr().String()+"/metrics")
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: scraping, WriteTimeout: 3 * scraping}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: scraping, ReadTimeout: scraping, WriteTimeout: 3 * scraping, IdleTimeout: 12 * scraping}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

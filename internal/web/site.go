@@ -30,11 +30,12 @@ type Site struct {
 	cfg    Config
 	public *url.URL // nil: what Listen says
 	origin *http.CrossOriginProtection
+	time   time.Duration // that a request may take to come
 }
 
 // New gives the site of a configuration. An error says which part of it cannot be.
 func New(c Config) (*Site, error) {
-	s := &Site{cfg: c, origin: http.NewCrossOriginProtection()}
+	s := &Site{cfg: c, origin: http.NewCrossOriginProtection(), time: requestTime}
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		return nil, fmt.Errorf("listen: %q is no host:port as 127.0.0.1:8089: %w", c.Listen, err)
 	}
@@ -115,7 +116,7 @@ const (
 
 // Serve serves h at l until ctx is done. What is answered then has half a second to end; what is slower is cut off.
 func (s *Site) Serve(ctx context.Context, l net.Listener, h http.Handler) error {
-	server := &http.Server{Handler: h, ReadHeaderTimeout: headerTime, ReadTimeout: requestTime, WriteTimeout: requestTime + headerTime, IdleTimeout: idleTime,
+	server := &http.Server{Handler: h, ReadHeaderTimeout: headerTime, ReadTimeout: s.time, WriteTimeout: s.time + headerTime, IdleTimeout: idleTime,
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug)}
 	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {

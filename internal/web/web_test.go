@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"html/template"
 	"io"
 	"log/slog"
@@ -18,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -279,6 +281,45 @@ func TestServeEndsWithItsContextThoughAnAnswerHangs(t *testing.T) {
 	}
 	if _, err := net.Dial("tcp", l.Addr().String()); err == nil {
 		t.Error("it is still listened for")
+	}
+}
+
+// Who sends a body byte by byte, or never, holds a handler no longer than a request may take to come.
+func TestABodyThatTricklesIsCutOff(t *testing.T) {
+	t.Parallel()
+	s := site(t, web.Config{Listen: "127.0.0.1:0"})
+	s.SetTime(200 * time.Millisecond)
+	l, err := s.Listen(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	done := make(chan error)
+	ctx, stop := context.WithCancel(t.Context())
+	go func() {
+		done <- s.Serve(ctx, l, s.Guard(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			_, err := io.ReadAll(r.Body)
+			ended <- err
+		})))
+	}()
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\n\r\n{"); err != nil {
+		t.Fatal(err)
+	}
+	var late net.Error
+	if err := <-ended; !errors.As(err, &late) || !late.Timeout() {
+		t.Errorf("the handler read %v", err)
+	}
+	if _, err := io.Copy(io.Discard, conn); err != nil && !errors.Is(err, syscall.ECONNRESET) { // until it is closed
+		t.Error(err)
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -190,7 +190,7 @@ func (d *Desk) settled(ctx context.Context) error {
 
 // arrived adds to a change what follows from a notice's delivery.
 func (d *Desk) arrived(ctx context.Context, n *audit.Notice, change *store.NoticesChanged) error {
-	found, err := d.findings(ctx, n.Findings())
+	found, err := d.findings(ctx, n.Findings(), false)
 	if err != nil {
 		return err
 	}

@@ -129,7 +129,7 @@ func (d *Desk) Approve(ctx context.Context, id string, a Approval) (*audit.Notic
 
 // closed names a finding of a notice that is no longer open; "" where all are.
 func (d *Desk) closed(ctx context.Context, n *audit.Notice) (string, error) {
-	found, err := d.findings(ctx, n.Findings())
+	found, err := d.findings(ctx, n.Findings(), false)
 	if err != nil {
 		return "", err
 	}

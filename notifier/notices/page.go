@@ -82,7 +82,7 @@ func (d *Desk) Told(ctx context.Context, vendor string) (name string, list []Tol
 			about[k.Finding], apps[k.App] = append(about[k.Finding], n), true
 		}
 	}
-	found, err := d.findings(ctx, slices.Collect(maps.Keys(about)))
+	found, err := d.findings(ctx, slices.Collect(maps.Keys(about)), false)
 	if err != nil {
 		return "", nil, err
 	}

@@ -70,7 +70,7 @@ func (d *Desk) replyAbout(ctx context.Context, id string, findings []string, r a
 		if err != nil {
 			return err
 		}
-		found, err := d.findings(ctx, n.Findings())
+		found, err := d.findings(ctx, n.Findings(), false)
 		if err != nil {
 			return err
 		}

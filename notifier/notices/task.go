@@ -22,14 +22,20 @@ type Task struct {
 
 	Notice  string         `json:"-"` // that it is about, or that told of its finding; empty: none
 	Finding *audit.Finding `json:"-"` // that it is about; nil: none
+	Tells   int            `json:"-"` // how many findings the notice tells of that it is about
+	Worst   audit.Severity `json:"-"` // of these
 }
 
 // Tasks are what waits for a person, the oldest first.
 func (d *Desk) Tasks(ctx context.Context) ([]Task, error) {
-	v, err := d.view(ctx)
+	v, err := d.taskView(ctx)
 	if err != nil || len(v.nights) == 0 {
 		return nil, err
 	}
+	return v.tasks(ctx)
+}
+
+func (v *view) tasks(ctx context.Context) ([]Task, error) {
 	var list []Task
 	add := func(t Task) { list = append(list, t) }
 	for _, n := range v.nights {
@@ -38,11 +44,9 @@ func (d *Desk) Tasks(ctx context.Context) ([]Task, error) {
 		case n.Abnormal():
 			add(Task{What: "release", About: n.Run, Since: n.AsOf, Command: "mailreeve notices release " + n.Run, Says: n.Alarm()})
 		case n.Baseline:
-			waiting := 0
-			for _, f := range v.findings {
-				if f.FirstRun == n.Run && audit.IsOpen(f.Status) && f.App != "" && f.Confidence != audit.Possible && !f.Observed && v.matter[f.ID] == nil {
-					waiting++
-				}
+			waiting, err := v.Store.CountUntold(ctx, n.Run)
+			if err != nil {
+				return nil, err
 			}
 			if waiting > 0 {
 				add(Task{What: "release", About: n.Run, Since: n.AsOf, Command: "mailreeve notices release " + n.Run,
@@ -60,6 +64,7 @@ func (d *Desk) Tasks(ctx context.Context) ([]Task, error) {
 		switch n.Delivery {
 		case audit.NoticeDrafted:
 			t.What, t.Says, t.Command = "approve", "it waits for approval", "mailreeve notices approve "+n.ID
+			t.Tells, t.Worst = v.tells(n)
 		case audit.NoticeNoContact:
 			t.What, t.Says = "contact", "the registry names nobody whom mail can be sent to: have the vendor's contact entered there, or corrected"
 		case audit.NoticeBounced:
@@ -139,6 +144,20 @@ func (d *Desk) Tasks(ctx context.Context) ([]Task, error) {
 		return cmp.Or(cmp.Compare(a.Since, b.Since), cmp.Compare(a.What, b.What), cmp.Compare(a.About, b.About))
 	})
 	return list, nil
+}
+
+// tells is of how many findings a notice tells, and the severity of the worst; empty where none is kept any more.
+func (v *view) tells(n *audit.Notice) (count int, worst audit.Severity) {
+	rank := len(audit.Severities())
+	for _, k := range n.About {
+		if f := v.findings[k.Finding]; f != nil {
+			rank = min(rank, slices.Index(audit.Severities(), f.Severity))
+		}
+	}
+	if rank >= 0 && rank < len(audit.Severities()) {
+		worst = audit.Severities()[rank]
+	}
+	return len(n.About), worst
 }
 
 // unanswered says whether anything that a notice was to tell is still to be told.

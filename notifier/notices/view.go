@@ -34,8 +34,54 @@ type view struct {
 }
 
 func (d *Desk) view(ctx context.Context) (*view, error) {
-	v := &view{Desk: d, night: map[string]audit.NightCount{}, matter: map[string]*audit.Matter{}, findings: map[string]*audit.Finding{}, due: map[string][]subject{}, second: map[string][]subject{}}
-	var err error
+	v, err := d.begun(ctx)
+	if err != nil || len(v.nights) == 0 {
+		return v, err
+	}
+	open, err := d.Store.Findings(ctx, store.Filter{Statuses: audit.OpenStatuses()})
+	if err != nil {
+		return v, err
+	}
+	return v, v.know(ctx, open, v.about(func(m *audit.Matter) bool { return m.ClosedAt == audit.Never }), false)
+}
+
+// taskView is a view of what tasks may be about. Of what is open and no vendor was told of, that is what a recommendation was ever made for, and what is about apps whose
+// request for approval waits; of all findings it has no evidence. What a page waits for must not be every finding.
+func (d *Desk) taskView(ctx context.Context) (*view, error) {
+	v, err := d.begun(ctx)
+	if err != nil || len(v.nights) == 0 {
+		return v, err
+	}
+	ids := v.about(func(m *audit.Matter) bool {
+		return m.DisputedAt != audit.Never || m.DisputeAccepted || m.ExtensionAsked || m.Answer == audit.Verified || m.Overdue && !m.Recommended || m.AnswerBy != 0
+	})
+	for i := range v.notices {
+		if v.notices[i].Delivery == audit.NoticeBounced {
+			ids = append(ids, v.notices[i].Findings()...)
+		}
+	}
+	recommended, err := d.Store.EverRecommended(ctx)
+	if err != nil {
+		return v, err
+	}
+	apps, err := d.Store.Requesting(ctx)
+	if err != nil {
+		return v, err
+	}
+	var open []audit.Finding
+	for part := range slices.Chunk(apps, 500) {
+		more, err := d.Store.Findings(ctx, store.Filter{Apps: part, Statuses: audit.OpenStatuses(), Lean: true})
+		if err != nil {
+			return v, err
+		}
+		open = append(open, more...)
+	}
+	return v, v.know(ctx, open, append(ids, recommended...), true)
+}
+
+// begun is a view of nights, notices and what goes on about findings, without the findings.
+func (d *Desk) begun(ctx context.Context) (v *view, err error) {
+	v = &view{Desk: d, night: map[string]audit.NightCount{}, matter: map[string]*audit.Matter{}, findings: map[string]*audit.Finding{}, due: map[string][]subject{}, second: map[string][]subject{}}
 	if v.nights, err = d.nights(ctx); err != nil || len(v.nights) == 0 {
 		return v, err
 	}
@@ -44,14 +90,17 @@ func (d *Desk) view(ctx context.Context) (*view, error) {
 		return v, err
 	}
 	matters, err := d.Store.Matters(ctx, false)
-	if err != nil {
-		return v, err
-	}
-	var ids []string
 	for i := range matters {
 		v.matter[matters[i].Finding] = &matters[i]
-		if matters[i].ClosedAt == audit.Never {
-			ids = append(ids, matters[i].Finding)
+	}
+	return v, err
+}
+
+// about are the findings of the matters that are meant, and of the notices that have not left.
+func (v *view) about(meant func(*audit.Matter) bool) (ids []string) {
+	for _, m := range v.matter {
+		if meant(m) {
+			ids = append(ids, m.Finding)
 		}
 	}
 	for i := range v.notices {
@@ -59,20 +108,24 @@ func (d *Desk) view(ctx context.Context) (*view, error) {
 			ids = append(ids, n.Findings()...)
 		}
 	}
-	open, err := d.Store.Findings(ctx, store.Filter{Statuses: audit.OpenStatuses()})
+	return ids
+}
+
+// know fills in findings, those of ids among them, and what else is known of them.
+func (v *view) know(ctx context.Context, open []audit.Finding, ids []string, lean bool) error {
+	known, err := v.Desk.findings(ctx, ids, lean)
 	if err != nil {
-		return v, err
-	}
-	known, err := d.findings(ctx, ids)
-	if err != nil {
-		return v, err
+		return err
 	}
 	apps := map[string]bool{}
 	for _, f := range slices.Concat(open, known) {
 		v.findings[f.ID], apps[f.App] = &f, true
 	}
-	if v.registry, err = d.Store.Registrants(ctx, slices.Sorted(maps.Keys(apps))); err != nil {
-		return v, err
+	if v.registry, err = v.Store.Registrants(ctx, slices.Sorted(maps.Keys(apps))); err != nil {
+		return err
+	}
+	if lean && len(open) == 0 {
+		return nil // nobody asks whether a vendor is to be told
 	}
 	for _, n := range v.nights {
 		v.night[n.Run] = n
@@ -83,11 +136,11 @@ func (d *Desk) view(ctx context.Context) (*view, error) {
 			likely = append(likely, id)
 		}
 	}
-	if v.commented, err = d.Store.Commented(ctx, likely); err != nil {
-		return v, err
+	if v.commented, err = v.Store.Commented(ctx, likely); err != nil {
+		return err
 	}
-	v.reopened, err = d.Store.Reopened(ctx, v.nights[len(v.nights)-1].AsOf.Add(-d.Policy.Ladder.After))
-	return v, err
+	v.reopened, err = v.Store.Reopened(ctx, v.nights[len(v.nights)-1].AsOf.Add(-v.Policy.Ladder.After))
+	return err
 }
 
 // telling says whether a finding's vendor is to be told of it: nil, or why not.
@@ -104,11 +157,11 @@ func (v *view) telling(f *audit.Finding) error {
 	return x.Telling(&v.Policy.Ladder)
 }
 
-// findings gives the findings of ids, those that there are.
-func (d *Desk) findings(ctx context.Context, ids []string) (list []audit.Finding, err error) {
+// findings gives the findings of ids, those that there are; lean: without their evidence.
+func (d *Desk) findings(ctx context.Context, ids []string, lean bool) (list []audit.Finding, err error) {
 	slices.Sort(ids)
 	for part := range slices.Chunk(slices.Compact(ids), 500) {
-		more, err := d.Store.Findings(ctx, store.Filter{IDs: part})
+		more, err := d.Store.Findings(ctx, store.Filter{IDs: part, Lean: lean})
 		if err != nil {
 			return nil, err
 		}

@@ -1,0 +1,6 @@
+package web
+
+import "time"
+
+// SetTime sets how long a request may take to come.
+func (s *Site) SetTime(d time.Duration) { s.time = d }
