@@ -85,6 +85,8 @@ type CallDay struct {
 	Purposes []string
 	Accounts IDs
 	Calls    []Call
+
+	Memory any // what it lies in, where an archive can use that again
 }
 
 // A Source is the line that a fact was first read from.

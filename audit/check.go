@@ -53,6 +53,10 @@ type Check struct {
 	// LooksBack tells how many days before a day c has to see to judge it: none of them may have been purged. Nil: none.
 	LooksBack func(p *Policy) Day
 
+	// Reads gives what of a policy its judgments depend on: by policies of which that is deeply equal it finds the same, whatever else they say. Nil: on
+	// any of it.
+	Reads func(p *Policy) any
+
 	NoAccounts bool // its findings count no accounts
 	NoSites    bool // its findings count no sites
 	ByPlace    bool // a site or host that is new to a suppressed finding of it breaks the suppression off

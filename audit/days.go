@@ -131,6 +131,14 @@ func (a *appDays) Calls(day Day) (*CallDay, error) {
 	return d, err
 }
 
+// free gives back the days of calls that were read last: whoever asked for one uses it no more.
+func (a *appDays) free() {
+	for _, d := range a.calls.data {
+		a.archive.Free(d)
+	}
+	a.calls = memo[*CallDay]{}
+}
+
 // Reports implements Days.
 func (a *appDays) Reports(day Day) (*ReportDay, error) {
 	if d, ok := a.reports.get(day); ok {

@@ -36,24 +36,39 @@ const otherPurpose = "unknown"
 // FiguresOf is a day in numbers, up to a moment.
 func FiguresOf(calls *CallDay, reports *ReportDay, rules RulesTimeline, upTo Instant) *DayFigures {
 	f := &DayFigures{}
-	rows := map[CallFigures]int{}
+	type kind struct {
+		site, word uint32
+		status     uint16
+	}
+	rows := map[kind]int{}
 	type told struct {
 		call *Call
 		row  int
 	}
 	var list []told
-	words := map[string]int{} // calls by purpose
+	words := map[string]uint32{} // purposes after synonyms, numbered
+	var ruled *Rules
+	named := make([]uint32, len(calls.Purposes)) // by the day's purpose: its word by these rules, from 1 on; 0: not asked yet
 	for i := range calls.Calls {
 		c := &calls.Calls[i]
 		if c.At > upTo {
 			break
 		}
-		purpose := rules.At(c.At).Policy.Purpose(calls.Purposes[c.Purpose])
-		if purpose != "" {
-			purpose = PurposeSubject(purpose)
+		if r := rules.At(c.At); r != ruled {
+			ruled = r
+			clear(named)
 		}
-		words[purpose]++
-		k := CallFigures{Site: calls.Sites[c.Site], Purpose: purpose, Status: int(c.Status)}
+		if named[c.Purpose] == 0 {
+			purpose := ruled.Policy.Purpose(calls.Purposes[c.Purpose])
+			if purpose != "" {
+				purpose = PurposeSubject(purpose)
+			}
+			if words[purpose] == 0 {
+				words[purpose] = uint32(len(words)) + 1
+			}
+			named[c.Purpose] = words[purpose]
+		}
+		k := kind{c.Site, named[c.Purpose], c.Status}
 		row, ok := rows[k]
 		if !ok {
 			row = len(rows)
@@ -62,8 +77,12 @@ func FiguresOf(calls *CallDay, reports *ReportDay, rules RulesTimeline, upTo Ins
 		list = append(list, told{c, row})
 	}
 	f.Calls = make([]CallFigures, len(rows))
+	texts := make([]string, len(words)+1)
+	for word, n := range words {
+		texts[n] = word
+	}
 	for k, row := range rows {
-		f.Calls[row] = k
+		f.Calls[row] = CallFigures{Site: calls.Sites[k.site], Purpose: texts[k.word], Status: int(k.status)}
 	}
 	slices.SortFunc(list, func(a, b told) int { return cmp.Compare(a.row, b.row) })
 	row, got := make([]int32, calls.Accounts.Len()), make([]bool, calls.Accounts.Len()) // by account: the row that last had it, from 1 on
@@ -85,12 +104,16 @@ func FiguresOf(calls *CallDay, reports *ReportDay, rules RulesTimeline, upTo Ins
 		}
 	}
 	if len(words) > purposesADay {
-		byCalls := slices.SortedFunc(maps.Keys(words), func(a, b string) int { return cmp.Or(cmp.Compare(words[b], words[a]), cmp.Compare(a, b)) })
+		of := map[string]int{} // calls by purpose
+		for i := range f.Calls {
+			of[f.Calls[i].Purpose] += f.Calls[i].Calls
+		}
+		byCalls := slices.SortedFunc(maps.Keys(of), func(a, b string) int { return cmp.Or(cmp.Compare(of[b], of[a]), cmp.Compare(a, b)) })
 		for _, few := range byCalls[purposesADay:] {
-			delete(words, few)
+			delete(of, few)
 		}
 		for i := range f.Calls {
-			if _, kept := words[f.Calls[i].Purpose]; !kept {
+			if _, kept := of[f.Calls[i].Purpose]; !kept {
 				f.Calls[i].Purpose = otherPurpose
 			}
 		}

@@ -69,6 +69,8 @@ type Archive interface {
 	// ID is the archive's own: processes whose archives have another one do not share them.
 	ID() string
 	Calls(day Day, packs []Pack) (*CallDay, error)
+	// Free takes back the memory of a day of Calls: of the day, its calls and its tables nothing may be used any more. Nobody has to.
+	Free(day *CallDay)
 	Reports(day Day, packs []Pack) (*ReportDay, error)
 	Counting(packs []Pack) (IDs, error)
 	NewIntake(run int64, purged Day, workers int, limit int64, forgotten *Forgotten) (Intake, error)

@@ -69,6 +69,7 @@ type Tally struct {
 	asOf     Instant
 	before   map[string][]uint64 // by subject: the occurrences that were counted before, ascending
 	subjects map[string]*tallied
+	counts   bool // of its occurrences only the number is wanted, in no order
 
 	Unknown int // retrievals on sites where nobody can say whether the app was installed
 }
@@ -85,8 +86,8 @@ type tallied struct {
 	evidence    []Evidence
 	doubtful    int // occurrences that are possible only
 
-	fresh         int // occurrences that were not counted before
-	freshAccounts picked
+	fresh         int    // occurrences that were not counted before
+	freshAccounts picked // and their accounts: where some were counted before, else all are
 	freshNamed    []string
 }
 
@@ -151,7 +152,7 @@ func (x *tallied) pick(table *IDs, accounts []uint32, fresh bool) {
 	for _, a := range accounts {
 		on[a] = true
 	}
-	if fresh {
+	if fresh && len(x.before) > 0 {
 		on := x.freshAccounts.of(table)
 		for _, a := range accounts {
 			on[a] = true
@@ -321,12 +322,17 @@ func (t *Tally) Contributions(app string) []Contribution {
 	for subject, x := range t.subjects {
 		c := Contribution{Check: t.check.ID, App: app, Subject: subject, Day: t.day,
 			Occurrences: x.occurrences, First: x.first, Last: x.last, Evidence: x.evidence}
-		slices.Sort(c.Occurrences)
+		if !t.counts {
+			slices.Sort(c.Occurrences)
+		}
 		c.Doubtful = x.doubtful == len(x.occurrences)
 		c.Accounts = Union(x.accounts.ids(), NewIDs(x.named...))
 		c.Sites = NewIDs(slices.DeleteFunc(x.sites, func(s string) bool { return s == "" })...)
 		c.Hosts = NewIDs(slices.DeleteFunc(x.hosts, func(s string) bool { return s == "" })...)
-		c.Fresh, c.FreshAccounts = x.fresh, Union(x.freshAccounts.ids(), NewIDs(x.freshNamed...))
+		c.Fresh, c.FreshAccounts = x.fresh, c.Accounts
+		if len(x.before) > 0 {
+			c.FreshAccounts = Union(x.freshAccounts.ids(), NewIDs(x.freshNamed...))
+		}
 		out = append(out, c)
 	}
 	slices.SortFunc(out, func(a, b Contribution) int { return cmp.Compare(a.Subject, b.Subject) })

@@ -22,6 +22,7 @@ func accessNotApp() audit.Check {
 
 		Needs:   []audit.Kind{audit.KindAccess},
 		Touched: []audit.Touch{audit.TouchCalls},
+		Reads:   nothing,
 
 		Days: func(d *audit.Dossier, day audit.Day, t *audit.Tally) error {
 			calls, err := d.Days.Calls(day)

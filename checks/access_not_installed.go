@@ -25,6 +25,7 @@ func accessNotInstalled(p *audit.Policy) audit.Check {
 
 		Needs:   []audit.Kind{audit.KindAccess, audit.KindInstalls},
 		Touched: []audit.Touch{audit.TouchCalls, audit.TouchInstall},
+		Reads:   func(p *audit.Policy) any { return p.UninstallGrace },
 
 		Days: func(d *audit.Dossier, day audit.Day, t *audit.Tally) error {
 			if d.Key == "" {

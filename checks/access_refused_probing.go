@@ -22,6 +22,7 @@ func accessRefusedProbing(p *audit.Policy) audit.Check {
 		Needs:      []audit.Kind{audit.KindAccess, audit.KindApps},
 		NoAccounts: true,
 		Touched:    []audit.Touch{audit.TouchCalls, audit.TouchApproval},
+		Reads:      func(p *audit.Policy) any { return p.ProbingCalls },
 
 		Days: func(d *audit.Dossier, day audit.Day, t *audit.Tally) error {
 			if d.Key == "" {

@@ -24,6 +24,7 @@ func accessUnapproved() audit.Check {
 
 		Needs:   []audit.Kind{audit.KindAccess, audit.KindApps},
 		Touched: []audit.Touch{audit.TouchCalls, audit.TouchApproval},
+		Reads:   nothing,
 
 		Days: func(d *audit.Dossier, day audit.Day, t *audit.Tally) error {
 			if d.Key == "" {

@@ -6,9 +6,11 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mailreeve/mailreeve/audit"
 	"github.com/mailreeve/mailreeve/audit/address"
@@ -78,10 +80,58 @@ func expect(t *testing.T, id string, s *story, want ...audit.Found) {
 	var got []audit.Found
 	for i := range parts {
 		got = append(got, founds(findings(&parts[i], find(t, &parts[i], s.dossier())))...)
+		readsWhatItSays(t, &parts[i], s.dossier)
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("%s found %+v, want %+v", id, got, want)
 	}
+}
+
+// readsWhatItSays changes a policy, field by field: where a check says that it reads nothing of it, what it finds stays.
+func readsWhatItSays(t *testing.T, c *audit.Check, dossier func() *audit.Dossier) {
+	t.Helper()
+	if c.Reads == nil {
+		return
+	}
+	d := dossier()
+	by := func(p *audit.Policy) string {
+		for i := range d.Rules {
+			d.Rules[i].Policy = p
+		}
+		return fmt.Sprint(find(t, c, d))
+	}
+	policy := audit.DefaultPolicy()
+	found := by(policy)
+	for i := range reflect.TypeFor[audit.Policy]().NumField() {
+		field := reflect.TypeFor[audit.Policy]().Field(i)
+		for _, other := range otherValues(field.Type) {
+			p := audit.DefaultPolicy()
+			reflect.ValueOf(p).Elem().Field(i).Set(reflect.ValueOf(other))
+			if !reflect.DeepEqual(c.Reads(p), c.Reads(policy)) {
+				continue
+			}
+			if got := by(p); got != found {
+				t.Errorf("%s says that it does not read %s, and by %v it finds\n%s\nnot\n%s", c.Key(), field.Name, other, got, found)
+			}
+		}
+	}
+}
+
+// otherValues gives some values of a type.
+func otherValues(of reflect.Type) []any {
+	switch of {
+	case reflect.TypeFor[time.Duration]():
+		return []any{time.Duration(0), 24*time.Hour + 1, 400 * 24 * time.Hour}
+	case reflect.TypeFor[int]():
+		return []any{0, 1, 1000}
+	case reflect.TypeFor[[]string]():
+		return []any{[]string(nil), []string{"security-alerts", "marketing", "user-sync", "seat-planning", "atlassian.net"}}
+	case reflect.TypeFor[map[string]string]():
+		return []any{map[string]string{"security-alerts": "marketing", "user-sync": "none", "marketing": "user-sync"}}
+	case reflect.TypeFor[audit.DriftBounds]():
+		return []any{audit.DriftBounds{}, audit.DriftBounds{Accounts: 1, Share: 0.0001}}
+	}
+	return []any{reflect.Zero(of).Interface()}
 }
 
 // TestProofs proves every check by its proof.
@@ -117,6 +167,7 @@ func TestProofs(t *testing.T) {
 				if !slices.Equal(founds(got), x.Finds) {
 					t.Errorf("%s\nfound %+v, want %+v", x.Story, founds(got), x.Finds)
 				}
+				readsWhatItSays(t, &c, x.Dossier)
 				for i := range got {
 					f := &got[i]
 					text := c.Explain(f, policy)

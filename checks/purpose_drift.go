@@ -62,6 +62,9 @@ func purposeDrift(p *audit.Policy) audit.Check {
 			return p.DriftDays()
 		},
 		Touched: []audit.Touch{audit.TouchCalls, audit.TouchApproval, audit.TouchInstall, audit.TouchPast},
+		Reads: func(p *audit.Policy) any {
+			return []any{p.Drift, p.DriftDays(), purposesOf(p)}
+		},
 
 		Days: judgeDrift,
 		Explain: func(f *audit.Finding, p *audit.Policy) string {

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/mailreeve/mailreeve/audit"
@@ -50,30 +51,42 @@ func ruleOn(d *audit.Dossier, p *audit.Policy, declared string, at audit.Instant
 	return verdict{undeclared, "unknown"}
 }
 
-// judgePurposes finds the retrievals of a day on which the ruling is want. A call without approval is access-unapproved's, not judged here.
+// purposesOf is what a policy says of purposes.
+func purposesOf(p *audit.Policy) any { return []any{p.Approvable, p.Prohibited, p.Synonyms} }
+
+// judgePurposes finds the retrievals of a day on which the ruling is want. A call without approval is access-unapproved's, not judged here. Purposes are few:
+// they are ruled on first, and where none is wanted no call is looked at.
 func judgePurposes(want ruling) func(*audit.Dossier, audit.Day, *audit.Tally) error {
 	return func(d *audit.Dossier, day audit.Day, t *audit.Tally) error {
 		if d.Key == "" {
 			return nil
 		}
-		judged := func(s *stretch) bool { return s.approved && s.rules.Purposes }
-		return eachCall(d, day, judged, func(calls *audit.CallDay, c *audit.Call, s *stretch) {
-			if !c.Retrieval() {
-				return
+		var failed error
+		wanted := func(s *stretch) bool {
+			if !s.approved || !s.rules.Purposes || failed != nil {
+				return false
 			}
-			if s.verdicts == nil {
-				s.verdicts = make([]verdict, len(calls.Purposes))
+			calls, err := d.Days.Calls(day)
+			if err != nil {
+				failed = err
+				return false
 			}
-			v := &s.verdicts[c.Purpose]
-			if v.ruling == unruled {
-				*v = ruleOn(d, s.rules.Policy, calls.Purposes[c.Purpose], s.from)
+			some := false
+			s.verdicts = make([]verdict, len(calls.Purposes))
+			for i, purpose := range calls.Purposes {
+				s.verdicts[i] = ruleOn(d, s.rules.Policy, purpose, s.from)
+				some = some || s.verdicts[i].ruling == want
 			}
-			if v.ruling == want {
+			return some
+		}
+		err := eachCall(d, day, wanted, func(calls *audit.CallDay, c *audit.Call, s *stretch) {
+			if v := &s.verdicts[c.Purpose]; v.ruling == want && c.Retrieval() {
 				t.Call(v.subject, calls, c, c.Accounts, func() string {
 					return how(c) + ", " + declared(s.rules.Policy, calls.Purposes[c.Purpose])
 				})
 			}
 		})
+		return cmp.Or(failed, err)
 	}
 }
 
@@ -107,6 +120,7 @@ func purposeUndeclared() audit.Check {
 		Needs:    []audit.Kind{audit.KindAccess, audit.KindApps},
 		Purposes: true,
 		Touched:  []audit.Touch{audit.TouchCalls, audit.TouchApproval},
+		Reads:    purposesOf,
 
 		Days: judgePurposes(undeclared),
 		Explain: func(f *audit.Finding, _ *audit.Policy) string {
@@ -162,6 +176,7 @@ func purposeNotApproved() audit.Check {
 		Needs:    []audit.Kind{audit.KindAccess, audit.KindApps},
 		Purposes: true,
 		Touched:  []audit.Touch{audit.TouchCalls, audit.TouchApproval},
+		Reads:    purposesOf,
 
 		Days: judgePurposes(notApproved),
 		Explain: func(f *audit.Finding, _ *audit.Policy) string {
@@ -214,6 +229,7 @@ func purposeProhibited(p *audit.Policy) audit.Check {
 		Needs:    []audit.Kind{audit.KindAccess, audit.KindApps},
 		Purposes: true,
 		Touched:  []audit.Touch{audit.TouchCalls, audit.TouchApproval},
+		Reads:    purposesOf,
 
 		Days: judgePurposes(prohibited),
 		Explain: func(f *audit.Finding, _ *audit.Policy) string {

@@ -24,6 +24,7 @@ func reportClosedRetained(p *audit.Policy) audit.Check {
 		NeedsIfSet: []audit.Kind{audit.KindAccess},
 		NoSites:    true,
 		Touched:    []audit.Touch{audit.TouchCalls, audit.TouchReports, audit.TouchClosed},
+		Reads:      func(p *audit.Policy) any { return p.ClosedGrace },
 
 		Days: func(d *audit.Dossier, day audit.Day, t *audit.Tally) error {
 			if d.Answers.Accounts.Len() == 0 {
@@ -104,6 +105,9 @@ func closedRetrieved(d *audit.Dossier, day audit.Day, t *audit.Tally) error {
 		return err
 	}
 	closed := closings(d, calls.Accounts)
+	if closed.at == nil {
+		return nil
+	}
 	for i := range calls.Calls {
 		c := &calls.Calls[i]
 		if c.At > d.AsOf {
@@ -132,6 +136,9 @@ func closedReported(d *audit.Dossier, day audit.Day, t *audit.Tally) error {
 		return err
 	}
 	closed := closings(d, reports.Accounts)
+	if closed.at == nil {
+		return nil
+	}
 	for i := range reports.Reports {
 		r := &reports.Reports[i]
 		if r.At > d.AsOf {

@@ -26,6 +26,7 @@ func reportIncomplete(p *audit.Policy) audit.Check {
 		NeedsIfSet: []audit.Kind{audit.KindIncidents},
 		NoSites:    true,
 		Touched:    []audit.Touch{audit.TouchReporting, audit.TouchRegistry},
+		Reads:      func(p *audit.Policy) any { return []any{p.ReportingPeriod, p.IncidentGrace} },
 
 		Days: func(d *audit.Dossier, day audit.Day, t *audit.Tally) error {
 			deadline := d.ReportBy(day)

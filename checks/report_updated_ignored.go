@@ -23,6 +23,7 @@ func reportUpdatedIgnored(p *audit.Policy) audit.Check {
 		Needs:   []audit.Kind{audit.KindReports, audit.KindAccess},
 		NoSites: true,
 		Touched: []audit.Touch{audit.TouchReports, audit.TouchUpdated},
+		Reads:   func(p *audit.Policy) any { return p.UpdatedGrace },
 
 		Days: func(d *audit.Dossier, day audit.Day, t *audit.Tally) error {
 			if d.Answers.Accounts.Len() == 0 {

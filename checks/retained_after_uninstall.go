@@ -25,6 +25,7 @@ func retainedAfterUninstall(p *audit.Policy) audit.Check {
 		Needs:   []audit.Kind{audit.KindReports, audit.KindInstalls},
 		NoSites: true,
 		Touched: []audit.Touch{audit.TouchReports, audit.TouchLeaving},
+		Reads:   func(p *audit.Policy) any { return []any{p.RetainedAfter, p.UninstallGrace} },
 
 		Days: func(d *audit.Dossier, day audit.Day, t *audit.Tally) error {
 			if !mayBeGone(d, day) {

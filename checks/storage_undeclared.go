@@ -28,6 +28,7 @@ func storageByReports() audit.Check {
 		"Boundaries: an empty report says that nothing is stored, and is fine. An app that the registry did not list is not judged. The first entry of an app holds from ever, a later one from the as-of of the run that first read it."
 	c.Needs = []audit.Kind{audit.KindApps, audit.KindReports}
 	c.Touched = []audit.Touch{audit.TouchReports, audit.TouchRegistry}
+	c.Reads = nothing
 	c.Days = func(d *audit.Dossier, day audit.Day, t *audit.Tally) error {
 		if !maySayNothing(d) {
 			return nil

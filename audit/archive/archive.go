@@ -27,6 +27,8 @@ type Archive struct {
 
 	mu   sync.Mutex
 	open map[string]file
+
+	free sync.Pool // of *memory
 }
 
 // An Owner is the store that an archive belongs to.
@@ -266,17 +268,45 @@ func (a *Archive) readAt(name string, p []byte, offset int64) error {
 func (a *Archive) Calls(day audit.Day, packs []audit.Pack) (*audit.CallDay, error) {
 	parts := make([]*audit.CallDay, 0, len(packs))
 	for i := range packs {
-		b, err := a.read(&packs[i], packs[i].Length)
-		if err != nil {
-			return nil, err
+		m, ok := a.free.Get().(*memory)
+		if !ok {
+			m = &memory{}
 		}
-		d, err := decodeCalls(day, b)
+		m.pack = room(m.pack, int(packs[i].Length))
+		if err := a.readAt(packs[i].Segment, m.pack, packs[i].Offset); err != nil {
+			return nil, damaged(&packs[i], err)
+		}
+		d, err := decodeCalls(day, m.pack, m)
 		if err != nil {
 			return nil, damaged(&packs[i], err)
 		}
+		d.Memory = m
 		parts = append(parts, d)
 	}
 	return mergeCalls(day, parts), nil
+}
+
+// A memory is what a pack of calls was read and decoded into.
+type memory struct {
+	pack     []byte
+	calls    []audit.Call
+	accounts []uint32
+}
+
+// room is n things in the memory of p, where that is enough. They hold anything.
+func room[T any](p []T, n int) []T {
+	if cap(p) < n {
+		return make([]T, n)
+	}
+	return p[:n]
+}
+
+// Free takes back the memory of a day that Calls read of one pack, for the next: of the day nothing may be used any more.
+func (a *Archive) Free(day *audit.CallDay) {
+	if m, ok := day.Memory.(*memory); ok {
+		*day = audit.CallDay{Day: day.Day}
+		a.free.Put(m)
+	}
 }
 
 // Reports reads the reports of one app and day from all its packs.

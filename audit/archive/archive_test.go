@@ -205,6 +205,7 @@ func everything(t fataler, a *archive.Archive, packs map[audit.Touched][]audit.P
 			t.Fatal(err)
 		}
 		out[k] = said(calls, reports)
+		a.Free(calls) // the next is read into what this one leaves
 	}
 	return out
 }

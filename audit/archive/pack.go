@@ -91,12 +91,12 @@ func (r *reader) num() uint64 {
 }
 
 func (r *reader) long() uint64 {
-	n, w := binary.Uvarint(r.b)
-	if w <= 0 {
+	n, p := longAt(r.b, 0)
+	if p > len(r.b) {
 		r.fail()
 		return 0
 	}
-	r.b = r.b[w:]
+	r.b = r.b[p:]
 	return n
 }
 
@@ -303,8 +303,8 @@ func encodeCalls(p []byte, d *audit.CallDay) []byte {
 	return seal(b, audit.CallPack, unit, columns)
 }
 
-// decodeCalls reads a pack of a day's calls.
-func decodeCalls(day audit.Day, p []byte) (*audit.CallDay, error) {
+// decodeCalls reads a pack of a day's calls, into memory that holds anything.
+func decodeCalls(day audit.Day, p []byte, m *memory) (*audit.CallDay, error) {
 	unit, tables, columns, err := open(audit.CallPack, p)
 	if err != nil {
 		return nil, err
@@ -319,38 +319,84 @@ func decodeCalls(day audit.Day, p []byte) (*audit.CallDay, error) {
 		shapes[i] = shape{t.below(len(d.Paths)), t.below(len(d.Purposes)), audit.Auth(t.num()), uint16(t.num()), uint32(t.num())}
 	}
 	c := reader{b: columns}
-	d.Calls = make([]audit.Call, c.count(13))
-	accounts := make([]uint32, 0, len(columns)/4)
-	n := d.Accounts.Len()
+	d.Calls = room(m.calls, c.count(13))
+	accounts := room(m.accounts, len(columns)/4)[:0]
+	n := uint64(d.Accounts.Len())
 	at, line := day.Start(), int64(0)
+	// Here the numbers are read in place: a day has millions. One that is cut off ends behind the columns, as does all that follows it.
+	col, next := c.b, 0
 	for i := range d.Calls {
 		x := &d.Calls[i]
-		at += audit.Instant(c.num()) * unit
-		x.At, x.Hash = at, c.fixed()
-		s := c.below(len(shapes))
-		x.Site = c.below(len(d.Sites))
-		line += c.signed()
-		k := c.count(1)
-		if c.bad {
+		var wait, s, site, k, v uint64
+		wait, next = numberAt(col, next)
+		if len(col)-next < 8 {
+			c.fail()
 			break
 		}
-		x.Path, x.Purpose, x.Auth, x.Status = shapes[s].path, shapes[s].purpose, shapes[s].auth, shapes[s].status
-		x.Source = audit.Source{File: shapes[s].file, Line: uint64(line)}
+		at += audit.Instant(wait) * unit
+		x.At, x.Hash = at, binary.LittleEndian.Uint64(col[next:])
+		s, next = numberAt(col, next+8)
+		site, next = numberAt(col, next)
+		v, next = numberAt(col, next)
+		line += int64(v>>1) ^ -int64(v&1)
+		k, next = numberAt(col, next)
+		if next > len(col) || s >= uint64(len(shapes)) || site >= uint64(len(d.Sites)) || k > uint64(len(col)-next) {
+			c.fail()
+			break
+		}
+		shape := &shapes[s]
+		x.Path, x.Purpose, x.Auth, x.Status, x.Site = shape.path, shape.purpose, shape.auth, shape.status, uint32(site)
+		x.Source = audit.Source{File: shape.file, Line: uint64(line)}
 		from, last := len(accounts), uint64(0)
 		for range k {
-			last += c.num()
+			if next < len(col) && col[next] < 0x80 {
+				v, next = uint64(col[next]), next+1
+			} else {
+				v, next = longAt(col, next)
+			}
+			last += v
 			accounts = append(accounts, uint32(last))
 		}
-		if k > 0 && last >= uint64(n) {
+		if k == 0 {
+			x.Accounts = nil
+			continue
+		}
+		if next > len(col) || last >= n {
 			c.fail()
 			break
 		}
 		x.Accounts = accounts[from:len(accounts):len(accounts)]
 	}
-	if t.bad || c.bad || len(t.b) > 0 || len(c.b) > 0 {
+	if t.bad || c.bad || len(t.b) > 0 || next != len(col) {
 		return nil, errDamaged
 	}
+	m.calls, m.accounts = d.Calls, accounts
 	return d, nil
+}
+
+// numberAt is the number at a place, and the place behind it: behind all of b, where the number is cut off.
+func numberAt(b []byte, at int) (uint64, int) {
+	if at < len(b) && b[at] < 0x80 { // mostly
+		return uint64(b[at]), at + 1
+	}
+	return longAt(b, at)
+}
+
+func longAt(b []byte, at int) (uint64, int) {
+	if at+2 < len(b) {
+		switch {
+		case b[at+1] < 0x80:
+			return uint64(b[at]&0x7f) | uint64(b[at+1])<<7, at + 2
+		case b[at+2] < 0x80:
+			return uint64(b[at]&0x7f) | uint64(b[at+1]&0x7f)<<7 | uint64(b[at+2])<<14, at + 3
+		}
+	}
+	if at < len(b) {
+		if n, w := binary.Uvarint(b[at:]); w > 0 {
+			return n, at + w
+		}
+	}
+	return 0, len(b) + 1
 }
 
 // counting reads from a pack's tables the accounts that count: those retrieved, or held by reports that count.

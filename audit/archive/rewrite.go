@@ -109,7 +109,7 @@ func renamed(p *audit.Pack, b []byte, r *audit.Renames) ([]byte, bool, error) {
 		}
 		return encodeReports(nil, renameReports(d, set, r.Numbers(d.Accounts, set))), true, nil
 	}
-	d, err := decodeCalls(p.Day, b)
+	d, err := decodeCalls(p.Day, b, &memory{})
 	if err != nil {
 		return nil, false, err
 	}

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"reflect"
 	"slices"
 
 	"cel.dev/cel-go/cel"
@@ -11,32 +12,47 @@ import (
 	"github.com/mailreeve/mailreeve/audit"
 )
 
-// An expression is compiled twice. To count what it costs takes longer than to evaluate it; for an app of usual size, of which it is known beforehand
-// that the limit is not reached, nothing is counted.
+// An expression is compiled up to three times. To count what it costs takes longer than to evaluate it; for an app of usual size, of which it is known
+// beforehand that the limit is not reached, nothing is counted, and what most rules are made of needs no interpreter; see quicken.
 type expression struct {
 	counted cel.Program
 	plain   cel.Program // nil: it may exceed the limit also for an app of usual size
+	quick   *quick      // nil: plain alone knows it
+	lists   bool        // it gives a list
 }
 
-func newExpression(env *cel.Env, ast *cel.Ast) (*expression, error) {
+func newExpression(env *cel.Env, ast *cel.Ast, rows map[string]*table) (*expression, error) {
 	counted, err := env.Program(ast, cel.CostLimit(CostLimit), cel.EvalOptions(cel.OptOptimize))
 	if err != nil {
 		return nil, err
 	}
-	x := &expression{counted: counted}
+	x := &expression{counted: counted, lists: ast.OutputType().Kind() == types.ListKind}
 	if most, err := env.EstimateCost(ast, usual{}); err != nil || most.Max > CostLimit {
 		return x, nil
 	}
+	x.quick = quicken(ast.NativeRep(), rows)
 	x.plain, err = env.Program(ast, cel.EvalOptions(cel.OptOptimize))
 	return x, err
 }
 
-// program is what to evaluate for an app.
-func (x *expression) program(usual bool) cel.Program {
-	if usual && x.plain != nil {
-		return x.plain
+// evaluate gives an expression's value for an app: a bool, a string or strings.
+func evaluate[T any](x *expression, a *app) (value T, err error) {
+	program := x.counted
+	if a.usual && x.plain != nil {
+		if v, ok := quickly[T](x.quick, a); ok {
+			return v, nil
+		}
+		program = x.plain
 	}
-	return x.counted
+	v, _, err := program.Eval(a)
+	if err != nil {
+		return value, tooMuch(err)
+	}
+	native, err := v.ConvertToNative(reflect.TypeFor[T]())
+	if err != nil {
+		return value, err
+	}
+	return native.(T), nil
 }
 
 // What an app of usual size has at most.
@@ -97,25 +113,47 @@ func isUsual(f *audit.Figures) bool {
 		!slices.ContainsFunc(f.Calls, func(x audit.CallsOf) bool { return !texts(x.Site, x.Purpose) })
 }
 
-// An app is what expressions see of one: made once, though many rules look.
+// An app is what expressions see of one: made once, though many rules look, and of what they look at only.
 type app struct {
-	of    *audit.Figures
-	usual bool
-	vars  map[string]ref.Val
+	of      *audit.Figures
+	usual   bool
+	adapter types.Adapter
+	vars    map[string]ref.Val // what CEL sees; nil: it did not look yet
+
+	asOf    int64
+	columns []*column // by field; nil: not looked at yet
+	places  [][]int64 // by table: those of all rows
+	cells   []cell    // of the loops of the expression under way
+	odd     bool      // something was out of the ordinary in it
+	beyond  bool      // a moment of the app is
 }
 
 // apps makes what expressions see.
-type apps struct{ adapter types.Adapter }
+type apps struct {
+	adapter types.Adapter
+	tables  map[string]*table
+}
 
 func (s *apps) app(f *audit.Figures) *app {
 	return f.Once(s, func() any {
-		a := s.adapter
-		return &app{f, isUsual(f), map[string]ref.Val{
+		a := &app{of: f, usual: isUsual(f), adapter: s.adapter}
+		a.beyond = f.AsOf.IsZero()
+		a.asOf = a.nanoseconds(&f.AsOf)
+		return a
+	}).(*app)
+}
+
+// seen is what CEL sees of the app.
+func (x *app) seen() map[string]ref.Val {
+	if x.vars == nil {
+		a, f := x.adapter, x.of
+		x.vars = map[string]ref.Val{
 			"as_of": a.NativeToValue(f.AsOf), "app": a.NativeToValue(&f.App), "retrievals": a.NativeToValue(&f.Retrievals), "reports": a.NativeToValue(&f.Reports),
 			"users": a.NativeToValue(f.Users), "approvals": listOf(a, f.Approvals), "daily": listOf(a, f.Daily), "calls": listOf(a, f.Calls),
 			"purposes": listOf(a, f.Purposes), "sites": listOf(a, f.Sites), "findings": listOf(a, f.Findings),
-		}}
-	}).(*app)
+		}
+	}
+	return x.vars
 }
 
 func listOf[T any](a types.Adapter, list []T) ref.Val {
@@ -128,7 +166,7 @@ func listOf[T any](a types.Adapter, list []T) ref.Val {
 
 // ResolveName implements [cel.Activation].
 func (x *app) ResolveName(name string) (any, bool) {
-	v, ok := x.vars[name]
+	v, ok := x.seen()[name]
 	return v, ok
 }
 

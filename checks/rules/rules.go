@@ -76,10 +76,13 @@ func environment() (*cel.Env, error) {
 	return cel.NewEnv(options...)
 }
 
+// maxDays bounds a number of days: a hundred years.
+const maxDays = 36500
+
 // days is so many days as a duration.
 func days(v ref.Val) ref.Val {
 	n, ok := v.(types.Int)
-	if !ok || n > 36500 || n < -36500 {
+	if !ok || n > maxDays || n < -maxDays {
 		return types.NewErr("days: more than a hundred years")
 	}
 	return types.Duration{Duration: time.Duration(n) * 24 * time.Hour}
@@ -114,7 +117,7 @@ func Compile(list []audit.OwnRule) ([]audit.Check, error) {
 	}
 	var out []audit.Check
 	var wrong []error
-	first, of := map[string]audit.Position{}, &apps{adapter: env.CELTypeAdapter()}
+	first, of := map[string]audit.Position{}, &apps{adapter: env.CELTypeAdapter(), tables: tables()}
 	for i := range list {
 		r := &list[i]
 		if at, ok := first[r.ID]; ok {
@@ -137,14 +140,14 @@ func Compile(list []audit.OwnRule) ([]audit.Check, error) {
 
 // compile makes a check of a rule.
 func compile(env *cel.Env, of *apps, r *audit.OwnRule) (audit.Check, error) {
-	when, uses, err := program(env, r, "when", r.When, r.WhenAt, "bool", cel.BoolType)
+	when, uses, err := program(env, of, r, "when", r.When, r.WhenAt, "bool", cel.BoolType)
 	if err != nil {
 		return audit.Check{}, err
 	}
 	var subject *expression
 	if strings.TrimSpace(r.Subject) != "" {
 		var more []variable
-		if subject, more, err = program(env, r, "subject", r.Subject, r.SubjectAt, "string or list(string)", cel.StringType, cel.ListType(cel.StringType)); err != nil {
+		if subject, more, err = program(env, of, r, "subject", r.Subject, r.SubjectAt, "string or list(string)", cel.StringType, cel.ListType(cel.StringType)); err != nil {
 			return audit.Check{}, err
 		}
 		uses = append(uses, more...)
@@ -158,6 +161,7 @@ func compile(env *cel.Env, of *apps, r *audit.OwnRule) (audit.Check, error) {
 		finds = strings.ReplaceAll(r.Title, "{subject}", "the subject")
 	}
 	condition := strings.Join(strings.Fields(r.When), " ")
+	detail := address.Redact(shorten(condition))
 	c := audit.Check{ID: r.ID, Clause: r.Clause, Nature: audit.IsState, Severity: r.Severity, Confidence: r.Confidence, Own: true, EachNight: true,
 		Finds: finds, Title: title, Remediation: r.Remediation, NoAccounts: true, NoSites: true,
 		Rule: "A rule of this platform's own (" + r.At.String() + "). It holds where: " + condition + boundaries(r),
@@ -171,7 +175,7 @@ func compile(env *cel.Env, of *apps, r *audit.OwnRule) (audit.Check, error) {
 				return &audit.RuleError{Err: err}
 			}
 			for _, s := range subjects {
-				t.State(s, audit.Evidence{Detail: address.Redact(shorten(condition))})
+				t.State(s, audit.Evidence{Detail: detail})
 			}
 			return nil
 		},
@@ -235,7 +239,7 @@ func titleOf(r *audit.OwnRule) (string, error) {
 }
 
 // program type-checks an expression, and says which variables it uses. All that is wrong with it has its place in the file.
-func program(env *cel.Env, r *audit.OwnRule, key, text string, at audit.Position, wants string, types ...*cel.Type) (*expression, []variable, error) {
+func program(env *cel.Env, of *apps, r *audit.OwnRule, key, text string, at audit.Position, wants string, types ...*cel.Type) (*expression, []variable, error) {
 	ast, issues := env.Compile(text)
 	if issues != nil && issues.Err() != nil {
 		var wrong []error
@@ -248,7 +252,7 @@ func program(env *cel.Env, r *audit.OwnRule, key, text string, at audit.Position
 	if !slices.ContainsFunc(types, func(t *cel.Type) bool { return ast.OutputType().IsExactType(t) }) {
 		return nil, nil, fmt.Errorf("%s: rule %s: %s: it gives %s, and has to give %s", place(at, 1, 0), r.ID, key, ast.OutputType(), wants)
 	}
-	p, err := newExpression(env, ast)
+	p, err := newExpression(env, ast, of.tables)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: rule %s: %s: %w", place(at, 1, 0), r.ID, key, err)
 	}
@@ -275,32 +279,29 @@ func place(at audit.Position, line, column int) audit.Position {
 
 // judge gives the subjects that a rule finds in an app, ascending: "" where it has none.
 func judge(x *app, when, subject *expression) ([]string, error) {
-	holds, _, err := when.program(x.usual).Eval(x)
+	holds, err := evaluate[bool](when, x)
 	if err != nil {
-		return nil, fmt.Errorf("when: %w", tooMuch(err))
+		return nil, fmt.Errorf("when: %w", err)
 	}
-	if holds != types.True {
+	if !holds {
 		return nil, nil
 	}
 	if subject == nil {
 		return []string{""}, nil
 	}
-	v, _, err := subject.program(x.usual).Eval(x)
-	if err != nil {
-		return nil, fmt.Errorf("subject: %w", tooMuch(err))
+	var list []string
+	if subject.lists {
+		list, err = evaluate[[]string](subject, x)
+	} else {
+		list = make([]string, 1)
+		list[0], err = evaluate[string](subject, x)
 	}
-	var out []string
-	switch v := v.(type) {
-	case types.String:
-		out = []string{clean(string(v))}
-	case traits.Lister:
-		for it := v.Iterator(); it.HasNext() == types.True; {
-			s, ok := it.Next().(types.String)
-			if !ok {
-				return nil, errors.New("subject: it is no string")
-			}
-			out = append(out, clean(string(s)))
-		}
+	if err != nil {
+		return nil, fmt.Errorf("subject: %w", err)
+	}
+	out := slices.Compact(slices.Sorted(slices.Values(list))) // mostly many are the same
+	for i := range out {
+		out[i] = clean(out[i])
 	}
 	slices.Sort(out)
 	out = slices.Compact(out)

@@ -192,7 +192,8 @@ func TestASubjectHoldsNoAddress(t *testing.T) {
 	}
 }
 
-// 200 rules over 5,000 apps take less than ten seconds: one op is all of them. Half of the apps are small, some have 2,000 rows of calls.
+// 200 rules over 5,000 apps take less than ten seconds: one op is all of them. Half of the apps are small, some have 2,000 rows of calls; each has 90 days,
+// reports on a third of them, and some findings.
 const benchmarked = 5000 // apps
 
 func BenchmarkRules(b *testing.B) {
@@ -214,10 +215,25 @@ func BenchmarkRules(b *testing.B) {
 			Approvals:  []audit.ApprovalFigures{{Request: "REQ-1", Status: "approved", InForce: true, Decided: asOf.AddDate(0, -3, 0), Purposes: []string{"security-alerts", "user-sync"}}},
 			Retrievals: audit.SpanFigures{First: asOf.AddDate(-1, 0, 0), Last: asOf.AddDate(0, 0, -1)}, Users: 100}
 		sites := []int{1, 1, 1, 1, 1, 2, 3, 5, 10, 22}[i%10]
-		for day := range 90 {
+		for day := range int64(90) {
+			d := audit.DayOf{Age: 89 - day, Calls: int64(10 * sites), Retrievals: int64(10 * sites), Accounts: int64(8 * sites)}
 			for s := range sites {
-				f.Calls = append(f.Calls, audit.CallsOf{Age: int64(day), Site: fmt.Sprint("site-", s), Purpose: "security-alerts", Calls: 10, Accounts: 8})
+				c := audit.CallsOf{Age: d.Age, Site: fmt.Sprint("site-", s), Purpose: "security-alerts", Calls: 10, Accounts: 8}
+				switch (int(day) + s + i) % 12 {
+				case 0:
+					c.Purpose = "user-sync"
+				case 1:
+					c.Status, c.Accounts = 403, 0
+				}
+				f.Calls = append(f.Calls, c)
 			}
+			if day%3 == 0 {
+				d.Reports, d.Reported, d.Closed = 4, int64(700+i%100), 2
+			}
+			f.Daily = append(f.Daily, d)
+		}
+		for j := range i % 4 {
+			f.Findings = append(f.Findings, audit.FoundFigures{Check: []string{"purpose-not-approved", "third-party-sharing", "report-incomplete"}[j], Subject: "user-sync", First: asOf.AddDate(0, 0, -3), Last: asOf})
 		}
 		for s := range sites {
 			f.Sites = append(f.Sites, audit.SiteFigures{Site: fmt.Sprint("site-", s), Installed: true, Users: 100, Accounts: 8})

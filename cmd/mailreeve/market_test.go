@@ -104,6 +104,36 @@ func (replaying) replayed(ctx context.Context, dir string, open map[oracle.Key]o
 	if diff := cmp.Diff(open, again); diff != "" || len(res.Differences) > 0 {
 		return fmt.Errorf("judged again, days give other findings (-open +again), and %d differences:\n%s", len(res.Differences), diff)
 	}
+
+	// By other policies: what depends on nothing in which they differ is judged once, and is what it is when each is judged on its own.
+	checksOf := r.ChecksOf
+	for _, change := range []func(*audit.Policy){
+		func(p *audit.Policy) { p.Prohibited = append(p.Prohibited, "error-reports") },
+		func(p *audit.Policy) {
+			p.ReportingPeriod, p.ClosedGrace, p.UpdatedGrace, p.UninstallGrace, p.ProbingCalls = 7*24*time.Hour, 0, 0, time.Hour, 3
+		},
+	} {
+		r.Policy = audit.DefaultPolicy()
+		change(r.Policy)
+		var both [2]*audit.Replayed
+		for i := range both {
+			r.ChecksOf = func(p *audit.Policy) ([]audit.Check, error) {
+				list, err := checksOf(p)
+				for k := range list {
+					if i == 1 {
+						list[k].Reads = nil
+					}
+				}
+				return list, err
+			}
+			if both[i], err = r.Run(ctx); err != nil {
+				return fmt.Errorf("replay: %w", err)
+			}
+		}
+		if diff := cmp.Diff(both[1], both[0]); diff != "" {
+			return fmt.Errorf("replay by another policy, of what it would judge alike (-twice +once):\n%s", diff)
+		}
+	}
 	return nil
 }
 
