@@ -240,8 +240,7 @@ func theReviewersMorning(t *testing.T, browser context.Context) {
 		t.Errorf("the one before the next is %s, not %s", at, opened)
 	}
 	keys.do(chromedp.KeyEvent("?"), chromedp.WaitVisible(chromedp.CSS("#keys")), chromedp.KeyEvent(kb.Escape), chromedp.WaitNotPresent(chromedp.CSS("#keys[open]")))
-	keys.press("/") // a finding has no search: it leads to the list
-	keys.do(chromedp.WaitVisible(chromedp.CSS("#search")))
+	keys.do(chromedp.KeyEvent("/"), chromedp.WaitVisible(chromedp.CSS("#search"))) // a finding has no search: it leads to the list
 
 	plain := newTab(t, browser, b.url)
 	call(plain, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})

@@ -660,9 +660,9 @@ func (m *Market) patterns() {
 
 	a = m.good(oauth2, "Oxbowline", "Errors", "error-reports")
 	at = quietly(a, 600, m.at(-40, "09:00:00"))
-	p = m.plant(check, a.Key, "surge", "on a site that it hardly ever called it fetches 90 accounts on two days in a row, on none of which it did before")
+	p = m.plant(check, a.Key, "surge", "on a site that it hardly ever called it fetches 190 accounts on two days in a row, on none of which it did before")
 	for _, n := range []int{25, 26} {
-		ids := at.pool[n : n+90]
+		ids := at.pool[n : n+190]
 		each(a, at, m.at(n, "10:00:00"), ids, "error-reports")
 		for _, id := range ids {
 			p.call(at.site, []string{id})
