@@ -185,7 +185,7 @@ func serveBench(b *testing.B, s *store.Store) string {
 		ids = append(ids, parts[0].ID)
 	}
 	c, err := console.New(console.Config{Site: site, Store: s, Deeds: nighttest.Deeds{Store: s, AsOf: start}, Desk: desk, Policy: audit.DefaultPolicy(), Clock: clock, Log: log,
-		Check: checks.Get, Checks: ids, Clause: checks.ClauseText, Outbox: outbox{s},
+		Check: checks.Get, Checks: ids, Clause: checks.ClauseText, Drift: checks.Drift, Fold: checks.PlainWords, Outbox: outbox{s},
 		Settings: "store: bench\n", Ready: func(ctx context.Context) []string {
 			_, err := s.CountStuck(ctx, start)
 			must(b, err)
