@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // A DeedKind is what a person does to a finding.
@@ -167,9 +168,15 @@ func (x *doing) acknowledge() error {
 	return nil
 }
 
+// maxAssignee is how long the name of who deals with a finding may be, in characters: lists are sorted by it.
+const maxAssignee = 200
+
 func (x *doing) assign() error {
 	if err := x.closed(); err != nil {
 		return err
+	}
+	if n := utf8.RuneCountInString(x.Assignee); n > maxAssignee {
+		return fmt.Errorf("a name of %d characters: give one of at most %d", n, maxAssignee)
 	}
 	if x.Assignee == x.was.Assignee {
 		if x.Assignee == "" {

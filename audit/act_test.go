@@ -136,6 +136,7 @@ func TestDeedsThatLackSomething(t *testing.T) {
 		{with(DoDismiss, func(d *Deed) { d.Reason = "" }), aFinding(Open), "needs a reason"},
 		{with(DoComment, func(d *Deed) { d.Reason = "\n" }), aFinding(Open), "empty"},
 		{with(DoAssign, func(d *Deed) { d.Assignee = "" }), aFinding(Open), "nobody already"},
+		{with(DoAssign, func(d *Deed) { d.Assignee = strings.Repeat("ü", 201) }), aFinding(Open), "at most 200"},
 		{with(DoRecommend, func(d *Deed) { d.Act = "sue" }), aFinding(Open), `"sue" is none of none, warn,`},
 		{with(DoDecide, func(d *Deed) { d.Act = "sue" }), aFinding(Open), `"sue" is none of`},
 		{with(DoDecide, func(*Deed) {}), noRecommendation, "nothing is recommended"},
