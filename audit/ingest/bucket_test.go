@@ -79,6 +79,7 @@ func TestObjectsReadAsFilesDo(t *testing.T) {
 			}
 			for i := range results {
 				results[i].State.identity = identity{}
+				results[i].Bases = nil // where compressed text is cut depends on which buffer is free; the lines have their numbers
 			}
 			if diff := cmp.Diff(results[0], results[1], cmp.AllowUnexported(State{})); diff != "" {
 				rt.Fatalf("result (-file +object)\n%s", diff)
