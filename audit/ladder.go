@@ -40,6 +40,7 @@ type Prospect struct {
 	Night     Instant       // as-of of the last run
 	Baseline  bool          // it was filed by a baseline that no person released
 	Commented bool          // by a person
+	Idle      bool          // nothing looks for it any more: its check is off, or gone
 	Waited    time.Duration // how long the app's request for approval has waited; 0: there is none
 }
 
@@ -47,6 +48,7 @@ type Prospect struct {
 var (
 	ErrNotOpen   = errors.New("it is not open")
 	ErrObserved  = errors.New("its check is not enforced yet: it is only observed")
+	ErrIdle      = errors.New("its check is off, or there is none by its name any more: nothing would see that it is mended")
 	ErrNoApp     = errors.New("it is about no app")
 	ErrTold      = errors.New("its vendor was told")
 	ErrDisputed  = errors.New("its vendor's dispute was accepted, and nothing was found since")
@@ -65,6 +67,8 @@ func (x *Prospect) Telling(l *Ladder) error {
 		return ErrNotOpen
 	case f.Observed:
 		return ErrObserved
+	case x.Idle:
+		return ErrIdle
 	case f.App == "":
 		return ErrNoApp
 	case x.Matter != nil && x.Matter.ClosedAt == Never:

@@ -493,7 +493,13 @@ func decode(name string, text []byte, into any) error {
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
 	err := d.Decode(into)
-	if err == nil || errors.Is(err, io.EOF) {
+	if err == nil {
+		var more yaml.Node
+		if err = d.Decode(&more); err == nil {
+			return fmt.Errorf("%s: line %d: a second document begins, with ---: a file holds one", name, more.Line)
+		}
+	}
+	if errors.Is(err, io.EOF) {
 		return nil
 	}
 	var wrong *yaml.TypeError

@@ -200,6 +200,7 @@ func TestAPolicyOverridesParts(t *testing.T) {
 		"four_eyes: [fire]":                                     `four_eyes: "fire" is none of none, warn`,
 		"notices: {reminders: [3d, 14d]}":                       "from the earliest to the latest",
 		"notices: {clean_nights: 0}":                            "give 1 or more",
+		"probing: {calls: 4}\n---\nnonsense: 1\n":               `policy.yaml: line 2: a second document begins`,
 		"purpose: {}":                                           `policy.yaml: line 1: unknown key "purpose"`,
 		"suppress: {worsened_accounts: -1}":                     "0 or more",
 	} {

@@ -46,8 +46,11 @@ func App(line []byte) (*audit.App, error) {
 	if err := keys("key", app.Key); err != nil {
 		return nil, err
 	}
-	if err := bounded("vendor.id", app.Vendor.ID, "vendor.name", app.Vendor.Name); err != nil {
+	if err := bounded("vendor.id", app.Vendor.ID); err != nil {
 		return nil, err
+	}
+	if r := []rune(app.Vendor.Name); len(r) > maxName {
+		app.Vendor.Name = string(r[:maxName])
 	}
 	switch app.Kind {
 	case "", "connect", "forge", "oauth2":
@@ -83,6 +86,9 @@ func App(line []byte) (*audit.App, error) {
 	}
 	return &app, nil
 }
+
+// maxName is how many characters are kept of a vendor's name, which vendors without an id are told apart by.
+const maxName = 500
 
 // AppKey is the key of a line of the registry that is a JSON object with exactly one field key, a string that is not empty, whatever else is wrong
 // with the line.

@@ -48,6 +48,13 @@ func TestApp(t *testing.T) {
 	}
 }
 
+func TestALongNameIsCut(t *testing.T) {
+	app, err := App([]byte(`{"key":"a","vendor":{"name":"` + strings.Repeat("ü", 600) + `"}}`))
+	if err != nil || app.Vendor.Name != strings.Repeat("ü", 500) {
+		t.Errorf("%v, %v", app, err)
+	}
+}
+
 func TestAppRefuses(t *testing.T) {
 	for _, c := range []struct{ old, with, refused string }{
 		{`"com.acme.mailer"`, `""`, "key is missing"},

@@ -300,7 +300,7 @@ func checkAccount(id string) error {
 	return nil
 }
 
-// maxKey is how many bytes an app's key, a site's id, and a vendor's id or name may have: rows are led by them, and an entry of an index of Postgres holds
+// maxKey is how many bytes an app's key, a site's id and a vendor's id may have: rows are led by them, and an entry of an index of Postgres holds
 // two of them in its 2,704 bytes.
 const maxKey = 1000
 

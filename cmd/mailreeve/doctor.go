@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -356,6 +357,8 @@ func (d *doctor) last(r *audit.Run) {
 	}
 }
 
+var serverTrouble = regexp.MustCompile(`answered (429|5[0-9][0-9])`)
+
 // cure is what to do about a source's trouble.
 func cure(trouble string) string {
 	switch {
@@ -367,8 +370,12 @@ func cure(trouble string) string {
 		return "mend the registry, or raise max_loss for one run"
 	case strings.Contains(trouble, "no such file"):
 		return "see that it arrives, and that path names it"
+	case strings.Contains(trouble, "configure the URL"), strings.Contains(trouble, "allow_private"), strings.Contains(trouble, "see the token"):
+		return "then the next run catches up"
 	case strings.Contains(trouble, "cannot be reached"):
 		return "the next run catches up"
+	case serverTrouble.MatchString(trouble):
+		return "the next run asks again; where it stays so, ask who runs that server"
 	case strings.Contains(trouble, "permission denied"):
 		return "let this user read it"
 	case strings.Contains(trouble, "put the secret there"):
@@ -681,6 +688,7 @@ func (d *doctor) lines(ctx context.Context, i int, name string, x *config.Source
 	var always, never []string
 	for _, field := range format.Fields() {
 		switch n := s.Found[field]; {
+		case n == 0 && field == "purpose" && x.Purposes != nil && !*x.Purposes: // it says so itself
 		case n == 0:
 			never = append(never, field)
 		case n == s.Good:

@@ -28,7 +28,7 @@ import (
 // desk is who writes to vendors.
 func (s *system) desk() *notices.Desk {
 	d := notices.New(s.store, s.cfg, s.clock, s.log)
-	d.Compose = s.compose
+	d.Compose, d.Check = s.compose, s.checks.Get
 	d.Templates = sync.OnceValues(func() (*email.Templates, error) { return mailTemplates(s.cfg) })
 	return d
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -67,6 +68,7 @@ once for more purposes or apps, and without --policy to keep the policies that h
 				return err
 			}
 			defer s.close()
+			c.tellDoubts(cmp.Or(r.Policy, s.cfg.Policy), r.Approve)
 			bar := newBar(c.err)
 			r = s.replay(r)
 			r.Progress = bar.show
@@ -126,6 +128,20 @@ func approvals(list []string) (map[string][]string, error) {
 		out[key] = append(out[key], purpose)
 	}
 	return out, nil
+}
+
+// tellDoubts says which of the purposes that are asked about would not be approved as they are written.
+func (c *cli) tellDoubts(p *audit.Policy, approve map[string][]string) {
+	for _, key := range slices.Sorted(maps.Keys(approve)) {
+		for _, purpose := range approve[key] {
+			switch {
+			case p.IsProhibited(p.Purpose(purpose)):
+				fmt.Fprintf(c.err, "--approve %s=%s: that purpose is never approved; calls for it are found all the same\n", key, purpose)
+			case !p.IsApprovable(p.Purpose(purpose)):
+				fmt.Fprintf(c.err, "--approve %s=%s: that is none of the purposes that the policy lists (%s): see that it is spelled as apps declare it\n", key, purpose, strings.Join(p.Approvable, ", "))
+			}
+		}
+	}
 }
 
 // examples is what differs as findings with their evidence, for their files.
@@ -215,7 +231,12 @@ func differenceListing(files map[uint32]string) listing[audit.Difference] {
 		},
 		columns: []column[D]{
 			{name: "change", of: func(d D) string { return string(d.Kind) }},
-			{name: "severity", of: func(d D) string { return string(d.Graded().Severity) }},
+			{name: "severity", of: func(d D) string {
+				if d.Was != nil && d.Would != nil && d.Was.Severity != d.Would.Severity {
+					return string(d.Was.Severity + " to " + d.Would.Severity)
+				}
+				return string(d.Graded().Severity)
+			}},
 			{name: "check", of: func(d D) string { return d.Check }},
 			{name: "app", of: func(d D) string { return d.App }},
 			{name: "subject", of: func(d D) string { return d.Subject }},

@@ -22,6 +22,8 @@ type Desk struct {
 	Clock   audit.Clock
 	Log     *slog.Logger
 
+	// Check gives the checks that there are. Nil: all that found anything are looked for still.
+	Check func(id string) (audit.Check, bool)
 	// Compose makes the messages that tell others of news. Nil: nobody is told.
 	Compose notifier.Composer
 	// Templates gives what mails are made with. Nil: the built-in ones.

@@ -154,6 +154,10 @@ func (v *view) telling(f *audit.Finding) error {
 	if r, ok := v.registry[f.App]; ok && r.Waiting != audit.Never {
 		x.Waited = time.Duration(last - r.Waiting)
 	}
+	if v.Check != nil {
+		c, there := v.Check(f.Check)
+		x.Idle = !there || c.Off
+	}
 	return x.Telling(&v.Policy.Ladder)
 }
 
