@@ -83,8 +83,8 @@ func nameOf(sent string, k kind) string {
 		}
 		return r
 	}, name)
-	ext := strings.ToLower(path.Ext(name))
-	stem := strings.Trim(name[:len(name)-len(ext)], ". ")
+	ending := path.Ext(name)
+	stem, ext := strings.Trim(strings.TrimSuffix(name, ending), ". "), strings.ToLower(ending) // which may be longer than what it was
 	if !slices.Contains(k.endings, ext) {
 		stem, ext = strings.Trim(name, ". "), k.endings[0]
 	}

@@ -84,7 +84,7 @@ func TestClient(t *testing.T) {
 func TestNamesOfFiles(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		sent := rapid.OneOf(rapid.String(), rapid.StringMatching(`(\.\./|\\|[a-z:]|\.pdf|\.exe|\.html|CON|\x00| ){0,12}`)).Draw(t, "sent")
+		sent := rapid.OneOf(rapid.Just(".Ⱥ"), rapid.String(), rapid.StringMatching(`(\.\./|\\|[a-z:]|\.pdf|\.exe|\.html|CON|\x00| ){0,12}`)).Draw(t, "sent")
 		k := kind{"text/plain; charset=utf-8", []string{".txt", ".csv"}}
 		name := nameOf(sent, k)
 		if strings.ContainsAny(name, "/\\:\x00\r\n\"") || filepath.Base(name) != name || !filepath.IsLocal(name) || strings.HasPrefix(name, ".") || !slices.Contains(k.endings, filepath.Ext(name)) ||
