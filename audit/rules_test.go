@@ -30,9 +30,6 @@ func TestObservedUntilEnforced(t *testing.T) {
 			t.Errorf("%+v", f)
 		}
 	}
-	if f := w.finding(prohibited, "marketing"); (&audit.Prospect{Finding: &audit.Finding{Status: audit.Open, App: f.App}, Idle: true}).Telling(&audit.Ladder{}) != audit.ErrIdle {
-		t.Error("a vendor is told of what nothing looks for any more")
-	}
 
 	// The state holds on in a night that is enforced; what happened before is only observed for ever.
 	res = w.run(secondNight)

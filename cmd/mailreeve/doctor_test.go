@@ -824,3 +824,19 @@ func TestARunByHandEndsALateNight(t *testing.T) {
 		}
 	}
 }
+
+// What is to be done about a source says neither that the next run mends what it cannot, nor that a person is to mend what is not theirs.
+func TestCure(t *testing.T) {
+	t.Parallel()
+	for trouble, want := range map[string]string{
+		"page 1: https://a.example cannot be reached: connection refused":                                                                            "the next run catches up",
+		"page 1: https://a.example cannot be reached: it leads to what is not a public address: allow_private lets it":                               "then the next run catches up",
+		"page 1: https://a.example cannot be reached: it leads to another host, where the token is not to go: configure the URL that holds the list": "then the next run catches up",
+		"page 2: https://a.example answered 503 Service Unavailable":                                                                                 "the next run asks again; where it stays so, ask who runs that server",
+		"page 1: https://a.example answered 404 Not Found":                                                                                           "mend it",
+	} {
+		if got := cure(trouble); got != want {
+			t.Errorf("%s: %s, want %s", trouble, got, want)
+		}
+	}
+}

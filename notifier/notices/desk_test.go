@@ -574,10 +574,15 @@ func TestAReminderThatWaitsForTooLong(t *testing.T) {
 func TestNothingIsSentOfWhatIsNoLongerTold(t *testing.T) {
 	t.Parallel()
 	bad := finding("purpose-prohibited", app, "marketing")
-	for name, change := range map[string]func(*audit.Finding){
-		"possible":   func(f *audit.Finding) { f.Confidence = audit.Possible },
-		"likely":     func(f *audit.Finding) { f.Confidence = audit.Likely },
-		"suppressed": func(f *audit.Finding) { f.Status = audit.Suppressed },
+	checked := func(c audit.Check, there bool) func(*office, *audit.Finding) {
+		return func(o *office, _ *audit.Finding) { o.Check = func(string) (audit.Check, bool) { return c, there } }
+	}
+	for name, change := range map[string]func(*office, *audit.Finding){
+		"possible":   func(_ *office, f *audit.Finding) { f.Confidence = audit.Possible },
+		"likely":     func(_ *office, f *audit.Finding) { f.Confidence = audit.Likely },
+		"suppressed": func(_ *office, f *audit.Finding) { f.Status = audit.Suppressed },
+		"off":        checked(audit.Check{Off: true}, true),
+		"gone":       checked(audit.Check{}, false),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -585,7 +590,7 @@ func TestNothingIsSentOfWhatIsNoLongerTold(t *testing.T) {
 			_, err := o.Approve(t.Context(), o.only().ID, notices.Approval{By: ann})
 			o.must(err)
 			now := bad
-			change(&now)
+			change(o, &now)
 			o.now = o.now.Add(day)
 			o.night(false, nil, now)
 			o.deliver()
