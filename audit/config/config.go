@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net"
 	"net/url"
 	"os"
@@ -213,6 +214,12 @@ func (s *Source) checkLines() (keys []string, err error) {
 		return nil, err
 	case !f.Has(format.Purpose) && (s.Purposes == nil || *s.Purposes):
 		return []string{"map"}, fmt.Errorf("map: purpose: %s does not tell it: say where it is, or purposes: false where the log has none", s.Format)
+	}
+	auth := s.Words[format.Auth]
+	for _, word := range slices.Sorted(maps.Keys(auth)) {
+		if means := auth[word]; audit.ParseAuth([]byte(means)) == 0 {
+			return []string{"words", format.Auth}, fmt.Errorf("words: auth: %q means %q, which is none of %s", word, means, audit.AuthNames())
+		}
 	}
 	return nil, nil
 }
